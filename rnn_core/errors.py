@@ -1,0 +1,72 @@
+"""What every error of ours tells: what, where, what was seen, and how to mend it."""
+
+
+class NamewrightError(Exception):
+    """An error that a user can cause and mend.
+
+    code:   stable, dotted, for scripts to act on: `corpus.encoding`.
+    what:   one sentence.
+    where:  file, line, byte; stage and key; step.
+    saw:    the offending value, as it stood.
+    fix:    what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: str, what: str, *, fix: str, where: str = "", saw: str = "") -> None:
+        super().__init__(code, what, fix, where, saw)  # all of it, so that a copy in another process is whole
+        self.code, self.what, self.fix, self.where, self.saw = code, what, fix, where, saw
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.code, self.what, self.fix, self.where, self.saw)
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}]: {self.what}"]
+        for label, text in (("where", self.where), ("saw", self.saw), ("fix", self.fix)):
+            if text:
+                lines.append(f"  {label + ':':<7}{text}")
+        return "\n".join(lines)
+
+
+def _rebuild(
+    cls: type[NamewrightError], code: str, what: str, fix: str, where: str, saw: str
+) -> NamewrightError:
+    error = cls.__new__(cls)
+    NamewrightError.__init__(error, code, what, fix=fix, where=where, saw=saw)
+    return error
+
+
+class ConfigError(NamewrightError):
+    """A knob has a value, or a name, that it cannot have."""
+
+    exit_code = 2
+
+
+class DataError(NamewrightError):
+    """A corpus, a name or an artifact's content is not what it has to be."""
+
+    exit_code = 3
+
+
+class StoreError(NamewrightError):
+    """The artifact store could not be read or written."""
+
+    exit_code = 4
+
+
+class TrainingError(NamewrightError):
+    """Training or sampling cannot go on."""
+
+    exit_code = 5
+
+
+class ServerError(NamewrightError):
+    """The Prefect server is not there, or not what we expect."""
+
+    exit_code = 6
+
+
+class Interrupted(NamewrightError):
+    """Someone asked the run to stop, and it stopped at a safe place."""
+
+    exit_code = 130
