@@ -1,13 +1,14 @@
 """Many encoded names in two flat arrays, as Arrow lays out a list column."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 
-class EncodedNames(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedNames:
     """N names of C characters in all; the end token is not among them.
 
     tokens:   (C,) int32, vocabulary indices from 1; name after name.

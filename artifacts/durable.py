@@ -1,0 +1,63 @@
+"""Writes that survive the death of the process and of the machine: write, fsync, rename, fsync the folder."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from rnn_core.errors import StoreError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def reported(path: Path, doing: str) -> Iterator[None]:
+    """Turn what the operating system refuses into one clear StoreError."""
+    try:
+        yield
+    except OSError as refusal:
+        full = refusal.errno in _FULL or "No space left" in str(refusal)  # Arrow's own may lack the number
+        raise StoreError(
+            "store.full" if full else "store.refused",
+            f"could not {doing}: {refusal.strerror or refusal}",
+            where=str(refusal.filename or path),
+            fix=(
+                "free space on that disk, or choose another with --store; finished artifacts are complete."
+                if full
+                else "check that you may write there, or choose another folder with --store."
+            ),
+        ) from refusal
+
+
+def sync(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish_folder(scratch: Path, target: Path) -> None:
+    """Make a finished folder visible under its name: whole, or not at all."""
+    for path in sorted(scratch.iterdir()):
+        sync(path)
+    sync(scratch)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch.rename(target)
+    sync(target.parent)
+    sync(target.parent.parent)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replace a file by new content: a reader sees the old or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(content)
+        sync(fresh)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync(path.parent)

@@ -1,0 +1,68 @@
+"""The two formats an artifact is made of, readable without us: Parquet for tables, npz for arrays."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rnn_core.errors import DataError
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+_ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Parquet with page checksums, so that readers other than ours can tell damage too."""
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True, row_group_size=_ROWS_PER_GROUP)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Raises DataError if the file is not Parquet or a page fails its checksum."""
+    try:
+        # Not pq.read_table: it goes through the dataset layer, at several times the cost.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as refusal:
+        raise _unreadable(path, "a Parquet file", refusal) from refusal
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    path.write_bytes(arrays_as_bytes(arrays))
+
+
+def arrays_as_bytes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
+    """An npz whose bytes depend on the arrays alone. np.savez's depend on the version of Python too."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as members:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy")  # dated 1980-01-01
+            member.create_system = 3  # as on Unix, wherever it is written
+            members.writestr(member, content.getvalue())
+    return buffer.getvalue()
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Raises DataError if the file is not an npz, holds pickled objects, or a member fails its CRC."""
+    try:
+        with np.load(path, allow_pickle=False) as members:
+            return {name: members[name] for name in members.files}
+    except Exception as refusal:  # a damaged zip makes zipfile and NumPy raise a dozen kinds
+        raise _unreadable(path, "an npz file of plain arrays", refusal) from refusal
+
+
+def _unreadable(path: Path, expected: str, refusal: BaseException) -> DataError:
+    return DataError(
+        "artifact.unreadable",
+        f"could not be read as {expected}",
+        where=str(path),
+        saw=str(refusal).splitlines()[0] if str(refusal) else type(refusal).__name__,
+        fix="make it again: run the same command with --refresh and the stage's name.",
+    )

@@ -1,0 +1,81 @@
+"""What stands beside the files of an artifact: why it was made, from what, and how to tell it is whole."""
+
+import json
+import platform
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from artifacts.keys import Recipe, canonical_json, sha256
+
+FILE_NAME = "manifest.json"
+_LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """rows is None for what is not a table."""
+
+    bytes: int
+    sha256: str
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The commit point: no manifest, no artifact.
+
+    origins:   for every input by role, where it lay: an artifact as `stage/key`, a source file by its path.
+    facts:     what the stage wants to be known of its result: counts, a model card. The same on every run.
+    made_at:   UTC, ISO 8601.
+    seconds:   wall-clock time that making it took.
+    run:       who asked for it: the engine, and Prefect's flow run where there is one.
+    """
+
+    recipe: Recipe
+    origins: Mapping[str, str]
+    files: Mapping[str, FileRecord]
+    facts: Mapping[str, Any]
+    made_at: str
+    seconds: float
+    run: Mapping[str, str]
+    libraries: Mapping[str, str] = field(default_factory=lambda: _library_versions())
+
+    @property
+    def digest(self) -> str:
+        """Of the files' names and content: nothing of when, where or by whom."""
+        return sha256(canonical_json({name: record.sha256 for name, record in self.files.items()}))
+
+    @property
+    def rows(self) -> int | None:
+        """Of the artifact's first table, the one that it is named for."""
+        return next((record.rows for record in self.files.values() if record.rows is not None), None)
+
+    def to_json(self) -> bytes:
+        document = {**asdict(self), "key": self.recipe.key, "digest": self.digest}
+        # A bit that flips in the manifest itself has to show as well.
+        document["checksum"] = sha256(canonical_json(document))
+        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Manifest":
+        """Raises ValueError if the content is not a whole, untouched manifest."""
+        try:
+            document = json.loads(content)
+            checksum, key, digest = (document.pop(name) for name in ("checksum", "key", "digest"))
+            untouched = checksum == sha256(canonical_json({**document, "key": key, "digest": digest}))
+            if untouched:
+                document["recipe"] = Recipe(**document["recipe"])
+                document["files"] = {name: FileRecord(**record) for name, record in document["files"].items()}
+                return cls(**document)
+        except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as fault:
+            raise ValueError(f"is no manifest of ours ({fault})") from fault
+        raise ValueError("does not match its own checksum")
+
+
+def _library_versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import, and a reader needs none
+
+    versions = {name: version(name) for name in _LIBRARIES}
+    return {**versions, "python": platform.python_version(), "unicode": unicodedata.unidata_version}

@@ -1,0 +1,33 @@
+"""A file that somebody else owns, as an input: what counts is its bytes, not its path or date."""
+
+import errno
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from artifacts.store import file_digest
+from rnn_core.errors import DataError
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    path: Path
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the file's bytes. Raises DataError if they cannot be read."""
+        try:
+            if self.path.exists() and not self.path.is_file():  # a FIFO would block for ever
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return file_digest(self.path)
+        except OSError as refusal:
+            raise DataError(
+                "corpus.unreadable",
+                f"the corpus could not be read: {refusal.strerror}",
+                where=str(self.path),
+                fix="check the path of this source in pipeline.toml, and that you may read the file.",
+            ) from refusal
+
+    @property
+    def origin(self) -> str:
+        return str(self.path)

@@ -1,0 +1,206 @@
+"""The artifact store: a folder per artifact, whole or absent, verified before it is used again.
+
+<root>/<stage>/<key>/     the artifact: its files and manifest.json
+<root>/scratch/           what is being written
+<root>/checkpoints/       trainings under way
+<root>/quarantine/        what was damaged, with the reason
+<root>/locks/             one per key
+"""
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from artifacts import durable, formats, locks, manifest
+from artifacts.checkpoint import Checkpoint
+from artifacts.keys import Recipe
+from artifacts.manifest import FileRecord, Manifest
+
+NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A reference small enough to travel between processes; the files stay where they are."""
+
+    stage: str
+    key: str
+    digest: str
+    folder: Path
+
+    @property
+    def origin(self) -> str:
+        return f"{self.stage}/{self.key}"
+
+    def manifest(self) -> Manifest:
+        with durable.reported(self.folder, "read the manifest"):
+            return Manifest.from_json((self.folder / manifest.FILE_NAME).read_bytes())
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        return formats.read_table(self.folder / name, columns)
+
+    def arrays(self, name: str) -> formats.Arrays:
+        return formats.read_arrays(self.folder / name)
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+
+class Draft:
+    """An artifact in the making: files go into a scratch folder that nobody reads."""
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
+        self.folder, self.checkpoint = folder, checkpoint
+        self.facts: dict[str, Any] = {}
+        self._rows: dict[str, int | None] = {}
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        with durable.reported(self.folder / name, "write a table"):
+            formats.write_table(self.folder / name, table)
+        self._rows[name] = table.num_rows
+
+    def write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        with durable.reported(self.folder / name, "write arrays"):
+            formats.write_arrays(self.folder / name, arrays)
+        self._rows[name] = None
+
+    def write_text(self, name: str, text: str) -> None:
+        with durable.reported(self.folder / name, "write a text"):
+            (self.folder / name).write_bytes(text.encode())
+        self._rows[name] = None
+
+    def records(self) -> dict[str, FileRecord]:
+        """Of every file, in the order it was written."""
+        return {
+            name: FileRecord((self.folder / name).stat().st_size, file_digest(self.folder / name), rows)
+            for name, rows in self._rows.items()
+        }
+
+
+class Store:
+    """Find, make, verify, list and remove artifacts below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, stage: str, key: str) -> Path:
+        return self.root / stage / key
+
+    def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
+        """The artifact, or what is wrong with it; neither if there is none. Touches nothing."""
+        folder = self.folder(stage, key)
+        with durable.reported(folder, "read an artifact"):
+            return _examined(folder, stage, key) if folder.exists() else (None, "")
+
+    def find(self, stage: str, key: str, damaged: Callable[[str], None]) -> Artifact | None:
+        """As `examine`, for the holder of the key's lock, who may set a damaged one aside.
+
+        damaged:  told the reason when it was there and did not match; it then lies in quarantine.
+        """
+        found, fault = self.examine(stage, key)
+        if fault:
+            folder = self.folder(stage, key)
+            with durable.reported(folder, "set a damaged artifact aside"):
+                damaged(f"{fault}; set aside in {self._quarantine(folder, fault)}")
+        return found
+
+    @contextlib.contextmanager
+    def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """Only its holder makes the artifact of this key, in this process or any other."""
+        path = self.root / "locks" / f"{stage}-{key}.lock"
+        with durable.reported(path, "lock an artifact"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()  # refused here, with a name, and not within the lock
+        with locks.exclusive(path, waiting):
+            yield
+
+    def draft(self, stage: str, key: str) -> Draft:
+        """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
+        folder = self.root / "scratch" / f"{stage}-{key}"
+        with durable.reported(folder, "write to the store"):
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+        return Draft(folder, self.checkpoint(stage, key))
+
+    def checkpoint(self, stage: str, key: str) -> Checkpoint:
+        return Checkpoint(self.root / "checkpoints" / stage / f"{key}.npz")
+
+    def commit(
+        self,
+        draft: Draft,
+        recipe: Recipe,
+        *,
+        origins: Mapping[str, str],
+        seconds: float,
+        run: Mapping[str, str],
+    ) -> Artifact:
+        """Publish a draft under its key, durably. What stood there before, if anything, is replaced."""
+        target = self.folder(recipe.stage, recipe.key)
+        with durable.reported(target, "commit an artifact"):
+            made = Manifest(
+                recipe=recipe, origins=origins, files=draft.records(), facts=draft.facts,
+                made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
+            )  # fmt: skip
+            (draft.folder / manifest.FILE_NAME).write_bytes(made.to_json())
+            if target.exists():
+                shutil.rmtree(self._set_aside(target, self.root / "scratch"))
+            durable.publish_folder(draft.folder, target)
+            draft.checkpoint.discard()  # only now: until here it was all that a killed run had
+        return Artifact(recipe.stage, recipe.key, made.digest, target)
+
+    def list(self) -> Iterator[Manifest]:
+        """The manifest of every artifact; a broken one is passed over, for `find` to report."""
+        with durable.reported(self.root, "list the store"):
+            for path in sorted(self.root.glob(f"*/*/{manifest.FILE_NAME}")):
+                if path.parent.parent.name not in NOT_STAGES:
+                    with contextlib.suppress(ValueError):
+                        yield Manifest.from_json(path.read_bytes())
+
+    def remove(self, artifact: Artifact) -> None:
+        with durable.reported(artifact.folder, "remove an artifact"):
+            shutil.rmtree(self._set_aside(artifact.folder, self.root / "scratch"))
+
+    def _quarantine(self, folder: Path, fault: str) -> Path:
+        aside = self._set_aside(folder, self.root / "quarantine")
+        (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
+        return aside
+
+    def _set_aside(self, folder: Path, where: Path) -> Path:
+        """One rename, so that a folder is never seen half removed."""
+        where.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name}-", dir=where))
+        return folder.rename(aside)
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]:
+    try:
+        made = Manifest.from_json((folder / manifest.FILE_NAME).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None, f"{manifest.FILE_NAME} is missing"
+    except ValueError as fault:
+        return None, f"{manifest.FILE_NAME} {fault}"
+    if (made.recipe.stage, made.recipe.key) != (stage, key):
+        return None, f"it belongs to {made.recipe.stage}/{made.recipe.key}"
+    for name, record in made.files.items():
+        path = folder / name
+        if not path.is_file():
+            return None, f"{name} is missing"
+        if path.stat().st_size != record.bytes or file_digest(path) != record.sha256:
+            return None, f"{name} does not match its sha256"
+    return Artifact(stage, key, made.digest, folder), ""

@@ -1,0 +1,44 @@
+"""What a knob may be, said once: every configuration checks itself when it is made."""
+
+import math
+from typing import TypeGuard
+
+from rnn_core.errors import ConfigError
+
+
+def check_whole(knob: str, value: object, lowest: int, highest: int) -> None:
+    """Raises ConfigError unless `value` is an int from `lowest` to `highest`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise out_of_range(knob, f"a whole number from {lowest} to {highest}", value)
+
+
+def check_positive(knob: str, value: object) -> None:
+    """Raises ConfigError unless `value` is a finite number above 0."""
+    if not (_is_number(value) and 0.0 < value < math.inf):
+        raise out_of_range(knob, "a number above 0", value)
+
+
+def check_at_least_0(knob: str, value: object) -> None:
+    """Raises ConfigError unless `value` is a finite number, 0 or above."""
+    if not (_is_number(value) and 0.0 <= value < math.inf):
+        raise out_of_range(knob, "a number, 0 or above", value)
+
+
+def check_share(knob: str, value: object) -> None:
+    """Raises ConfigError unless `value` is a number from 0 to below 1."""
+    if not (_is_number(value) and 0.0 <= value < 1.0):
+        raise out_of_range(knob, "a number from 0 to below 1", value)
+
+
+def out_of_range(knob: str, allowed: str, value: object) -> ConfigError:
+    return ConfigError(
+        "config.range",
+        f"{knob} must be {allowed}, got {value!r}",
+        where=knob,
+        saw=repr(value),
+        fix="give a value in that range.",
+    )
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

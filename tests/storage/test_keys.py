@@ -1,0 +1,53 @@
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+
+from artifacts.keys import Recipe
+
+
+@dataclass(frozen=True)
+class Knobs:
+    learning_rate: float = 0.01
+    cell: str = "elman"
+    sizes: tuple[int, ...] = (64, 32)
+
+
+RECIPE = Recipe.of("model", 1, Knobs(), {"examples": "a" * 64})
+
+
+def test_the_key_of_a_known_run_never_changes_by_accident():
+    assert RECIPE.key == "15ddf1448ffc50c67ba2aa7e10aa0d99"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Recipe.of("models", 1, Knobs(), {"examples": "a" * 64}),
+        Recipe.of("model", 2, Knobs(), {"examples": "a" * 64}),
+        Recipe.of("model", 1, Knobs(learning_rate=0.02), {"examples": "a" * 64}),
+        Recipe.of("model", 1, Knobs(sizes=(32, 64)), {"examples": "a" * 64}),
+        Recipe.of("model", 1, Knobs(), {"examples": "b" * 64}),
+        Recipe.of("model", 1, Knobs(), {"names": "a" * 64}),
+        Recipe.of("model", 1, Knobs(), {"examples": "a" * 64, "vocabulary": "a" * 64}),
+    ],
+    ids=["stage", "version", "number", "order", "input", "role", "another input"],
+)
+def test_a_change_of_any_part_changes_the_key(other):
+    assert other.key != RECIPE.key
+
+
+def test_one_and_one_point_nought_and_true_are_three_keys():
+    keys = {Recipe.of("model", 1, Knobs(learning_rate=value), {}).key for value in (1, 1.0, True, "1")}
+    assert len(keys) == 4
+
+
+def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
+    with pytest.raises(TypeError):
+        Recipe.of("model", 1, Knobs(cell=object()), {})
+    with pytest.raises(ValueError):
+        Recipe.of("model", 1, Knobs(learning_rate=math.nan), {})
+
+
+def test_a_recipe_read_back_has_the_same_key():
+    assert replace(RECIPE, config=dict(reversed(RECIPE.config.items()))).key == RECIPE.key
