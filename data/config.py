@@ -1,0 +1,78 @@
+"""The knobs of the stages that make tables. Apart from the code they steer, which is slower to import."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rnn_core.errors import ConfigError
+from rnn_core.ranges import check_share, check_whole, out_of_range
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusConfig:
+    """How one source is read.
+
+    name:   of the source; it stands beside every name.
+    limit:  how many lines are read from the top of the file; None for all.
+    """
+
+    name: str
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ConfigError("config.source", "a source has no name", fix='give it one: name = "towns".')
+        if self.limit is not None:
+            check_whole("source.limit", self.limit, 1, 1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class MergingConfig:
+    """duplicates: `drop` keeps the first of equal names, in the stated order; `keep` keeps them all."""
+
+    duplicates: Literal["drop", "keep"] = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationConfig:
+    """What is accepted.
+
+    normalisation:  NFC, so that one name has one spelling, or `none`.
+    min_length:     characters (code points), from 1.
+    max_length:     characters (code points).
+    """
+
+    normalisation: Literal["NFC", "none"] = "NFC"
+    min_length: int = 1
+    max_length: int = 49
+
+    def __post_init__(self) -> None:
+        check_whole("validation.max_length", self.max_length, 1, 1 << 20)
+        check_whole("validation.min_length", self.min_length, 1, self.max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookOrder:
+    """The notebook's way: every name is for training, in the order that its generator gives.
+
+    hidden_size:  the parameters are drawn before the names are shuffled, so it changes the order.
+    """
+
+    hidden_size: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesConfig:
+    """validation_share, test_share: of the distinct names, each in [0, 1); what is left is for training."""
+
+    validation_share: float = 0.1
+    test_share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_share("examples.validation_share", self.validation_share)
+        check_share("examples.test_share", self.test_share)
+        check_whole("examples.seed", self.seed, 0, (1 << 64) - 1)
+        if self.validation_share + self.test_share >= 1:
+            given = f"{self.validation_share} and {self.test_share}"
+            raise out_of_range("examples.validation_share + examples.test_share", "below 1", given)

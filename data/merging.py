@@ -1,0 +1,35 @@
+"""Several corpora as one table, in the order in which the sources are named."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.config import MergingConfig
+from data.corpus import Taken
+
+
+def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Taken:
+    """All rows of all corpora, source after source, line after line."""
+    merged = pa.concat_tables(corpora).combine_chunks().unify_dictionaries()
+    repeats = (
+        _later_occurrences(merged["name"]) if config.duplicates == "drop" else np.zeros(len(merged), bool)
+    )
+    rejected = merged.filter(pa.array(repeats))
+    reason = pa.array(["duplicate of an earlier name"] * len(rejected), pa.string())
+    return Taken(
+        merged.filter(pa.array(~repeats)),
+        rejected.select(["source", "line", "name"]).append_column("reason", reason),
+    )
+
+
+def _later_occurrences(names: pa.ChunkedArray) -> np.ndarray:
+    """(N,) True where the same name stood before."""
+    if not len(names):
+        return np.zeros(0, bool)
+    codes = pc.dictionary_encode(names.combine_chunks()).indices.to_numpy()
+    _, first = np.unique(codes, return_index=True)
+    later = np.ones(len(codes), bool)
+    later[first] = False
+    return later

@@ -1,0 +1,154 @@
+"""The table of every stage, declared once: columns, types, what they mean, and what a value has to be."""
+
+import pandera.pyarrow as pandera
+import pyarrow as pa
+
+from rnn_core.errors import DataError
+
+Column = pandera.Column
+Schema = pandera.DataFrameSchema
+
+_TEXT = pa.string()
+_CATEGORY = pa.dictionary(pa.int32(), pa.string())
+
+# pandera 0.35 has no name for Arrow's binary type.
+_BYTES = pandera.Check(
+    lambda data: pa.types.is_binary(data.table.schema.field(data.key).type), error="is not binary"
+)
+
+_name = Column(_TEXT, description="The name, without the end of its line and surrounding white space.")
+_source = Column(_CATEGORY, description="The source that the name came from, as named in the configuration.")
+_line = Column(pa.int64(), pandera.Check.ge(1), description="Line in the source's file, counted from 1.")
+_reason = Column(_TEXT, description="Why the row was not taken.")
+
+CORPUS = Schema({"name": _name, "source": _source, "line": _line}, strict=True, ordered=True)
+
+CORPUS_REJECTED = Schema(
+    {
+        "source": _source,
+        "line": _line,
+        "raw": Column(None, _BYTES, description="The bytes of the line as they stood in the file."),
+        "reason": _reason,
+    },
+    strict=True,
+    ordered=True,
+)
+
+REJECTED = Schema(
+    {"source": _source, "line": _line, "name": _name, "reason": _reason}, strict=True, ordered=True
+)
+
+VOCABULARY = Schema(
+    {
+        "index": Column(pa.int32(), unique=True, description="What the network reads and predicts."),
+        "character": Column(_TEXT, unique=True, description="Index 0, the line feed, is the end of a name."),
+        "count": Column(
+            pa.int64(), description="Occurrences in the validated names; of the end: their number."
+        ),
+    },
+    strict=True,
+    ordered=True,
+)
+
+EXAMPLES = Schema(
+    {
+        "name": _name,
+        "source": _source,
+        "split": Column(
+            _CATEGORY,
+            pandera.Check.isin(["train", "validation", "test"]),
+            description="What the name is for: train, validation or test. Equal names share one.",
+        ),
+        "tokens": Column(
+            pa.list_(pa.int32()), description="Vocabulary indices of the characters, without the end token."
+        ),
+    },
+    strict=True,
+    ordered=True,
+)
+
+HISTORY = Schema(
+    {
+        "step": Column(pa.int64(), description="Updates of the parameters so far."),
+        "epoch": Column(pa.float64(), description="Passes over the training names so far."),
+        "training_loss": Column(
+            pa.float64(),
+            description="Cross-entropy in nats per character; in the notebook's recipe per name, smoothed.",
+        ),
+        "validation_loss": Column(
+            pa.float64(),
+            nullable=True,
+            description="Nats per character on the validation names, if any.",
+        ),
+        "learning_rate": Column(pa.float64(), description="Of the last update."),
+    },
+    strict=True,
+    ordered=True,
+)
+
+METRICS = Schema(
+    {
+        "model": Column(_TEXT, description="rnn, or the Kneser-Ney n-gram baseline."),
+        "split": Column(_TEXT, description="Which examples were scored."),
+        "source": Column(_TEXT, description="Of which source; `all` for all of them."),
+        "metric": Column(_TEXT, description="nats_per_character, bits_per_character or perplexity."),
+        "value": Column(pa.float64(), description="Per character, the end of the name included."),
+        "names": Column(pa.int64(), description="How many names were scored."),
+    },
+    strict=True,
+    ordered=True,
+)
+
+NAMES = Schema(
+    {
+        "index": Column(pa.int64(), unique=True, description="Number of the name in the list, from 0."),
+        "name": Column(_TEXT, description="The sampled name."),
+        "log_probability": Column(
+            pa.float64(),
+            description="Nats, under the model at temperature 1, the end included where it was drawn.",
+        ),
+        "length": Column(pa.int32(), description="Characters."),
+        "in_training": Column(pa.bool_(), description="Whether one of the validated names is the same."),
+    },
+    strict=True,
+    ordered=True,
+)
+
+
+def conform(schema: Schema, table: pa.Table) -> pa.Table:
+    """The table, checked against its schema, with the descriptions in its fields' metadata.
+
+    Raises DataError with the first failures; rows that a user can mend were set aside before.
+    """
+    try:
+        schema.validate(table, lazy=True)
+    except pandera.errors.SchemaErrors as found:
+        raise _broken_schema(found) from found
+    described = [
+        field.with_metadata({"description": schema.columns[field.name].description})
+        for field in table.schema.remove_metadata()
+    ]
+    return table.cast(pa.schema(described))
+
+
+def failures(schema: Schema, table: pa.Table) -> pa.Table:
+    """Every failed check of a row: its index in the table and the reason, in the table's order."""
+    try:
+        schema.validate(table, lazy=True)
+    except pandera.errors.SchemaErrors as found:
+        cases = found.failure_cases
+        # What no row can be blamed for comes without an index, and as a polars frame if there is polars.
+        if not isinstance(cases, pa.Table) or cases["index"].null_count:
+            raise _broken_schema(found) from found
+        cases = pa.table({"index": cases["index"].cast(pa.int64()), "reason": cases["check"].cast(_TEXT)})
+        return cases.sort_by([("index", "ascending"), ("reason", "ascending")])
+    return pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], _TEXT)})
+
+
+def _broken_schema(found: pandera.errors.SchemaErrors) -> DataError:
+    return DataError(
+        "table.schema",
+        "a table does not match its schema",
+        saw="; ".join(str(error) for error in found.schema_errors[:3]),
+        fix="this is a fault of ours: please report it, with the configuration.",
+    )

@@ -1,0 +1,128 @@
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data import schemas
+from data.config import CorpusConfig, ExamplesConfig, MergingConfig, ValidationConfig
+from data.corpus import read_text
+from data.examples import SPLITS, arrange, as_lists, from_lists
+from data.merging import merge
+from data.validation import validate
+from rnn_core.errors import ConfigError, DataError
+from rnn_core.names import EncodedNames
+
+TABLES = {name: schema for name, schema in vars(schemas).items() if name[0] != "_" and name.isupper()}
+
+
+def corpus(source, *names):
+    return read_text("\n".join(names).encode(), CorpusConfig(source), "list.txt").names
+
+
+def test_every_column_of_every_table_says_what_it_means():
+    assert len(TABLES) == 8
+    for schema in TABLES.values():
+        assert all(column.description for column in schema.columns.values())
+
+
+def test_the_descriptions_travel_in_the_fields_of_the_table():
+    table = schemas.conform(schemas.CORPUS, corpus("towns", "Bern"))
+    assert table.schema.field("line").metadata == {
+        b"description": b"Line in the source's file, counted from 1."
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pa.table({"name": ["Ana"]}),
+        pa.table({"name": ["Ana"], "source": ["towns"], "line": [1]}),
+        corpus("towns", "Bern").append_column("more", pa.array([1])),
+        corpus("towns", "Bern").set_column(2, "line", pa.array([0])),
+    ],
+    ids=["columns missing", "wrong type", "a column too many", "line nought"],
+)
+def test_a_table_that_is_not_as_declared_is_never_written(wrong):
+    with pytest.raises(DataError):
+        schemas.conform(schemas.CORPUS, wrong)
+
+
+def test_merging_keeps_the_stated_order_of_sources_and_lines():
+    merged, rejected = merge([corpus("b", "Zoe", "Ana"), corpus("a", "Ana", "Bea")], MergingConfig("keep"))
+    assert merged["name"].to_pylist() == ["Zoe", "Ana", "Ana", "Bea"]
+    assert merged["source"].to_pylist() == ["b", "b", "a", "a"]
+    assert len(rejected) == 0
+
+
+def test_of_equal_names_the_first_is_kept_and_the_others_are_listed():
+    merged, rejected = merge(
+        [corpus("b", "Zoe", "Ana", "Zoe"), corpus("a", "Ana", "Bea")], MergingConfig("drop")
+    )
+    assert merged["name"].to_pylist() == ["Zoe", "Ana", "Bea"]
+    assert [(row["source"], row["line"], row["name"]) for row in rejected.to_pylist()] == [
+        ("b", 3, "Zoe"),
+        ("a", 1, "Ana"),
+    ]
+
+
+def test_every_rule_that_a_name_breaks_is_told():
+    names = corpus("x", "Ana", "B\u200bea", "C" * 60, "\u202e" * 60, "Bo")
+    accepted, rejected = validate(names, ValidationConfig(min_length=3))
+    assert accepted["name"].to_pylist() == ["Ana"]
+    reasons = [(row["line"], row["reason"]) for row in rejected.to_pylist()]
+    length, unseen = (
+        "shorter than 3 or longer than 49 characters",
+        "holds a control or an invisible character",
+    )
+    assert reasons == [(2, unseen), (3, length), (4, unseen), (4, length), (5, length)]
+
+
+def test_one_name_in_two_spellings_becomes_one_spelling():
+    names = corpus("x", "Jose\u0301")
+    assert validate(names, ValidationConfig())[0]["name"].to_pylist() == ["José"]
+    assert validate(names, ValidationConfig(normalisation="none"))[0]["name"].to_pylist() == ["Jose\u0301"]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), max_size=60)
+
+
+@given(st.lists(TEXT, min_size=1))
+def test_names_accepted_and_names_rejected_are_the_names_given(texts):
+    names = corpus("x", *texts)
+    accepted, rejected = validate(names, ValidationConfig())
+    lines = set(accepted["line"].to_pylist()), set(rejected["line"].to_pylist())
+    assert not lines[0] & lines[1]
+    assert lines[0] | lines[1] == set(names["line"].to_pylist())
+
+
+@given(
+    st.lists(st.sampled_from(["Ana", "Bea", "Cleo", "Diego", "Eva", "Fer", "Gil"]), min_size=1),
+    st.integers(0, 99),
+)
+def test_equal_names_never_stand_on_both_sides_of_the_split(names, seed):
+    order, split = arrange(pa.chunked_array([names]), ExamplesConfig(0.3, 0.3, seed))
+    assert sorted(order) == list(range(len(names)))
+    sides = {}
+    for row, side in zip(order, split, strict=True):
+        assert sides.setdefault(names[row], side) == side
+
+
+def test_the_split_has_the_shares_asked_for_and_another_seed_another_order():
+    names = pa.chunked_array([[f"name {number}" for number in range(1000)]])
+    order, split = arrange(names, ExamplesConfig(0.2, 0.1, seed=1))
+    assert [int((split == SPLITS.index(side)).sum()) for side in SPLITS] == [700, 200, 100]
+    assert (arrange(names, ExamplesConfig(0.2, 0.1, seed=1)).order == order).all()
+    assert not (arrange(names, ExamplesConfig(0.2, 0.1, seed=2)).order == order).all()
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused():
+    with pytest.raises(ConfigError):
+        ExamplesConfig(0.5, 0.5)
+
+
+@given(st.lists(st.lists(st.integers(1, 60), max_size=5), max_size=8), st.integers(0, 3))
+def test_encoded_names_come_back_from_a_list_column_also_from_a_part_of_one(lists, start):
+    column = pa.chunked_array([as_lists(EncodedNames.from_lists(lists))]).slice(start)
+    back = from_lists(column)
+    parts = [back.tokens[a:b].tolist() for a, b in zip(back.offsets, back.offsets[1:], strict=False)]
+    assert parts == lists[start:]
