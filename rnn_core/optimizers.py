@@ -1,0 +1,135 @@
+"""Optimizers as pairs of functions that compose: `chain(clip_by_norm(1.0), adam(), scale_by(schedule))`.
+
+All of them go over the flat vector of all parameters (see `tree.flat_views`). `init` gives an optimizer's
+state, a tuple of arrays, and `update` turns a gradient into the step that is to be *added* to the parameters.
+Fresh arrays for every step would cost more than the arithmetic: `update` overwrites the vector and the
+state that it is given, and returns the same arrays.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from rnn_core.arrays import Floats
+from rnn_core.schedules import Schedule
+
+OptimizerState: TypeAlias = tuple[Any, ...]
+"""Arrays, or tuples of such."""
+
+CHUNK = 8192  # elements that go through all of Adam's formula while they are in the fastest cache
+
+
+class Optimizer(NamedTuple):
+    """Two functions; neither keeps anything."""
+
+    init: Callable[[Floats], OptimizerState]  # parameters -> state
+    update: Callable[[Floats, OptimizerState, Floats], Floats]  # gradient, state, parameters -> step
+
+
+def chain(*parts: Optimizer) -> Optimizer:
+    """One after the other, each on what the one before it made of the gradient."""
+
+    def init(parameters: Floats) -> OptimizerState:
+        return tuple(part.init(parameters) for part in parts)
+
+    def update(step: Floats, states: OptimizerState, parameters: Floats) -> Floats:
+        for part, state in zip(parts, states, strict=True):
+            step = part.update(step, state, parameters)
+        return step
+
+    return Optimizer(init, update)
+
+
+def clip(limit: float) -> Optimizer:
+    """Every element into [-limit, limit]."""
+
+    def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
+        return np.clip(step, -limit, limit, out=step)
+
+    return Optimizer(_stateless, update)
+
+
+def clip_by_norm(limit: float) -> Optimizer:
+    """Shorter, in its own direction, if the Euclidean norm of the whole is above `limit`.
+
+    Source: R. Pascanu, T. Mikolov & Y. Bengio, "On the difficulty of training recurrent neural networks",
+    ICML (2013).
+    """
+
+    def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
+        norm = float(np.sqrt(step @ step))
+        if norm > limit:
+            step *= limit / norm
+        return step
+
+    return Optimizer(_stateless, update)
+
+
+def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Optimizer:
+    """The step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
+
+    Both are moving averages, freed of their start from 0.
+
+    Source: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR (2015), algorithm 1.
+    """
+
+    def init(parameters: Floats) -> OptimizerState:
+        return np.zeros_like(parameters), np.zeros_like(parameters), np.zeros((), np.int64)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        first, second, count = state
+        count += 1
+        bias_1, bias_2 = 1.0 - beta_1 ** int(count), 1.0 - beta_2 ** int(count)
+        scratch = np.empty(min(CHUNK, len(step)), step.dtype)
+        for chunk in _chunks(len(step)):
+            g, m, v = step[chunk], first[chunk], second[chunk]
+            part = scratch[: len(g)]
+            m += np.multiply(np.subtract(g, m, out=part), 1.0 - beta_1, out=part)
+            np.multiply(g, g, out=part)
+            v += np.multiply(np.subtract(part, v, out=part), 1.0 - beta_2, out=part)
+            np.sqrt(np.divide(v, bias_2, out=part), out=part)
+            part += epsilon
+            np.divide(np.divide(m, bias_1, out=g), part, out=g)
+        return step
+
+    return Optimizer(init, update)
+
+
+def decay(rates: Floats | float) -> Optimizer:
+    """Pulls every parameter towards 0 by its rate, apart from the gradient: with `adam` before it, AdamW.
+
+    rates:  one for all, or (P,) one for each.
+
+    Source: I. Loshchilov & F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+    """
+
+    def update(step: Floats, _state: OptimizerState, parameters: Floats) -> Floats:
+        step += rates * parameters
+        return step
+
+    return Optimizer(_stateless, update)
+
+
+def scale_by(schedule: Schedule) -> Optimizer:
+    """Downhill, by the learning rate of the step. Alone it is stochastic gradient descent."""
+
+    def init(_parameters: Floats) -> OptimizerState:
+        return (np.zeros((), np.int64),)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        (count,) = state
+        step *= -schedule(int(count))
+        count += 1
+        return step
+
+    return Optimizer(init, update)
+
+
+def _stateless(_parameters: Floats) -> OptimizerState:
+    return ()
+
+
+def _chunks(size: int) -> Iterator[slice]:
+    for start in range(0, size, CHUNK):
+        yield slice(start, start + CHUNK)

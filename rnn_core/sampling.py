@@ -1,0 +1,141 @@
+"""New names, drawn character by character.
+
+    token_{t+1} ~ softmax((h_t W_hy + b_y) / temperature)
+
+Names are drawn in blocks of a fixed number of names. A block depends on the model, the settings, the seed
+and its own number, and on nothing else: name number i is the same name however many are asked for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core import cells, network
+from rnn_core.arrays import Floats
+from rnn_core.errors import TrainingError
+from rnn_core.names import EncodedNames
+from rnn_core.ranges import check_at_least_0, check_whole
+from rnn_core.vocabulary import END_TOKEN
+
+BLOCK = 2_048  # names; their hidden states stay in the cache, and a thousand names still come in a moment
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingConfig:
+    """What names to draw.
+
+    count:             how many.
+    temperature:       below 1 nearer to what is most probable, above 1 more adventurous; 0 takes the most
+                       probable character every time, so all names are one.
+    max_length:        a name ends there if it has not before.
+    capitalise_first:  the first letter of the decoded name as a capital (see `capitalised`).
+    """
+
+    count: int = 1000
+    temperature: float = 1.0
+    max_length: int = 50
+    seed: int = 0
+    capitalise_first: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("sampling.count", self.count, 0, 1 << 40)
+        check_at_least_0("sampling.temperature", self.temperature)
+        check_whole("sampling.max_length", self.max_length, 1, 10_000)
+        check_whole("sampling.seed", self.seed, 0, (1 << 64) - 1)
+
+
+def sample(
+    parameters: network.Parameters, config: SamplingConfig
+) -> tuple[EncodedNames, npt.NDArray[np.float64]]:
+    """The names, and the log-probability of each under the model, (N,), in nats.
+
+    No name is empty. The log-probabilities are those of `scoring.log_probabilities`: at temperature 1,
+    the end token included, whatever the temperature and the length at which a name was cut.
+
+    Raises TrainingError if the model's probabilities are not finite numbers.
+    """
+    drawn = [
+        _block(parameters, config, number, size=min(BLOCK, config.count - number * BLOCK))
+        for number in range(-(-config.count // BLOCK))
+    ]
+    return _joined([names for names, _ in drawn]), np.concatenate([np.zeros(0), *(p for _, p in drawn)])
+
+
+def capitalised(name: str) -> str:
+    """The notebook's way with a first letter: a capital, and the rest as it is."""
+    return name[:1].upper() + name[1:]
+
+
+def _block(
+    parameters: network.Parameters, config: SamplingConfig, number: int, size: int
+) -> tuple[EncodedNames, npt.NDArray[np.float64]]:
+    """The first `size` names of a block. The whole block is drawn all the same: rounding in a product may
+    depend on how many rows it has."""
+    cell, W_hy, b_y = network.padded(parameters)
+    module = cells.of(cell)
+    rng = np.random.Generator(np.random.Philox(key=np.array([config.seed, number], dtype=np.uint64)))
+    characters = np.zeros((BLOCK, config.max_length), dtype=np.int32)
+    lengths = np.zeros(BLOCK, dtype=np.int64)
+    log_probabilities = np.zeros(BLOCK)
+    running = np.arange(BLOCK)  # the names that have not ended
+    tokens = np.full(BLOCK, END_TOKEN)
+    state = module.initial_state(cell, BLOCK)
+    for position in range(config.max_length + 1):
+        state = module.step(cell, tokens, state)
+        log_p = _log_softmax((state[0] @ W_hy + b_y)[:, : parameters.vocabulary_size])
+        chances = rng.random(BLOCK)[running]  # one for every name at every position, needed or not
+        if position < config.max_length:
+            tokens = _drawn(log_p, chances, config.temperature, may_end=position > 0)
+        else:
+            tokens = np.full(len(running), END_TOKEN)
+        log_probabilities[running] += log_p[np.arange(len(running)), tokens]
+        goes_on = tokens != END_TOKEN
+        running, tokens = running[goes_on], tokens[goes_on]
+        if not len(running):
+            break
+        characters[running, position] = tokens
+        lengths[running] = position + 1
+        state = tuple(part[goes_on] for part in state)
+    lengths = lengths[:size]
+    written = np.arange(config.max_length) < lengths[:, np.newaxis]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return EncodedNames(characters[:size][written], offsets), log_probabilities[:size]
+
+
+def _drawn(
+    log_p: Floats, chances: npt.NDArray[np.float64], temperature: float, may_end: bool
+) -> npt.NDArray[np.int64]:
+    """One token per row: the first whose cumulative probability passes the row's chance, in [0, 1)."""
+    scores = log_p.astype(np.float64)
+    if not may_end:
+        scores[:, END_TOKEN] = -np.inf
+    if temperature == 0:
+        return np.asarray(scores.argmax(axis=1))
+    scores -= scores.max(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # minus infinity is right: its exponential is 0
+        scores /= temperature
+    cumulative = np.exp(scores, out=scores).cumsum(axis=1)
+    passed = cumulative > (chances * cumulative[:, -1])[:, np.newaxis]
+    return np.asarray(passed.argmax(axis=1))
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        logits -= logits.max(axis=1, keepdims=True)
+    sums = np.exp(logits).sum(axis=1, keepdims=True)
+    if not np.isfinite(sums).all():
+        raise TrainingError(
+            "sampling.not_finite",
+            "the model gives probabilities that are not finite numbers",
+            saw="a logit that overflowed or is not a number",
+            fix="train the model again; a lower learning rate may be what it needs.",
+        )
+    logits -= np.log(sums)
+    return logits
+
+
+def _joined(parts: list[EncodedNames]) -> EncodedNames:
+    lengths = np.concatenate([np.zeros(0, np.int64), *(part.lengths for part in parts)])
+    tokens = np.concatenate([np.zeros(0, np.int32), *(part.tokens for part in parts)])
+    return EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))

@@ -1,0 +1,395 @@
+"""The default recipe: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
+
+Random numbers are drawn from streams named by the seed, the purpose and the number of the epoch or step.
+No generator is carried along, so a state is only arrays and counters, and a training that goes on from one
+ends with the bytes of a training that was never interrupted.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core import cells, network
+from rnn_core.arrays import Floats, Workspace
+from rnn_core.batching import Batch, Stream, shuffled_batches
+from rnn_core.dropout import masks
+from rnn_core.errors import DataError, TrainingError
+from rnn_core.names import EncodedNames
+from rnn_core.optimizers import Optimizer, OptimizerState, adam, chain, clip_by_norm, decay, scale_by
+from rnn_core.ranges import check_at_least_0, check_positive, check_share, check_whole, out_of_range
+from rnn_core.schedules import Schedule, warmup_then_cosine
+from rnn_core.scoring import check_tokens, stream_cross_entropy
+from rnn_core.tree import flat_views, leaves, tree_map
+
+START, SHUFFLING, DROPPING = range(3)  # what a stream of random numbers is for
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Every default was chosen by measuring the cross-entropy of held-out names.
+
+    They were names of the bundled lists, and of lists of first names, surnames and towns, in Latin, Greek and
+    Armenian letters, 600 to 32,000 long. Shorter lists gain from more dropout, longer ones from less.
+
+    hidden_size:        units of the hidden layer.
+    batch_size:         names per step.
+    learning_rate:      of AdamW, at its highest.
+    warmup:             share of all steps over which the learning rate rises; then it falls as a cosine.
+    epochs:             how often every name is seen, if neither validation nor max_steps stops it earlier.
+    max_steps:          bounds the time for long lists; every name is seen less often then.
+    patience:           epochs without a better validation loss before training stops.
+    dropout:            share of hidden units that the output layer does not see.
+    recurrent_dropout:  share of the weights in W_hh that a batch goes without.
+    weight_decay:       of the matrices, per unit of learning rate.
+    clip_norm:          longest gradient.
+    """
+
+    cell: Literal["elman", "gru"] = "elman"
+    hidden_size: int = 256
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    warmup: float = 0.05
+    epochs: int = 40
+    max_steps: int = 40_000
+    patience: int = 10
+    dropout: float = 0.2
+    recurrent_dropout: float = 0.2
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        cells.by_name(self.cell)
+        for name, highest in (
+            ("hidden_size", 1 << 14),
+            ("batch_size", 1 << 20),
+            ("epochs", 1 << 20),
+            ("max_steps", 1 << 40),
+            ("patience", 1 << 20),
+        ):
+            check_whole(f"training.{name}", getattr(self, name), 1, highest)
+        check_whole("training.seed", self.seed, 0, (1 << 64) - 1)
+        for name in ("learning_rate", "clip_norm"):
+            check_positive(f"training.{name}", getattr(self, name))
+        for name in ("warmup", "dropout", "recurrent_dropout"):
+            check_share(f"training.{name}", getattr(self, name))
+        check_at_least_0("training.weight_decay", self.weight_decay)
+        if self.dtype not in ("float32", "float64"):
+            raise out_of_range("training.dtype", "float32 or float64", self.dtype)
+
+
+class HistoryRow(NamedTuple):
+    """One epoch. Losses in nats per character; nan where there is no validation split."""
+
+    step: int  # steps done when it ended
+    epoch: int  # counted from 1
+    training_loss: float  # mean over the epoch, with dropout, while the parameters moved
+    validation_loss: float
+    learning_rate: float  # of its last step
+
+
+@dataclass(slots=True)
+class State:
+    """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
+
+    vocabulary_size:         without the tokens added by `network.padded`.
+    vector, current:         the parameters as one vector, and as views of it.
+    best:                    the vector of the epoch with the lowest validation loss; the last epoch's where
+                             nothing is held out; the start's during the first epoch.
+    optimizer:               its state.
+    step:                    steps done.
+    epoch, batch:            where the next step is: epochs done, batches of the current one done.
+    epoch_nats, epoch_rows:  loss and characters of the current epoch so far.
+    best_validation_loss:    nan before the first.
+    epochs_without_gain:     since the best one.
+    """
+
+    vocabulary_size: int
+    vector: Floats
+    current: network.Parameters
+    best: Floats
+    optimizer: OptimizerState
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    epoch_nats: float = 0.0
+    epoch_rows: int = 0
+    best_validation_loss: float = math.nan
+    epochs_without_gain: int = 0
+    history: list[HistoryRow] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, config: TrainingConfig, vocabulary_size: int) -> "State":
+        """Random parameters and an optimizer that has seen nothing."""
+        initial = network.init(
+            _rng(config, START, 0), config.cell, vocabulary_size, config.hidden_size, config.dtype
+        )
+        padded = network.padded(initial)
+        vector, current = flat_views(padded, config.dtype)
+        tree_map(np.copyto, current, padded)
+        optimizer = _optimizer(config, current, steps_total=1)
+        return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
+
+    @property
+    def parameters(self) -> network.Parameters:
+        """The best parameters so far, in arrays of their own."""
+        vector, best = flat_views(self.current, self.vector.dtype)
+        vector[:] = self.best
+        return network.unpadded(best, self.vocabulary_size)
+
+    @property
+    def history_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """A column per field of `HistoryRow`."""
+        types = {"step": np.int64, "epoch": np.int64}
+        return {
+            name: np.array([getattr(row, name) for row in self.history], types.get(name, np.float64))
+            for name in HistoryRow._fields
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, as copies under names: ready to be written while training goes on."""
+        return {
+            "vocabulary_size": np.array(self.vocabulary_size),
+            "parameters": self.vector.copy(),
+            "best_parameters": self.best.copy(),
+            **{f"optimizer.{place}": leaf.copy() for place, leaf in enumerate(leaves(self.optimizer))},
+            "step": np.array(self.step),
+            "epoch": np.array(self.epoch),
+            "batch": np.array(self.batch),
+            "epoch_nats": np.array(self.epoch_nats),
+            "epoch_rows": np.array(self.epoch_rows),
+            "best_validation_loss": np.array(self.best_validation_loss),
+            "epochs_without_gain": np.array(self.epochs_without_gain),
+            **{f"history.{name}": column for name, column in self.history_arrays.items()},
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, config: TrainingConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> "State":
+        """What `arrays` gave, in arrays of its own.
+
+        Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
+        """
+        state = cls.start(config, vocabulary_size)
+        expected = state.arrays()
+        for name in sorted(set(expected) | set(arrays)):
+            _check_array(name, expected.get(name), arrays.get(name))
+        _check_numbers(arrays, vocabulary_size)
+        state.vector[:] = arrays["parameters"]
+        state.best[:] = arrays["best_parameters"]
+        for place, leaf in enumerate(leaves(state.optimizer)):
+            leaf[...] = arrays[f"optimizer.{place}"]
+        for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows"):
+            setattr(state, name, arrays[name].item())
+        state.best_validation_loss = arrays["best_validation_loss"].item()
+        state.epochs_without_gain = arrays["epochs_without_gain"].item()
+        columns = [arrays[f"history.{name}"].tolist() for name in HistoryRow._fields]
+        state.history = [HistoryRow(*row) for row in zip(*columns, strict=True)]
+        return state
+
+
+class Progress(NamedTuple):
+    """Where training stands after a step. Losses in nats per character."""
+
+    step: int  # steps done
+    steps_total: int  # if validation does not stop it earlier
+    epoch: int  # of this step, counted from 1
+    epochs: int  # the last of them may be cut short by max_steps
+    learning_rate: float
+    training_loss: float  # of this step's batch
+    validation_loss: float  # nan but for the last step of an epoch
+    best_validation_loss: float  # nan before the first
+    state: State  # the living state: ask it for `arrays()` before the next step
+
+
+def train(
+    config: TrainingConfig,
+    vocabulary_size: int,
+    training: EncodedNames,
+    validation: EncodedNames,
+    state: State | None = None,
+) -> Iterator[Progress]:
+    """Trains, and yields after every step; the last `state.parameters` are the result.
+
+    validation:  the parameters that predict these names best are kept, and training stops when they have not
+                 become better for `config.patience` epochs. If there are none, all epochs are trained and the
+                 last parameters kept.
+    state:       goes on from here, and changes it. A finished one is yielded once as it is.
+
+    Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
+    when the loss or its gradient is no longer a number: what was yielded before is still sound.
+    """
+    if training.count == 0:
+        raise DataError(
+            "training.empty",
+            "there is no name to train on",
+            fix="give longer lists, or a larger share of them to training.",
+        )
+    check_tokens(training, vocabulary_size)
+    check_tokens(validation, vocabulary_size)
+    trained_on, held_out = Stream.of(training), Stream.of(validation)
+    batches_per_epoch = -(-training.count // config.batch_size)
+    steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
+    state = state or State.start(config, vocabulary_size)
+    _check_place(state, batches_per_epoch, steps_total)
+    schedule = _schedule(config, steps_total)
+    optimizer = _optimizer(config, state.current, steps_total)
+    workspace = Workspace(config.dtype)
+
+    def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
+        return Progress(
+            step=state.step,
+            steps_total=steps_total,
+            epoch=epoch,
+            epochs=-(-steps_total // batches_per_epoch),
+            learning_rate=schedule(state.step - 1),
+            training_loss=training_loss,
+            validation_loss=validation_loss,
+            best_validation_loss=state.best_validation_loss,
+            state=state,
+        )
+
+    def finished() -> bool:
+        return state.step >= steps_total or state.epochs_without_gain >= config.patience
+
+    if finished():
+        last = state.history[-1]
+        yield progress(last.epoch, last.training_loss, last.validation_loss)
+    while not finished():
+        epoch = state.epoch + 1
+        batches = shuffled_batches(trained_on.rows, config.batch_size, _rng(config, SHUFFLING, state.epoch))
+        del batches[state.batch + steps_total - state.step :]
+        for chosen in batches[state.batch :]:
+            batch = trained_on.packed(chosen)
+            learning_rate = schedule(state.step)
+            with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
+                loss = _descend(config, optimizer, state, batch, learning_rate, workspace)
+            state.step += 1
+            state.batch += 1
+            state.epoch_nats += loss * batch.size
+            state.epoch_rows += batch.size
+            validation_loss = math.nan
+            if state.batch == len(batches):
+                if validation.count:
+                    validation_loss = stream_cross_entropy(state.current, held_out, workspace)
+                    _check_finite(validation_loss, state.step, learning_rate)
+                _end_epoch(state, validation_loss, learning_rate)
+            yield progress(epoch, loss, validation_loss)
+
+
+def _descend(
+    config: TrainingConfig,
+    optimizer: Optimizer,
+    state: State,
+    batch: Batch,
+    learning_rate: float,
+    workspace: Workspace,
+) -> float:
+    """One step downhill; the loss of the batch before it. Raises TrainingError."""
+    left_out = masks(
+        _rng(config, DROPPING, state.step),
+        workspace,
+        output_shape=(batch.size, config.hidden_size),
+        output_rate=config.dropout,
+        recurrent_shape=state.current.cell.W_hh.shape,
+        recurrent_rate=config.recurrent_dropout,
+    )
+    loss, gradient = network.loss_and_gradient(state.current, batch, workspace, left_out)
+    step, views = flat_views(gradient, config.dtype)
+    tree_map(np.copyto, views, gradient)
+    _check_finite(loss + _squared_norm(step), state.step + 1, learning_rate)
+    state.vector += optimizer.update(step, state.optimizer, state.vector)
+    _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
+    return loss
+
+
+def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> None:
+    state.epoch += 1
+    state.batch = 0
+    training_loss = state.epoch_nats / state.epoch_rows
+    state.history.append(HistoryRow(state.step, state.epoch, training_loss, validation_loss, learning_rate))
+    state.epoch_nats, state.epoch_rows = 0.0, 0
+    if not validation_loss >= state.best_validation_loss:  # better, the first, or nothing is held out
+        state.best[:] = state.vector
+        state.best_validation_loss = validation_loss
+        state.epochs_without_gain = 0
+    else:
+        state.epochs_without_gain += 1
+
+
+def _schedule(config: TrainingConfig, steps_total: int) -> Schedule:
+    return warmup_then_cosine(config.learning_rate, math.ceil(config.warmup * steps_total), steps_total)
+
+
+def _optimizer(config: TrainingConfig, parameters: network.Parameters, steps_total: int) -> Optimizer:
+    rates, views = flat_views(parameters, config.dtype)
+    for matrix in network.matrices(views):  # biases are few and do not overfit
+        matrix[...] = config.weight_decay
+    return chain(
+        clip_by_norm(config.clip_norm), adam(), decay(rates), scale_by(_schedule(config, steps_total))
+    )
+
+
+def _rng(config: TrainingConfig, purpose: int, number: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((config.seed, purpose, number)))
+
+
+def _squared_norm(vector: Floats) -> float:
+    return float(vector @ vector)
+
+
+def _check_finite(value: float, step: int, learning_rate: float) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            "training.diverged",
+            "the loss, its gradient or the parameters are no longer finite numbers",
+            where=f"step {step}, learning rate {learning_rate:.3g}",
+            saw=f"{value}",
+            fix="lower learning_rate (a third of it is a good next try) or clip_norm, or train in float64.",
+        )
+
+
+def _check_place(state: State, batches_per_epoch: int, steps_total: int) -> None:
+    place = state.epoch * batches_per_epoch + state.batch
+    if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
+        raise _no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
+
+
+def _check_array(name: str, expected: npt.NDArray[Any] | None, found: npt.NDArray[Any] | None) -> None:
+    if expected is None or found is None:
+        raise _no_checkpoint(name, "an unknown array" if expected is None else "no such array")
+    grows = name.startswith("history.")
+    if found.dtype != expected.dtype or (found.ndim != 1 if grows else found.shape != expected.shape):
+        raise _no_checkpoint(
+            name, f"{found.dtype} of shape {found.shape}, not {expected.dtype} {expected.shape}"
+        )
+
+
+def _check_numbers(arrays: Mapping[str, npt.NDArray[Any]], vocabulary_size: int) -> None:
+    if arrays["vocabulary_size"] != vocabulary_size:
+        raise _no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
+    for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows", "epochs_without_gain"):
+        if not arrays[name] >= 0:
+            raise _no_checkpoint(name, f"{arrays[name]}, not 0 or above")
+    for name, array in arrays.items():
+        if name.startswith("history.") and len(array) != arrays["epoch"]:
+            raise _no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
+        is_vector = name.endswith("parameters") or name.startswith("optimizer.")
+        if is_vector and not np.isfinite(array).all():
+            raise _no_checkpoint(name, "numbers that are not finite")
+
+
+def _no_checkpoint(where: str, saw: str) -> DataError:
+    return DataError(
+        "training.checkpoint",
+        "this is no checkpoint of this configuration and these names",
+        where=where,
+        saw=saw,
+        fix="train from the start.",
+    )

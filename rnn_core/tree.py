@@ -1,0 +1,49 @@
+"""Nested tuples of arrays: parameters, gradients, the state of an optimizer."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import CACHE_LINE, Floats, aligned
+
+Tree = TypeVar("Tree")
+
+
+def tree_map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
+    """`function` of every leaf (and of the leaves in the same place of `others`), in the shape of `tree`."""
+    if not isinstance(tree, tuple):
+        mapped: Tree = function(tree, *others)
+        return mapped
+    branches = [tree_map(function, *parts) for parts in zip(tree, *others, strict=True)]
+    # a NamedTuple takes its fields one by one, a plain tuple all at once
+    return type(tree)(*branches) if hasattr(tree, "_fields") else type(tree)(branches)
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The leaves from left to right."""
+    if not isinstance(tree, tuple):
+        yield tree
+        return
+    for branch in tree:
+        yield from leaves(branch)
+
+
+def flat_views(like: Tree, dtype: npt.DTypeLike) -> tuple[Floats, Tree]:
+    """One vector of zeros, and views of it in the shapes of `like`.
+
+    Whatever goes over all parameters at once (an optimizer, a norm, a copy) goes over the vector; formulas
+    use the views. Every view begins a cache line, so a few elements belong to no view: they stay 0.
+    """
+    per_line = CACHE_LINE // np.dtype(dtype).itemsize
+    whole_lines = [-(-leaf.size // per_line) * per_line for leaf in leaves(like)]
+    vector = aligned(sum(whole_lines), dtype)
+    vector[:] = 0
+    starts = iter(np.cumsum([0, *whole_lines]).tolist())
+
+    def view(leaf: Floats) -> Floats:
+        start = next(starts)
+        return vector[start : start + leaf.size].reshape(leaf.shape)
+
+    return vector, tree_map(view, like)

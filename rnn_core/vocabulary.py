@@ -1,0 +1,104 @@
+"""Characters as small integers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.errors import DataError
+from rnn_core.names import EncodedNames
+
+END = "\n"  # ends a name, so it begins one too
+END_TOKEN = 0
+UTF32 = "utf-32-le"
+CodePoints = npt.NDArray[np.uint32]
+
+
+class UnknownCharacter(DataError):
+    """A name holds a character that the vocabulary has never seen."""
+
+    def __init__(self, name: str, character: str) -> None:
+        super().__init__(
+            "vocabulary.unknown_character",
+            "a name holds a character that the vocabulary has never seen",
+            where=f"name {name!r}",
+            saw=f"{character!r} (U+{ord(character):04X})",
+            fix="build the vocabulary from a corpus that has this character, or drop the name.",
+        )
+        self.name, self.character = name, character
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.name, self.character)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The characters of a corpus; a character's token is its place.
+
+    characters[0] is the end token, the rest is sorted by code point.
+    Raises DataError if it is not so.
+    """
+
+    characters: tuple[str, ...]
+    _code_points: CodePoints = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        letters = self.characters[1:]
+        if self.characters[:1] != (END,) or END in letters or list(letters) != sorted(set(letters)):
+            raise DataError(
+                "vocabulary.order",
+                "a vocabulary is the end token (a newline), then distinct characters sorted by code point",
+                saw=repr(self.characters[:20]),
+                fix="make it with Vocabulary.from_names.",
+            )
+        object.__setattr__(self, "_code_points", _code_points("".join(letters)))
+        if len(self._code_points) != len(letters):
+            raise DataError(
+                "vocabulary.character",
+                "every entry of a vocabulary is one character",
+                saw=repr([letter for letter in letters if len(letter) != 1][:5]),
+                fix="make it with Vocabulary.from_names.",
+            )
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> "Vocabulary":
+        """Every character that the names have."""
+        letters = set(chain.from_iterable(names)) - {END}
+        return cls((END, *sorted(letters)))
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are, the end token among them."""
+        return len(self.characters)
+
+    def encode(self, names: Sequence[str]) -> EncodedNames:
+        """Raises UnknownCharacter."""
+        offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))])
+        read = _code_points("".join(names))
+        places = np.searchsorted(self._code_points, read)
+        known = places < len(self._code_points)
+        known[known] = self._code_points[places[known]] == read[known]
+        if not known.all():
+            first = int(np.argmin(known))
+            name = names[int(np.searchsorted(offsets, first, side="right")) - 1]
+            raise UnknownCharacter(name, chr(int(read[first])))
+        return EncodedNames((places + 1).astype(np.int32), offsets)
+
+    def decode(self, names: EncodedNames) -> list[str]:
+        """Raises DataError if a token is none of this vocabulary's characters."""
+        if names.tokens.size and not 1 <= names.tokens.min() <= names.tokens.max() < self.size:
+            raise DataError(
+                "vocabulary.token",
+                f"a token of a name lies in 1 to {self.size - 1} with this vocabulary",
+                saw=f"tokens from {names.tokens.min()} to {names.tokens.max()}",
+                fix="decode with the vocabulary that belongs to the model.",
+            )
+        text = self._code_points[names.tokens - 1].tobytes().decode(UTF32, "surrogatepass")
+        bounds = names.offsets.tolist()
+        return [text[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _code_points(text: str) -> CodePoints:
+    return np.frombuffer(text.encode(UTF32, "surrogatepass"), dtype="<u4")

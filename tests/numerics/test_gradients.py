@@ -1,0 +1,218 @@
+"""The arithmetic of one batch, against measured slopes and against plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnn_core import cells, network
+from rnn_core.arrays import Workspace
+from rnn_core.batching import Stream, longest_first
+from rnn_core.dropout import NOTHING, masks
+from rnn_core.loss import cross_entropy, target_log_probabilities
+from rnn_core.names import EncodedNames
+from rnn_core.tree import leaves, tree_map
+
+SEEDS = st.integers(0, 2**32 - 1)
+every_cell = pytest.mark.parametrize("cell", sorted(cells.CELLS))
+
+
+def some_names(rng, vocabulary_size, lengths):
+    return EncodedNames.from_lists(rng.integers(1, vocabulary_size, length) for length in lengths)
+
+
+def one_batch(names):
+    stream = Stream.of(names)
+    return stream.packed(longest_first(stream.rows, np.arange(names.count)))
+
+
+def random_network(rng, cell, vocabulary_size, hidden_size):
+    """Larger weights than a training starts from, so that every nonlinearity is bent."""
+    untrained = network.init(rng, cell, vocabulary_size, hidden_size, np.float64)
+    return tree_map(lambda leaf: leaf + 0.5 * rng.standard_normal(leaf.shape), untrained)
+
+
+def inner_product(left, right):
+    return sum(float((a * b).sum()) for a, b in zip(leaves(left), leaves(right), strict=True))
+
+
+@every_cell
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=SEEDS,
+    vocabulary_size=st.integers(2, 20),
+    hidden_size=st.integers(1, 12),
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    dropout=st.booleans(),
+)
+def test_gradient_equals_the_measured_slope_in_a_random_direction(
+    cell, seed, vocabulary_size, hidden_size, lengths, dropout
+):
+    rng = np.random.default_rng(seed)
+    parameters = random_network(rng, cell, vocabulary_size, hidden_size)
+    batch = one_batch(some_names(rng, vocabulary_size, lengths))
+    left_out = NOTHING
+    if dropout:
+        left_out = masks(
+            rng, Workspace(np.float64), (batch.size, hidden_size), 0.4, parameters.cell.W_hh.shape, 0.3
+        )
+    _, gradient = network.loss_and_gradient(parameters, batch, masks=left_out)
+    # Half along the gradient: a slope near zero could not be measured to six digits.
+    norm = math.sqrt(inner_product(gradient, gradient))
+    direction = tree_map(
+        lambda leaf: leaf / norm + 0.3 * rng.standard_normal(leaf.shape) / math.sqrt(leaf.size), gradient
+    )
+
+    def loss_at(distance):
+        moved = tree_map(lambda leaf, way: leaf + distance * way, parameters, direction)
+        return network.loss_and_gradient(moved, batch, masks=left_out)[0]
+
+    # Richardson's extrapolation of central differences: the error is of the fourth order.
+    near, far = ((loss_at(d) - loss_at(-d)) / (2 * d) for d in (1e-4, 2e-4))
+    measured = (4 * near - far) / 3
+    assert inner_product(gradient, direction) == pytest.approx(measured, rel=1e-6, abs=1e-9)
+
+
+@every_cell
+@pytest.mark.parametrize("vocabulary_size", [2, 54, 100])
+def test_an_untrained_model_is_as_unsure_as_a_fair_die(cell, vocabulary_size):
+    rng = np.random.default_rng(0)
+    parameters = network.init(rng, cell, vocabulary_size, hidden_size=20, dtype=np.float64)
+    batch = one_batch(some_names(rng, vocabulary_size, [1, 5, 3]))
+    loss, _ = network.loss_and_gradient(parameters, batch)
+    assert loss == pytest.approx(math.log(vocabulary_size), rel=1e-12)
+
+
+def test_a_packed_batch_computes_what_a_loop_over_names_and_characters_computes():
+    rng = np.random.default_rng(3)
+    names = some_names(rng, 9, [4, 1, 7, 4, 2])
+    parameters = random_network(rng, "elman", 9, 6)
+    (W_xh, W_hh, b_h), W_hy, b_y = parameters
+    nats = 0.0
+    for row in range(names.count):
+        word = names.tokens[names.offsets[row] : names.offsets[row + 1]].tolist()
+        h = np.zeros(6)
+        for token, target in zip([0, *word], [*word, 0], strict=True):
+            h = np.tanh(W_xh[token] + h @ W_hh + b_h)
+            logits = h @ W_hy + b_y
+            nats -= logits[target] - math.log(np.exp(logits).sum())
+    loss, _ = network.loss_and_gradient(parameters, one_batch(names))
+    assert loss == pytest.approx(nats / (names.lengths + 1).sum(), rel=1e-12)
+
+
+@every_cell
+def test_a_batch_costs_what_its_names_cost_one_by_one(cell):
+    rng = np.random.default_rng(4)
+    names = some_names(rng, 12, [1, 6, 6, 3, 11])
+    parameters = random_network(rng, cell, 12, 7)
+    loss, gradient = network.loss_and_gradient(parameters, one_batch(names))
+    shares = (names.lengths + 1) / (names.lengths + 1).sum()
+    alone = [
+        network.loss_and_gradient(parameters, one_batch(names.take(np.array([row]))))
+        for row in range(names.count)
+    ]
+    assert loss == pytest.approx(sum(s * part for s, (part, _) in zip(shares, alone, strict=True)), rel=1e-12)
+    summed = tree_map(
+        lambda *parts: sum(s * part for s, part in zip(shares, parts, strict=True)), *(g for _, g in alone)
+    )
+    for ours, theirs in zip(leaves(gradient), leaves(summed), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)
+
+
+@every_cell
+def test_a_step_by_step_reading_gives_the_hidden_states_of_the_whole_sequence(cell):
+    rng = np.random.default_rng(5)
+    module = cells.by_name(cell)
+    parameters = module.init(rng, 8, 5)
+    batch = one_batch(some_names(rng, 8, [6, 6, 6]))
+    h, _ = module.forward(parameters, batch, Workspace(np.float64))
+    state = module.initial_state(parameters, 3)
+    for rows, _ in batch.steps:
+        state = module.step(parameters, batch.tokens[rows], state)
+        np.testing.assert_allclose(state[0], h[rows], rtol=1e-12, atol=1e-15)
+
+
+@every_cell
+def test_characters_added_to_fill_up_the_vocabulary_change_nothing(cell):
+    rng = np.random.default_rng(6)
+    parameters = random_network(rng, cell, 11, 5)
+    batch = one_batch(some_names(rng, 11, [3, 8, 1]))
+    wider = network.padded(parameters)
+    assert wider.vocabulary_size == 16
+    loss, gradient = network.loss_and_gradient(parameters, batch)
+    wider_loss, wider_gradient = network.loss_and_gradient(wider, batch)
+    assert wider_loss == pytest.approx(loss, rel=1e-13)
+    assert not wider_gradient.b_y[11:].any()
+    assert not wider_gradient.W_hy[:, 11:].any()
+    back = network.unpadded(wider_gradient, 11)
+    for ours, theirs in zip(leaves(gradient), leaves(back), strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-14)
+
+
+def test_a_used_workspace_gives_the_bits_of_a_fresh_one():
+    rng = np.random.default_rng(7)
+    parameters = random_network(rng, "elman", 16, 8)
+    batches = [one_batch(some_names(rng, 16, rng.integers(1, 9, 5))) for _ in range(4)]
+    used = Workspace(np.float64)
+    for batch in batches:
+        loss, gradient = network.loss_and_gradient(parameters, batch, used)
+        fresh_loss, fresh_gradient = network.loss_and_gradient(parameters, batch)
+        assert loss == fresh_loss
+        for ours, theirs in zip(leaves(gradient), leaves(fresh_gradient), strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shift", [0.0, 1e3, -1e3])
+def test_logits_of_any_size_give_the_same_loss(dtype, shift):
+    rng = np.random.default_rng(8)
+    logits = rng.integers(-8, 9, (7, 16)).astype(dtype)  # whole numbers: a shift loses no digit
+    targets = rng.integers(0, 16, 7)
+    expected, d_expected = cross_entropy(logits.copy(), targets, Workspace(dtype))
+    loss, d_logits = cross_entropy(logits + dtype(shift), targets, Workspace(dtype))
+    assert loss == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(d_logits, d_expected, rtol=1e-4, atol=1e-7)
+    log_p = target_log_probabilities(logits + dtype(shift), targets, Workspace(dtype))
+    assert -log_p.mean() == pytest.approx(expected, rel=1e-5)
+
+
+def test_dropout_keeps_the_mean():
+    rng = np.random.default_rng(9)
+    for rate in (0.1, 0.5, 0.9):
+        left_out = masks(rng, Workspace(np.float32), (400, 500), rate, (100, 100), rate).output
+        assert left_out is not None
+        assert set(np.unique(left_out)) == {0.0, left_out.max()}
+        assert left_out.max() == pytest.approx(1 / (1 - rate), rel=1e-4)
+        assert (left_out == 0).mean() == pytest.approx(rate, abs=0.005)
+
+
+def test_a_share_just_below_one_still_keeps_something():
+    left_out = masks(np.random.default_rng(0), Workspace(np.float32), (999, 999), 1 - 1e-12, (1, 1), 0.0)
+    assert np.isfinite(left_out.output).all()
+    assert left_out.output.any()
+    assert left_out.recurrent is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=9), seed=SEEDS)
+def test_a_packed_batch_has_every_character_once_and_nothing_else(lengths, seed):
+    rng = np.random.default_rng(seed)
+    names = some_names(rng, 30, lengths)
+    stream = Stream.of(names)
+    order = longest_first(stream.rows, np.arange(names.count))
+    batch = stream.packed(order)
+    assert batch.size == sum(lengths) + len(lengths)
+    read = {place: [] for place in range(len(lengths))}
+    wanted = {place: [] for place in range(len(lengths))}
+    for token, target, name in zip(batch.tokens, batch.targets, batch.names, strict=True):
+        read[int(name)].append(int(token))
+        wanted[int(name)].append(int(target))
+    for place, row in enumerate(order):
+        word = names.tokens[names.offsets[row] : names.offsets[row + 1]].tolist()
+        assert read[place] == [0, *word]
+        assert wanted[place] == [*word, 0]
+    before = np.concatenate([np.arange(p.start, p.stop) for _, p in batch.steps[1:]])
+    assert before.tolist() == batch.previous_rows.tolist()
+    assert (batch.names[batch.previous_rows] == batch.names[batch.later]).all()
