@@ -18,7 +18,8 @@ class NamewrightError(Exception):
         self.code, self.what, self.fix, self.where, self.saw = code, what, fix, where, saw
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.code, self.what, self.fix, self.where, self.saw)
+        told = (type(self), self.code, self.what, self.fix, self.where, self.saw)
+        return _rebuild, told, {"exit_code": self.exit_code}
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.what}"]

@@ -37,8 +37,10 @@ def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> 
     log_probabilities:  (N,) nats, of whole names.
     """
     nats = per_character(log_probabilities, names)
+    with np.errstate(over="ignore"):  # a network that went astray may be infinitely perplexed
+        perplexity = float(np.exp(nats))
     return {
         "nats_per_character": nats,
         "bits_per_character": nats / math.log(2),
-        "perplexity": math.exp(nats),
+        "perplexity": perplexity,
     }

@@ -30,6 +30,12 @@ def check_share(knob: str, value: object) -> None:
         raise out_of_range(knob, "a number from 0 to below 1", value)
 
 
+def check_choice(knob: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises ConfigError unless `value` is one of the choices."""
+    if value not in choices:
+        raise out_of_range(knob, " or ".join(choices), value)
+
+
 def out_of_range(knob: str, allowed: str, value: object) -> ConfigError:
     return ConfigError(
         "config.range",
