@@ -1,6 +1,6 @@
 """A training under way, on disk: one file, replaced atomically, gone once the model is committed."""
 
-import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +11,10 @@ from artifacts import durable, formats
 
 
 class Checkpoint:
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    """quarantine: the folder where a damaged one goes."""
+
+    def __init__(self, path: Path, quarantine: Path) -> None:
+        self.path, self._quarantine = path, quarantine
 
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         with durable.reported(self.path, "write a checkpoint"):
@@ -24,10 +26,12 @@ class Checkpoint:
 
     def quarantine(self) -> Path:
         """Set a damaged one aside: the training starts anew and ends with the same bytes."""
-        aside = self.path.parent.parent.parent / "quarantine" / f"checkpoint-{self.path.name}-{os.getpid()}"
         with durable.reported(self.path, "set a damaged checkpoint aside"):
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            return self.path.replace(aside)
+            self._quarantine.mkdir(parents=True, exist_ok=True)
+            aside = tempfile.mkdtemp(prefix=f"checkpoint-{self.path.parent.name}-", dir=self._quarantine)
+            return self.path.rename(Path(aside, self.path.name))
 
     def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
+        """Also what a writer left that was killed."""
+        for file in (self.path, *self.path.parent.glob(f".{self.path.name}.*")):
+            file.unlink(missing_ok=True)

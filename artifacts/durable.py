@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,21 +40,32 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def publish_folder(scratch: Path, target: Path) -> None:
-    """Make a finished folder visible under its name: whole, or not at all."""
-    for path in sorted(scratch.iterdir()):
+def sync_folder(folder: Path) -> None:
+    """Force every file of a folder, and the folder itself."""
+    for path in sorted(folder.iterdir()):
         sync(path)
-    sync(scratch)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    sync(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """With its parents, which know of it even after a power cut."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in made:
+        sync(each.parent)
+
+
+def publish_folder(scratch: Path, target: Path) -> None:
+    """Make a folder that was forced to the disk visible under its name: whole, or not at all."""
+    make_folder(target.parent)
     scratch.rename(target)
     sync(target.parent)
-    sync(target.parent.parent)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file by new content: a reader sees the old or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    make_folder(path.parent)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         fresh.write_bytes(content)
         sync(fresh)

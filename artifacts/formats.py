@@ -29,7 +29,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             return file.read(columns=columns)
     except (pa.ArrowException, OSError) as refusal:
-        raise _unreadable(path, "a Parquet file", refusal) from refusal
+        raise unreadable(path, "a Parquet file", refusal) from refusal
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -55,10 +55,10 @@ def read_arrays(path: Path) -> Arrays:
         with np.load(path, allow_pickle=False) as members:
             return {name: members[name] for name in members.files}
     except Exception as refusal:  # a damaged zip makes zipfile and NumPy raise a dozen kinds
-        raise _unreadable(path, "an npz file of plain arrays", refusal) from refusal
+        raise unreadable(path, "an npz file of plain arrays", refusal) from refusal
 
 
-def _unreadable(path: Path, expected: str, refusal: BaseException) -> DataError:
+def unreadable(path: Path, expected: str, refusal: BaseException) -> DataError:
     return DataError(
         "artifact.unreadable",
         f"could not be read as {expected}",

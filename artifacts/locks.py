@@ -16,7 +16,7 @@ def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     waiting:  called again and again while someone else holds it; it may raise to give up.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its holder
     while True:
         try:
             lock.acquire(timeout=_POLL_SECONDS)

@@ -49,8 +49,8 @@ class Manifest:
 
     @property
     def rows(self) -> int | None:
-        """Of the artifact's first table, the one that it is named for."""
-        return next((record.rows for record in self.files.values() if record.rows is not None), None)
+        """Of the artifact's first file, the one that it is there for; None if that is no table."""
+        return next(iter(self.files.values())).rows
 
     def to_json(self) -> bytes:
         document = {**asdict(self), "key": self.recipe.key, "digest": self.digest}

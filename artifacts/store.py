@@ -26,7 +26,7 @@ from artifacts.checkpoint import Checkpoint
 from artifacts.keys import Recipe
 from artifacts.manifest import FileRecord, Manifest
 
-NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks")
+_NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,14 @@ class Artifact:
         return f"{self.stage}/{self.key}"
 
     def manifest(self) -> Manifest:
-        with durable.reported(self.folder, "read the manifest"):
-            return Manifest.from_json((self.folder / manifest.FILE_NAME).read_bytes())
+        """Raises DataError if it was damaged since the artifact was found."""
+        path = self.folder / manifest.FILE_NAME
+        with durable.reported(path, "read the manifest"):
+            content = path.read_bytes()
+        try:
+            return Manifest.from_json(content)
+        except ValueError as fault:
+            raise formats.unreadable(path, "a manifest", fault) from fault
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         return formats.read_table(self.folder / name, columns)
@@ -128,13 +134,14 @@ class Store:
         """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
         folder = self.root / "scratch" / f"{stage}-{key}"
         with durable.reported(folder, "write to the store"):
-            if folder.exists():
-                shutil.rmtree(folder)
-            folder.mkdir(parents=True)
+            for left in folder.parent.glob(f"{folder.name}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            durable.make_folder(folder.parent)
+            folder.mkdir()
         return Draft(folder, self.checkpoint(stage, key))
 
     def checkpoint(self, stage: str, key: str) -> Checkpoint:
-        return Checkpoint(self.root / "checkpoints" / stage / f"{key}.npz")
+        return Checkpoint(self.root / "checkpoints" / stage / f"{key}.npz", self.root / "quarantine")
 
     def commit(
         self,
@@ -153,17 +160,20 @@ class Store:
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
             )  # fmt: skip
             (draft.folder / manifest.FILE_NAME).write_bytes(made.to_json())
-            if target.exists():
-                shutil.rmtree(self._set_aside(target, self.root / "scratch"))
+            durable.sync_folder(draft.folder)
+            # Between these two renames there is no artifact, and a reader finds none: that is all.
+            old = self._set_aside(target, self.root / "scratch") if target.exists() else None
             durable.publish_folder(draft.folder, target)
             draft.checkpoint.discard()  # only now: until here it was all that a killed run had
+            if old:
+                shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
         return Artifact(recipe.stage, recipe.key, made.digest, target)
 
     def list(self) -> Iterator[Manifest]:
         """The manifest of every artifact; a broken one is passed over, for `find` to report."""
         with durable.reported(self.root, "list the store"):
             for path in sorted(self.root.glob(f"*/*/{manifest.FILE_NAME}")):
-                if path.parent.parent.name not in NOT_STAGES:
+                if path.parent.parent.name not in _NOT_STAGES:
                     with contextlib.suppress(ValueError):
                         yield Manifest.from_json(path.read_bytes())
 
@@ -199,8 +209,9 @@ def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]
         return None, f"it belongs to {made.recipe.stage}/{made.recipe.key}"
     for name, record in made.files.items():
         path = folder / name
-        if not path.is_file():
+        try:
+            if path.stat().st_size != record.bytes or file_digest(path) != record.sha256:
+                return None, f"{name} does not match its sha256"
+        except FileNotFoundError:
             return None, f"{name} is missing"
-        if path.stat().st_size != record.bytes or file_digest(path) != record.sha256:
-            return None, f"{name} does not match its sha256"
     return Artifact(stage, key, made.digest, folder), ""

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnn_core.errors import ConfigError
-from rnn_core.ranges import check_share, check_whole, out_of_range
+from rnn_core.ranges import check_choice, check_share, check_whole, out_of_range
+
+ALL_SOURCES = "all"  # where figures of each source stand beside those of all together
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,29 +21,40 @@ class CorpusConfig:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ConfigError("config.source", "a source has no name", fix='give it one: name = "towns".')
+        if self.name in ("", ALL_SOURCES):
+            raise ConfigError(
+                "config.source",
+                f"a source cannot be called {self.name!r}",
+                fix='give it a name of its own: name = "towns".',
+            )
         if self.limit is not None:
             check_whole("source.limit", self.limit, 1, 1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
 class MergingConfig:
-    """duplicates: `drop` keeps the first of equal names, in the stated order; `keep` keeps them all."""
+    """How several lists become one.
 
+    normalisation:  `NFC`, so that one name has one spelling, or `none`.
+    duplicates:     `drop` keeps the first of equal names, in the stated order; `keep` keeps them all.
+    """
+
+    normalisation: Literal["NFC", "none"] = "NFC"
     duplicates: Literal["drop", "keep"] = "drop"
+
+    def __post_init__(self) -> None:
+        check_choice("merging.normalisation", self.normalisation, ("NFC", "none"))
+        check_choice("merging.duplicates", self.duplicates, ("drop", "keep"))
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationConfig:
     """What is accepted.
 
-    normalisation:  NFC, so that one name has one spelling, or `none`.
-    min_length:     characters (code points), from 1.
-    max_length:     characters (code points).
+    min_length:  characters (code points), from 1.
+    max_length:  characters (code points).
     """
 
-    normalisation: Literal["NFC", "none"] = "NFC"
     min_length: int = 1
     max_length: int = 49
 

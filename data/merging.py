@@ -1,5 +1,6 @@
 """Several corpora as one table, in the order in which the sources are named."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from data.corpus import Taken
 
 def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Taken:
     """All rows of all corpora, source after source, line after line."""
-    merged = pa.concat_tables(corpora).combine_chunks().unify_dictionaries()
+    merged = _normalised(pa.concat_tables(corpora).combine_chunks().unify_dictionaries(), config)
     repeats = (
         _later_occurrences(merged["name"]) if config.duplicates == "drop" else np.zeros(len(merged), bool)
     )
@@ -33,3 +34,10 @@ def _later_occurrences(names: pa.ChunkedArray) -> np.ndarray:
     later = np.ones(len(codes), bool)
     later[first] = False
     return later
+
+
+def _normalised(table: pa.Table, config: MergingConfig) -> pa.Table:
+    if config.normalisation == "none":
+        return table
+    names = [unicodedata.normalize(config.normalisation, name) for name in table["name"].to_pylist()]
+    return table.set_column(0, "name", pa.array(names, pa.string()))

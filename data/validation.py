@@ -1,6 +1,5 @@
 """The rules applied: a pandera schema on an Arrow table, every failure found at once."""
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -13,17 +12,19 @@ from data.config import ValidationConfig
 from data.corpus import Taken
 
 # Controls, and the invisible ones that turn or join what stands beside them.
-_UNSEEN = r"[\p{Cc}\p{Zl}\p{Zp}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2069}\x{FEFF}]"
+_UNSEEN = (
+    r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}"
+    r"\x{FEFF}\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
+)
 
 
 def validate(merged: pa.Table, config: ValidationConfig) -> Taken:
     """The names that keep the rules; of the others, a row for each rule that one breaks."""
-    table = _normalised(merged, config)
-    failed = schemas.failures(_schema(config), table)
+    failed = schemas.failures(_schema(config), merged)
     rows = failed["index"]
-    broken = pc.is_in(pa.array(range(len(table)), pa.int64()), rows.combine_chunks())
-    rejected = table.select(["source", "line", "name"]).take(rows)
-    return Taken(table.filter(pc.invert(broken)), rejected.append_column("reason", failed["reason"]))
+    broken = pc.is_in(pa.array(range(len(merged)), pa.int64()), rows.combine_chunks())
+    rejected = merged.select(["source", "line", "name"]).take(rows)
+    return Taken(merged.filter(pc.invert(broken)), rejected.append_column("reason", failed["reason"]))
 
 
 def _schema(config: ValidationConfig) -> schemas.Schema:
@@ -47,10 +48,3 @@ def _schema(config: ValidationConfig) -> schemas.Schema:
 def _rule(reason: str, kept: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> Any:
     """A check of whole columns: only such a one tells pandera the rows that fail."""
     return pandera.Check(lambda data: kept(data.table[data.key]), error=reason)
-
-
-def _normalised(table: pa.Table, config: ValidationConfig) -> pa.Table:
-    if config.normalisation == "none":
-        return table
-    names = [unicodedata.normalize(config.normalisation, name) for name in table["name"].to_pylist()]
-    return table.set_column(0, "name", pa.array(names, pa.string()))

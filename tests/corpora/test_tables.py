@@ -48,7 +48,9 @@ def test_a_table_that_is_not_as_declared_is_never_written(wrong):
 
 
 def test_merging_keeps_the_stated_order_of_sources_and_lines():
-    merged, rejected = merge([corpus("b", "Zoe", "Ana"), corpus("a", "Ana", "Bea")], MergingConfig("keep"))
+    merged, rejected = merge(
+        [corpus("b", "Zoe", "Ana"), corpus("a", "Ana", "Bea")], MergingConfig(duplicates="keep")
+    )
     assert merged["name"].to_pylist() == ["Zoe", "Ana", "Ana", "Bea"]
     assert merged["source"].to_pylist() == ["b", "b", "a", "a"]
     assert len(rejected) == 0
@@ -56,7 +58,7 @@ def test_merging_keeps_the_stated_order_of_sources_and_lines():
 
 def test_of_equal_names_the_first_is_kept_and_the_others_are_listed():
     merged, rejected = merge(
-        [corpus("b", "Zoe", "Ana", "Zoe"), corpus("a", "Ana", "Bea")], MergingConfig("drop")
+        [corpus("b", "Zoe", "Ana", "Zoe"), corpus("a", "Ana", "Bea")], MergingConfig(duplicates="drop")
     )
     assert merged["name"].to_pylist() == ["Zoe", "Ana", "Bea"]
     assert [(row["source"], row["line"], row["name"]) for row in rejected.to_pylist()] == [
@@ -78,9 +80,12 @@ def test_every_rule_that_a_name_breaks_is_told():
 
 
 def test_one_name_in_two_spellings_becomes_one_spelling():
-    names = corpus("x", "Jose\u0301")
-    assert validate(names, ValidationConfig())[0]["name"].to_pylist() == ["José"]
-    assert validate(names, ValidationConfig(normalisation="none"))[0]["name"].to_pylist() == ["Jose\u0301"]
+    corpora = [corpus("x", "José", "Jose\u0301")]
+    names, rejected = merge(corpora, MergingConfig())
+    assert names["name"].to_pylist() == ["José"]
+    assert rejected["line"].to_pylist() == [2]
+    as_they_stand, _ = merge(corpora, MergingConfig(normalisation="none"))
+    assert as_they_stand["name"].to_pylist() == ["José", "Jose\u0301"]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), max_size=60)

@@ -37,7 +37,7 @@ def test_a_change_of_any_part_changes_the_key(other):
     assert other.key != RECIPE.key
 
 
-def test_one_and_one_point_nought_and_true_are_three_keys():
+def test_one_and_one_point_nought_and_true_and_a_text_are_four_keys():
     keys = {Recipe.of("model", 1, Knobs(learning_rate=value), {}).key for value in (1, 1.0, True, "1")}
     assert len(keys) == 4
 
@@ -49,5 +49,5 @@ def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
         Recipe.of("model", 1, Knobs(learning_rate=math.nan), {})
 
 
-def test_a_recipe_read_back_has_the_same_key():
+def test_the_order_in_which_knobs_are_named_is_no_part_of_the_key():
     assert replace(RECIPE, config=dict(reversed(RECIPE.config.items()))).key == RECIPE.key

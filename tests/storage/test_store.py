@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -83,11 +84,11 @@ def test_a_damaged_file_is_found_and_set_aside_and_never_read(store, put_artifac
     assert found(store, recipe)[1] == []
 
 
-def test_every_single_bit_of_a_manifest_counts(store, put_artifact, recipe):
+def test_a_flipped_bit_anywhere_in_a_manifest_is_found_or_says_nothing_else(store, put_artifact, recipe):
     artifact = put_artifact(store, recipe)
     path = artifact.folder / "manifest.json"
     whole = path.read_bytes()
-    for position in range(0, len(whole), 17):
+    for position in range(0, len(whole), 5):
         content = bytearray(whole)
         content[position] ^= 1
         path.write_bytes(content)
@@ -109,8 +110,12 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     sys.path.insert(0, {tests!r})
+    import numpy
     from small_artifacts import put, recipe_of
     from artifacts.store import Store
+
+    store, recipe = Store(Path({root!r})), recipe_of("names")
+    {before}
 
     # Die at the n-th call of any of the calls that make a commit durable, before or after it is done.
     steps = iter(range(1000))
@@ -125,32 +130,72 @@ KILLED = """
         return wrapped
     os.fsync = deadly(os.fsync)
     os.rename = deadly(os.rename)
+    os.replace = deadly(os.replace)
     os.mkdir = deadly(os.mkdir)
-    put(Store(Path({root!r})), recipe_of("names"))
+    os.unlink = deadly(os.unlink)
+    {deed}
     print(next(steps))
 """
 
 
-def put_and_die(root: Path, step: int) -> subprocess.CompletedProcess[str]:
-    script = textwrap.dedent(KILLED.format(tests=str(TESTS), root=str(root), step=step))
+PUT = "put(store, recipe)"
+WRITE = "store.checkpoint('model', 'key').write({'step': numpy.array(%d)})"
+
+
+def do_and_die(root: Path, step: int, deed: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    script = textwrap.dedent(KILLED).format(
+        tests=str(TESTS), root=str(root), step=step, deed=deed, before=before
+    )
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
 
 
-def test_a_write_killed_at_any_step_leaves_a_whole_artifact_or_none(tmp_path, put_artifact, recipe):
-    undisturbed = put_and_die(tmp_path / "undisturbed", step=-1)
+@pytest.mark.parametrize("before", ["", PUT], ids=["nothing there", "over an older one"])
+def test_a_commit_killed_at_any_step_leaves_a_whole_artifact_or_none(tmp_path, put_artifact, recipe, before):
+    undisturbed = do_and_die(tmp_path / "undisturbed", -1, PUT, before)
     assert undisturbed.returncode == 0, undisturbed.stderr
     expected = Store(tmp_path / "undisturbed").examine(recipe.stage, recipe.key)[0]
     steps = int(undisturbed.stdout)
-    assert steps > 16  # mkdir, fsync of four files and three folders, rename: before and after each
-    whole = 0
+    assert steps > 16  # mkdir, fsync of four files and two folders, rename: before and after each
+    whole = []
     for step in range(steps):
         store = Store(tmp_path / str(step))
-        assert put_and_die(store.root, step).returncode == -signal.SIGKILL
+        assert do_and_die(store.root, step, PUT, before).returncode == -signal.SIGKILL
         artifact, fault = store.examine(recipe.stage, recipe.key)
         assert fault == ""
-        whole += artifact is not None
+        whole.append(artifact is not None)
         assert put_artifact(store, recipe).digest == expected.digest
-    assert 0 < whole < steps
+        assert not list((store.root / "scratch").iterdir())
+    if before:
+        assert whole.count(False) <= 4, "there is none between two renames, and at no other time"
+    else:
+        assert 0 < sum(whole) < steps
+
+
+def test_a_checkpoint_killed_at_any_step_leaves_the_old_one_or_the_new_one(tmp_path):
+    steps = int(do_and_die(tmp_path / "undisturbed", -1, WRITE % 2, WRITE % 1).stdout)
+    seen = set()
+    for step in range(steps):
+        store = Store(tmp_path / str(step))
+        assert do_and_die(store.root, step, WRITE % 2, WRITE % 1).returncode == -signal.SIGKILL
+        checkpoint = store.checkpoint("model", "key")
+        seen.add(int(checkpoint.read()["step"]))
+        checkpoint.discard()
+        assert not list(checkpoint.path.parent.iterdir())
+    assert seen == {1, 2}
+
+
+def test_a_checkpoint_outlives_its_artifact_being_written_and_no_longer(store, recipe):
+    checkpoint = store.checkpoint(recipe.stage, recipe.key)
+    checkpoint.write({"step": np.array(1)})
+    draft = store.draft(recipe.stage, recipe.key)
+    draft.write_text("report.html", "<p>")
+    (store.root / recipe.stage).write_text("in the way of the folder")
+    with pytest.raises(StoreError):
+        store.commit(draft, recipe, origins={}, seconds=0.0, run={})
+    assert checkpoint.read() == {"step": 1}
+    (store.root / recipe.stage).unlink()
+    store.commit(draft, recipe, origins={}, seconds=0.0, run={})
+    assert checkpoint.read() is None
 
 
 def hold_the_lock(root, key, held, log):

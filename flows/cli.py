@@ -1,0 +1,247 @@
+"""The command line: `namewright run`, `init` and `server`."""
+
+import difflib
+import inspect
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.argument import ArgumentCollection
+from cyclopts.config import Env, Toml
+
+from flows.pipeline import pipeline
+from rnn_core.errors import ConfigError, NamewrightError, StoreError
+from tasks import console, interruption, knobs, report_page, stages
+from tasks.config import RetrainConfig
+from tasks.planning import Plan
+from tasks.progress import Event, Finished, Listener
+from tasks.running import producing
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks import server as prefect_server
+
+_PREFIX = "NAMEWRIGHT_"
+_PIPELINE_FILE = Path("pipeline.toml")
+_FLAT = Parameter(name="*")  # the fields are the options
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("namewright")
+
+
+def _from_pipeline_file(called: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """What neither the command line nor the environment says, the pipeline file does."""
+    named = arguments.get("--config", None)
+    if named is None:  # a command that reads none
+        return
+    _refuse_unknown_variables(arguments)
+    file = Path(named.tokens[0].value) if named.tokens else _PIPELINE_FILE
+    if named.tokens and not file.is_file():
+        raise ConfigError(
+            "config.missing",
+            "there is no such pipeline file",
+            where=str(file),
+            fix="write one: namewright init",
+        )
+    Toml(file, use_commands_as_keys=False)(called, commands, arguments)
+
+
+def _refuse_unknown_variables(arguments: ArgumentCollection) -> None:
+    """A misspelt variable would change nothing, without a word."""
+    known = [_variable(name) for argument in arguments for name in argument.names]
+    for name in os.environ:
+        if name.startswith(_PREFIX) and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise ConfigError("config.variable", f"{name} sets no knob", fix=f"did you mean {nearest}?")
+
+
+def _variable(option: str) -> str:
+    return _PREFIX + option.lstrip("-").upper().replace(".", "_").replace("-", "_")
+
+
+app = App(
+    name="namewright",
+    help="Learn what names sound like from lists of names, and make new ones.",
+    version=_version,
+    config=(Env(_PREFIX, command=False), _from_pipeline_file),
+)
+
+
+def _with_knobs(command: Callable[..., None]) -> Callable[..., None]:
+    """What the configuration's own docstrings say of each knob, into the command's."""
+    listed = knobs.documented("config", RetrainConfig) + knobs.documented("settings", Settings)
+    command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
+    return command
+
+
+@app.command
+@_with_knobs
+def run(
+    *,
+    pipeline_file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # _from_pipeline_file
+    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),  # frozen
+    settings: Annotated[Settings, _FLAT] = Settings(),
+    engine: Literal["prefect", "plain"] = "prefect",
+    dry_run: bool = False,
+) -> None:
+    """Make names from lists of names. What an earlier run made is used again if nothing changed.
+
+    Parameters
+    ----------
+    pipeline_file
+        Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
+    engine
+        Who runs the stages: Prefect, which records them in its UI, or this process alone.
+    dry_run
+        Say which stages would be computed, and why; compute nothing.
+    """
+    stages.check_names(settings.refresh)
+    began = time.monotonic()
+    with console.opened() as shown:
+        if dry_run:
+            plan = Plan(settings)
+            pipeline(config, plan.run)
+            shown.plan(plan.stages)
+            return
+        finished: dict[str, Finished] = {}  # by title: the other engine may find what this one made
+
+        def listener(event: Event) -> None:
+            if isinstance(event, Finished):
+                finished.setdefault(event.title, event)
+            shown(event)
+
+        with interruption.graceful():
+            lost = ENGINES[engine](config, settings, listener, shown.say)
+        _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
+    if lost:
+        raise lost
+
+
+def _by_prefect(
+    config: RetrainConfig, settings: Settings, listener: Listener, say: Callable[[str], None]
+) -> NamewrightError | None:
+    """An error that is to be told once all has been shown: what was made was not recorded."""
+    from tasks import server
+
+    server.ready(say)  # before Prefect is imported: it reads its settings then
+    from flows.retrain import retrain
+    from tasks.prefect_engine import NotRecorded, recorded
+
+    try:
+        recorded(lambda: retrain(config, settings), lambda: _alone(config, settings, listener, say), listener)
+    except NotRecorded as lost:
+        return lost
+    return None
+
+
+def _alone(
+    config: RetrainConfig, settings: Settings, listener: Listener, _say: Callable[[str], None]
+) -> None:
+    with producing(settings, listener) as run:
+        pipeline(config, run)
+
+
+ENGINES = {"prefect": _by_prefect, "plain": _alone}
+
+
+def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
+    (drawn,) = (stage.artifact for stage in finished if stage.stage == "names")
+    names = drawn.table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
+    shown.summary(finished, names, str(settings.store / report_page.FILE), seconds)
+
+
+@app.command
+def init(*, file: Path = _PIPELINE_FILE) -> None:
+    """Write a pipeline.toml with every knob at its default, and what it does.
+
+    Parameters
+    ----------
+    file
+        Where to. An existing file is never overwritten.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(knobs.as_toml(RetrainConfig))
+    except FileExistsError as refusal:
+        raise ConfigError(
+            "config.exists", "the file is there already", where=str(file), fix="name another with --file."
+        ) from refusal
+    except OSError as refusal:
+        raise StoreError(
+            "config.refused",
+            f"could not write: {refusal.strerror}",
+            where=str(file),
+            fix="name another with --file.",
+        ) from refusal
+    print(f"wrote {file}; change it, then: namewright run --config {file}")
+
+
+server = App(name="server", help="Prefect's own server in the background, with our defaults.")
+app.command(server)
+
+
+@server.command
+def start(*, port: int | None = None) -> None:
+    """Start it and wait until it answers.
+
+    Parameters
+    ----------
+    port
+        Of its API and its UI; PREFECT_SERVER_API_PORT or 4200 if nothing is said.
+    """
+    from tasks import server
+
+    print(_described(server.start(port)))
+
+
+@server.command
+def stop() -> None:
+    """End it."""
+    from tasks import server
+
+    print("stopped" if server.stop() else "there was none")
+
+
+@server.command
+def status() -> None:
+    """Say where it is. The exit code is not 0 if there is none."""
+    from tasks import server
+
+    print(_described(server.status()))
+
+
+def _described(running: "prefect_server.Server") -> str:
+    return f"Prefect's UI: {running.ui}  (process {running.pid}, log {running.log})"
+
+
+def main() -> None:
+    """Exit code 0 if all went well; else that of the error, as docs/errors.md lists them."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as refusal:
+        _fail(ConfigError("config.option", str(refusal), fix="namewright run --help lists every option."))
+    except NamewrightError as error:
+        _fail(error)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _fail(error: NamewrightError) -> None:
+    print(error, file=sys.stderr)
+    _leave(error.exit_code)
+
+
+def _leave(code: int) -> None:
+    if "tasks.server" in sys.modules:
+        from tasks import server
+
+        server.leave(code)
+    sys.exit(code)

@@ -1,0 +1,94 @@
+"""Everything that a run can be told about what to make. Where it is kept and shown is in `tasks.settings`."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from data.config import ExamplesConfig, MergingConfig, NotebookOrder, ValidationConfig
+from rnn_core.errors import ConfigError
+from rnn_core.evaluation import EvaluationConfig
+from rnn_core.notebook import NotebookConfig
+from rnn_core.sampling import SamplingConfig
+from rnn_core.training import TrainingConfig
+from tasks.sources import BUNDLED_SOURCES, Source, as_sources
+
+# One token a source: `name=path`, or a [[source]] table of pipeline.toml.
+Sources = Annotated[
+    tuple[Source, ...],
+    Parameter(
+        name="--source",
+        negative="",
+        converter=as_sources,
+        n_tokens=1,
+        accepts_keys=False,
+        show_default=lambda sources: ", ".join(f"{source.name}={source.path}" for source in sources),
+        help="A list of names, as name=path; repeat it for more. In pipeline.toml: [[source]].",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainConfig:
+    """What `retrain` makes: corpora to names.
+
+    recipe:  `default` learns by mini-batches, as [training] says; `notebook` repeats the original notebook
+             bit for bit, as [notebook] says, on every name and without a split.
+    """
+
+    recipe: Literal["default", "notebook"] = "default"
+    sources: Sources = BUNDLED_SOURCES
+    merging: MergingConfig = MergingConfig()
+    validation: ValidationConfig = ValidationConfig()
+    examples: ExamplesConfig = ExamplesConfig()
+    training: TrainingConfig = TrainingConfig()
+    notebook: NotebookConfig = NotebookConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    sampling: SamplingConfig = SamplingConfig()
+
+    def __post_init__(self) -> None:
+        names = [source.name for source in self.sources]
+        if not names:
+            raise ConfigError(
+                "config.source", "no source is named", fix="name a list: --source towns=towns.txt"
+            )
+        if len(set(names)) < len(names):
+            raise ConfigError(
+                "config.source",
+                "two sources have one name",
+                saw=", ".join(names),
+                fix="give each a name of its own: it stands beside every name that comes from it.",
+            )
+        for idle in ("training", "examples") if self.recipe == "notebook" else ("notebook",):
+            if getattr(self, idle) != type(self).__dataclass_fields__[idle].default:
+                raise ConfigError(
+                    "config.recipe",
+                    f"[{idle}] has no effect with the {self.recipe} recipe",
+                    fix="take those knobs out, or choose the other recipe with --recipe.",
+                )
+
+    @property
+    def ordering(self) -> ExamplesConfig | NotebookOrder:
+        if self.recipe == "notebook":
+            return NotebookOrder(self.notebook.hidden_size, self.notebook.seed)
+        return self.examples
+
+    @property
+    def learning(self) -> TrainingConfig | NotebookConfig:
+        return self.notebook if self.recipe == "notebook" else self.training
+
+    @property
+    def drawing(self) -> SamplingConfig:
+        """The notebook prints a name with its first letter as a capital."""
+        return replace(self.sampling, capitalise_first=True) if self.recipe == "notebook" else self.sampling
+
+    @property
+    def label(self) -> str:
+        """For people: what is learnt, by which network."""
+        return f"{'+'.join(source.name for source in self.sources)} · {network_label(self.learning)}"
+
+
+def network_label(config: TrainingConfig | NotebookConfig) -> str:
+    if isinstance(config, NotebookConfig):
+        return f"notebook {config.hidden_size}"
+    return f"{config.cell} {config.hidden_size}"

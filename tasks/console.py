@@ -1,0 +1,177 @@
+"""What a run shows: plain lines into a pipe, moving bars and a table on a terminal."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from tasks.planning import Planned
+from tasks.progress import Event, Finished, Notice, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_LINE_SECONDS = 5.0  # between two progress lines in a log
+_NAMES_SHOWN = 10
+
+
+class Console(Protocol):
+    """A listener that can also show what comes before and after the stages."""
+
+    def __call__(self, event: Event) -> None: ...
+    def say(self, text: str) -> None: ...
+    def plan(self, stages: Sequence[Planned]) -> None: ...
+    def summary(
+        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+    ) -> None: ...
+
+
+@contextmanager
+def opened() -> Iterator[Console]:
+    """Rich on a terminal; it is not even imported otherwise."""
+    if not sys.stdout.isatty():
+        yield PlainLines()
+        return
+    with Terminal.shown() as terminal:
+        yield terminal
+
+
+def outcome(stage: Finished) -> str:
+    return "cached" if stage.reused else "computed"
+
+
+def counted(stages: Sequence[Finished]) -> str:
+    computed = sum(not stage.reused for stage in stages)
+    return f"{computed} computed, {len(stages) - computed} cached"
+
+
+class PlainLines:
+    """One line for one fact, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_line: dict[str, float] = {}
+
+    def say(self, text: str) -> None:
+        with self._lock:
+            print(text, flush=True)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Progress():
+                if self._due(event.stage):
+                    self.say(f"{event.stage}: {event.done:,} of {event.total:,}  {event.note}")
+            case Notice():
+                self.say(f"{event.stage}: {event.text}")
+            case Finished():
+                rows = "" if event.rows is None else f"{event.rows:,} rows"
+                spent = f"{event.seconds:.2f} s"
+                done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {spent:>10}"
+                self.say(f"{done}  {event.artifact.folder}")
+
+    def plan(self, stages: Sequence[Planned]) -> None:
+        for stage in stages:
+            self.say(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
+
+    def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
+        self.say(f"{len(stages)} stages: {counted(stages)}, {seconds:.1f} s")
+        self.say(f"names: {', '.join(names[:_NAMES_SHOWN])}")
+        self.say(f"report: {page}")
+
+    def _due(self, stage: str) -> bool:
+        now = time.monotonic()
+        if now < self._next_line.setdefault(stage, now + _LINE_SECONDS):
+            return False
+        self._next_line[stage] = now + _LINE_SECONDS
+        return True
+
+
+class Terminal:
+    """Rich bars while it runs, and a table at the end."""
+
+    def __init__(self) -> None:
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        self._console = RichConsole(highlight=False)
+        self._bars = Bars(
+            TextColumn("{task.description:<20}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self._console,
+            transient=True,
+        )
+        self._lock = threading.Lock()
+        self._bar_of: dict[str, TaskID] = {}
+
+    @classmethod
+    @contextmanager
+    def shown(cls) -> Iterator["Terminal"]:
+        terminal = cls()
+        with terminal._bars:
+            yield terminal
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            match event:
+                case Progress():
+                    if event.stage not in self._bar_of:
+                        self._bar_of[event.stage] = self._bars.add_task(
+                            event.stage, total=event.total, note=""
+                        )
+                    self._bars.update(
+                        self._bar_of[event.stage], completed=event.done, total=event.total, note=event.note
+                    )
+                case Notice():
+                    self.say(f"{event.stage}: {event.text}")
+                case Finished():
+                    if event.stage in self._bar_of:
+                        self._bars.remove_task(self._bar_of.pop(event.stage))
+
+    def plan(self, stages: Sequence[Planned]) -> None:
+        self._table(("stage", "would be"), [(stage.title, _would_be(stage)) for stage in stages])
+
+    def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
+        rows = [
+            (
+                stage.title,
+                outcome(stage),
+                "" if stage.rows is None else f"{stage.rows:,}",
+                f"{stage.seconds:.2f}",
+                str(stage.artifact.folder),
+            )
+            for stage in stages
+        ]
+        self._table(("stage", "", "rows", "seconds", "where"), rows)
+        self.say(f"{counted(stages)} in {seconds:.1f} s")
+        self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
+        self.say(f"report  {page}")
+
+    def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD)
+        for head in heads:
+            table.add_column(
+                head, justify="right" if head in ("rows", "seconds") else "left", overflow="fold"
+            )
+        for row in rows:
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        self._console.print(table)
+
+
+_STYLES = {"computed": "green", "cached": "dim"}
+
+
+def _would_be(stage: Planned) -> str:
+    return f"computed: {stage.reason}" if stage.reason else "cached"

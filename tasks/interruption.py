@@ -1,0 +1,52 @@
+"""Ctrl-C and `kill`: a run stops at the next safe place, with a checkpoint, and says how to go on."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from rnn_core.errors import Interrupted
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_asked = threading.Event()
+_signal_number = 0
+
+
+@contextlib.contextmanager
+def graceful() -> Iterator[None]:
+    """While it lasts, the first SIGINT or SIGTERM asks; a second one ends the process as it always did."""
+    if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
+        yield
+        return
+    before = {number: signal.signal(number, _ask) for number in _SIGNALS}
+    outermost = _ask not in before.values()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if outermost:  # else whoever asked has asked all of us
+            _asked.clear()
+
+
+def asked() -> bool:
+    return _asked.is_set()
+
+
+def check(at: str, fix: str = "run the same command again: it goes on from the finished stages.") -> None:
+    """Raise Interrupted if someone asked."""
+    if asked():
+        error = Interrupted(
+            "run.interrupted", f"stopped by {signal.Signals(_signal_number).name}", where=at, fix=fix
+        )
+        error.exit_code = 128 + _signal_number
+        raise error
+
+
+def _ask(number: int, _frame: FrameType | None) -> None:
+    global _signal_number
+    _signal_number = number
+    _asked.set()
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_DFL)

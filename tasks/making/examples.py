@@ -1,0 +1,66 @@
+"""The stages `vocabulary` and `examples`: names as numbers, shuffled and split."""
+
+import numpy as np
+import pyarrow as pa
+
+from artifacts.store import Artifact
+from data import schemas
+from data.config import ExamplesConfig, NotebookOrder
+from data.examples import SPLITS, Arrangement, arrange, as_lists
+from rnn_core.notebook import NotebookConfig, shuffled_order
+from rnn_core.vocabulary import Vocabulary
+from tasks.making.corpora import NAMES
+from tasks.stage import Work
+
+VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
+
+
+def vocabulary(work: Work, _config: object, validated: Artifact) -> None:
+    names = validated.table(NAMES, ["name"])["name"].to_pylist()
+    letters = Vocabulary.from_names(names)
+    counts = np.bincount(letters.encode(names).tokens, minlength=letters.size)
+    counts[0] = len(names)
+    work.write_table(
+        VOCABULARY,
+        schemas.VOCABULARY,
+        pa.table(
+            {
+                "index": pa.array(range(letters.size), pa.int32()),
+                "character": pa.array(letters.characters, pa.string()),
+                "count": pa.array(counts, pa.int64()),
+            }
+        ),
+    )
+
+
+def opened_vocabulary(artifact: Artifact) -> Vocabulary:
+    return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
+
+
+def examples(
+    work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
+) -> None:
+    names = validated.table(NAMES)
+    letters = opened_vocabulary(vocabulary)
+    if isinstance(config, NotebookOrder):
+        notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
+        order = shuffled_order(notebook, letters.size, len(names))
+        arrangement = Arrangement(order, np.zeros(len(names), np.int32))
+    else:
+        arrangement = arrange(names["name"], config)
+    shuffled = names.take(pa.array(arrangement.order)).combine_chunks()
+    split = pa.DictionaryArray.from_arrays(pa.array(arrangement.split, pa.int32()), pa.array(SPLITS))
+    work.write_table(
+        EXAMPLES,
+        schemas.EXAMPLES,
+        pa.table(
+            {
+                "name": shuffled["name"],
+                "source": shuffled["source"],
+                "split": split,
+                "tokens": as_lists(letters.encode(shuffled["name"].to_pylist())),
+            }
+        ),
+    )
+    sizes = np.bincount(arrangement.split, minlength=len(SPLITS)).tolist()
+    work.draft.facts["names"] = dict(zip(SPLITS, sizes, strict=True))

@@ -1,0 +1,111 @@
+"""The stage `model`: training, from wherever a killed run left it, to parameters and a history."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.store import Artifact
+from data import schemas
+from data.examples import from_lists
+from rnn_core import network, notebook, training
+from rnn_core.cells import elman
+from rnn_core.names import EncodedNames
+from rnn_core.vocabulary import Vocabulary
+from tasks.making.checkpointing import Checkpointing
+from tasks.making.examples import EXAMPLES, opened_vocabulary
+from tasks.making.notebook import train as train_as_notebook
+from tasks.stage import Work
+
+MODEL, HISTORY = "model.npz", "history.parquet"
+_CHARACTERS = "characters"  # beside the parameters, so that the file alone can make names
+
+
+class Trained(NamedTuple):
+    """history: the columns of schemas.HISTORY. card: what the manifest says of the model."""
+
+    parameters: network.Parameters
+    history: pa.Table
+    card: dict[str, Any]
+
+
+def model(
+    work: Work,
+    config: training.TrainingConfig | notebook.NotebookConfig,
+    examples: Artifact,
+    vocabulary: Artifact,
+) -> None:
+    letters = opened_vocabulary(vocabulary)
+    if isinstance(config, notebook.NotebookConfig):
+        trained = _by_the_notebook(work, config, letters, examples)
+    else:
+        splits = (opened_split(examples, split) for split in ("train", "validation"))
+        trained = _by_batches(work, config, letters, *splits)
+    arrays = network.to_arrays(trained.parameters)
+    code_points = np.array([ord(character) for character in letters.characters], np.uint32)
+    work.draft.write_arrays(MODEL, {**arrays, _CHARACTERS: code_points})
+    work.write_table(HISTORY, schemas.HISTORY, trained.history)
+    work.draft.facts["model_card"] = {
+        "hidden_size": trained.parameters.hidden_size,
+        "parameters": sum(array.size for array in arrays.values()),
+        "dtype": str(trained.parameters.dtype),
+        **trained.card,
+    }
+
+
+def opened_split(examples: Artifact, split: str) -> EncodedNames:
+    table = examples.table(EXAMPLES, ["split", "tokens"])
+    return from_lists(table.filter(pc.equal(table["split"].cast(pa.string()), split))["tokens"])
+
+
+def opened_model(artifact: Artifact) -> network.Parameters:
+    """Raises DataError for arrays that are no model."""
+    arrays = artifact.arrays(MODEL)
+    return network.from_arrays({name: array for name, array in arrays.items() if name != _CHARACTERS})
+
+
+def _by_the_notebook(
+    work: Work, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
+) -> Trained:
+    sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
+    counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
+    names = opened_split(examples, "train")
+    per_source = dict(zip(sources.dictionary.to_pylist(), counts, strict=True))
+    parameters, history = train_as_notebook(work, config, letters, names, per_source)
+    card = {"cell": elman.NAME, "steps": config.iterations}
+    return Trained(notebook.as_network(parameters), history, card)
+
+
+def _by_batches(
+    work: Work,
+    config: training.TrainingConfig,
+    letters: Vocabulary,
+    names: EncodedNames,
+    validation: EncodedNames,
+) -> Trained:
+    checkpoints = Checkpointing(work)
+    state = checkpoints.resumed(lambda arrays: training.State.from_arrays(config, letters.size, arrays))
+    state = state or training.State.start(config, letters.size)
+    if state.step:
+        work.notice(f"going on from the checkpoint of step {state.step:,}")
+    best = ""
+    for now in training.train(config, letters.size, names, validation, state):
+        if not math.isnan(now.best_validation_loss):
+            best = f", validation {now.best_validation_loss:.3f}"
+        note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
+        work.progress(now.step, now.steps_total, note)
+        checkpoints.keep(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
+    columns = state.history_arrays
+    history = {
+        "step": columns["step"],
+        "epoch": columns["epoch"].astype(np.float64),
+        "training_loss": columns["training_loss"],
+        "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
+        "learning_rate": columns["learning_rate"],
+    }
+    card: dict[str, Any] = {"cell": config.cell, "steps": state.step, "epochs": state.epoch}
+    if validation.count:
+        card["best_validation_nats_per_character"] = state.best_validation_loss
+    return Trained(state.parameters, pa.table(history), card)

@@ -1,0 +1,36 @@
+"""The stage `names`: what the model makes of it all."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.store import Artifact
+from data import schemas
+from rnn_core.sampling import SamplingConfig, capitalised, sample
+from tasks.making.corpora import NAMES
+from tasks.making.examples import opened_vocabulary
+from tasks.making.model import opened_model
+from tasks.stage import Work
+
+
+def names(
+    work: Work, config: SamplingConfig, model: Artifact, vocabulary: Artifact, validated: Artifact
+) -> None:
+    encoded, log_probabilities = sample(opened_model(model), config)
+    decoded = opened_vocabulary(vocabulary).decode(encoded)
+    drawn = pa.array(map(capitalised, decoded) if config.capitalise_first else decoded, pa.string())
+    known = validated.table(NAMES, ["name"])["name"].combine_chunks()
+    work.write_table(
+        NAMES,
+        schemas.NAMES,
+        pa.table(
+            {
+                "index": pa.array(range(len(drawn)), pa.int64()),
+                "name": drawn,
+                "log_probability": pa.array(log_probabilities, pa.float64()),
+                "length": pc.utf8_length(drawn),
+                "in_training": pc.is_in(drawn, known),
+            }
+        ),
+    )
+    distinct = pc.count_distinct(drawn).as_py()
+    work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)

@@ -1,0 +1,360 @@
+"""The report's page, from what was found: one HTML file, no script, nothing fetched, whatever names hold."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from data.config import ALL_SOURCES
+from tasks.markup import (
+    Column,
+    Html,
+    element,
+    escaped,
+    foreign,
+    joined,
+    nothing,
+    section,
+    table,
+    visible,
+)
+from tasks.report_page import PROVENANCE
+
+_STYLE_SHEET = Path(__file__).with_name("page.css")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+_NAMES_SHOWN = 96
+_CHARACTERS_SHOWN = 240
+_REASONS_SHOWN = 20
+
+_SPLIT_TITLES = {
+    "test": "test: names that no decision has seen",
+    "validation": "validation: names that told training when to stop",
+    "train": "train: names it has learnt from",
+}
+
+
+class Source(NamedTuple):
+    """lines = not_taken + train + validation + test, in rows."""
+
+    name: str
+    lines: int
+    not_taken: int
+    train: int
+    validation: int
+    test: int
+
+
+class RejectedRow(NamedTuple):
+    source: str
+    line: int
+    text: str
+
+
+class Rejection(NamedTuple):
+    """rows: how many; first: the first few of them."""
+
+    step: str
+    reason: str
+    rows: int
+    first: Sequence[RejectedRow]
+
+
+class Scores(NamedTuple):
+    """What the models reach on the names of one source in one split.
+
+    nats:        per character, by model, the network first.
+    perplexity:  the same.
+    """
+
+    split: str
+    source: str
+    names: int
+    nats: dict[str, float]
+    perplexity: dict[str, float]
+
+
+class Training(NamedTuple):
+    """curves: SVG, or empty if nothing was recorded. best: the lowest validation loss and its epoch."""
+
+    steps: int
+    epochs: float
+    best: tuple[float, float] | None
+    curves: str
+
+
+class Sample(NamedTuple):
+    """What the network made of it.
+
+    first:         names, and whether they stand in the lists.
+    mean_lengths:  in characters, of training names and of sampled ones.
+    lengths:       SVG, or empty if there are no names.
+    """
+
+    names: int
+    distinct: int
+    new: int
+    first: Sequence[tuple[str, bool]]
+    mean_lengths: tuple[float, float]
+    lengths: str
+
+
+class Findings(NamedTuple):
+    """characters: what names are written with and how often, the most frequent first."""
+
+    sources: Sequence[Source]
+    rejections: Sequence[Rejection]
+    characters: Sequence[tuple[str, int]]
+    training: Training
+    scores: Sequence[Scores]
+    sample: Sample
+
+
+def page(found: Findings) -> str:
+    sample = f"{found.sample.names:,} names"
+    head = element(
+        "head",
+        Html('<meta charset="utf-8">'),
+        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+        Html('<meta name="color-scheme" content="light dark">'),
+        Html('<link rel="icon" href="data:,">'),
+        element("title", f"{sample} · Namewright"),
+        Html(f"<style>\n{_STYLE_SHEET.read_text(encoding='utf-8')}</style>"),
+    )
+    body = element(
+        "body",
+        element(
+            "header",
+            element("p", "Namewright", class_="mark"),
+            element("h1", f"{sample}, learnt from ", _listed([each.name for each in found.sources])),
+            _lead(found),
+        ),
+        element(
+            "main",
+            _tiles(found),
+            _names(found.sample),
+            element("div", _curves(found.training), _lengths(found.sample), class_="pair"),
+            _scores(found.scores),
+            _sources(found.sources),
+            _rejections(found.rejections),
+            _characters(found.characters),
+            PROVENANCE,
+        ),
+    )
+    return f'<!doctype html>\n<html lang="en">{head}\n{body}</html>\n'
+
+
+def _lead(found: Findings) -> Html:
+    read = sum(each.train for each in found.sources)
+    held_out = sum(each.validation + each.test for each in found.sources)
+    written = f"The network has read {read:,} names, written with {len(found.characters):,} characters"
+    kept = f"; {held_out:,} were kept from it to judge it by." if held_out else ". No name was kept from it."
+    return element("p", written + kept, class_="lead")
+
+
+def _tiles(found: Findings) -> Html:
+    tiles = [*_score_tiles(found.scores), _training_tile(found.training), *_sample_tiles(found.sample)]
+    return element("section", *tiles, class_="tiles", aria_label="At a glance")
+
+
+def _score_tiles(scores: Sequence[Scores]) -> list[Html]:
+    if not scores:
+        return []
+    total = scores[0]
+    return [
+        _tile(
+            "network" if place == 0 else model,
+            _number(nats),
+            f"nats per character, perplexity {_number(total.perplexity.get(model), 2)}",
+            f"on {total.names:,} names {'it has learnt from' if total.split == 'train' else 'kept from it'}",
+        )
+        for place, (model, nats) in enumerate(total.nats.items())
+    ]
+
+
+def _training_tile(training: Training) -> Html:
+    best = f"lowest validation loss in epoch {training.best[1]:g}" if training.best else "no validation"
+    epochs = f"{training.epochs:,.1f}".removesuffix(".0")
+    return _tile("training", epochs, "epochs", f"{training.steps:,} steps, {best}")
+
+
+def _sample_tiles(sample: Sample) -> list[Html]:
+    if not sample.names:
+        return [_tile("sample", "0", "names", "none was asked for")]
+    return [
+        _tile("new", f"{sample.new / sample.names:.1%}", "of the sample", "stands in none of the lists"),
+        _tile(
+            "distinct", f"{sample.distinct / sample.names:.1%}", "of the sample", f"{sample.distinct:,} names"
+        ),
+    ]
+
+
+def _tile(head: str, figure: str, unit: str, note: str) -> Html:
+    return element(
+        "div",
+        element("h2", head),
+        element("p", element("strong", figure), " ", unit),
+        element("p", note, class_="note"),
+        class_="tile",
+    )
+
+
+def _names(sample: Sample) -> Html:
+    shown = sample.first[:_NAMES_SHOWN]
+    known = any(listed for _, listed in shown)
+    note = f"The first {len(shown):,} of {sample.names:,}." if len(shown) < sample.names else ""
+    legend = element("span", element("span", "Marked", class_="known"), " are names that stand in the lists.")
+    return section(
+        "Names",
+        element("p", note, " ", legend if known else "", class_="note") if note or known else "",
+        element("ol", *(_name(*each) for each in shown), class_="names", translate="no")
+        if shown
+        else nothing("No names were sampled."),
+    )
+
+
+def _name(name: str, listed: bool) -> Html:
+    text = foreign(name) if name else element("i", "empty")
+    if not listed:
+        return element("li", text)
+    return element("li", text, element("span", " (in the lists)", class_="aside"), class_="known")
+
+
+def _curves(training: Training) -> Html:
+    return section("Loss", Html(training.curves) if training.curves else nothing("No history was recorded."))
+
+
+def _lengths(sample: Sample) -> Html:
+    if not sample.lengths:
+        return section("Lengths", nothing("There are no names to measure."))
+    read, sampled = sample.mean_lengths
+    note = f"Mean: {_number(read, 2)} characters in training names, {_number(sampled, 2)} in sampled ones."
+    return section("Lengths", Html(sample.lengths), element("p", note, class_="note"))
+
+
+def _scores(scores: Sequence[Scores]) -> Html:
+    title = "How well it predicts names"
+    if not scores:
+        return section(title, nothing("Nothing was scored."))
+    network, *baselines = scores[0].nats
+    heads = [
+        Column("source"),
+        Column("names", numeric=True),
+        *(
+            Column(f"{'network' if model == network else model}, {unit}", numeric=True)
+            for model in (network, *baselines)
+            for unit in ("nats/char", "perplexity")
+        ),
+        *(Column(f"against {baseline}, nats/char", numeric=True) for baseline in baselines),
+    ]
+    groups = [
+        (_SPLIT_TITLES.get(split, split), [_score_row(row, network, baselines) for row in rows])
+        for split, rows in groupby(scores, key=lambda row: row.split)
+    ]
+    return section(
+        title,
+        table(heads, groups),
+        element("p", "Per character, the end of a name included; lower is better.", class_="note"),
+    )
+
+
+def _score_row(row: Scores, network: str, baselines: Sequence[str]) -> list[str]:
+    return [
+        element("b", "all") if row.source == ALL_SOURCES else foreign(row.source),
+        f"{row.names:,}",
+        *(
+            figure
+            for model in (network, *baselines)
+            for figure in (_number(row.nats.get(model)), _number(row.perplexity.get(model), 2))
+        ),
+        # Of names that were learnt, n-grams remember the most, which says nothing of any other name.
+        *(
+            "" if row.split == "train" else _gap(row.nats.get(network), row.nats.get(baseline))
+            for baseline in baselines
+        ),
+    ]
+
+
+def _gap(network: float | None, other: float | None) -> Html:
+    if network is None or other is None or not abs(network - other) < float("inf"):
+        return element("span", "–")
+    better = network < other
+    word = "better" if better else "worse"
+    return element("span", f"{abs(network - other):.3f} {word}", class_=word)
+
+
+def _sources(sources: Sequence[Source]) -> Html:
+    heads = [
+        Column("source"),
+        *(Column(name.replace("_", " "), numeric=True) for name in Source._fields[1:]),
+    ]
+    rows = [[foreign(each.name), *(f"{count:,}" for count in each[1:])] for each in sources]
+    if len(sources) > 1:
+        totals = map(sum, zip(*(each[1:] for each in sources), strict=True))
+        rows.append([element("b", "all"), *(f"{total:,}" for total in totals)])
+    return section("Where the names come from", table(heads, [("", rows)]))
+
+
+def _rejections(rejections: Sequence[Rejection]) -> Html:
+    if not rejections:
+        return section("What was not taken", nothing("Every line was taken."))
+    more = len(rejections) - _REASONS_SHOWN
+    return section(
+        "What was not taken",
+        element("div", *(_rejection(each) for each in rejections[:_REASONS_SHOWN]), class_="cards"),
+        element("p", f"And {more:,} more reasons.", class_="note") if more > 0 else "",
+    )
+
+
+def _rejection(rejection: Rejection) -> Html:
+    rows = [
+        element(
+            "li",
+            element("code", foreign(visible(row.text))) if row.text else element("i", "nothing"),
+            element("span", foreign(row.source), f" line {row.line:,}", class_="note"),
+        )
+        for row in rejection.first
+    ]
+    more = rejection.rows - len(rows)
+    return element(
+        "article",
+        element("h3", visible(rejection.reason, 200)),
+        element("p", element("strong", f"{rejection.rows:,}"), f" when {rejection.step}", class_="note"),
+        element("ul", *rows, class_="rejected"),
+        element("p", f"and {more:,} more", class_="note") if more else "",
+        class_="card",
+    )
+
+
+def _characters(characters: Sequence[tuple[str, int]]) -> Html:
+    chips = [
+        element("li", element("bdi", _glyph(character)), element("small", f"{count:,}"))
+        for character, count in characters[:_CHARACTERS_SHOWN]
+    ]
+    more = len(characters) - len(chips)
+    return section(
+        "Characters",
+        element("ul", *chips, class_="characters", translate="no") if chips else nothing("There are none."),
+        element("p", f"And {more:,} that are rarer.", class_="note") if more > 0 else "",
+    )
+
+
+def _glyph(character: str) -> str:
+    """What can be seen of a character that stands alone."""
+    if character.isspace() or not character.isprintable():
+        return "␣" if character == " " else visible(character)
+    # A combining mark would sit on what stands before it.
+    return f"◌{character}" if not character.isidentifier() and f"a{character}".isidentifier() else character
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or not abs(value) < float("inf") else f"{value:,.{digits}f}"
+
+
+def _listed(names: Sequence[str]) -> Html:
+    """The names themselves, as long as that reads well."""
+    if len(names) > 4:
+        return escaped(f"{len(names)} lists")
+    before = [""] + [", "] * (len(names) - 2) + [" and "]
+    return joined(*(part for pair in zip(before, map(foreign, names), strict=False) for part in pair))

@@ -1,0 +1,100 @@
+"""What we set of Prefect, and only where the user has said nothing.
+
+Prefect reads its settings when it is imported, so this comes first and imports none of it.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+_DEFAULTS = {
+    # Nothing is told to anyone, and the UI fetches nothing from elsewhere.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Prefect gives its embedded server 20 s; a cold disk has taken 36.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # A request waits 2 + 4 + 8 s for a server that restarts. Prefect's own 5 retries would be 62 s.
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
+}
+# Where our own console speaks, Prefect's logs go to its server only.
+_QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+}
+_ALSO_CALLED = {"PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL"}
+
+
+def apply_defaults(*, quiet: bool = False) -> None:
+    """Put our defaults into the environment, before Prefect is imported.
+
+    quiet:  keep Prefect's logs off this process's console.
+    """
+    said = settings_of_the_user()
+    for name, value in {**_DEFAULTS, **(_QUIET if quiet else {})}.items():
+        if name not in said and _ALSO_CALLED.get(name) not in said:
+            os.environ[name] = value
+
+
+def environment_for_a_server() -> dict[str, str]:
+    """This process's environment with our defaults, for a server that has a console of its own."""
+    apply_defaults()
+    return {name: value for name, value in os.environ.items() if _QUIET.get(name) != value}
+
+
+def api_url() -> str | None:
+    """Which server the user wants, if they say."""
+    return settings_of_the_user().get("PREFECT_API_URL") or None
+
+
+def home() -> Path:
+    return Path(settings_of_the_user().get("PREFECT_HOME") or "~/.prefect").expanduser()
+
+
+def settings_of_the_user() -> Mapping[str, str]:
+    """What is set in the environment and in the files that Prefect reads, the strongest last.
+
+    Source: the order of Prefect's settings sources, prefect/settings/base.py in 3.8.
+    """
+    return {**_profile(), **_tables(), **_dotenv(), **os.environ}
+
+
+def _profile() -> dict[str, str]:
+    folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    profiles = _toml(Path(os.environ.get("PREFECT_PROFILES_PATH") or folder / "profiles.toml"))
+    active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
+    return {name: str(value) for name, value in profiles.get("profiles", {}).get(active, {}).items()}
+
+
+def _tables() -> dict[str, str]:
+    in_project = _toml(Path("pyproject.toml")).get("tool", {}).get("prefect", {})
+    return dict([*_flat(in_project), *_flat(_toml(Path("prefect.toml")))])
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "PREFECT") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        key = f"{prefix}_{name.upper()}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, key)
+        else:
+            yield key, str(value)
+
+
+def _dotenv() -> dict[str, str]:
+    try:
+        lines = Path(".env").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if not line.startswith("#"))
+    return {name.strip(): value.strip().strip("'\"") for name, equals, value in pairs if equals}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """Empty if there is none; what is wrong with it is Prefect's to say."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}

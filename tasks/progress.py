@@ -1,0 +1,37 @@
+"""What a run says while it goes on; a terminal, a log and Prefect listen to the same events."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from artifacts.store import Artifact
+
+
+class Progress(NamedTuple):
+    """done of total, in the stage's own unit: steps, names."""
+
+    stage: str
+    done: int
+    total: int
+    note: str
+
+
+class Notice(NamedTuple):
+    """Something that a reader of the log wants to know: a damaged artifact, a wait, a resumed training."""
+
+    stage: str
+    text: str
+
+
+class Finished(NamedTuple):
+    """seconds: that this run spent on the stage, whether making or verifying."""
+
+    stage: str
+    title: str
+    artifact: Artifact
+    reused: bool
+    rows: int | None
+    seconds: float
+
+
+Event = Progress | Notice | Finished
+Listener = Callable[[Event], None]

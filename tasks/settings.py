@@ -1,0 +1,28 @@
+"""Where a run keeps things and how it goes about them: never part of a key."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnn_core.ranges import check_at_least_0
+
+
+def _default_store() -> Path:
+    return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run, as opposed to what to make.
+
+    store:               folder of the artifact store; by default artifacts/store below the current folder.
+    refresh:             stages that are made again even if the store has them.
+    checkpoint_seconds:  time between two checkpoints of a training; 0 writes one after every step.
+    """
+
+    store: Path = field(default_factory=_default_store)
+    refresh: tuple[str, ...] = ()
+    checkpoint_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)

@@ -1,0 +1,140 @@
+"""A stage makes an artifact, or finds that the store has it."""
+
+import functools
+import importlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from artifacts.keys import Recipe
+from artifacts.source_file import SourceFile
+from artifacts.store import Artifact, Draft, Store
+from tasks import interruption
+from tasks.progress import Finished, Listener, Notice, Progress
+from tasks.settings import Settings
+
+Input = Artifact | SourceFile | Sequence[Artifact]
+Runner = Callable[..., Any]  # (stage, config, **inputs) -> an artifact, or the promise of one
+
+
+@dataclass
+class Work:
+    """What the function behind a stage is given to do its work with."""
+
+    stage: str
+    draft: Draft
+    checkpoint_seconds: float
+    listener: Listener
+
+    def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
+        from data import schemas  # pandera is slow to import, and a run that finds everything needs none
+
+        self.draft.write_table(name, schemas.conform(schema, table))
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        self.listener(Progress(self.stage, done, total, note))
+
+    def notice(self, text: str) -> None:
+        self.listener(Notice(self.stage, text))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A pure function with a name and a version, and the artifact it leaves.
+
+    version:  raised by hand whenever the function would give other bytes for the same inputs.
+    make:     `module:function`, imported when there is something to make; called as
+              `function(work, config, **inputs)`.
+    title:    what a person calls one run of it, from its configuration.
+    """
+
+    name: str
+    version: int
+    make: str
+    title: Callable[[Any], str] = field(default=lambda _config: "")
+
+    def called(self, config: Any) -> str:
+        return f"{self.name} {self.title(config)}".strip()
+
+    def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
+        return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
+
+    def produce(
+        self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
+    ) -> tuple[Artifact, bool]:
+        """The artifact, and whether it was in the store already.
+
+        run:  who asks, for the manifest.
+
+        Raises Interrupted between stages, StoreError, and what the stage's own function raises.
+        """
+        interruption.check(f"before {self.called(config)}")
+        began = time.monotonic()
+        store = Store(settings.store)
+        recipe = self.recipe(config, inputs)
+
+        def notice(text: str) -> None:
+            listener(Notice(self.name, text))
+
+        def finished(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
+            seconds, rows = time.monotonic() - began, artifact.manifest().rows
+            listener(Finished(self.name, self.called(config), artifact, reused, rows, seconds))
+            return artifact, reused
+
+        refresh = self.name in settings.refresh
+        artifact, _ = (None, "") if refresh else store.examine(self.name, recipe.key)
+        if artifact:
+            return finished(artifact, reused=True)
+
+        wait = _once(notice, f"waiting for another run that makes {self.name}/{recipe.key}")
+        with store.lock(self.name, recipe.key, waiting=wait):
+            # Again under the lock: somebody may have made it meanwhile, or it is damaged.
+            artifact = (
+                None
+                if refresh
+                else store.find(self.name, recipe.key, lambda reason: notice(f"damaged artifact: {reason}"))
+            )
+            if artifact:
+                return finished(artifact, reused=True)
+            began = time.monotonic()  # waiting for another run is no part of making it
+            draft = store.draft(self.name, recipe.key)
+            _one_blas_thread()
+            module, _, function = self.make.partition(":")
+            make = getattr(importlib.import_module(module), function)
+            make(Work(self.name, draft, settings.checkpoint_seconds, listener), config, **inputs)
+            origins = {role: one.origin for role, one in _flat(inputs)}
+            artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
+        return finished(artifact, reused=False)
+
+
+@functools.cache
+def _one_blas_thread() -> None:
+    """For the rest of the process: sharing a product out changes its last bits, and small ones lose by it."""
+    from threadpoolctl import threadpool_limits  # only for those who compute
+
+    threadpool_limits(1, user_api="blas")
+
+
+def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
+    """Every single input with its role; those of a list are numbered, since their order counts."""
+    for role, one in inputs.items():
+        if isinstance(one, Artifact | SourceFile):
+            yield role, one
+        else:
+            yield from ((f"{role}.{place}", each) for place, each in enumerate(one))
+
+
+def _once(notice: Callable[[str], None], text: str) -> Callable[[], None]:
+    """Say it the first time; look for an interruption every time."""
+    said: list[str] = []
+
+    def waiting() -> None:
+        if not said:
+            said.append(text)
+            notice(text)
+        interruption.check("while waiting for another run")
+
+    return waiting

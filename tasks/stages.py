@@ -1,0 +1,37 @@
+"""Every stage, declared. Raise a version whenever the stage would give other bytes for the same inputs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rnn_core.errors import ConfigError
+from tasks.config import network_label
+from tasks.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class NoKnobs:
+    """The configuration of a stage that has none."""
+
+
+corpus = Stage("corpus", 1, "tasks.making.corpora:corpus", title=lambda config: config.name)
+merged = Stage("merged", 1, "tasks.making.corpora:merged")
+validated = Stage("validated", 1, "tasks.making.corpora:validated")
+vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
+examples = Stage("examples", 1, "tasks.making.examples:examples")
+model = Stage("model", 1, "tasks.making.model:model", title=network_label)
+evaluation = Stage("evaluation", 1, "tasks.making.evaluation:evaluation")
+names = Stage("names", 1, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
+report = Stage("report", 1, "tasks.making.report:report")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises ConfigError for what is no stage."""
+    known = [stage.name for stage in ALL]
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                "config.stage", "no stage is called so", saw=name, fix=f"the stages are {', '.join(known)}."
+            )
+
+
+ALL = (corpus, merged, validated, vocabulary, examples, model, evaluation, names, report)

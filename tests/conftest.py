@@ -1,0 +1,77 @@
+"""One Prefect server for a whole session of tests, started when the first of them asks for it."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+from hypothesis import settings
+
+from tasks.prefect_defaults import apply_defaults
+
+PATIENCE_SECONDS = 20.0
+
+settings.register_profile("namewright", deadline=None)  # a busy machine is no failure
+settings.load_profile("namewright")
+
+# Before anything imports Prefect: nothing of the developer's own, and nothing left in their home.
+for _name in [name for name in os.environ if name.startswith("PREFECT_")]:
+    del os.environ[_name]
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="namewright-prefect-")
+# Each server that a test starts would take seconds to make a database of its own.
+os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = (
+    f"sqlite+aiosqlite:///{os.environ['PREFECT_HOME']}/prefect.db"
+)
+apply_defaults(quiet=True)
+
+Asked = Callable[..., Any]
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_url() -> Iterator[str]:
+    """The API of a real server that the flows of this process talk to."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        # The thread that beats is joined at the end of every flow, which takes a second.
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield PREFECT_API_URL.value()
+
+
+@pytest.fixture(scope="session")
+def prefect_shows(prefect_url: str) -> Asked:
+    """What the server shows of a kind of thing, asked again until it is what the test waits for.
+
+    `prefect_shows("task_runs", until, flows={"name": {"any_": ["retrain"]}})`: Prefect delivers states and
+    logs a little later than they occur.
+    """
+
+    def shown(kind: str, until: Callable[[list[Any]], bool] = bool, **filters: object) -> list[Any]:
+        limit = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found = _asked(f"{prefect_url}/{kind}/filter", filters)
+            if until(found) or time.monotonic() > limit:
+                return found
+            time.sleep(0.1)
+
+    return shown
+
+
+def _asked(url: str, body: dict[str, object]) -> list[Any]:
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urlopen(request, timeout=30) as answer:
+        found = json.load(answer)
+    assert isinstance(found, list)
+    return found

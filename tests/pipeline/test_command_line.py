@@ -1,0 +1,199 @@
+import os
+import subprocess
+import tomllib
+from dataclasses import replace
+
+import pyarrow.parquet as pq
+import pytest
+from small_runs import COMMAND
+
+from tasks.config import RetrainConfig
+
+
+def refused(outcome, code, exit_code, *tells):
+    """One error in our form, and nothing that looks like a traceback."""
+    assert outcome.returncode == exit_code, outcome.stdout + outcome.stderr
+    assert outcome.stderr.startswith(f"error[{code}]: "), outcome.stderr
+    assert "\n  fix: " in outcome.stderr
+    assert "Traceback" not in outcome.stdout + outcome.stderr
+    for text in tells:
+        assert text in outcome.stderr
+
+
+@pytest.fixture
+def pipeline_file(tmp_path):
+    return tmp_path / "pipeline.toml"
+
+
+def test_the_version_is_that_of_the_distribution(namewright):
+    assert namewright("--version").stdout == "0.1.0\n"
+
+
+def test_help_lists_every_knob_and_says_what_it_does(namewright):
+    shown = namewright("run", "--help").stdout
+    assert "--training.learning-rate" in shown
+    assert "--dry-run" in shown
+    assert "Units of the hidden layer" in shown
+
+
+def test_the_file_that_init_writes_holds_every_default(namewright, pipeline_file):
+    assert namewright("init").returncode == 0
+    written = tomllib.loads(pipeline_file.read_text())
+    assert set(written) == {
+        "source" if name == "sources" else name for name in RetrainConfig.__dataclass_fields__
+    }
+    assert written["training"]["hidden_size"] == RetrainConfig().training.hidden_size
+    assert "\n# " in pipeline_file.read_text()
+    plan = namewright("run", "--dry-run").stdout  # ./pipeline.toml is read
+    assert plan == namewright("run", "--dry-run", "--config", str(pipeline_file)).stdout
+    pipeline_file.unlink()
+    assert plan == namewright("run", "--dry-run").stdout
+
+
+def test_init_never_overwrites_a_file(namewright, pipeline_file):
+    pipeline_file.write_text("mine")
+    refused(namewright("init"), "config.exists", 2, "pipeline.toml")
+    assert pipeline_file.read_text() == "mine"
+
+
+def test_an_option_goes_before_a_variable_and_a_variable_before_the_file(
+    namewright, quick, pipeline_file, tmp_path
+):
+    pipeline_file.write_text("[sampling]\ncount = 5\nseed = 5\ntemperature = 0.5\n")
+    quick = [option for option in quick if option not in ("--sampling.count", "25")]
+    outcome = namewright(
+        "run", "--engine", "plain", *quick, "--sampling.count", "7",
+        NAMEWRIGHT_SAMPLING_COUNT="6", NAMEWRIGHT_SAMPLING_SEED="6",
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    (folder,) = (tmp_path / "store" / "names").iterdir()
+    manifest = (folder / "manifest.json").read_text()
+    for said in ('"count": 7', '"seed": 6', '"temperature": 0.5'):
+        assert said in manifest
+    assert pq.read_metadata(folder / "names.parquet").num_rows == 7
+
+
+def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, tmp_path):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "towns.txt").write_text("Bern\nBasel\n")
+    (folder / "pipeline.toml").write_text('[[source]]\nname = "towns"\npath = "towns.txt"\n')
+    outcome = namewright("run", "--dry-run", "--config", "elsewhere/pipeline.toml")
+    assert outcome.stdout.startswith("corpus towns")
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "tells"),
+    [
+        ("[training]\nlearning_rat = 0.1\n", ("learning_rat", "Did you mean --training.learning-rate?")),
+        ("[trainin]\nlearning_rate = 0.1\n", ("trainin", "Did you mean")),
+        ("[training]\nlearning_rate = 'fast'\n", ("learning_rate", "float")),
+        ("[training\n", ("line 1",)),
+        ("[[source]]\nname = 'towns'\npaht = 'x'\n", ("paht", "path")),
+        ("[[source]]\nname = 'towns'\n", ("path",)),
+        ("[[source]]\nname = 'towns'\npath = 'x'\nlimit = 'all'\n", ("limit",)),
+        ("[[source]]\nname = 'a'\npath = 'x'\n[[source]]\nname = 'a'\npath = 'y'\n", ("two sources",)),
+        ("recipe = 'cookbook'\n", ("recipe",)),
+        ("[training]\nhidden_size = 0\n", ("hidden_size", "0")),
+        ("[training]\ndropout = 1.5\n", ("dropout", "1.5")),
+        ("[sampling]\ntemperature = -1\n", ("temperature", "-1")),
+        ("[examples]\ntest_share = 1.0\n", ("test_share",)),
+        ("[validation]\nmin_length = 9\nmax_length = 3\n", ("min_length",)),
+        ("[notebook]\niterations = 5\n", ("[notebook]", "recipe")),
+        ("recipe = 'notebook'\n[examples]\nseed = 5\n", ("[examples]", "recipe")),
+        ("[[source]]\nname = 'all'\npath = 'x'\n", ("'all'",)),
+        ("[merging]\nduplicates = 'dorp'\n", ("dorp", "drop")),
+    ],
+    ids=lambda value: value.replace("\n", " ").strip() if isinstance(value, str) else "",
+)
+def test_what_is_wrong_in_a_pipeline_file_is_one_clear_error(namewright, pipeline_file, text, tells):
+    pipeline_file.write_text(text)
+    outcome = namewright("run", "--engine", "plain", "--dry-run")
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("error[")
+    assert "Traceback" not in outcome.stderr
+    for each in tells:
+        assert each in outcome.stderr
+
+
+def test_a_misspelt_variable_is_one_clear_error(namewright):
+    outcome = namewright("run", "--dry-run", NAMEWRIGHT_TRAINING_LERNING_RATE="0.1")
+    refused(outcome, "config.variable", 2, "did you mean NAMEWRIGHT_TRAINING_LEARNING_RATE?")
+
+
+def test_a_pipeline_file_that_is_not_there_is_one_clear_error(namewright):
+    refused(namewright("run", "--config", "nowhere.toml"), "config.missing", 2, "nowhere.toml")
+
+
+def test_an_unknown_stage_to_refresh_is_one_clear_error(namewright):
+    refused(namewright("run", "--refresh", "modle"), "config.stage", 2, "modle", "model")
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "tells"),
+    [
+        (None, "corpus.unreadable", ["list.txt", "No such file"]),
+        (b"", "corpus.empty", ["list.txt", "no line"]),
+        (b"\n \n\n", "corpus.empty", ["list.txt", "3 lines, all blank"]),
+        (
+            "José\nZoë\n".encode("latin-1"),
+            "corpus.encoding",
+            ["list.txt, line 1, byte 4 (0xE9)", r"b'Jos\xe9'"],
+        ),
+        (("x" * 60 + "\n").encode(), "corpus.empty", ["list line 1: shorter than 1 or longer than 49"]),
+    ],
+    ids=["missing", "empty", "blank", "latin-1", "too long"],
+)
+def test_a_list_that_cannot_be_used_is_one_clear_error(namewright, tmp_path, content, code, tells):
+    path = tmp_path / "list.txt"
+    if content is not None:
+        path.write_bytes(content)
+    outcome = namewright("run", "--engine", "plain", "--source", f"list={path}")
+    refused(outcome, code, 3, *tells)
+
+
+def test_a_list_that_is_a_folder_or_a_pipe_is_refused_and_does_not_hang(namewright, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        outcome = namewright("run", "--engine", "plain", "--source", f"list={path}")
+        refused(outcome, "corpus.unreadable", 3, "no regular file")
+
+
+def test_a_store_that_cannot_be_written_is_one_clear_error(namewright, small, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    outcome = namewright("run", "--engine", "plain", *small, "--store", str(tmp_path / "file" / "store"))
+    refused(outcome, "store.refused", 4, "--store")
+
+
+def test_rejected_rows_are_kept_with_their_line_and_reason(namewright, tmp_path):
+    (tmp_path / "list.txt").write_bytes("Ana\n\nBea\u200b\nAna\nCleo\nDiego\nEva\nFer\nGil\nIda\n".encode())
+    outcome = namewright(
+        "run", "--engine", "plain", "--source", "list=list.txt", "--training.epochs", "1", "--store", "store"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    kept = {
+        stage: pq.read_table(next((tmp_path / "store" / stage).glob("*/rejected.parquet"))).to_pylist()
+        for stage in ("corpus", "merged", "validated")
+    }
+    assert kept["corpus"] == [{"source": "list", "line": 2, "raw": b"", "reason": "blank line"}]
+    assert [(row["line"], row["reason"]) for row in kept["merged"]] == [(4, "duplicate of an earlier name")]
+    assert [(row["line"], row["name"]) for row in kept["validated"]] == [(3, "Bea\u200b")]
+    assert "invisible" in kept["validated"][0]["reason"]
+    assert "list line 2: blank line" in outcome.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_error_of_ours(quick, environment, tmp_path):
+    command = f"{COMMAND} run --engine plain {' '.join(quick)} | head -1"
+    outcome = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert outcome.stdout.startswith("corpus argentine")
+    assert "Traceback" not in outcome.stderr
+    assert "Broken" not in outcome.stderr
+
+
+def test_every_configuration_can_be_hashed_and_replaced():
+    config = RetrainConfig()
+    assert replace(config) == config
+    assert hash(config.training) == hash(RetrainConfig().training)

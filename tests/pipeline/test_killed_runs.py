@@ -1,0 +1,126 @@
+import random
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from small_runs import COMMAND, files_of
+
+KILLS = 20
+
+
+def command(small, store, epochs=800):
+    epochs = ["--training.epochs", str(epochs), "--training.patience", str(epochs)]
+    often = ["--checkpoint-seconds", "0.05"]
+    return [COMMAND, "run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
+
+
+def finished(small, store, environment, *more):
+    return subprocess.run(
+        [*command(small, store), *more],
+        env=environment, capture_output=True, text=True, check=True, timeout=200,
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(600)
+def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(small, environment, tmp_path):
+    began = time.monotonic()
+    finished(small, tmp_path / "undisturbed", environment)
+    duration = time.monotonic() - began
+    expected = files_of(tmp_path / "undisturbed")
+    rng = random.Random(20)
+
+    def killed_and_resumed(number, moment):
+        store = tmp_path / f"killed-{number}"
+        run = subprocess.Popen(
+            command(small, store), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            run.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+        resumed = finished(small, store, environment)
+        assert "damaged" not in resumed.stdout
+        went_on = "going on from the checkpoint" in resumed.stdout
+        return run.returncode == -signal.SIGKILL, went_on, files_of(store) == expected
+
+    moments = [(number, rng.uniform(0.0, duration)) for number in range(KILLS)]
+    with ThreadPoolExecutor(2) as pool:  # two at a time, on two cores: a run then takes no longer
+        outcomes = list(pool.map(lambda one: killed_and_resumed(*one), moments))
+    killed, went_on, same = zip(*outcomes, strict=True)
+    assert same == (True,) * KILLS
+    assert sum(killed) >= KILLS // 2, "too few were still running"
+    assert sum(went_on) >= KILLS // 3, "too few were in their training"
+
+
+def started_training(small, store, environment):
+    run = subprocess.Popen(
+        command(small, store, epochs=100_000),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for_a_checkpoint(store, run)
+    return run
+
+
+def wait_for_a_checkpoint(store, run):
+    checkpoints = store / "checkpoints" / "model"
+    deadline = time.monotonic() + 60
+    while not list(checkpoints.glob("*.npz")):
+        assert run.poll() is None, run.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_stop_writes_a_checkpoint_and_says_how_to_go_on(
+    small, environment, tmp_path, number
+):
+    run = started_training(small, tmp_path / "store", environment)
+    run.send_signal(number)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 128 + number
+    assert errors.startswith("error[run.interrupted]: stopped by SIG")
+    assert "run the same command again" in errors
+    again = started_training(small, tmp_path / "store", environment)
+    assert any("going on from the checkpoint of step" in line for line in again.stdout)
+    again.kill()
+    again.communicate()
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(small, environment, tmp_path):
+    finished(small, tmp_path / "undisturbed", environment)
+    store = tmp_path / "store"
+    run = subprocess.Popen(command(small, store), env=environment, stdout=subprocess.DEVNULL)
+    wait_for_a_checkpoint(store, run)
+    run.kill()
+    run.wait()
+    (checkpoint,) = (store / "checkpoints" / "model").glob("*.npz")
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content)
+    resumed = finished(small, store, environment)
+    assert "damaged checkpoint set aside" in resumed.stdout
+    assert files_of(store) == files_of(tmp_path / "undisturbed")
+
+
+def test_a_refresh_that_was_stopped_goes_on_as_it_says(small, environment, tmp_path):
+    store = tmp_path / "store"
+    finished(small, store, environment)
+    before = files_of(store)
+    run = subprocess.Popen(
+        [*command(small, store), "--refresh", "model"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    wait_for_a_checkpoint(store, run)
+    run.terminate()
+    run.communicate()
+    again = subprocess.run(
+        [*command(small, store), "--refresh", "model"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "going on from the checkpoint" in again.stdout
+    assert files_of(store) == before

@@ -1,0 +1,539 @@
+"""The report page, over small stand-ins of what the other stages leave: a real store, real Parquet."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifacts.keys import Recipe
+from artifacts.store import Artifact, Store
+from data import schemas
+from tasks import stages
+from tasks.config import RetrainConfig
+from tasks.markup import element, foreign, visible
+from tasks.report_page import lineage, publish
+from tasks.settings import Settings
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<b>Bold</b> & \"quoted\" 'twice'",
+    "שלום דוד",
+    "محمد",
+    "Zoë-Ñandú",
+    "李小龍",
+    "न्गुगी",
+    "<!-- provenance -->",
+    "\\g<1> {braces} %s $HOME",
+    "",
+]
+
+VOID = {"meta", "link"}
+
+TEXT, CATEGORY = pa.string(), pa.dictionary(pa.int32(), pa.string())
+WHOLE, SMALL, REAL = pa.int64(), pa.int32(), pa.float64()
+TYPES = {
+    "CORPUS": (TEXT, CATEGORY, WHOLE),
+    "CORPUS_REJECTED": (CATEGORY, WHOLE, pa.binary(), TEXT),
+    "REJECTED": (CATEGORY, WHOLE, TEXT, TEXT),
+    "VOCABULARY": (SMALL, TEXT, WHOLE),
+    "EXAMPLES": (TEXT, CATEGORY, CATEGORY, pa.list_(SMALL)),
+    "HISTORY": (WHOLE, REAL, REAL, REAL, REAL),
+    "METRICS": (TEXT, TEXT, TEXT, TEXT, REAL, WHOLE),
+    "NAMES": (WHOLE, TEXT, REAL, SMALL, pa.bool_()),
+}
+
+
+def table(schema: str, columns: Sequence[Sequence[Any]]) -> pa.Table:
+    arrays = map(pa.array, columns, TYPES[schema])
+    declared = getattr(schemas, schema)
+    return schemas.conform(declared, pa.table(list(arrays), names=list(declared.columns)))
+
+
+class Page(HTMLParser):
+    """What a browser would make of it: tags, attributes, the text of every element; and that tags pair up."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def all_of(self, tag: str) -> list[str]:
+        return [text for where, text in self.texts if where == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(text for where, text in self.texts if where != "style").split())
+
+
+@dataclass
+class StandIns:
+    """What the stages before the report might have left. Every list may be empty."""
+
+    root: Path
+    source: str = "towns"
+    names: Sequence[str] = ("Asunción", "Bar", "Carhué", "Dos")
+    corpus_rejected: Sequence[tuple[int, bytes, str]] = ((3, b"  ", "blank line"),)
+    merge_rejected: Sequence[tuple[int, str, str]] = ((7, "Bar", "duplicate of an earlier name"),)
+    rule_rejected: Sequence[tuple[int, str, str]] = ()
+    splits: Sequence[str] = ("train", "train", "validation", "test")
+    history: Sequence[tuple[int, float, float, float | None, float]] = (
+        (10, 1.0, 3.2, 3.1, 1e-3),
+        (20, 2.0, 2.5, 2.4, 1e-3),
+        (30, 3.0, 2.1, 2.6, 1e-3),
+    )
+    metrics: Mapping[tuple[str, str, str], float] = field(
+        default_factory=lambda: {
+            ("rnn", "test", "all"): 2.25,
+            ("rnn", "test", "towns"): 2.25,
+            ("rnn", "validation", "all"): 2.5,
+            ("kneser-ney 6-gram", "test", "all"): 2.125,
+            ("kneser-ney 6-gram", "test", "towns"): 2.125,
+            ("kneser-ney 6-gram", "validation", "all"): 2.375,
+        }
+    )
+    sampled: Sequence[tuple[str, bool]] = (*((name, False) for name in HOSTILE), ("Bar", True))
+    learning: Mapping[str, Any] = field(default_factory=lambda: {"cell": "elman", "epochs": 3})
+    merging: Mapping[str, Any] = field(default_factory=lambda: {"duplicates": "drop"})
+    seconds: float = 1.0
+    run: Mapping[str, str] = field(default_factory=lambda: {"engine": "plain"})
+
+    @property
+    def store(self) -> Store:
+        return Store(self.root)
+
+    def left(
+        self,
+        stage: str,
+        config: Mapping[str, Any],
+        tables: Mapping[str, tuple[str, list[Any]]],
+        facts: Mapping[str, Any] | None = None,
+        **inputs: Artifact,
+    ) -> Artifact:
+        digests = {role: one.digest for role, one in inputs.items()} or {"file": "0" * 64}
+        recipe = Recipe(stage, 1, config, digests)
+        draft = self.store.draft(stage, recipe.key)
+        for name, content in tables.items():
+            draft.write_table(name, table(*content))
+        draft.facts.update(facts or {})
+        origins = {role: one.origin for role, one in inputs.items()} or {"file": "lists/towns.txt"}
+        return self.store.commit(draft, recipe, origins=origins, seconds=self.seconds, run=self.run)
+
+    def inputs(self) -> dict[str, Any]:
+        count = len(self.names)
+        taken = ("CORPUS", [list(self.names), [self.source] * count, list(range(1, count + 1))])
+
+        def rejected(rows: Sequence[tuple[int, Any, str]], schema: str) -> tuple[str, list[Any]]:
+            return schema, [[self.source] * len(rows), *([row[place] for row in rows] for place in range(3))]
+
+        corpus = self.left(
+            "corpus",
+            {"name": self.source, "limit": None},
+            {
+                "names.parquet": taken,
+                "rejected.parquet": rejected(self.corpus_rejected, "CORPUS_REJECTED"),
+            },
+        )
+        merged = self.left(
+            "merged",
+            self.merging,
+            {"names.parquet": taken, "rejected.parquet": rejected(self.merge_rejected, "REJECTED")},
+            **{"corpora.0": corpus},
+        )
+        validated = self.left(
+            "validated",
+            {"max_length": 49},
+            {"names.parquet": taken, "rejected.parquet": rejected(self.rule_rejected, "REJECTED")},
+            merged=merged,
+        )
+        letters = sorted(set("".join(self.names)))
+        vocabulary = self.left(
+            "vocabulary",
+            {},
+            {
+                "vocabulary.parquet": (
+                    "VOCABULARY",
+                    [
+                        list(range(len(letters) + 1)),
+                        ["\n", *letters],
+                        [count, *("".join(self.names).count(letter) for letter in letters)],
+                    ],
+                )
+            },
+            validated=validated,
+        )
+        examples = self.left(
+            "examples",
+            {"seed": 0},
+            {
+                "examples.parquet": (
+                    "EXAMPLES",
+                    [
+                        list(self.names),
+                        [self.source] * count,
+                        list(self.splits[:count]),
+                        [[letters.index(letter) + 1 for letter in name] for name in self.names],
+                    ],
+                )
+            },
+            validated=validated,
+            vocabulary=vocabulary,
+        )
+        model = self.left(
+            "model",
+            self.learning,
+            {
+                "history.parquet": (
+                    "HISTORY",
+                    [[row[place] for row in self.history] for place in range(5)],
+                )
+            },
+            facts={"model_card": {"parameters": 12345, "cell": "elman"}},
+            examples=examples,
+            vocabulary=vocabulary,
+        )
+        scored = [
+            (*group, metric, value, 1)
+            for group, nats in self.metrics.items()
+            for metric, value in (("nats_per_character", nats), ("bits_per_character", nats * 1.4427),
+                                  ("perplexity", 2.718**nats))
+        ]  # fmt: skip
+        evaluation = self.left(
+            "evaluation",
+            {"ngram_order": 6},
+            {"metrics.parquet": ("METRICS", [[row[place] for row in scored] for place in range(6)])},
+            model=model,
+            examples=examples,
+        )
+        names = self.left(
+            "names",
+            {"count": len(self.sampled)},
+            {
+                "names.parquet": (
+                    "NAMES",
+                    [
+                        list(range(len(self.sampled))),
+                        [name for name, _ in self.sampled],
+                        [-1.5] * len(self.sampled),
+                        [len(name) for name, _ in self.sampled],
+                        [known for _, known in self.sampled],
+                    ],
+                )
+            },
+            model=model,
+        )
+        return {
+            "corpora": [corpus],
+            "merged": merged,
+            "validated": validated,
+            "vocabulary": vocabulary,
+            "examples": examples,
+            "model": model,
+            "evaluation": evaluation,
+            "names": names,
+        }
+
+    def report(self) -> Artifact:
+        return produced(self.root, self.inputs(), self.run)
+
+
+def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
+    artifact, _ = stages.report.produce(
+        Settings(store=root), stages.NoKnobs(), lambda _event: None, run, **inputs
+    )
+    return artifact
+
+
+@pytest.fixture
+def stand_ins(tmp_path):
+    return StandIns(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Of stand-ins as they are; for tests that only read."""
+    return page_of(StandIns(tmp_path_factory.mktemp("report") / "store").report())
+
+
+def page_of(report: Artifact) -> Page:
+    return Page(report.text("report.html"))
+
+
+def test_every_sampled_name_is_shown_as_text_whatever_it_holds(page):
+    assert "script" not in page.tags
+    assert "b" not in [tag for tag, _ in page.texts if "Bold" in _]
+    for name in filter(None, HOSTILE):
+        assert name in page.all_of("bdi")
+    assert "empty" in page.all_of("i")
+
+
+@given(st.text(), st.text())
+def test_text_in_an_element_is_read_back_as_it_was(text, value):
+    page = Page(element("p", foreign(text), title=value))
+    # A browser reads a carriage return as a line feed; nothing else may change.
+    assert "".join(page.all_of("bdi")).replace("\r", "\n") == text.replace("\r", "\n")
+    assert ("p", "title", value) in page.attributes
+
+
+@given(st.text(max_size=200))
+def test_text_made_visible_hides_nothing_and_stays_short(text):
+    shown = visible(text, longest=80)
+    assert shown.isprintable()
+    assert shown.endswith("…") or len(text) <= 80
+    assert shown == text or len(text) > 80 or not text.isprintable()
+
+
+def test_a_sampled_name_that_stands_in_the_lists_is_marked(page):
+    assert ("li", "class", "known") in page.attributes
+    assert "are names that stand in the lists" in page.text
+
+
+def test_the_page_fetches_nothing_and_runs_no_script(stand_ins):
+    artifact = stand_ins.report()
+    for page in (page_of(artifact), Page(publish(stand_ins.store, artifact).read_text())):
+        assert {"script", "iframe", "object", "embed", "base", "img"}.isdisjoint(page.tags)
+        for tag, name, value in page.attributes:
+            assert not name.startswith("on"), (tag, name)
+            assert name not in {"src", "srcset", "action", "data", "background", "poster"}, (tag, name)
+            if name in ("href", "xlink:href"):
+                assert value.startswith(("#", "data:")), (tag, value)
+            if "url(" in value:
+                assert value.startswith("url(#"), (tag, value)
+        assert all("@import" not in style and "url(" not in style for style in page.all_of("style"))
+        policy = next(value for _, name, value in page.attributes if name == "content" and "src" in value)
+        assert policy.startswith("default-src 'none'")
+
+
+def test_no_two_elements_have_one_id_and_every_reference_finds_its_own(page):
+    ids = [value for _, name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    wanted = {value[1:] for _, name, value in page.attributes if name == "xlink:href"}
+    wanted |= {value[5:-1] for _, name, value in page.attributes if name == "clip-path"}
+    assert wanted
+    assert wanted <= set(ids)
+
+
+def test_the_page_shows_both_curves_and_both_length_distributions(page):
+    labels = page.all_of("text")
+    for label in ("training", "validation", "kneser-ney 6-gram", "2.400", "training names", "sampled names"):
+        assert label in labels
+    assert page.tags.count("svg") == 2
+
+
+def test_the_scores_stand_beside_the_baselines(page):
+    assert "network 2.250 nats per character, perplexity 9.49 on 1 names kept from it" in page.text
+    assert "kneser-ney 6-gram 2.125" in page.text
+    assert "0.125 worse" in page.text
+    assert page.text.index("test: names") < page.text.index("validation: names")
+
+
+def test_what_was_not_taken_stands_with_reason_count_and_first_rows(stand_ins):
+    stand_ins.rule_rejected = [
+        (line, f"<i>Bad\u200b{line}", "holds <an> invisible one") for line in range(1, 10)
+    ]
+    page = page_of(stand_ins.report())
+    assert "blank line" in page.all_of("h3")
+    assert "holds <an> invisible one" in page.all_of("h3")
+    assert "9 when validating" in page.text
+    assert r"<i>Bad\u200b1" in page.all_of("bdi")
+    assert "and 4 more" in page.text
+    assert r"<i>Bad\u200b6" not in page.all_of("bdi")
+
+
+def test_the_lines_of_a_source_are_accounted_for(page):
+    # Four names and a blank line: five lines, one not taken, two to train, one each to validate and test.
+    assert "towns 5 1 2 1 1" in page.text
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_process(stand_ins):
+    report = stand_ins.report()
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import test_report as stand_ins;"
+        "from pathlib import Path; print(stand_ins.StandIns(Path(sys.argv[2])).report().digest)"
+    )
+    for seed in ("1", "2"):
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(Path(__file__).parent), str(stand_ins.root.parent / seed)],
+            # The backend is one that Jupyter names for whatever it starts, there or not.
+            env={**os.environ, "PYTHONHASHSEED": seed, "MPLBACKEND": "module://nowhere"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.strip() == report.digest
+
+
+def test_the_artifact_knows_nothing_of_when_where_and_how_long(tmp_path):
+    here = StandIns(tmp_path / "here").report()
+    there = StandIns(
+        tmp_path / "there", seconds=99.5, run={"engine": "prefect", "flow_run": "ivory-owl"}
+    ).report()
+    assert here.digest == there.digest
+    assert str(tmp_path) not in here.text("report.html")
+    assert here.manifest().libraries["numpy"] not in page_of(here).text
+
+
+def test_a_users_plotting_style_changes_nothing(stand_ins, tmp_path, monkeypatch):
+    import matplotlib
+
+    plain = stand_ins.report()
+    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9)
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "path")
+    assert StandIns(tmp_path / "other").report().digest == plain.digest
+    assert matplotlib.rcParams["lines.linewidth"] == 9
+
+
+def test_the_published_page_tells_configuration_lineage_and_timings(stand_ins):
+    report = stand_ins.report()
+    path = publish(stand_ins.store, report)
+    assert path == stand_ins.root / "report.html"
+    page = Page(path.read_text())
+    for made in lineage(stand_ins.store, report).values():
+        assert made
+        assert made.recipe.key in page.all_of("code")
+        assert f"{made.seconds:,.2f}" in page.text
+    assert "cell elman epochs 3 what came of it parameters 12345" in page.text
+    assert "lists/towns.txt" in page.text
+    assert str(stand_ins.root) in page.text
+    assert "python " in page.text
+    assert "engine plain" in page.text
+
+
+def test_the_lineage_goes_from_the_sources_to_the_report(stand_ins):
+    made = lineage(stand_ins.store, stand_ins.report())
+    assert [origin.partition("/")[0] for origin in made] == [stage.name for stage in stages.ALL]
+
+
+def test_publishing_again_writes_nothing(stand_ins):
+    report = stand_ins.report()
+    before = publish(stand_ins.store, report).stat()
+    after = publish(stand_ins.store, report).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_publishing_another_report_replaces_the_page(stand_ins):
+    first = publish(stand_ins.store, stand_ins.report()).read_bytes()
+    stand_ins.sampled = [("Another", False)]
+    assert publish(stand_ins.store, stand_ins.report()).read_bytes() != first
+    assert [path.name for path in stand_ins.root.iterdir() if path.is_file()] == ["report.html"]
+
+
+def test_a_report_that_was_found_tells_of_the_configuration_of_this_run(stand_ins):
+    first = stand_ins.report()
+    stand_ins.merging = {"duplicates": "keep"}  # which here leaves the same bytes
+    inputs = stand_ins.inputs()
+    again = produced(stand_ins.root, inputs, stand_ins.run)
+    assert again == first
+    run = [*inputs.pop("corpora"), *inputs.values(), again]
+    assert "duplicates drop" in Page(publish(stand_ins.store, again).read_text()).text
+    assert "duplicates keep" in Page(publish(stand_ins.store, again, run).read_text()).text
+
+
+def test_an_artifact_that_is_gone_is_named_as_gone(stand_ins):
+    report = stand_ins.report()
+    gone = next(made for made in stand_ins.store.list() if made.recipe.stage == "merged")
+    stand_ins.store.remove(
+        Artifact("merged", gone.recipe.key, gone.digest, stand_ins.store.folder("merged", gone.recipe.key))
+    )
+    assert "no longer in the store" in Page(publish(stand_ins.store, report).read_text()).text
+
+
+def test_empty_tables_leave_a_page_that_says_so(stand_ins):
+    stand_ins.names, stand_ins.sampled, stand_ins.history, stand_ins.metrics = (), (), (), {}
+    stand_ins.corpus_rejected = stand_ins.merge_rejected = ()
+    report = stand_ins.report()
+    text = page_of(report).text
+    for said in (
+        "No names were sampled.",
+        "No history was recorded.",
+        "Nothing was scored.",
+        "Every line was taken.",
+        "There are no names to measure.",
+        "an empty list",
+    ):
+        assert said in text
+    assert "nan" not in text.split()
+    publish(stand_ins.store, report)
+
+
+def test_the_notebooks_recipe_has_one_curve_and_no_held_out_names(stand_ins):
+    stand_ins.learning = {"iterations": 30, "hidden_size": 50}
+    stand_ins.splits = ("train",) * 4
+    stand_ins.history = [(step, step / 4, 30.0 - step / 1000, None, 0.01) for step in range(1, 22_002)]
+    stand_ins.metrics = {("rnn", "train", "all"): 2.0, ("kneser-ney 6-gram", "train", "all"): 1.0}
+    report = stand_ins.report()
+    page = page_of(report)
+    assert "validation" not in page.all_of("text")
+    assert "nats per name, smoothed" in page.all_of("text")
+    assert "No name was kept from it." in page.text
+    assert "22,001 steps, no validation" in page.text
+    assert "nan" not in page.text.split()
+    assert (report.folder / "report.html").stat().st_size < 100_000
+
+
+def test_a_loss_that_is_not_finite_is_shown_as_a_gap(stand_ins):
+    infinite = float("inf")
+    stand_ins.history = [(1, 1.0, 3.0, None, 0.1), (2, 2.0, infinite, infinite, 0.1)]
+    stand_ins.metrics = {("rnn", "test", "all"): infinite, ("kneser-ney 6-gram", "test", "all"): 2.0}
+    page = page_of(stand_ins.report())
+    assert "network – nats per character" in page.text
+    assert "no validation" in page.text
+    assert page.tags.count("svg") == 2
+
+
+def test_a_big_run_still_makes_a_small_page(stand_ins):
+    long = [chr(0x4E00 + number) * 49 for number in range(600)]
+    stand_ins.names, stand_ins.splits = long, ("train",) * len(long)
+    stand_ins.sampled = [(name, False) for name in long]
+    stand_ins.rule_rejected = [(line, "x" * 10_000, f"reason {line % 50}") for line in range(1, 400)]
+    assert publish(stand_ins.store, stand_ins.report()).stat().st_size < 500_000
+
+
+def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
+    from flows.pipeline import pipeline
+    from rnn_core.sampling import SamplingConfig
+    from rnn_core.training import TrainingConfig
+    from tasks.running import producer
+    from tasks.sources import Source
+
+    (tmp_path / "towns.txt").write_text("".join(f"Town{number % 97}\n\n" for number in range(300)))
+    config = RetrainConfig(
+        sources=(Source("<towns>", str(tmp_path / "towns.txt")),),
+        training=TrainingConfig(hidden_size=4, epochs=2),
+        sampling=SamplingConfig(count=20),
+    )
+    settings = Settings(store=tmp_path / "store")
+    report = pipeline(config, producer(settings, lambda _event: None))
+    text = Page(publish(Store(settings.store), report).read_text()).text
+    assert "20 names, learnt from <towns>" in text
+    assert "300 when reading" in text
+    assert "203 when merging" in text

@@ -1,0 +1,89 @@
+"""Stages, called without an engine."""
+
+import importlib
+import os
+import signal
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from artifacts.source_file import SourceFile
+from data.config import CorpusConfig
+from rnn_core.errors import ConfigError, DataError, Interrupted
+from tasks import interruption, stages
+from tasks.settings import Settings
+
+
+@pytest.fixture
+def produced(tmp_path):
+    def produce(stage, config, **inputs):
+        heard = []
+        settings = Settings(store=tmp_path / "store")
+        artifact, reused = stage.produce(settings, config, heard.append, {"engine": "test"}, **inputs)
+        return artifact, reused, heard
+
+    return produce
+
+
+@pytest.fixture
+def towns(tmp_path):
+    path = tmp_path / "towns.txt"
+    path.write_text("Bern\nBasel\n")
+    return path
+
+
+def test_every_stage_names_a_function_that_is_there():
+    for stage in stages.ALL:
+        module, _, function = stage.make.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_the_manifest_tells_from_what_and_by_whom_an_artifact_was_made(produced, towns):
+    artifact, reused, _ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    manifest = artifact.manifest()
+    assert not reused
+    assert manifest.origins == {"file": str(towns)}
+    assert manifest.run == {"engine": "test"}
+    assert manifest.rows == 2
+    assert manifest.facts == {"rejected": {}}
+
+
+def test_the_path_of_a_file_is_no_part_of_the_key(produced, towns, tmp_path):
+    elsewhere = towns.rename(tmp_path / "elsewhere.txt")
+    towns.write_bytes(elsewhere.read_bytes())
+    first, _, _ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    second, reused, _ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(elsewhere))
+    assert reused
+    assert second == first
+
+
+def test_a_file_that_changes_after_its_digest_was_taken_is_refused(produced, towns):
+    file = SourceFile(towns)
+    assert file.digest
+    towns.write_text("Bern\nBasel\nBiel\n")
+    with pytest.raises(DataError, match=r"corpus\.changed"):
+        produced(stages.corpus, CorpusConfig("towns"), file=file)
+    _, reused, _ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    assert not reused
+
+
+def test_a_stage_computes_with_one_blas_thread(produced, towns):
+    produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+
+
+def test_a_stage_does_not_begin_once_someone_asked_to_stop_and_the_next_run_is_not_concerned(produced, towns):
+    with interruption.graceful():
+        with interruption.graceful():  # as in a flow, which sets its handlers within ours
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted) as stopped:
+            produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    assert stopped.value.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with interruption.graceful():
+        produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+
+
+def test_a_name_that_is_no_stage_is_refused():
+    with pytest.raises(ConfigError, match="modle"):
+        stages.check_names(["model", "modle"])
