@@ -1,0 +1,65 @@
+# make run      train on the bundled corpora and make names
+# make test     every check that a change has to pass
+# make lock     pin the requirements anew, within pyproject.toml's bounds
+# make clean    remove the environment and the caches; the artifact store stays
+#
+# Both of the first make .venv when it is missing or the pinned requirements changed.
+# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make lock ARGS=--upgrade
+
+PYTHON ?= python3
+UV ?= uv
+ARGS ?=
+
+# No dependencies are looked for: the lists are whole. That is quicker, and pip 23 takes a package with an
+# extra (`sqlalchemy[asyncio]`) for a second package, which nobody has pinned.
+# Wheels only: a source package would fetch what it is built with, and nobody has pinned that.
+# No byte code beforehand: a command compiles the part that it imports.
+INSTALL := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
+INSTALL_LOCKED := $(INSTALL) --require-hashes --only-binary=:all:
+
+unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it imports
+
+.PHONY: run test lock clean
+.DELETE_ON_ERROR:
+
+run: .venv/ready
+	.venv/bin/namewright run $(ARGS)
+
+test: .venv/ready-to-test
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest $(ARGS)
+
+# A stamp is written last, so an installation that was broken off is begun again.
+.venv/locked: requirements/run.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'make: namewright needs Python 3.11 or newer. If "$(PYTHON)" is not one, name it: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo 'make: "$(PYTHON)" cannot make a virtual environment. On Debian: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Making .venv from $< (about 120 packages, half a minute)'
+	@$(PYTHON) -m venv --clear .venv
+	@$(INSTALL_LOCKED) -r $<
+	@touch $@
+
+.venv/ready: .venv/locked pyproject.toml
+	@$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+.venv/ready-to-test: .venv/ready requirements/test.txt
+	@echo 'Adding the tools of requirements/test.txt to .venv'
+	@$(INSTALL_LOCKED) -r requirements/test.txt
+	@touch $@
+
+# One version of a package for every Python where there is one, so that two Pythons make the same bytes.
+LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+  --only-binary :all: --no-annotate --custom-compile-command 'make lock' --quiet
+
+lock:
+	@command -v $(UV) > /dev/null || { echo 'make: locking needs uv: pip install uv' >&2; exit 1; }
+	$(LOCK) $(ARGS) --group build --output-file requirements/run.txt
+	$(LOCK) $(ARGS) --group dev --constraints requirements/run.txt --output-file requirements/test.txt
+
+clean:
+	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,87 @@
+"""The README is the front door: what it shows is what one gets."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from small_runs import COMMAND
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(?:sh)?\n(.*?)```", README, flags=re.S)
+MAKE, SHOWN, COMMANDS = BLOCKS[:3]
+PLAIN = {"NAMEWRIGHT_ENGINE": "plain"}
+QUICK = {"NAMEWRIGHT_TRAINING_EPOCHS": "1"}
+
+
+def commands(block):
+    return [line.partition("#")[0].strip() for line in block.splitlines()]
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Runs a command of ours in an empty folder, with short lists and little training."""
+
+    def run(*arguments, **variables):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("NAMEWRIGHT_")}
+        return subprocess.run(
+            [COMMAND, *arguments], cwd=tmp_path, env={**kept, **PLAIN, **variables},
+            capture_output=True, text=True, check=True, timeout=120,
+        ).stdout  # fmt: skip
+
+    return run
+
+
+def test_the_readme_is_read_in_under_a_screen():
+    assert len(README.splitlines()) <= 60
+
+
+def test_its_two_commands_are_targets_of_the_makefile():
+    assert commands(MAKE) == ["make run", "make test"]
+    for command in commands(MAKE):
+        subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_what_it_shows_is_what_a_run_prints(ran):
+    def columns(line):
+        title, outcome, rows = line[:20].strip(), line[21:30].strip(), line[31:43].strip()
+        return title, outcome, rows
+
+    stages = [line for line in SHOWN.splitlines() if " computed " in line[:31]]
+    printed = ran("run", **QUICK).splitlines()
+    assert [columns(line) for line in printed if line[21:29] == "computed"] == [
+        columns(line) for line in stages
+    ]
+    assert SHOWN.splitlines()[len(stages)] in printed[-3]
+    assert [line.partition(":")[0] for line in SHOWN.splitlines()[-2:]] == ["names", "report"]
+    assert [line.partition(":")[0] for line in printed[-2:]] == ["names", "report"]
+    assert "0 computed, 10 cached" in ran("run", **QUICK)
+
+
+@pytest.mark.parametrize("command", commands(COMMANDS))
+def test_every_command_it_names_works(command, ran, tmp_path):
+    program, *arguments = shlex.split(command)
+    assert program == ".venv/bin/namewright"
+    (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\nBrig\nBrugg\n")
+    variables = {"NAMEWRIGHT_SOURCE": "towns=towns.txt", "NAMEWRIGHT_TRAINING_HIDDEN_SIZE": "8", **QUICK}
+    if "--recipe" in arguments:
+        variables = {"NAMEWRIGHT_NOTEBOOK_ITERATIONS": "3"}
+    if arguments[0] == "server":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            variables = {"PREFECT_SERVER_API_PORT": str(free.getsockname()[1]), "PREFECT_HOME": str(tmp_path)}
+        try:
+            assert "http://127.0.0.1:" in ran(*arguments, **variables)
+        finally:
+            assert ran("server", "stop", **variables) == "stopped\n"
+    else:
+        assert ran(*arguments, **variables)
+
+
+def test_every_page_it_points_to_is_there():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,215 @@
+"""`namewright server`, and how a run finds the server it talks to."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rnn_core.errors import ServerError
+from tasks import server
+from tasks.prefect_defaults import apply_defaults, settings_of_the_user
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def silent(_text: str) -> None:
+    pass
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PREFECT_HOME of the test's own, in which no server runs."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    return tmp_path / "prefect"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        started = server.start(free_port(), say=silent)
+        yield started
+        server.stop()
+
+
+def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.usefixtures("running")
+def test_a_server_started_by_us_is_found_by_every_run(running: server.Server) -> None:
+    outcome = in_a_process(
+        "from tasks import server; print(server.ready(print))", PREFECT_HOME=str(running.log.parent)
+    )
+    assert outcome.stdout.split() == [running.url]
+    assert outcome.stderr == ""
+
+
+def test_a_second_start_is_the_server_that_runs(
+    running: server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(running.log.parent))
+    assert server.start(int(running.ui.rpartition(":")[2]), say=silent) == running == server.status()
+    with pytest.raises(ServerError, match="runs in the background already"):
+        server.start(free_port(), say=silent)
+
+
+def test_the_ui_of_our_server_calls_its_own_port(running: server.Server) -> None:
+    asked = in_a_process(
+        f"from urllib.request import urlopen; print(urlopen('{running.ui}/ui-settings').read())"
+    )
+    assert f'"api_url":"{running.url}"' in asked.stdout
+
+
+def test_a_server_started_by_us_is_stopped(own_home: Path) -> None:
+    started = server.start(free_port(), say=silent)
+    assert server.find() == started
+    assert server.stop()
+    assert server.find() is None
+    assert not server.stop()
+    assert not server.answers(started.url)
+    assert list(own_home.glob("*.pid")) == []
+
+
+def test_a_taken_port_is_one_clear_error(own_home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ServerError, match="cannot be had") as caught:
+            server.start(taken.getsockname()[1], say=silent)
+    assert caught.value.code == "server.port"
+    assert list(own_home.glob("*.pid")) == []
+
+
+def test_a_server_that_dies_while_starting_shows_its_last_words(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////nowhere/prefect.db")
+    with pytest.raises(ServerError, match="unable to open database file") as caught:
+        server.start(free_port(), say=silent)
+    assert caught.value.code == "server.died"
+    assert list(own_home.glob("*.pid")) == []
+
+
+def test_the_pid_of_a_server_that_died_is_forgotten(own_home: Path) -> None:
+    own_home.mkdir()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (own_home / "server.pid").write_text(str(dead.pid))
+    with pytest.raises(ServerError, match="no Prefect server of ours is running"):
+        server.status()
+    assert not server.stop()
+    assert not (own_home / "server.pid").exists()
+
+
+def test_a_process_that_took_over_the_pid_is_left_alone(own_home: Path) -> None:
+    own_home.mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another:
+        (own_home / "server.pid").write_text(str(another.pid))
+        assert not server.stop()
+        assert another.poll() is None
+        another.communicate(b"\n")
+
+
+def test_an_unreachable_server_is_one_clear_error() -> None:
+    began = time.monotonic()
+    outcome = in_a_process(
+        """
+import sys
+from tasks import server
+try:
+    server.ready(print)
+except server.ServerError as error:
+    print(error, error.exit_code, "prefect" in sys.modules)
+""",
+        PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
+    )
+    assert "error[server.unreachable]" in outcome.stdout
+    assert outcome.stdout.endswith("6 False\n")
+    assert time.monotonic() - began < 5
+
+
+def test_an_address_that_is_not_prefects_api_is_refused(
+    running: server.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", running.ui)  # the /api is missing
+    with pytest.raises(ServerError, match="cannot be used") as caught:
+        server.ready(silent)
+    assert "ends with /api" in caught.value.fix
+
+
+def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> None:
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-u",
+            "-c",
+            "from tasks import server; print(server.ready(lambda _: None)); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout
+        url = run.stdout.readline().strip()
+        assert server.answers(url)
+        run.kill()
+    limit = time.monotonic() + 10
+    while server.answers(url) and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not server.answers(url)
+    assert own_home.is_dir()
+
+
+def test_our_defaults_never_override_what_the_user_set(
+    own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {
+        "PREFECT_CLIENT_MAX_RETRIES",
+        "PREFECT_SERVER_ANALYTICS_ENABLED",
+        "PREFECT_SERVER_UI_V2_ENABLED",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT",
+        "PREFECT_INTERNAL_LOGGING_LEVEL",
+    }
+    for name in ours:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    own_home.mkdir()
+    (own_home / "profiles.toml").write_text('active = "a"\n[profiles.a]\nPREFECT_CLIENT_MAX_RETRIES = "9"\n')
+    Path("prefect.toml").write_text("[server.ui]\nv2_enabled = true\n")
+    Path(".env").write_text("PREFECT_SERVER_ANALYTICS_ENABLED=true\n")
+    monkeypatch.setenv("PREFECT_LOGGING_INTERNAL_LEVEL", "DEBUG")  # Prefect's other name of a setting
+
+    apply_defaults(quiet=True)
+    assert ours & set(os.environ) == {"PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT"}
+    assert settings_of_the_user()["PREFECT_CLIENT_MAX_RETRIES"] == "9"
+
+
+def test_prefect_reads_our_defaults() -> None:
+    outcome = in_a_process(
+        """
+from tasks.prefect_defaults import apply_defaults
+apply_defaults(quiet=True)
+from prefect.settings import get_current_settings
+now = get_current_settings()
+print(now.server.analytics_enabled, now.server.ui.v2_enabled, now.server.ui.show_promotional_content)
+print(now.client.max_retries, now.server.ephemeral.startup_timeout_seconds, now.internal.logging_level)
+"""
+    )
+    assert outcome.stdout.splitlines() == ["False False False", "3 120 CRITICAL"]

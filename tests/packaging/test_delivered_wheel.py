@@ -1,0 +1,109 @@
+"""What is in the wheel, and that it works far from the checkout."""
+
+import sys
+import tarfile
+import zipfile
+from pathlib import PurePosixPath
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def files(wheel) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def dist_info(pyproject) -> str:
+    return f"namewright-{pyproject['project']['version']}.dist-info"
+
+
+def test_the_wheel_holds_our_packages_and_nothing_else(files, our_names, dist_info):
+    assert {PurePosixPath(file).parts[0] for file in files} == our_names | {dist_info}
+
+
+def test_the_wheel_holds_every_module_of_the_checkout(files, checkout, our_names):
+    modules = {
+        str(path.relative_to(checkout).as_posix())
+        for name in our_names
+        for path in (checkout / name).rglob("*.py")
+        if not path.is_relative_to(checkout / "artifacts" / "store")
+    }
+    assert {file for file in files if file.endswith(".py")} == modules
+
+
+def test_every_package_says_that_it_is_typed(files, our_names):
+    assert {f"{name}/py.typed" for name in our_names} <= files
+
+
+def test_the_wheel_brings_the_bundled_corpora_byte_for_byte(wheel, checkout):
+    with zipfile.ZipFile(wheel) as archive:
+        for corpus in ("data/corpora/argentine.txt", "data/corpora/dinosaurs.txt"):
+            assert archive.read(corpus) == (checkout / corpus).read_bytes()
+
+
+def test_the_wheel_brings_the_licence_and_the_notices(wheel, checkout, dist_info):
+    with zipfile.ZipFile(wheel) as archive:
+        for notice in ("LICENSE", "data/corpora/NOTICE.md"):
+            assert archive.read(f"{dist_info}/licenses/{notice}") == (checkout / notice).read_bytes()
+
+
+def test_what_someone_made_with_the_project_is_not_delivered(sdist, files):
+    with tarfile.open(sdist) as archive:
+        delivered = {PurePosixPath(*PurePosixPath(name).parts[1:]) for name in archive.getnames()}
+    delivered |= {PurePosixPath(file) for file in files}
+    assert not [path for path in delivered if path.is_relative_to("artifacts/store")]
+    assert not [path for path in delivered if {".venv", "__pycache__", "dist", ".git"} & set(path.parts)]
+
+
+def test_the_wheel_cannot_be_uploaded_to_a_public_index_by_accident(wheel, dist_info):
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"{dist_info}/METADATA").decode()
+    assert "Classifier: Private :: Do Not Upload" in metadata.splitlines()
+
+
+def test_our_import_names_belong_to_us_alone(installed, our_names):
+    owners = installed.answer(
+        "import json, importlib.metadata as metadata; print(json.dumps(metadata.packages_distributions()))"
+    )
+    assert {name: set(owners[name]) for name in our_names} == {name: {"namewright"} for name in our_names}
+
+
+def test_our_import_names_are_none_of_pythons_own(our_names):
+    assert not our_names & sys.stdlib_module_names
+
+
+def test_every_module_imports_from_the_wheel(installed, our_names):
+    imported = installed.answer(
+        f"""
+import importlib, json, pkgutil
+
+found = {{}}
+for name in {sorted(our_names)}:
+    package = importlib.import_module(name)
+    found[name] = package.__file__
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        found[module.name] = importlib.import_module(module.name).__file__
+print(json.dumps(found))
+"""
+    )
+    assert our_names < imported.keys()
+    outside = {
+        module: file for module, file in imported.items() if not file.startswith(str(installed.site_packages))
+    }
+    assert not outside
+
+
+def test_the_installed_command_tells_its_version_from_another_folder(installed, pyproject):
+    assert pyproject["project"]["version"] in installed.run("namewright", "--version").split()
+
+
+def test_the_installed_package_finds_its_corpora_from_another_folder(installed):
+    lines = installed.answer(
+        "import importlib.resources, json\n"
+        "corpora = importlib.resources.files('data') / 'corpora'\n"
+        "print(json.dumps([len((corpora / name).read_text().splitlines())"
+        " for name in ('argentine.txt', 'dinosaurs.txt')]))"
+    )
+    assert lines == [3000, 1318]

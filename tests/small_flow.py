@@ -1,0 +1,48 @@
+"""A process that runs small stages in Prefect, as the command does: `small_flow.py STORE [refuse]`."""
+
+import sys
+from pathlib import Path
+
+from small_stages import Greeting, counting, greeting, refusing
+
+from rnn_core.errors import NamewrightError
+from tasks import interruption, server
+from tasks.progress import Event
+from tasks.running import producer
+from tasks.settings import Settings
+from tasks.stage import Runner
+
+
+def compose(run: Runner) -> None:
+    import polars  # noqa: F401  # as a stage may; its handler for Ctrl-C must not deafen ours
+
+    counted = run(counting, Greeting(), before=run(greeting, Greeting()))
+    if "refuse" in sys.argv:
+        run(refusing, Greeting(), before=counted)
+
+
+def tell(event: Event) -> None:
+    print(type(event).__name__, event.stage, flush=True)
+
+
+def main(settings: Settings) -> None:
+    server.ready(print)
+    from prefect import flow
+
+    from tasks.prefect_engine import recorded, submitting
+
+    def small() -> None:
+        with submitting(settings) as run:
+            compose(run)
+
+    recorded(flow(name="small")(small), lambda: compose(producer(settings, tell)), tell)
+
+
+if __name__ == "__main__":
+    try:
+        with interruption.graceful():
+            main(Settings(Path(sys.argv[1])))
+        server.leave(0)
+    except NamewrightError as error:
+        print(error, file=sys.stderr)
+        server.leave(error.exit_code)
