@@ -21,6 +21,7 @@ from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.optimizers import Optimizer, OptimizerState, adam, chain, clip_by_norm, decay, scale_by
 from rnn_core.ranges import check_at_least_0, check_positive, check_share, check_whole, out_of_range
+from rnn_core.restoring import check_arrays, no_checkpoint
 from rnn_core.schedules import Schedule, warmup_then_cosine
 from rnn_core.scoring import check_tokens, stream_cross_entropy
 from rnn_core.tree import flat_views, leaves, tree_map
@@ -178,8 +179,7 @@ class State:
         """
         state = cls.start(config, vocabulary_size)
         expected = state.arrays()
-        for name in sorted(set(expected) | set(arrays)):
-            _check_array(name, expected.get(name), arrays.get(name))
+        check_arrays(expected, arrays)
         _check_numbers(arrays, vocabulary_size)
         state.vector[:] = arrays["parameters"]
         state.best[:] = arrays["best_parameters"]
@@ -358,38 +358,18 @@ def _check_finite(value: float, step: int, learning_rate: float) -> None:
 def _check_place(state: State, batches_per_epoch: int, steps_total: int) -> None:
     place = state.epoch * batches_per_epoch + state.batch
     if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
-        raise _no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
-
-
-def _check_array(name: str, expected: npt.NDArray[Any] | None, found: npt.NDArray[Any] | None) -> None:
-    if expected is None or found is None:
-        raise _no_checkpoint(name, "an unknown array" if expected is None else "no such array")
-    grows = name.startswith("history.")
-    if found.dtype != expected.dtype or (found.ndim != 1 if grows else found.shape != expected.shape):
-        raise _no_checkpoint(
-            name, f"{found.dtype} of shape {found.shape}, not {expected.dtype} {expected.shape}"
-        )
+        raise no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
 
 
 def _check_numbers(arrays: Mapping[str, npt.NDArray[Any]], vocabulary_size: int) -> None:
     if arrays["vocabulary_size"] != vocabulary_size:
-        raise _no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
+        raise no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
     for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows", "epochs_without_gain"):
         if not arrays[name] >= 0:
-            raise _no_checkpoint(name, f"{arrays[name]}, not 0 or above")
+            raise no_checkpoint(name, f"{arrays[name]}, not 0 or above")
     for name, array in arrays.items():
         if name.startswith("history.") and len(array) != arrays["epoch"]:
-            raise _no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
+            raise no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
         is_vector = name.endswith("parameters") or name.startswith("optimizer.")
         if is_vector and not np.isfinite(array).all():
-            raise _no_checkpoint(name, "numbers that are not finite")
-
-
-def _no_checkpoint(where: str, saw: str) -> DataError:
-    return DataError(
-        "training.checkpoint",
-        "this is no checkpoint of this configuration and these names",
-        where=where,
-        saw=saw,
-        fix="train from the start.",
-    )
+            raise no_checkpoint(name, "numbers that are not finite")
