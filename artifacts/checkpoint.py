@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from artifacts import durable, formats
 
+_KEY = "key"  # a file under another name than its own is told by it
+
 
 class Checkpoint:
     """quarantine: the folder where a damaged one goes."""
@@ -18,11 +20,21 @@ class Checkpoint:
 
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         with durable.reported(self.path, "write a checkpoint"):
-            durable.write_file(self.path, formats.arrays_as_bytes(arrays))
+            durable.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
     def read(self) -> formats.Arrays | None:
-        """None if there is none. Raises DataError if it is damaged."""
-        return formats.read_arrays(self.path) if self.path.exists() else None
+        """None if there is none. Raises DataError if it is damaged, or that of another training."""
+        if not self.path.exists():
+            return None
+        arrays = formats.read_arrays(self.path)
+        found = arrays.pop(_KEY, None)
+        if found is None or not np.array_equal(found, self._key):
+            raise formats.unreadable(self.path, "the checkpoint of this training", "another key in it")
+        return arrays
+
+    @property
+    def _key(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(self.path.stem.encode(), np.uint8)
 
     def quarantine(self) -> Path:
         """Set a damaged one aside: the training starts anew and ends with the same bytes."""

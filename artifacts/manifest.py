@@ -56,7 +56,8 @@ class Manifest:
         document = {**asdict(self), "key": self.recipe.key, "digest": self.digest}
         # A bit that flips in the manifest itself has to show as well.
         document["checksum"] = sha256(canonical_json(document))
-        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return text.encode(errors="backslashreplace")  # a path that is not UTF-8 becomes an escape of JSON
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":

@@ -9,6 +9,7 @@
 
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -106,7 +107,7 @@ class Store:
         """The artifact, or what is wrong with it; neither if there is none. Touches nothing."""
         folder = self.folder(stage, key)
         with durable.reported(folder, "read an artifact"):
-            return _examined(folder, stage, key) if folder.exists() else (None, "")
+            return _examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
 
     def find(self, stage: str, key: str, damaged: Callable[[str], None]) -> Artifact | None:
         """As `examine`, for the holder of the key's lock, who may set a damaged one aside.
@@ -162,7 +163,7 @@ class Store:
             (draft.folder / manifest.FILE_NAME).write_bytes(made.to_json())
             durable.sync_folder(draft.folder)
             # Between these two renames there is no artifact, and a reader finds none: that is all.
-            old = self._set_aside(target, self.root / "scratch") if target.exists() else None
+            old = self._set_aside(target, self.root / "scratch") if os.path.lexists(target) else None
             durable.publish_folder(draft.folder, target)
             draft.checkpoint.discard()  # only now: until here it was all that a killed run had
             if old:
@@ -190,7 +191,8 @@ class Store:
         """One rename, so that a folder is never seen half removed."""
         where.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name}-", dir=where))
-        return folder.rename(aside)
+        folder.rename(aside / folder.name)
+        return aside
 
 
 def file_digest(path: Path) -> str:
@@ -201,7 +203,7 @@ def file_digest(path: Path) -> str:
 def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]:
     try:
         made = Manifest.from_json((folder / manifest.FILE_NAME).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None, f"{manifest.FILE_NAME} is missing"
     except ValueError as fault:
         return None, f"{manifest.FILE_NAME} {fault}"
@@ -212,6 +214,6 @@ def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]
         try:
             if path.stat().st_size != record.bytes or file_digest(path) != record.sha256:
                 return None, f"{name} does not match its sha256"
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None, f"{name} is missing"
     return Artifact(stage, key, made.digest, folder), ""

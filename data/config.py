@@ -21,7 +21,7 @@ class CorpusConfig:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.name in ("", ALL_SOURCES):
+        if self.name in ("", ALL_SOURCES) or not self.name.isprintable():
             raise ConfigError(
                 "config.source",
                 f"a source cannot be called {self.name!r}",

@@ -2,19 +2,22 @@
 
 import difflib
 import inspect
+import io
 import os
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.argument import ArgumentCollection
-from cyclopts.config import Env, Toml
+from cyclopts.config import Dict, Env
 
 from flows.pipeline import pipeline
-from rnn_core.errors import ConfigError, NamewrightError, StoreError
+from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
+from rnn_core.ranges import out_of_range
 from tasks import console, interruption, knobs, report_page, stages
 from tasks.config import RetrainConfig
 from tasks.planning import Plan
@@ -43,23 +46,47 @@ def _from_pipeline_file(called: App, commands: tuple[str, ...], arguments: Argum
         return
     _refuse_unknown_variables(arguments)
     file = Path(named.tokens[0].value) if named.tokens else _PIPELINE_FILE
-    if named.tokens and not file.is_file():
-        raise ConfigError(
-            "config.missing",
-            "there is no such pipeline file",
-            where=str(file),
-            fix="write one: namewright init",
+    if named.tokens or file.exists():
+        Dict(_tables(file), source=str(file.absolute()), use_commands_as_keys=False)(
+            called, commands, arguments
         )
-    Toml(file, use_commands_as_keys=False)(called, commands, arguments)
+    _refuse_fractions(arguments)
+
+
+def _tables(file: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as refusal:
+        fault, fix = refusal.strerror, "write one: namewright init"
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        fault, fix = str(wrong), "mend that line; namewright init writes a file to compare with."
+    else:
+        for name in tables:
+            if name in app:  # cyclopts would take it for the section of a command
+                raise ConfigError(
+                    "config.option", f'Unknown option: "[{name}]" from {file}.', fix="take it out."
+                )
+        return tables
+    raise ConfigError("config.file", f"the pipeline file cannot be read: {fault}", where=str(file), fix=fix)
+
+
+def _refuse_fractions(arguments: ArgumentCollection) -> None:
+    """cyclopts rounds 1.5 to a whole number, without a word."""
+    for argument in arguments:
+        for token in argument.tokens if argument.hint in (int, int | None) else ():
+            if "." in token.value:
+                raise out_of_range(token.keyword or argument.name, "a whole number", token.value)
 
 
 def _refuse_unknown_variables(arguments: ArgumentCollection) -> None:
     """A misspelt variable would change nothing, without a word."""
-    known = [_variable(name) for argument in arguments for name in argument.names]
-    for name in os.environ:
+    known = [_variable(name) for argument in arguments for name in argument.names if "*" not in name]
+    for name, value in os.environ.items():
         if name.startswith(_PREFIX) and name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
             raise ConfigError("config.variable", f"{name} sets no knob", fix=f"did you mean {nearest}?")
+        if name.startswith(_PREFIX) and not value:
+            raise ConfigError("config.variable", f"{name} is empty", fix="give it a value, or unset it.")
 
 
 def _variable(option: str) -> str:
@@ -130,6 +157,8 @@ def _by_prefect(
     """An error that is to be told once all has been shown: what was made was not recorded."""
     from tasks import server
 
+    for source in config.sources:
+        _ = source.file.digest  # told at once, and not after a server has started
     server.ready(say)  # before Prefect is imported: it reads its settings then
     from flows.retrain import retrain
     from tasks.prefect_engine import NotRecorded, recorded
@@ -174,6 +203,7 @@ def init(*, file: Path = _PIPELINE_FILE) -> None:
             "config.exists", "the file is there already", where=str(file), fix="name another with --file."
         ) from refusal
     except OSError as refusal:
+        file.unlink(missing_ok=True)
         raise StoreError(
             "config.refused",
             f"could not write: {refusal.strerror}",
@@ -223,15 +253,42 @@ def _described(running: "prefect_server.Server") -> str:
 
 def main() -> None:
     """Exit code 0 if all went well; else that of the error, as docs/errors.md lists them."""
+    _make_output_safe()
     try:
         app(exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as refusal:
-        _fail(ConfigError("config.option", str(refusal), fix="namewright run --help lists every option."))
+        _fail(
+            ConfigError(
+                "config.option", str(refusal), fix="namewright --help lists every command and option."
+            )
+        )
     except NamewrightError as error:
         _fail(error)
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
+    except OSError as refusal:
+        _drop_output()
+        where, fix = str(refusal.filename or ""), "free space, or permit it."
+        _fail(StoreError("system.refused", f"the system refuses: {refusal.strerror}", where=where, fix=fix))
+    except MemoryError as refusal:
+        fix = "ask for less: sampling.count, training.hidden_size, training.batch_size."
+        _fail(TrainingError("system.memory", "there is not enough memory", saw=str(refusal), fix=fix))
+
+
+def _make_output_safe() -> None:
+    """A stream that is closed swallows what is written; one that cannot spell a name escapes it."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What is left in the buffer cannot be written, and is not tried again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: NamewrightError) -> None:

@@ -6,6 +6,7 @@ Names are drawn in blocks of a fixed number of names. A block depends on the mod
 and its own number, and on nothing else: name number i is the same name however many are asked for.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from rnn_core.errors import TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.ranges import check_at_least_0, check_whole
 from rnn_core.vocabulary import END_TOKEN
+
+Drawn = tuple[EncodedNames, npt.NDArray[np.float64]]  # names, and the log-probability of each
 
 BLOCK = 2_048  # names; their hidden states stay in the cache, and a thousand names still come in a moment
 
@@ -45,9 +48,7 @@ class SamplingConfig:
         check_whole("sampling.seed", self.seed, 0, (1 << 64) - 1)
 
 
-def sample(
-    parameters: network.Parameters, config: SamplingConfig
-) -> tuple[EncodedNames, npt.NDArray[np.float64]]:
+def sample(parameters: network.Parameters, config: SamplingConfig) -> Drawn:
     """The names, and the log-probability of each under the model, (N,), in nats.
 
     No name is empty. The log-probabilities are those of `scoring.log_probabilities`: at temperature 1,
@@ -55,11 +56,18 @@ def sample(
 
     Raises TrainingError if the model's probabilities are not finite numbers.
     """
-    drawn = [
-        _block(parameters, config, number, size=min(BLOCK, config.count - number * BLOCK))
-        for number in range(-(-config.count // BLOCK))
-    ]
-    return _joined([names for names, _ in drawn]), np.concatenate([np.zeros(0), *(p for _, p in drawn)])
+    return joined(blocks(parameters, config))
+
+
+def blocks(parameters: network.Parameters, config: SamplingConfig) -> Iterator[Drawn]:
+    """The same, block after block."""
+    for number in range(-(-config.count // BLOCK)):
+        yield _block(parameters, config, number, size=min(BLOCK, config.count - number * BLOCK))
+
+
+def joined(drawn: Iterable[Drawn]) -> Drawn:
+    parts = list(drawn)
+    return _joined([names for names, _ in parts]), np.concatenate([np.zeros(0), *(p for _, p in parts)])
 
 
 def capitalised(name: str) -> str:
@@ -67,9 +75,7 @@ def capitalised(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _block(
-    parameters: network.Parameters, config: SamplingConfig, number: int, size: int
-) -> tuple[EncodedNames, npt.NDArray[np.float64]]:
+def _block(parameters: network.Parameters, config: SamplingConfig, number: int, size: int) -> Drawn:
     """The first `size` names of a block. The whole block is drawn all the same: rounding in a product may
     depend on how many rows it has."""
     cell, W_hy, b_y = network.padded(parameters)

@@ -117,7 +117,7 @@ class Terminal:
             yield terminal
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from types import FrameType
 from rnn_core.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_GO_ON = "run the same command again: it goes on from the finished stages."
 _asked = threading.Event()
 _signal_number = 0
 
@@ -34,14 +35,16 @@ def asked() -> bool:
     return _asked.is_set()
 
 
-def check(at: str, fix: str = "run the same command again: it goes on from the finished stages.") -> None:
+def check(at: str, fix: str = _GO_ON) -> None:
     """Raise Interrupted if someone asked."""
     if asked():
-        error = Interrupted(
-            "run.interrupted", f"stopped by {signal.Signals(_signal_number).name}", where=at, fix=fix
-        )
-        error.exit_code = 128 + _signal_number
-        raise error
+        raise stopped(_signal_number, at, fix)
+
+
+def stopped(number: int, at: str, fix: str = _GO_ON) -> Interrupted:
+    error = Interrupted("run.interrupted", f"stopped by {signal.Signals(number).name}", where=at, fix=fix)
+    error.exit_code = 128 + number
+    return error
 
 
 def _ask(number: int, _frame: FrameType | None) -> None:

@@ -40,14 +40,14 @@ class Plan:
         return found or Unmade(stage.called(config))
 
     def _decide(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
+        if stage.name in self.settings.refresh:
+            return None, "asked for with --refresh"
         missing = [one.title for one in _singly(inputs.values()) if isinstance(one, Unmade)]
         if missing:
             return (
                 None,
                 f"its input {missing[0]} would be made; reused after all if that gives the same bytes",
             )
-        if stage.name in self.settings.refresh:
-            return None, "asked for with --refresh"
         store, recipe = Store(self.settings.store), stage.recipe(config, inputs)
         found, fault = store.examine(stage.name, recipe.key)
         if found:

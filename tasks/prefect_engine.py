@@ -19,7 +19,7 @@ from prefect import Task, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import Abort, ObjectNotFound
+from prefect.exceptions import Abort, ObjectNotFound, TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
@@ -113,6 +113,8 @@ def recorded(flow: Callable[[], object], instead: Callable[[], object], listener
     before = _caller.set(caller)
     try:
         flow()
+    except TerminationSignal as signalled:  # Prefect's own handler, where ours is not in its place
+        raise interruption.stopped(signalled.signal, "while Prefect was told of it") from None
     except (Exception, Abort) as error:
         behind = list(_causes(error))
         for cause in behind:

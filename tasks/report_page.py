@@ -30,7 +30,9 @@ def publish(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> Pat
     target = store.root / FILE
     made = lineage(store, report, run)
     with durable.reported(target, "publish the report"):
-        content = report.text(FILE).replace(PROVENANCE, _provenance(made, store.root), 1).encode()
+        content = (
+            report.text(FILE).replace(PROVENANCE, _provenance(made), 1).encode(errors="backslashreplace")
+        )
         if not (target.is_file() and target.read_bytes() == content):
             durable.write_file(target, content)
     return target
@@ -80,9 +82,9 @@ def _manifest(store: Store, origin: str) -> Manifest | None:
         return None
 
 
-def _provenance(made: Mapping[str, Manifest | None], root: Path) -> Html:
+def _provenance(made: Mapping[str, Manifest | None]) -> Html:
     known = [each for each in made.values() if each]
-    return joined(_configuration(known), _lineage(made, known, root))
+    return joined(_configuration(known), _lineage(made, known))
 
 
 def _configuration(manifests: Iterable[Manifest]) -> Html:
@@ -136,7 +138,7 @@ def _value(value: Any) -> str:
             return visible(str(value))
 
 
-def _lineage(made: Mapping[str, Manifest | None], known: Sequence[Manifest], root: Path) -> Html:
+def _lineage(made: Mapping[str, Manifest | None], known: Sequence[Manifest]) -> Html:
     seconds = sum(each.seconds for each in known)
     longest = max((each.seconds for each in known), default=0.0)
     heads = [
@@ -148,8 +150,8 @@ def _lineage(made: Mapping[str, Manifest | None], known: Sequence[Manifest], roo
     ]
     rows = [_lineage_row(origin, each, longest) for origin, each in made.items()]
     summary = (
-        f"{seconds:,.1f} seconds of work in all. Each artifact is a folder in the store, "
-        f"{root.absolute()}, named by its stage and key."
+        f"{seconds:,.1f} seconds of work in all. Each artifact is a folder beside this page, "
+        "named by its stage and key."
     )
     return section(
         "Lineage and timings",

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
 from rnn_core.errors import ServerError
-from rnn_core.ranges import out_of_range
+from rnn_core.ranges import check_whole, out_of_range
 from tasks import interruption, prefect_defaults
 
 Say = Callable[[str], None]
@@ -110,7 +110,8 @@ def start(port: int | None = None, say: Say = print) -> Server:
 
     Raises ServerError: the port is taken, another background server runs, or it dies while starting.
     """
-    wanted = port or _port_of_the_user()
+    wanted = _port_of_the_user() if port is None else port
+    check_whole("port", wanted, 1, 65_535)
     url = f"http://{_HOST}:{wanted}/api"
     if (running := find()) and running.url == url:
         return running

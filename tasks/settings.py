@@ -4,11 +4,15 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnn_core.ranges import check_at_least_0
+from rnn_core.ranges import check_at_least_0, out_of_range
 
 
 def _default_store() -> Path:
     return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
+
+
+def _is_utf8(path: str) -> bool:
+    return path.encode(errors="replace").decode() == path
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +29,7 @@ class Settings:
     checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "store", Path(os.path.expanduser(self.store)))  # noqa: PTH111  # no user: no error
+        if "\0" in str(self.store) or not _is_utf8(str(self.store)):
+            raise out_of_range("store", "a path in UTF-8", str(self.store))
         check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)

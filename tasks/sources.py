@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,10 @@ def _from_text(token: Token) -> Source:
         if not (name and equals and path):
             raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")
         return Source(name, path)
-    table = json.loads(token.value)
+    try:
+        table = json.loads(token.value)
+    except ValueError as fault:
+        raise _wrong(token, f"a source as JSON cannot be read: {fault}", "or write it name=path") from fault
     knobs = get_type_hints(Source)
     for key in table:
         if key not in knobs:
@@ -77,10 +81,11 @@ def _from_text(token: Token) -> Source:
 def _resolved(source: Source, token: Token) -> Source:
     if source.path.startswith(_BUNDLED):
         return source
+    if "\0" in source.path:
+        raise _wrong(token, "a path holds a NUL", "take it out")
     named_in = Path(token.source) if Path(token.source).is_absolute() else Path("x")
-    return Source(
-        source.name, str((named_in.parent / Path(source.path).expanduser()).absolute()), source.limit
-    )
+    path = named_in.parent / os.path.expanduser(source.path)  # noqa: PTH111  # no such user: no error
+    return Source(source.name, str(path.absolute()), source.limit)
 
 
 def _wrong(token: Token, what: str, fix: str) -> ConfigError:

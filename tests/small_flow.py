@@ -8,7 +8,7 @@ from small_stages import Greeting, counting, greeting, refusing
 from rnn_core.errors import NamewrightError
 from tasks import interruption, server
 from tasks.progress import Event
-from tasks.running import producer
+from tasks.running import producing
 from tasks.settings import Settings
 from tasks.stage import Runner
 
@@ -35,7 +35,11 @@ def main(settings: Settings) -> None:
         with submitting(settings) as run:
             compose(run)
 
-    recorded(flow(name="small")(small), lambda: compose(producer(settings, tell)), tell)
+    def without_prefect() -> None:
+        with producing(settings, tell) as run:
+            compose(run)
+
+    recorded(flow(name="small")(small), without_prefect, tell)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The stage `names`: what the model makes of it all."""
 
+from collections.abc import Iterable, Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
-from rnn_core.sampling import SamplingConfig, capitalised, sample
+from rnn_core.sampling import Drawn, SamplingConfig, blocks, capitalised, joined
+from tasks import interruption
 from tasks.making.corpora import NAMES
 from tasks.making.examples import opened_vocabulary
 from tasks.making.model import opened_model
@@ -15,7 +18,7 @@ from tasks.stage import Work
 def names(
     work: Work, config: SamplingConfig, model: Artifact, vocabulary: Artifact, validated: Artifact
 ) -> None:
-    encoded, log_probabilities = sample(opened_model(model), config)
+    encoded, log_probabilities = joined(_reported(work, config, blocks(opened_model(model), config)))
     decoded = opened_vocabulary(vocabulary).decode(encoded)
     drawn = pa.array(map(capitalised, decoded) if config.capitalise_first else decoded, pa.string())
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
@@ -34,3 +37,12 @@ def names(
     )
     distinct = pc.count_distinct(drawn).as_py()
     work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
+
+
+def _reported(work: Work, config: SamplingConfig, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
+    done = 0
+    for block in drawn:
+        yield block
+        done += block[0].count
+        work.progress(done, config.count, "names")
+        interruption.check(f"drawing names, {done:,} of {config.count:,}")

@@ -89,7 +89,10 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
         ("[training]\nlearning_rat = 0.1\n", ("learning_rat", "Did you mean --training.learning-rate?")),
         ("[trainin]\nlearning_rate = 0.1\n", ("trainin", "Did you mean")),
         ("[training]\nlearning_rate = 'fast'\n", ("learning_rate", "float")),
-        ("[training\n", ("line 1",)),
+        ("[training\n", ("line 1", "pipeline.toml")),
+        ("[training]\nhidden_size = 1.5\n", ("hidden_size", "1.5")),
+        ("[run]\nrecipe = 'notebook'\n", ("[run]",)),
+        ("[[source]]\nname = \"a\\nb\"\npath = 'x'\n", ("cannot be called",)),
         ("[[source]]\nname = 'towns'\npaht = 'x'\n", ("paht", "path")),
         ("[[source]]\nname = 'towns'\n", ("path",)),
         ("[[source]]\nname = 'towns'\npath = 'x'\nlimit = 'all'\n", ("limit",)),
@@ -122,8 +125,17 @@ def test_a_misspelt_variable_is_one_clear_error(namewright):
     refused(outcome, "config.variable", 2, "did you mean NAMEWRIGHT_TRAINING_LEARNING_RATE?")
 
 
+def test_an_empty_variable_is_one_clear_error(namewright):
+    refused(namewright("run", "--dry-run", NAMEWRIGHT_STORE=""), "config.variable", 2, "NAMEWRIGHT_STORE")
+
+
+def test_a_pipeline_file_that_is_a_folder_is_one_clear_error(namewright, tmp_path):
+    (tmp_path / "pipeline.toml").mkdir()
+    refused(namewright("run", "--dry-run"), "config.file", 2, "pipeline.toml")
+
+
 def test_a_pipeline_file_that_is_not_there_is_one_clear_error(namewright):
-    refused(namewright("run", "--config", "nowhere.toml"), "config.missing", 2, "nowhere.toml")
+    refused(namewright("run", "--config", "nowhere.toml"), "config.file", 2, "nowhere.toml")
 
 
 def test_an_unknown_stage_to_refresh_is_one_clear_error(namewright):
@@ -191,6 +203,34 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(quick, environment, tmp_
     assert outcome.stdout.startswith("corpus argentine")
     assert "Traceback" not in outcome.stderr
     assert "Broken" not in outcome.stderr
+
+
+@pytest.mark.parametrize("store", ["a:b", "s3://bucket", "~nosuchuser/x", "späth"])
+def test_a_store_lies_in_the_folder_that_was_named_however_it_is_spelt(namewright, small, tmp_path, store):
+    outcome = namewright("run", "--engine", "plain", *small, "--training.epochs", "1", "--store", store)
+    assert outcome.returncode == 0, outcome.stderr
+    assert (tmp_path / store / "names").is_dir()
+
+
+def test_names_that_the_terminal_cannot_spell_are_shown_escaped(namewright, tmp_path):
+    (tmp_path / "list.txt").write_text("Ñandú\nÑoño\n" * 3, encoding="utf-8")
+    outcome = namewright(
+        "run", "--engine", "plain", "--source", "list=list.txt", "--training.epochs", "1",
+        "--merging.duplicates", "keep", PYTHONIOENCODING="ascii",
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_output_that_cannot_be_written_is_one_clear_error(quick, environment, tmp_path):
+    command = f"{COMMAND} run --engine plain {' '.join(quick)}"
+    for redirection, exit_code in ((">/dev/full", 4), (">&-", 0)):
+        outcome = subprocess.run(
+            ["bash", "-c", f"{command} {redirection}"],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert outcome.returncode == exit_code, outcome.stderr
+        assert "Traceback" not in outcome.stderr
+        assert "Exception ignored" not in outcome.stderr
 
 
 def test_every_configuration_can_be_hashed_and_replaced():
