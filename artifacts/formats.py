@@ -17,8 +17,8 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 _ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
 
 
-# Tables go through pa.OSFile: of a path, Arrow would ask whether it is a URI; of a Python file, a thread of its
-# own may still hold the file when the process ends, which then aborts (6 runs of 60; 0 of 40 this way).
+# Tables go through pa.OSFile. Of a path, Arrow would ask whether it is a URI; of a Python file, a thread of
+# Arrow's may still hold it when the process ends, which then aborts (6 runs of 60, and 0 of 40 this way).
 
 
 def write_table(path: Path, table: pa.Table) -> None:
