@@ -1,0 +1,81 @@
+import json
+import signal
+import subprocess
+
+import pytest
+from small_runs import COMMAND, files_of, outcomes
+
+
+@pytest.fixture
+def in_prefect(quick, environment, prefect_url):
+    """The command and the environment of a run that a real server records."""
+    return [COMMAND, "run", *quick], {**environment, "PREFECT_API_URL": prefect_url}
+
+
+def ran(command, environment, folder):
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120
+    ).stdout
+
+
+def test_both_engines_make_the_same_bytes_and_each_finds_what_the_other_made(in_prefect, plain, tmp_path):
+    command, environment = in_prefect
+    assert set(outcomes(ran(command, environment, tmp_path)).values()) == {"computed"}
+    assert set(plain().values()) == {"cached"}
+    made_in_prefect = files_of(tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "aside")
+    assert set(plain().values()) == {"computed"}
+    assert files_of(tmp_path / "store") == made_in_prefect
+    assert set(outcomes(ran(command, environment, tmp_path)).values()) == {"cached"}
+
+
+def test_a_rerun_shows_its_stages_as_cached_in_prefect_and_the_manifest_names_the_run(
+    in_prefect, prefect_shows, tmp_path
+):
+    command, environment = in_prefect
+    ran(command, environment, tmp_path)
+    manifest = json.loads(next((tmp_path / "store" / "model").glob("*/manifest.json")).read_text())
+    assert manifest["run"]["flow_run_name"] == "retrain argentine+dinosaurs · elman 8"
+    assert "Cached" not in states_of(manifest["run"]["flow_run"], prefect_shows).values()
+
+    ran(command, environment, tmp_path)
+    (again,) = [
+        run["id"]
+        for run in prefect_shows("flow_runs", flows={"name": {"any_": ["retrain"]}})
+        if run["name"] == manifest["run"]["flow_run_name"] and run["id"] != manifest["run"]["flow_run"]
+        and run["start_time"] > manifest["made_at"]
+    ]  # fmt: skip
+    states = states_of(again, prefect_shows)
+    assert set(states.values()) == {"Cached"}
+    assert {"corpus argentine", "model elman 8", "names 25", "report"} <= set(states)
+
+
+def states_of(flow_run, prefect_shows):
+    def finished(task_runs):
+        return len(task_runs) == 10 and all(run["state_type"] == "COMPLETED" for run in task_runs)
+
+    task_runs = prefect_shows("task_runs", finished, flow_runs={"id": {"any_": [flow_run]}})
+    assert finished(task_runs)
+    return {run["name"]: run["state_name"] for run in task_runs}
+
+
+def test_a_signal_while_prefect_is_told_of_the_end_is_no_traceback(in_prefect, tmp_path):
+    command, environment = in_prefect
+    run = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in run.stdout:
+        if line.startswith("report "):
+            break
+    run.send_signal(signal.SIGTERM)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode in (0, 143)
+    assert "Traceback" not in errors
+
+
+def test_the_report_is_published_whoever_runs_the_stages(in_prefect, tmp_path):
+    command, environment = in_prefect
+    ran(command, environment, tmp_path)
+    page = (tmp_path / "store" / "report.html").read_text()
+    assert "<!-- provenance -->" not in page
+    assert "retrain argentine+dinosaurs · elman 8" in page
