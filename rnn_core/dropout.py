@@ -1,6 +1,7 @@
 """What a training step leaves out at random, so that a small list is not learned by heart.
 
-    output:     an entry of h is zero on its way to the output layer.
+    output:     an entry of h is zero on its way to the output layer. The choice belongs to a row of the
+                batch, so names that share a row share it.
                 N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
                 JMLR 15 (2014).
     recurrent:  an entry of W_hh is zero for a whole batch, over all its time steps.

@@ -1,38 +1,43 @@
 """Softmax and cross-entropy over all rows of a batch at once.
 
-    log_probability_n = logits[n, target_n] - log sum_v exp logits[n, v]
-    loss = - mean_n log_probability_n,   in nats per character
+    log_probability_e = logits[row_e, token_e] - log sum_v exp logits[row_e, v]
+    loss = - sum_e count_e log_probability_e / sum_e count_e,   in nats per character
+
+over the characters e that came next; in a packed batch every row has one of them, with a count of 1.
 
 Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 6.2.2.3.
 """
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Workspace
+from rnn_core.batching import Wanted
 
 SMALLEST_SUM = 1e-30  # a sum of exponentials below it has lost digits, or is zero
 
 
-def cross_entropy(logits: Floats, targets: Integers, workspace: Workspace) -> tuple[float, Floats]:
+def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple[float, Floats]:
     """The mean loss in nats per character, and its gradient d_logits, (N, V), which lies in the workspace.
 
-    logits:   (N, V) unnormalised log-probabilities. They may be shifted by a constant per row.
-    targets:  (N,) in [0, V), the characters that came next.
+    logits:  (N, V) unnormalised log-probabilities. They may be shifted by a constant per row.
     """
-    every_row = np.arange(len(targets))
     exponentials, sums = _exponentials(logits, workspace)
-    loss = -_mean(logits[every_row, targets] - np.log(sums))
-    share = 1.0 / len(targets)
+    share = 1.0 / wanted.total
+    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted).astype(np.float64))
     d_logits = exponentials
-    d_logits *= (share / sums)[:, np.newaxis]
-    d_logits[every_row, targets] -= share
+    d_logits *= (wanted.of_row * share / sums).astype(logits.dtype)[:, np.newaxis]
+    d_logits[wanted.rows, wanted.tokens] -= (wanted.counts * share).astype(logits.dtype)
     return loss, d_logits
 
 
-def target_log_probabilities(logits: Floats, targets: Integers, workspace: Workspace) -> Floats:
-    """(N,) the log-probability of each target in nats. Shapes as in `cross_entropy`."""
+def target_log_probabilities(logits: Floats, wanted: Wanted, workspace: Workspace) -> Floats:
+    """(E,) the log-probability of each wanted character in nats. Shapes as in `cross_entropy`."""
     _, sums = _exponentials(logits, workspace)
-    log_probabilities: Floats = logits[np.arange(len(targets)), targets] - np.log(sums)
+    return _of_wanted(logits, sums, wanted)
+
+
+def _of_wanted(logits: Floats, sums: Floats, wanted: Wanted) -> Floats:
+    log_probabilities: Floats = logits[wanted.rows, wanted.tokens] - np.log(sums)[wanted.rows]
     return log_probabilities
 
 
@@ -52,7 +57,3 @@ def _exponentials(logits: Floats, workspace: Workspace) -> tuple[Floats, Floats]
             np.exp(logits, out=exponentials)
             sums = exponentials @ ones
     return exponentials, sums
-
-
-def _mean(values: Floats) -> float:
-    return float(values.sum(dtype=np.float64)) / len(values)

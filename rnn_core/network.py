@@ -13,13 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core import cells
+from rnn_core import cells, loss
 from rnn_core.arrays import Floats, Workspace
 from rnn_core.batching import Batch
 from rnn_core.cells.face import Cell
 from rnn_core.dropout import NOTHING, Masks
 from rnn_core.errors import DataError
-from rnn_core.loss import cross_entropy, target_log_probabilities
 from rnn_core.tree import tree_map
 
 NEVER = -1e4  # the logit of a token that is not there; exp of it is zero
@@ -72,7 +71,7 @@ def loss_and_gradient(
     if masks.output is not None:
         shown = np.multiply(h, masks.output, out=workspace.take("shown", *h.shape))
 
-    loss, d_logits = cross_entropy(_logits(parameters, shown, workspace), batch.targets, workspace)
+    nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
 
     d_W_hy = shown.T @ d_logits
     d_h = workspace.take("d_h", *h.shape)
@@ -82,13 +81,13 @@ def loss_and_gradient(
     d_cell = backprop(d_h)
     if masks.recurrent is not None:
         d_cell.W_hh[...] *= masks.recurrent
-    return loss, Parameters(cell=d_cell, W_hy=d_W_hy, b_y=d_logits.sum(axis=0))
+    return nats, Parameters(cell=d_cell, W_hy=d_W_hy, b_y=d_logits.sum(axis=0))
 
 
-def row_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:
-    """(N,) the log-probability, in nats, of the character that came next in every row."""
+def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:
+    """(E,) the log-probability, in nats, of each of `batch.wanted`."""
     h, _ = cells.of(parameters.cell).forward(parameters.cell, batch, workspace)
-    return target_log_probabilities(_logits(parameters, h, workspace), batch.targets, workspace)
+    return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.wanted, workspace)
 
 
 def _logits(parameters: Parameters, h: Floats, workspace: Workspace) -> Floats:

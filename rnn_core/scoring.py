@@ -61,8 +61,8 @@ def _stream_log_probabilities(
     result = np.zeros(len(stream.rows))
     for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
         batch = stream.packed(chosen)
-        rows = network.row_log_probabilities(parameters, batch, workspace)
-        result[chosen] = np.bincount(batch.names, weights=rows, minlength=batch.width)
+        wanted = network.target_log_probabilities(parameters, batch, workspace)
+        result[chosen] = np.bincount(batch.names, weights=wanted[batch.places], minlength=len(chosen))
     return result
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rnn_core import cells, network
 from rnn_core.arrays import Floats, Workspace
-from rnn_core.batching import Batch, Stream, shuffled_batches
+from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches
 from rnn_core.dropout import masks
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
@@ -27,6 +27,10 @@ from rnn_core.scoring import check_tokens, stream_cross_entropy
 from rnn_core.tree import flat_views, leaves, tree_map
 
 START, SHUFFLING, DROPPING = range(3)  # what a stream of random numbers is for
+
+# From this product of hidden size and batch size on, a step is quicker with shared prefixes. Below it,
+# finding them takes longer than computing them again. See docs/benchmarks.md.
+SHARING_PAYS = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class TrainingConfig:
     recurrent_dropout:  share of the weights in W_hh that a batch goes without.
     weight_decay:       of the matrices, per unit of learning rate.
     clip_norm:          longest gradient.
+    batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
+                        names of the batch have in common only once; `auto`, whichever was measured to be
+                        quicker at this hidden_size and batch_size. Loss and gradient are the same to
+                        rounding, but names that share a prefix share what `dropout` hides from it.
     """
 
     cell: Literal["elman", "gru"] = "elman"
@@ -61,6 +69,7 @@ class TrainingConfig:
     recurrent_dropout: float = 0.2
     weight_decay: float = 0.01
     clip_norm: float = 1.0
+    batches: Literal["auto", "packed", "shared"] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = 0
 
@@ -82,6 +91,15 @@ class TrainingConfig:
         check_at_least_0("training.weight_decay", self.weight_decay)
         if self.dtype not in ("float32", "float64"):
             raise out_of_range("training.dtype", "float32 or float64", self.dtype)
+        if self.batches not in ("auto", "packed", "shared"):
+            raise out_of_range("training.batches", "auto, packed or shared", self.batches)
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
+        if self.batches == "auto":
+            return self.hidden_size * self.batch_size >= SHARING_PAYS
+        return self.batches == "shared"
 
 
 class HistoryRow(NamedTuple):
@@ -234,6 +252,10 @@ def train(
     check_tokens(training, vocabulary_size)
     check_tokens(validation, vocabulary_size)
     trained_on, held_out = Stream.of(training), Stream.of(validation)
+    if config.shares_prefixes:
+        keys, layout = alphabetical_places(training), trained_on.shared
+    else:
+        keys, layout = -trained_on.rows, trained_on.packed
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
     state = state or State.start(config, vocabulary_size)
@@ -263,17 +285,17 @@ def train(
         yield progress(last.epoch, last.training_loss, last.validation_loss)
     while not finished():
         epoch = state.epoch + 1
-        batches = shuffled_batches(trained_on.rows, config.batch_size, _rng(config, SHUFFLING, state.epoch))
+        batches = shuffled_batches(keys, config.batch_size, _rng(config, SHUFFLING, state.epoch))
         del batches[state.batch + steps_total - state.step :]
         for chosen in batches[state.batch :]:
-            batch = trained_on.packed(chosen)
+            batch = layout(chosen)
             learning_rate = schedule(state.step)
             with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
                 loss = _descend(config, optimizer, state, batch, learning_rate, workspace)
             state.step += 1
             state.batch += 1
-            state.epoch_nats += loss * batch.size
-            state.epoch_rows += batch.size
+            state.epoch_nats += loss * batch.wanted.total
+            state.epoch_rows += batch.wanted.total
             validation_loss = math.nan
             if state.batch == len(batches):
                 if validation.count:

@@ -54,14 +54,15 @@ def forward(
     """
     W_xh, W_hh, b_h = parameters
     hidden_size = len(b_h)
-    recurrent = workspace.take("recurrent", batch.width, hidden_size)
+    recurrent = workspace.take("recurrent", batch.widest, hidden_size)
     h = workspace.take("h", batch.size, hidden_size)
     np.take(W_xh, batch.tokens, axis=0, out=h, mode="clip")  # all time steps at once
     h += b_h
-    for rows, previous in batch.steps:
-        h_t = h[rows]
-        if previous is not None:
-            h_t += np.matmul(h[previous], W_hh, out=recurrent[: len(h_t)])
+    for step in batch.steps:
+        h_t = h[step.rows]
+        if step.previous is not None:
+            before = h[step.previous]
+            h_t += batch.spread(step, np.matmul(before, W_hh, out=recurrent[: len(before)]), workspace)
         np.tanh(h_t, out=h_t)
 
     def backprop(d_h: Floats) -> Parameters:
@@ -70,17 +71,19 @@ def forward(
         np.subtract(1.0, slope, out=slope)  # of the tanh
         W_hh_T = np.ascontiguousarray(W_hh.T)
         d_pre = d_h
-        for rows, previous in reversed(batch.steps):
-            d_pre_t = d_pre[rows]
-            d_pre_t *= slope[rows]
-            if previous is not None:
-                d_h_before = d_h[previous]
-                d_h_before += np.matmul(d_pre_t, W_hh_T, out=recurrent[: len(d_pre_t)])
-        h_before = workspace.take("slope", len(batch.previous_rows), hidden_size)  # the slope is done with
-        np.take(h, batch.previous_rows, axis=0, out=h_before, mode="clip")
+        d_product = batch.for_followed(d_pre, workspace, "d_product")  # of h W_hh, for each row followed
+        for step in reversed(batch.steps):
+            d_pre_t = d_pre[step.rows]
+            d_pre_t *= slope[step.rows]
+            if step.previous is not None:
+                d_product_t = batch.collected(step, d_pre, d_product, workspace)
+                d_h_before = d_h[step.previous]
+                d_h_before += np.matmul(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
+        h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
+        np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
         return Parameters(
             W_xh=one_hot(batch.tokens, len(W_xh), workspace).T @ d_pre,  # one product over all time steps
-            W_hh=h_before.T @ d_pre[batch.later],
+            W_hh=h_followed.T @ d_product,
             b_h=d_pre.sum(axis=0),
         )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Backprop, State, one_hot, orthogonal
+from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
 
 NAME = "gru"
 RECURRENT_SCALE = 0.7
@@ -60,56 +60,77 @@ def forward(
     """
     W_xh, W_hh, b_h, c_h = parameters
     hidden_size = len(c_h)
-    product = workspace.take("product", 3, batch.width, hidden_size)
-    gates = workspace.take("gates", 3, batch.size, hidden_size)
-    recalled = workspace.take("recalled", batch.size, hidden_size)  # h_{t-1} W_hh[2] + c_h
-    h = workspace.take("h", batch.size, hidden_size)
-    h_before = workspace.take("h_before", batch.size, hidden_size)
+    whole = (batch.size, hidden_size)
+    gates = workspace.take("gates", 3, *whole)
+    recalled = workspace.take("recalled", *whole)  # h_{t-1} W_hh[2] + c_h
+    h = workspace.take("h", *whole)
+    h_before = workspace.take("h_before", *whole)
     np.take(W_xh, batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
     gates += b_h[:, np.newaxis]
     recalled[:] = c_h
-    for rows, previous in batch.steps:
+    for step in batch.steps:
+        rows = step.rows
         r, z, n = gates_t = gates[:, rows]
-        before = h_before[rows]
-        if previous is None:
+        before, recalled_t, h_t = h_before[rows], recalled[rows], h[rows]
+        if step.previous is None:
             before[:] = 0.0
         else:
-            before[:] = h[previous]
-            products = np.matmul(before, W_hh, out=product[:, : len(before)])
-            gates_t[:2] += products[:2]
-            recalled[rows] += products[2]
-        _sigmoid(gates_t[:2])
-        n += r * recalled[rows]
+            followed = h[step.previous]
+            before[:] = batch.spread(step, followed, workspace)
+            products = np.matmul(followed, W_hh, out=workspace.take("product", 3, *followed.shape))
+            for part, product in zip((r, z, recalled_t), products, strict=True):
+                part += batch.spread(step, product, workspace)
+        sigmoid(gates_t[:2])
+        n += np.multiply(r, recalled_t, out=h_t)
         np.tanh(n, out=n)
-        np.subtract(before, n, out=h[rows])
-        h[rows] *= z
-        h[rows] += n  # n + z (h_{t-1} - n)
+        np.subtract(before, n, out=h_t)
+        h_t *= z
+        h_t += n  # n + z (h_{t-1} - n)
 
     def backprop(d_h: Floats) -> Parameters:
         """From dL/dh, (N, H), which it consumes, to the gradient."""
         r, z, n = gates
-        # How each part changes with h_t, and the reset gate with n, for all time steps at once.
-        n_of_h = (1.0 - z) * (1.0 - n * n)
-        z_of_h = (h_before - n) * z * (1.0 - z)
-        r_of_n = recalled * r * (1.0 - r)
+        # How n and z change with h_t, and r with n, for all time steps at once.
+        rest = np.subtract(1.0, z, out=workspace.take("rest", *whole))
+        z_of_h = np.subtract(h_before, n, out=workspace.take("z_of_h", *whole))
+        z_of_h *= z
+        z_of_h *= rest
+        n_of_h = n  # n is done with
+        np.multiply(n, n, out=n_of_h)
+        np.subtract(1.0, n_of_h, out=n_of_h)
+        n_of_h *= rest
+        r_of_n = recalled
+        r_of_n *= r
+        r_of_n *= np.subtract(1.0, r, out=rest)
         W_hh_T = np.ascontiguousarray(W_hh.transpose(0, 2, 1))
-        d_pre = workspace.take("d_pre", 4, batch.size, hidden_size)
-        d_r, d_z, d_recalled, d_n = d_pre
-        for rows, previous in reversed(batch.steps):
-            np.multiply(d_h[rows], n_of_h[rows], out=d_n[rows])
-            np.multiply(d_h[rows], z_of_h[rows], out=d_z[rows])
-            np.multiply(d_n[rows], r_of_n[rows], out=d_r[rows])
-            np.multiply(d_n[rows], r[rows], out=d_recalled[rows])
-            if previous is not None:
-                d_h_before = d_h[previous]
-                d_h_before += d_h[rows] * z[rows]
-                for part in np.matmul(d_pre[:3, rows], W_hh_T, out=product[:, : len(d_h_before)]):
-                    d_h_before += part
+        d_pre = d_r, d_z, d_recalled, d_n = workspace.take("d_pre", 4, *whole)
+        d_kept = batch.for_followed(d_h, workspace, "d_kept")
+        d_products = [
+            batch.for_followed(d, workspace, f"d_product_{gate}") for gate, d in enumerate(d_pre[:3])
+        ]
+        for step in reversed(batch.steps):
+            rows = step.rows
+            d_h_t, d_n_t = d_h[rows], d_n[rows]
+            np.multiply(d_h_t, n_of_h[rows], out=d_n_t)
+            np.multiply(d_h_t, z_of_h[rows], out=d_z[rows])
+            np.multiply(d_n_t, r_of_n[rows], out=d_r[rows])
+            np.multiply(d_n_t, r[rows], out=d_recalled[rows])
+            if step.previous is not None:
+                d_h_t *= z[rows]
+                d_h_before = d_h[step.previous]
+                d_h_before += batch.collected(step, d_h, d_kept, workspace)
+                product = workspace.take("product", *d_h_before.shape)
+                for d, d_product, W in zip(d_pre[:3], d_products, W_hh_T, strict=True):
+                    d_product_t = batch.collected(step, d, d_product, workspace)
+                    d_h_before += np.matmul(d_product_t, W, out=product)
         read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
+        h_followed = workspace.take("rest", len(batch.followed), hidden_size)
+        np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
+        d_W_xh = np.stack([read @ d for d in (d_r, d_z, d_n)])  # products over all time steps
         return Parameters(
-            W_xh=np.stack([read @ d for d in (d_r, d_z, d_n)]),  # products over all time steps
-            W_hh=np.matmul(h_before[batch.later].T, d_pre[:3, batch.later]),
-            b_h=np.stack([d.sum(axis=0) for d in (d_r, d_z, d_n)]),
+            W_xh=d_W_xh,
+            W_hh=np.stack([h_followed.T @ d_product for d_product in d_products]),
+            b_h=d_W_xh.sum(axis=1),  # every row reads one token
             c_h=d_recalled.sum(axis=0),
         )
 
@@ -128,15 +149,7 @@ def step(parameters: Parameters, tokens: Integers, state: State) -> State:
     r, z, n = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
     products = np.matmul(h, W_hh)
     gates[:2] += products[:2]
-    _sigmoid(gates[:2])
+    sigmoid(gates[:2])
     n += r * (products[2] + c_h)
     np.tanh(n, out=n)
     return (n + z * (h - n),)
-
-
-def _sigmoid(x: Floats) -> None:
-    """In place, as (1 + tanh(x / 2)) / 2: quick, and no exponential overflows."""
-    x *= 0.5
-    np.tanh(x, out=x)
-    x += 1.0
-    x *= 0.5

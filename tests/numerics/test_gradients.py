@@ -1,5 +1,6 @@
 """The arithmetic of one batch, against measured slopes and against plain loops."""
 
+import collections
 import math
 
 import numpy as np
@@ -9,13 +10,14 @@ from hypothesis import strategies as st
 
 from rnn_core import cells, network
 from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream, longest_first
+from rnn_core.batching import Stream, Wanted, alphabetical_places, longest_first, ordered
 from rnn_core.dropout import NOTHING, masks
 from rnn_core.loss import cross_entropy, target_log_probabilities
 from rnn_core.names import EncodedNames
 from rnn_core.tree import leaves, tree_map
 
 SEEDS = st.integers(0, 2**32 - 1)
+every_kind = pytest.mark.parametrize("kind", ["packed", "shared"])
 every_cell = pytest.mark.parametrize("cell", sorted(cells.CELLS))
 
 
@@ -23,9 +25,11 @@ def some_names(rng, vocabulary_size, lengths):
     return EncodedNames.from_lists(rng.integers(1, vocabulary_size, length) for length in lengths)
 
 
-def one_batch(names):
-    stream = Stream.of(names)
-    return stream.packed(longest_first(stream.rows, np.arange(names.count)))
+def one_batch(names, kind="packed"):
+    stream, every_name = Stream.of(names), np.arange(names.count)
+    if kind == "shared":
+        return stream.shared(ordered(alphabetical_places(names), every_name))
+    return stream.packed(longest_first(stream.rows, every_name))
 
 
 def random_network(rng, cell, vocabulary_size, hidden_size):
@@ -38,6 +42,7 @@ def inner_product(left, right):
     return sum(float((a * b).sum()) for a, b in zip(leaves(left), leaves(right), strict=True))
 
 
+@every_kind
 @every_cell
 @settings(max_examples=30, deadline=None)
 @given(
@@ -48,11 +53,11 @@ def inner_product(left, right):
     dropout=st.booleans(),
 )
 def test_gradient_equals_the_measured_slope_in_a_random_direction(
-    cell, seed, vocabulary_size, hidden_size, lengths, dropout
+    cell, kind, seed, vocabulary_size, hidden_size, lengths, dropout
 ):
     rng = np.random.default_rng(seed)
     parameters = random_network(rng, cell, vocabulary_size, hidden_size)
-    batch = one_batch(some_names(rng, vocabulary_size, lengths))
+    batch = one_batch(some_names(rng, vocabulary_size, lengths), kind)
     left_out = NOTHING
     if dropout:
         left_out = masks(
@@ -103,6 +108,28 @@ def test_a_packed_batch_computes_what_a_loop_over_names_and_characters_computes(
 
 
 @every_cell
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=SEEDS,
+    vocabulary_size=st.integers(2, 5),  # few letters: names share much, and some are the same
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=40),
+)
+def test_computing_shared_prefixes_once_changes_neither_loss_nor_gradient(
+    cell, seed, vocabulary_size, lengths
+):
+    rng = np.random.default_rng(seed)
+    names = some_names(rng, vocabulary_size, lengths)
+    parameters = random_network(rng, cell, vocabulary_size, 6)
+    packed, shared = one_batch(names, "packed"), one_batch(names, "shared")
+    assert shared.size <= packed.size
+    loss, gradient = network.loss_and_gradient(parameters, packed)
+    shared_loss, shared_gradient = network.loss_and_gradient(parameters, shared)
+    assert shared_loss == pytest.approx(loss, rel=1e-12)
+    for ours, theirs in zip(leaves(shared_gradient), leaves(gradient), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-13)
+
+
+@every_cell
 def test_a_batch_costs_what_its_names_cost_one_by_one(cell):
     rng = np.random.default_rng(4)
     names = some_names(rng, 12, [1, 6, 6, 3, 11])
@@ -129,7 +156,7 @@ def test_a_step_by_step_reading_gives_the_hidden_states_of_the_whole_sequence(ce
     batch = one_batch(some_names(rng, 8, [6, 6, 6]))
     h, _ = module.forward(parameters, batch, Workspace(np.float64))
     state = module.initial_state(parameters, 3)
-    for rows, _ in batch.steps:
+    for rows, *_ in batch.steps:
         state = module.step(parameters, batch.tokens[rows], state)
         np.testing.assert_allclose(state[0], h[rows], rtol=1e-12, atol=1e-15)
 
@@ -169,13 +196,14 @@ def test_a_used_workspace_gives_the_bits_of_a_fresh_one():
 def test_logits_of_any_size_give_the_same_loss(dtype, shift):
     rng = np.random.default_rng(8)
     logits = rng.integers(-8, 9, (7, 16)).astype(dtype)  # whole numbers: a shift loses no digit
-    targets = rng.integers(0, 16, 7)
+    counts = rng.integers(1, 4, 7)
+    targets = Wanted(np.arange(7), rng.integers(0, 16, 7), counts, counts)
     expected, d_expected = cross_entropy(logits.copy(), targets, Workspace(dtype))
     loss, d_logits = cross_entropy(logits + dtype(shift), targets, Workspace(dtype))
     assert loss == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(d_logits, d_expected, rtol=1e-4, atol=1e-7)
     log_p = target_log_probabilities(logits + dtype(shift), targets, Workspace(dtype))
-    assert -log_p.mean() == pytest.approx(expected, rel=1e-5)
+    assert -(counts @ log_p) / counts.sum() == pytest.approx(expected, rel=1e-5)
 
 
 def test_dropout_keeps_the_mean():
@@ -206,13 +234,51 @@ def test_a_packed_batch_has_every_character_once_and_nothing_else(lengths, seed)
     assert batch.size == sum(lengths) + len(lengths)
     read = {place: [] for place in range(len(lengths))}
     wanted = {place: [] for place in range(len(lengths))}
-    for token, target, name in zip(batch.tokens, batch.targets, batch.names, strict=True):
+    for token, target, name in zip(batch.tokens, batch.wanted.tokens, batch.names, strict=True):
         read[int(name)].append(int(token))
         wanted[int(name)].append(int(target))
     for place, row in enumerate(order):
         word = names.tokens[names.offsets[row] : names.offsets[row + 1]].tolist()
         assert read[place] == [0, *word]
         assert wanted[place] == [*word, 0]
-    before = np.concatenate([np.arange(p.start, p.stop) for _, p in batch.steps[1:]])
-    assert before.tolist() == batch.previous_rows.tolist()
-    assert (batch.names[batch.previous_rows] == batch.names[batch.later]).all()
+    before = np.concatenate([np.arange(step.previous.start, step.previous.stop) for step in batch.steps[1:]])
+    assert before.tolist() == batch.followed.tolist()
+    assert (batch.names[batch.followed] == batch.names[batch.steps[0].rows.stop :]).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 7), min_size=1, max_size=30),
+    vocabulary_size=st.integers(2, 5),
+    seed=SEEDS,
+)
+def test_a_shared_batch_has_every_prefix_once_and_counts_what_comes_after_it(lengths, vocabulary_size, seed):
+    names = some_names(np.random.default_rng(seed), vocabulary_size, lengths)
+    batch = one_batch(names, "shared")
+    words = [
+        names.tokens[begin:end].tolist() for begin, end in zip(names.offsets, names.offsets[1:], strict=False)
+    ]
+    expected = collections.Counter(
+        (tuple(word[:length]), next_token) for word in words for length, next_token in enumerate([*word, 0])
+    )
+    prefixes = [()]
+    for step in batch.steps[1:]:
+        followed = prefixes[step.previous]
+        parents = range(len(followed)) if step.branches is None else step.branches.parents
+        prefixes += [
+            (*followed[parent], int(token))
+            for parent, token in zip(parents, batch.tokens[step.rows], strict=True)
+        ]
+    assert len(set(prefixes)) == len(prefixes) == batch.size
+    wanted = batch.wanted
+    found = {
+        (prefixes[row], int(token)): int(count)
+        for row, token, count in zip(wanted.rows, wanted.tokens, wanted.counts, strict=True)
+    }
+    assert found == expected
+    assert wanted.of_row.tolist() == np.bincount(wanted.rows, weights=wanted.counts).tolist()
+    in_order = sorted(words)
+    read_back = [[] for _ in words]
+    for name, place in zip(batch.names, batch.places, strict=True):
+        read_back[name].append(int(wanted.tokens[place]))
+    assert read_back == [[*word, 0] for word in in_order]

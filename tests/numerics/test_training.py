@@ -72,6 +72,19 @@ def test_seconds_of_training_on_the_bundled_names_predict_better_than_trigrams()
     assert last.best_validation_loss < per_character(trigrams, held_out)
 
 
+def test_without_dropout_shared_prefixes_train_the_same_network_to_rounding():
+    knobs = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
+    packed, shared = (finished(small(**knobs, batches=kind)).state.vector for kind in ("packed", "shared"))
+    np.testing.assert_allclose(shared, packed, rtol=1e-6, atol=1e-9)
+
+
+def test_prefixes_are_shared_where_it_is_quicker_and_by_the_configuration_alone():
+    assert not TrainingConfig(hidden_size=64, batch_size=32).shares_prefixes
+    assert TrainingConfig(hidden_size=256, batch_size=512).shares_prefixes
+    assert not TrainingConfig(hidden_size=256, batch_size=512, batches="packed").shares_prefixes
+    assert TrainingConfig(hidden_size=64, batch_size=32, batches="shared").shares_prefixes
+
+
 def test_names_longer_than_any_seen_can_be_held_out():
     longer = EncodedNames.from_lists([[1, 2, 3] * 40])
     assert math.isfinite(finished(small(epochs=1), validation=longer).best_validation_loss)
@@ -95,6 +108,7 @@ RUNS = {
     ),
     "nothing held out": (small(epochs=3), NO_NAMES),
     "another cell": (small(cell="gru", epochs=3), VALIDATION),
+    "with shared prefixes": (small(batches="shared"), VALIDATION),
     "cut short by its number of steps": (small(max_steps=17), VALIDATION),
     "stopped early": (small(learning_rate=0.3, epochs=30, patience=1), VALIDATION),
 }
@@ -228,6 +242,7 @@ def test_a_training_that_blows_up_stops_and_says_where_and_what_to_change(wrong)
         ("weight_decay", -1e-3),
         ("clip_norm", 0.0),
         ("dtype", "float16"),
+        ("batches", "padded"),
         ("seed", -1),
     ],
 )
