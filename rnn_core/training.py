@@ -57,7 +57,7 @@ class TrainingConfig:
                         rounding, but names that share a prefix share what `dropout` hides from it.
     """
 
-    cell: Literal["elman", "gru"] = "elman"
+    cell: Literal["elman", "gru", "lstm"] = "elman"
     hidden_size: int = 256
     batch_size: int = 32
     learning_rate: float = 2e-3

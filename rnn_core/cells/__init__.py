@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rnn_core.cells import elman, gru
+from rnn_core.cells import elman, gru, lstm
 from rnn_core.cells.face import Cell
 from rnn_core.errors import ConfigError
 
-CELLS: Final[Mapping[str, Cell]] = {cell.NAME: cell for cell in (elman, gru)}
+CELLS: Final[Mapping[str, Cell]] = {cell.NAME: cell for cell in (elman, gru, lstm)}
 
 
 def by_name(name: str) -> Cell:

@@ -1,0 +1,159 @@
+"""Long short-term memory: beside h a memory c, which gates write, keep and show.
+
+    i_t = sigmoid(W_xh[0, token_t] + h_{t-1} W_hh[0] + b_h[0])    what is written
+    f_t = sigmoid(W_xh[1, token_t] + h_{t-1} W_hh[1] + b_h[1])    what is kept
+    o_t = sigmoid(W_xh[2, token_t] + h_{t-1} W_hh[2] + b_h[2])    what is shown
+    g_t = tanh(W_xh[3, token_t] + h_{t-1} W_hh[3] + b_h[3])       what is new
+    c_t = f_t * c_{t-1} + i_t * g_t
+    h_t = o_t * tanh(c_t),   h and c before the first character are 0
+
+Source: S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), with the gate f
+and its start near "keep" of F. A. Gers, J. Schmidhuber & F. Cummins, "Learning to Forget: Continual
+Prediction with LSTM", Neural Computation 12 (2000).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.batching import Batch
+from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
+
+NAME = "lstm"
+RECURRENT_SCALE = 0.7
+KEEP = 1.0  # the bias that f starts from
+
+
+class Parameters(NamedTuple):
+    """A gradient is a `Parameters` as well. The first axis is write, keep, show, new."""
+
+    W_xh: Floats  # (4, V, H)
+    W_hh: Floats  # (4, H, H)
+    b_h: Floats  # (4, H)
+
+
+def shapes(vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """The shape of every field of `Parameters`."""
+    return {
+        "W_xh": (4, vocabulary_size, hidden_size),
+        "W_hh": (4, hidden_size, hidden_size),
+        "b_h": (4, hidden_size),
+    }
+
+
+def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Parameters:
+    """Random parameters to start from, in float64."""
+    b_h = np.zeros((4, hidden_size))
+    b_h[1] = KEEP
+    return Parameters(
+        W_xh=rng.standard_normal((4, vocabulary_size, hidden_size)),
+        W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(4)]),
+        b_h=b_h,
+    )
+
+
+def forward(
+    parameters: Parameters, batch: Batch, workspace: Workspace
+) -> tuple[Floats, Backprop[Parameters]]:
+    """Hidden states of every row of a batch, (N, H), and the way back.
+
+    Both use the workspace, so they are good until the next batch.
+    """
+    W_xh, W_hh, b_h = parameters
+    hidden_size = b_h.shape[1]
+    whole = (batch.size, hidden_size)
+    gates = workspace.take("gates", 4, *whole)
+    c_before = workspace.take("c_before", *whole)
+    c = workspace.take("c", *whole)
+    tanh_c = workspace.take("tanh_c", *whole)
+    h = workspace.take("h", *whole)
+    np.take(W_xh, batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
+    gates += b_h[:, np.newaxis]
+    for step in batch.steps:
+        rows = step.rows
+        i, f, o, g = gates_t = gates[:, rows]
+        c_before_t, c_t, tanh_c_t, h_t = c_before[rows], c[rows], tanh_c[rows], h[rows]
+        if step.previous is None:
+            c_before_t[:] = 0.0
+        else:
+            followed = h[step.previous]
+            c_before_t[:] = batch.spread(step, c[step.previous], workspace)
+            products = np.matmul(followed, W_hh, out=workspace.take("product", 4, *followed.shape))
+            for gate, product in zip(gates_t, products, strict=True):
+                gate += batch.spread(step, product, workspace)
+        sigmoid(gates_t[:3])
+        np.tanh(g, out=g)
+        np.multiply(i, g, out=c_t)
+        c_t += np.multiply(f, c_before_t, out=h_t)
+        np.tanh(c_t, out=tanh_c_t)
+        np.multiply(o, tanh_c_t, out=h_t)
+
+    def backprop(d_h: Floats) -> Parameters:
+        """From dL/dh, (N, H), which it consumes, to the gradient."""
+        i, f, o, g = gates
+        slopes = i_of_c, f_of_c, o_of_h, g_of_c = workspace.take("slopes", 4, *whole)
+        # How c changes with h_t, and the gates with either, for all time steps at once.
+        np.subtract(1.0, gates[:3], out=slopes[:3])
+        slopes[:3] *= gates[:3]
+        i_of_c *= g
+        f_of_c *= c_before
+        o_of_h *= tanh_c
+        np.multiply(g, g, out=g_of_c)
+        np.subtract(1.0, g_of_c, out=g_of_c)
+        g_of_c *= i
+        c_of_h = tanh_c  # which is done with
+        np.multiply(tanh_c, tanh_c, out=c_of_h)
+        np.subtract(1.0, c_of_h, out=c_of_h)
+        c_of_h *= o
+        W_hh_T = np.ascontiguousarray(W_hh.transpose(0, 2, 1))
+        d_pre = slopes  # each is multiplied by what it is the slope of, in its place
+        d_c = workspace.take("c", *whole)  # the memory is done with
+        d_c[:] = 0.0
+        d_kept = batch.for_followed(d_c, workspace, "d_kept")
+        d_products = [batch.for_followed(d, workspace, f"d_product_{gate}") for gate, d in enumerate(d_pre)]
+        for step in reversed(batch.steps):
+            rows = step.rows
+            d_h_t, d_c_t = d_h[rows], d_c[rows]
+            c_of_h_t = c_of_h[rows]
+            c_of_h_t *= d_h_t
+            d_c_t += c_of_h_t
+            for d, d_above in zip(d_pre[:, rows], (d_c_t, d_c_t, d_h_t, d_c_t), strict=True):
+                d *= d_above
+            if step.previous is not None:
+                d_c_t *= f[rows]
+                d_c[step.previous] = batch.collected(step, d_c, d_kept, workspace)
+                d_h_before = d_h[step.previous]
+                product = workspace.take("product", *d_h_before.shape)
+                for d, d_product, W in zip(d_pre, d_products, W_hh_T, strict=True):
+                    d_product_t = batch.collected(step, d, d_product, workspace)
+                    d_h_before += np.matmul(d_product_t, W, out=product)
+        read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
+        h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
+        np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
+        d_W_xh = np.stack([read @ d for d in d_pre])  # products over all time steps
+        return Parameters(
+            W_xh=d_W_xh,
+            W_hh=np.stack([h_followed.T @ d_product for d_product in d_products]),
+            b_h=d_W_xh.sum(axis=1),  # every row reads one token
+        )
+
+    return h, backprop
+
+
+def initial_state(parameters: Parameters, count: int) -> State:
+    """What `count` names start from."""
+    nothing = np.zeros((count, parameters.b_h.shape[1]), parameters.b_h.dtype)
+    return nothing, nothing
+
+
+def step(parameters: Parameters, tokens: Integers, state: State) -> State:
+    """One character further, for names that are drawn: tokens (B,)."""
+    W_xh, W_hh, b_h = parameters
+    h, c = state
+    i, f, o, g = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
+    gates += np.matmul(h, W_hh)
+    sigmoid(gates[:3])
+    np.tanh(g, out=g)
+    c_next = f * c + i * g
+    return o * np.tanh(c_next), c_next
