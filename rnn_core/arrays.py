@@ -1,5 +1,6 @@
 """Kinds of arrays, and memory that is used again."""
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -32,9 +33,7 @@ class Workspace:
 
     def take(self, name: str, *shape: int) -> Floats:
         """An uninitialised array of this shape."""
-        size = 1
-        for length in shape:
-            size *= length
+        size = math.prod(shape)
         pool = self._pools.get(name)
         if pool is None or pool.size < size:
             pool = self._pools[name] = aligned(size + size // 8, self.dtype)

@@ -61,19 +61,16 @@ class Wanted(NamedTuple):
 
     rows:       (E,) the row that it comes after.
     tokens:     (E,) the character.
-    counts:     (E,) how many names go on so.
-    of_row:     (N,) how many names go through each row: the sum of its counts.
+    counts:     (E,) float64, how many names go on so.
+    of_row:     (N,) float64, how many names go through each row: the sum of its counts.
+    total:      how many characters, end tokens included, are in the names one by one.
     """
 
     rows: Indices
     tokens: Indices
-    counts: Indices
-    of_row: Indices
-
-    @property
-    def total(self) -> int:
-        """How many characters, end tokens included, in the names one by one."""
-        return int(self.counts.sum())
+    counts: npt.NDArray[np.float64]
+    of_row: npt.NDArray[np.float64]
+    total: int
 
 
 class Batch(NamedTuple):
@@ -177,10 +174,10 @@ class Stream(NamedTuple):
         name = row - begins[step]
         place = starts[name] + step
         later = slice(len(rows), None)
-        once = np.ones(len(row), dtype=np.int64)
+        once = np.ones(len(row))
         return Batch(
             tokens=self.tokens[place],
-            wanted=Wanted(rows=row, tokens=self.tokens[place + 1], counts=once, of_row=once),
+            wanted=Wanted(rows=row, tokens=self.tokens[place + 1], counts=once, of_row=once, total=len(row)),
             steps=tuple(_packed_steps(running.tolist())),
             followed=begins[step[later] - 1] + name[later],
             widest=len(rows),
@@ -192,45 +189,47 @@ class Stream(NamedTuple):
     def shared(self, chosen: Integers) -> Batch:
         """The shared batch of the chosen names, which have to come in alphabetical order."""
         lengths, starts = self.rows[chosen], self.starts[chosen]
-        longest = int(lengths.max())
+        longest, width = int(lengths.max()), len(lengths)
         time = np.arange(longest + 1)[:, np.newaxis]
         # What stands where in every name, (longest + 1, B); what lies beyond a name's end is never used.
-        characters = self.tokens[np.minimum(starts + time, len(self.tokens) - 1)]
+        characters = self.tokens.take(starts + time, mode="clip")
         # Where a prefix is not the one of the name before; once names differ, they differ to the end.
         is_new = np.ones(characters.shape, dtype=bool)
         np.not_equal(characters[:, 1:], characters[:, :-1], out=is_new[:, 1:])
         np.logical_or.accumulate(is_new, axis=0, out=is_new)
-        is_inside = time[:-1] < lengths  # (longest, B), what is a character of a name
-        step_of, name_of = np.nonzero(is_inside)
+        inside = np.flatnonzero(time[:-1] < lengths)  # where a name has a character, step by step
+        characters, is_new = characters.ravel(), is_new.ravel()
 
-        # Every prefix is a run of characters, step by step: it begins where a name is the first to have it.
-        begins_row = is_new[:-1][is_inside]
-        first_of_row = np.flatnonzero(begins_row)
-        step = step_of[first_of_row]
-        reach = np.maximum.reduceat(lengths[name_of], first_of_row)  # rows of the longest name through it
-        order = np.argsort(step * (longest + 1) - reach, kind="stable")
+        # A row is a run of characters: it begins at the first name that has the prefix.
+        begins_row = is_new[inside]
+        first_of_run = np.flatnonzero(begins_row)
+        place = inside[first_of_run]
+        step = place // width
+        reach = np.maximum.reduceat(np.tile(lengths, longest), place)  # rows of the longest name through it
+        order = np.argsort(small(step * (longest + 1) - reach), kind="stable")
         row_of_run = np.empty_like(order)
         row_of_run[order] = np.arange(len(order))
-        step, reach, first_of_row = step[order], reach[order], first_of_row[order]
         row_of_character = row_of_run[np.cumsum(begins_row) - 1]
-        grid = np.zeros(is_inside.shape, dtype=np.int64)
-        grid[is_inside] = row_of_character
+        rows = np.empty(longest * width, dtype=np.int64)
+        rows[inside] = row_of_character
+        step, reach, place = step[order], reach[order], place[order]
 
-        begins_wanted = is_new[1:][is_inside]
+        begins_wanted = is_new[inside + width]  # one step further
         first_of_wanted = np.flatnonzero(begins_wanted)
         return Batch(
-            tokens=characters[:-1][is_inside][first_of_row],
+            tokens=characters[place],
             wanted=Wanted(
                 rows=row_of_character[first_of_wanted],
-                tokens=characters[1:][is_inside][first_of_wanted],
-                counts=np.diff(first_of_wanted, append=len(name_of)),
-                of_row=np.bincount(row_of_character),
+                tokens=characters[inside[first_of_wanted] + width],
+                counts=_run_lengths(first_of_wanted, len(inside)),
+                of_row=_run_lengths(first_of_run, len(inside))[order],
+                total=len(inside),
             ),
-            steps=tuple(_shared_steps(step, reach, parents=grid[step[1:] - 1, name_of[first_of_row[1:]]])),
+            steps=tuple(_shared_steps(step, reach, parents=rows[place[1:] - width])),
             followed=np.flatnonzero(reach > step + 1),
             widest=int(np.bincount(step).max()),
             is_shared=True,
-            names=name_of,
+            names=inside % width,
             places=np.cumsum(begins_wanted) - 1,
         )
 
@@ -243,6 +242,13 @@ def alphabetical_places(names: EncodedNames) -> Indices:
     places = np.empty(names.count, dtype=np.int64)
     places[sorted(range(names.count), key=words.__getitem__)] = np.arange(names.count)
     return places
+
+
+def small(keys: Indices) -> Integers:
+    """The same numbers in two bytes if they fit: these are sorted in time linear in their number."""
+    limits = np.iinfo(np.int16)
+    fits = keys.size and limits.min <= keys.min() and keys.max() <= limits.max
+    return keys.astype(np.int16) if fits else keys
 
 
 def ordered(keys: Integers, chosen: Integers) -> Integers:
@@ -275,19 +281,14 @@ def chunks_of_rows(rows: Integers, limit: int) -> Iterator[Integers]:
 
 
 def _packed_steps(running: list[int]) -> Iterator[Step]:
-    begin = previous = read = 0
-    for time, count in enumerate(running):
-        if time == 0:
-            yield Step(slice(0, count), None, slice(0, 0), None)
-        else:
-            yield Step(
-                slice(begin, begin + count),
-                slice(previous, previous + count),
-                slice(read, read + count),
-                None,
-            )
-            read += count
-        previous, begin = begin, begin + count
+    yield Step(slice(0, running[0]), None, slice(0, 0), None)
+    begin, before, end, read = 0, running[0], running[0], 0
+    for count in running[1:]:
+        previous = slice(begin, begin + count)
+        rows = slice(end, end + count)
+        yield Step(rows, previous, slice(read, read + count), None)
+        begin, end, read = begin + before, end + count, read + count
+        before = count
 
 
 def _shared_steps(step: Indices, reach: Indices, parents: Indices) -> Iterator[Step]:
@@ -337,3 +338,10 @@ def _shared_steps(step: Indices, reach: Indices, parents: Indices) -> Iterator[S
                 fork_of_other=fork_of_other[some] - fork_begin,
             )
         yield Step(slice(begin, end), previous, read, branches)
+
+
+def _run_lengths(begins: Indices, total: int) -> npt.NDArray[np.float64]:
+    lengths = np.empty(len(begins))
+    np.subtract(begins[1:], begins[:-1], out=lengths[:-1])
+    lengths[-1] = total - begins[-1]
+    return lengths

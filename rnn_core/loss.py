@@ -23,9 +23,10 @@ def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple
     """
     exponentials, sums = _exponentials(logits, workspace)
     share = 1.0 / wanted.total
-    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted).astype(np.float64))
+    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted))
     d_logits = exponentials
-    d_logits *= (wanted.of_row * share / sums).astype(logits.dtype)[:, np.newaxis]
+    scale = (wanted.of_row * share).astype(logits.dtype)
+    d_logits *= np.divide(scale, sums, out=scale)[:, np.newaxis]
     d_logits[wanted.rows, wanted.tokens] -= (wanted.counts * share).astype(logits.dtype)
     return loss, d_logits
 
@@ -37,7 +38,8 @@ def target_log_probabilities(logits: Floats, wanted: Wanted, workspace: Workspac
 
 
 def _of_wanted(logits: Floats, sums: Floats, wanted: Wanted) -> Floats:
-    log_probabilities: Floats = logits[wanted.rows, wanted.tokens] - np.log(sums)[wanted.rows]
+    log_probabilities: Floats = logits[wanted.rows, wanted.tokens]
+    log_probabilities -= np.log(sums)[wanted.rows]
     return log_probabilities
 
 

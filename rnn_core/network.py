@@ -74,6 +74,7 @@ def loss_and_gradient(
     nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
 
     d_W_hy = shown.T @ d_logits
+    d_b_y = np.ones(len(h), h.dtype) @ d_logits  # many times quicker than a sum over the first axis
     d_h = workspace.take("d_h", *h.shape)
     np.matmul(d_logits, np.ascontiguousarray(parameters.W_hy.T), out=d_h)
     if masks.output is not None:
@@ -81,7 +82,7 @@ def loss_and_gradient(
     d_cell = backprop(d_h)
     if masks.recurrent is not None:
         d_cell.W_hh[...] *= masks.recurrent
-    return nats, Parameters(cell=d_cell, W_hy=d_W_hy, b_y=d_logits.sum(axis=0))
+    return nats, Parameters(cell=d_cell, W_hy=d_W_hy, b_y=d_b_y)
 
 
 def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:

@@ -6,6 +6,7 @@ Fresh arrays for every step would cost more than the arithmetic: `update` overwr
 state that it is given, and returns the same arrays.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +18,7 @@ from rnn_core.schedules import Schedule
 OptimizerState: TypeAlias = tuple[Any, ...]
 """Arrays, or tuples of such."""
 
-CHUNK = 8192  # elements that go through all of Adam's formula while they are in the fastest cache
+CHUNK = 16_384  # elements that go through all of Adam's formula while they are in the cache
 
 
 class Optimizer(NamedTuple):
@@ -69,7 +70,8 @@ def clip_by_norm(limit: float) -> Optimizer:
 def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Optimizer:
     """The step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
 
-    Both are moving averages, freed of their start from 0.
+    Both are moving averages, freed of their start from 0. What is kept are the sums below them, of
+    beta_1^age g and beta_2^age g^2: an average is its sum times one number.
 
     Source: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR (2015), algorithm 1.
     """
@@ -80,17 +82,22 @@ def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Op
     def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
         first, second, count = state
         count += 1
-        bias_1, bias_2 = 1.0 - beta_1 ** int(count), 1.0 - beta_2 ** int(count)
+        of_first, of_second = (
+            (1.0 - beta) / (1.0 - beta ** int(count)) for beta in (beta_1, beta_2)
+        )  # from a sum to the average
+        root = math.sqrt(of_second)
         scratch = np.empty(min(CHUNK, len(step)), step.dtype)
         for chunk in _chunks(len(step)):
             g, m, v = step[chunk], first[chunk], second[chunk]
             part = scratch[: len(g)]
-            m += np.multiply(np.subtract(g, m, out=part), 1.0 - beta_1, out=part)
-            np.multiply(g, g, out=part)
-            v += np.multiply(np.subtract(part, v, out=part), 1.0 - beta_2, out=part)
-            np.sqrt(np.divide(v, bias_2, out=part), out=part)
-            part += epsilon
-            np.divide(np.divide(m, bias_1, out=g), part, out=g)
+            m *= beta_1
+            m += g
+            v *= beta_2
+            v += np.multiply(g, g, out=part)
+            np.sqrt(v, out=part)
+            part += epsilon / root
+            np.divide(m, part, out=g)
+            g *= of_first / root
         return step
 
     return Optimizer(init, update)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rnn_core import cells, network
 from rnn_core.arrays import Floats, Workspace
-from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches
+from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches, small
 from rnn_core.dropout import masks
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
@@ -252,10 +252,9 @@ def train(
     check_tokens(training, vocabulary_size)
     check_tokens(validation, vocabulary_size)
     trained_on, held_out = Stream.of(training), Stream.of(validation)
-    if config.shares_prefixes:
-        keys, layout = alphabetical_places(training), trained_on.shared
-    else:
-        keys, layout = -trained_on.rows, trained_on.packed
+    shared = config.shares_prefixes
+    layout = trained_on.shared if shared else trained_on.packed
+    keys = small(alphabetical_places(training) if shared else -trained_on.rows)
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
     state = state or State.start(config, vocabulary_size)
@@ -263,6 +262,7 @@ def train(
     schedule = _schedule(config, steps_total)
     optimizer = _optimizer(config, state.current, steps_total)
     workspace = Workspace(config.dtype)
+    gradient = flat_views(state.current, config.dtype)
 
     def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
         return Progress(
@@ -291,7 +291,7 @@ def train(
             batch = layout(chosen)
             learning_rate = schedule(state.step)
             with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
-                loss = _descend(config, optimizer, state, batch, learning_rate, workspace)
+                loss = _descend(config, optimizer, state, batch, learning_rate, gradient, workspace)
             state.step += 1
             state.batch += 1
             state.epoch_nats += loss * batch.wanted.total
@@ -311,9 +311,13 @@ def _descend(
     state: State,
     batch: Batch,
     learning_rate: float,
+    gradient: tuple[Floats, network.Parameters],
     workspace: Workspace,
 ) -> float:
-    """One step downhill; the loss of the batch before it. Raises TrainingError."""
+    """One step downhill; the loss of the batch before it. Raises TrainingError.
+
+    gradient:  a vector of the length of the parameters and its views, to be overwritten.
+    """
     left_out = masks(
         _rng(config, DROPPING, state.step),
         workspace,
@@ -322,9 +326,9 @@ def _descend(
         recurrent_shape=state.current.cell.W_hh.shape,
         recurrent_rate=config.recurrent_dropout,
     )
-    loss, gradient = network.loss_and_gradient(state.current, batch, workspace, left_out)
-    step, views = flat_views(gradient, config.dtype)
-    tree_map(np.copyto, views, gradient)
+    step, views = gradient
+    loss, leaves_of_step = network.loss_and_gradient(state.current, batch, workspace, left_out)
+    tree_map(np.copyto, views, leaves_of_step)
     _check_finite(loss + _squared_norm(step), state.step + 1, learning_rate)
     state.vector += optimizer.update(step, state.optimizer, state.vector)
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)

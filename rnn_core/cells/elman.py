@@ -56,13 +56,12 @@ def forward(
     hidden_size = len(b_h)
     recurrent = workspace.take("recurrent", batch.widest, hidden_size)
     h = workspace.take("h", batch.size, hidden_size)
-    np.take(W_xh, batch.tokens, axis=0, out=h, mode="clip")  # all time steps at once
-    h += b_h
+    np.take(W_xh + b_h, batch.tokens, axis=0, out=h, mode="clip")  # all time steps at once
     for step in batch.steps:
         h_t = h[step.rows]
         if step.previous is not None:
             before = h[step.previous]
-            h_t += batch.spread(step, np.matmul(before, W_hh, out=recurrent[: len(before)]), workspace)
+            h_t += batch.spread(step, np.dot(before, W_hh, out=recurrent[: len(before)]), workspace)
         np.tanh(h_t, out=h_t)
 
     def backprop(d_h: Floats) -> Parameters:
@@ -78,13 +77,14 @@ def forward(
             if step.previous is not None:
                 d_product_t = batch.collected(step, d_pre, d_product, workspace)
                 d_h_before = d_h[step.previous]
-                d_h_before += np.matmul(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
+                d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
         h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
+        d_W_xh = one_hot(batch.tokens, len(W_xh), workspace).T @ d_pre  # one product over all time steps
         return Parameters(
-            W_xh=one_hot(batch.tokens, len(W_xh), workspace).T @ d_pre,  # one product over all time steps
+            W_xh=d_W_xh,
             W_hh=h_followed.T @ d_product,
-            b_h=d_pre.sum(axis=0),
+            b_h=d_W_xh.sum(axis=0),  # every row reads one token
         )
 
     return h, backprop

@@ -65,8 +65,7 @@ def forward(
     recalled = workspace.take("recalled", *whole)  # h_{t-1} W_hh[2] + c_h
     h = workspace.take("h", *whole)
     h_before = workspace.take("h_before", *whole)
-    np.take(W_xh, batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
-    gates += b_h[:, np.newaxis]
+    np.take(W_xh + b_h[:, np.newaxis], batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
     recalled[:] = c_h
     for step in batch.steps:
         rows = step.rows

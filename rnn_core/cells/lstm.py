@@ -68,8 +68,7 @@ def forward(
     c = workspace.take("c", *whole)
     tanh_c = workspace.take("tanh_c", *whole)
     h = workspace.take("h", *whole)
-    np.take(W_xh, batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
-    gates += b_h[:, np.newaxis]
+    np.take(W_xh + b_h[:, np.newaxis], batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
     for step in batch.steps:
         rows = step.rows
         i, f, o, g = gates_t = gates[:, rows]

@@ -196,8 +196,8 @@ def test_a_used_workspace_gives_the_bits_of_a_fresh_one():
 def test_logits_of_any_size_give_the_same_loss(dtype, shift):
     rng = np.random.default_rng(8)
     logits = rng.integers(-8, 9, (7, 16)).astype(dtype)  # whole numbers: a shift loses no digit
-    counts = rng.integers(1, 4, 7)
-    targets = Wanted(np.arange(7), rng.integers(0, 16, 7), counts, counts)
+    counts = rng.integers(1, 4, 7).astype(np.float64)
+    targets = Wanted(np.arange(7), rng.integers(0, 16, 7), counts, counts, int(counts.sum()))
     expected, d_expected = cross_entropy(logits.copy(), targets, Workspace(dtype))
     loss, d_logits = cross_entropy(logits + dtype(shift), targets, Workspace(dtype))
     assert loss == pytest.approx(expected, rel=1e-5)
