@@ -1,10 +1,11 @@
 # make run      train on the bundled corpora and make names
 # make test     every check that a change has to pass
+# make bench    measure training beside PyTorch and JAX, on one core (docs/benchmarks.md)
 # make lock     pin the requirements anew, within pyproject.toml's bounds
 # make clean    remove the environment and the caches; the artifact store stays
 #
 # Both of the first make .venv when it is missing or the pinned requirements changed.
-# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make lock ARGS=--upgrade
+# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make bench ARGS="--cells gru"   make lock ARGS=--upgrade
 
 PYTHON ?= python3
 UV ?= uv
@@ -19,7 +20,7 @@ INSTALL_LOCKED := $(INSTALL) --require-hashes --only-binary=:all:
 
 unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it imports
 
-.PHONY: run test lock clean
+.PHONY: run test bench lock clean
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -30,6 +31,9 @@ test: .venv/ready-to-test
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest $(ARGS)
+
+bench: .venv-bench/ready
+	$(if $(shell command -v taskset),taskset --cpu-list 0) .venv-bench/bin/python -m benchmarks.training_speed $(ARGS)
 
 # A stamp is written last, so an installation that was broken off is begun again.
 .venv/locked: requirements/run.txt
@@ -51,6 +55,14 @@ test: .venv/ready-to-test
 	@$(INSTALL_LOCKED) -r requirements/test.txt
 	@touch $@
 
+# PyTorch and JAX stay out of .venv, and out of the pinned requirements.
+.venv-bench/ready: pyproject.toml
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet $$($(PYTHON) -c \
+	  'import shlex, tomllib; print(shlex.join(tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"]))' \
+	  | tr -d "'")
+	@touch $@
+
 # One version of a package for every Python where there is one, so that two Pythons make the same bytes.
 LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
   --only-binary :all: --no-annotate --custom-compile-command 'make lock' --quiet
@@ -61,5 +73,5 @@ lock:
 	$(LOCK) $(ARGS) --group dev --constraints requirements/run.txt --output-file requirements/test.txt
 
 clean:
-	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

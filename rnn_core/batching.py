@@ -101,39 +101,34 @@ class Batch(NamedTuple):
         return len(self.tokens)
 
     def spread(self, step: Step, values: Floats, workspace: Workspace) -> Floats:
-        """To each row of a step what belongs to the row it follows: (P, H) to (C, H)."""
+        """To each row of a step what belongs to the row it follows: (..., P, H) to (..., C, H)."""
         if step.branches is None:
             return values
         parents = step.branches.parents
-        spread = workspace.take("spread", len(parents), values.shape[1])
-        return np.take(values, parents, axis=0, out=spread, mode="clip")
+        spread = workspace.take("spread", *values.shape[:-2], len(parents), values.shape[-1])
+        return np.take(values, parents, axis=-2, out=spread, mode="clip")
 
     def for_followed(self, d_rows: Floats, workspace: Workspace, name: str) -> Floats:
-        """Where `collected` leaves its sums, (R, H). In a packed batch they are the rows themselves."""
+        """Where `collected` leaves its sums, (..., R, H). In a packed batch they are the rows themselves."""
         if not self.is_shared:
-            return d_rows[self.steps[0].rows.stop :]
-        return workspace.take(name, len(self.followed), d_rows.shape[1])
+            return d_rows[..., self.steps[0].rows.stop :, :]
+        return workspace.take(name, *d_rows.shape[:-2], len(self.followed), d_rows.shape[-1])
 
     def collected(self, step: Step, d_rows: Floats, out: Floats, workspace: Workspace) -> Floats:
-        """The way back of `spread`: sums over the rows of a step that follow the same row, (P, H).
+        """The way back of `spread`: sums over the rows of a step that follow the same row, (..., P, H).
 
-        d_rows:  (N, H), of which the rows of the step are read.
+        d_rows:  (..., N, H), of which the rows of the step are read.
         out:     from `for_followed`; the sums are put there.
         """
-        sums = out[step.reads]
+        sums = out[..., step.reads, :]
         if not self.is_shared:
             return sums
         if step.branches is None:
-            sums[...] = d_rows[step.rows]
+            sums[...] = d_rows[..., step.rows, :]
             return sums
-        _, first, others, forks, fork_of_other = step.branches
-        np.take(d_rows, first, axis=0, out=sums, mode="clip")
-        # A product of ones: quicker than np.add.at and np.add.reduceat, which go element by element.
-        ones = workspace.take("siblings", len(forks), len(others))
-        ones[:] = 0.0
-        ones[fork_of_other, np.arange(len(others))] = 1.0
-        rest = workspace.take("spread", len(others), d_rows.shape[1])
-        sums[forks] += ones @ np.take(d_rows, others, axis=0, out=rest, mode="clip")
+        planes = (d_rows, sums) if d_rows.ndim == 3 else ([d_rows], [sums])
+        for d_plane, sums_of_plane in zip(*planes, strict=True):
+            _sum_by_parent(step.branches, d_plane, sums_of_plane, workspace)
         return sums
 
 
@@ -198,10 +193,10 @@ class Stream(NamedTuple):
         np.not_equal(characters[:, 1:], characters[:, :-1], out=is_new[:, 1:])
         np.logical_or.accumulate(is_new, axis=0, out=is_new)
         inside = np.flatnonzero(time[:-1] < lengths)  # where a name has a character, step by step
-        characters, is_new = characters.ravel(), is_new.ravel()
+        flat, begins = characters.ravel(), is_new.ravel()
 
         # A row is a run of characters: it begins at the first name that has the prefix.
-        begins_row = is_new[inside]
+        begins_row = begins[inside]
         first_of_run = np.flatnonzero(begins_row)
         place = inside[first_of_run]
         step = place // width
@@ -214,13 +209,13 @@ class Stream(NamedTuple):
         rows[inside] = row_of_character
         step, reach, place = step[order], reach[order], place[order]
 
-        begins_wanted = is_new[inside + width]  # one step further
+        begins_wanted = begins[inside + width]  # one step further
         first_of_wanted = np.flatnonzero(begins_wanted)
         return Batch(
-            tokens=characters[place],
+            tokens=flat[place],
             wanted=Wanted(
                 rows=row_of_character[first_of_wanted],
-                tokens=characters[inside[first_of_wanted] + width],
+                tokens=flat[inside[first_of_wanted] + width],
                 counts=_run_lengths(first_of_wanted, len(inside)),
                 of_row=_run_lengths(first_of_run, len(inside))[order],
                 total=len(inside),
@@ -345,3 +340,14 @@ def _run_lengths(begins: Indices, total: int) -> npt.NDArray[np.float64]:
     np.subtract(begins[1:], begins[:-1], out=lengths[:-1])
     lengths[-1] = total - begins[-1]
     return lengths
+
+
+def _sum_by_parent(branches: Branches, d_rows: Floats, out: Floats, workspace: Workspace) -> None:
+    _, first, others, forks, fork_of_other = branches
+    np.take(d_rows, first, axis=0, out=out, mode="clip")
+    # A product with ones: quicker than np.add.at and np.add.reduceat, which go element by element.
+    ones = workspace.take("siblings", len(forks), len(others))
+    ones[:] = 0.0
+    ones[fork_of_other, np.arange(len(others))] = 1.0
+    rest = workspace.take("spread", len(others), d_rows.shape[1])
+    out[forks] += ones @ np.take(d_rows, others, axis=0, out=rest, mode="clip")

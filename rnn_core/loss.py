@@ -10,7 +10,7 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 6.2.2.3.
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching import Wanted
 
 SMALLEST_SUM = 1e-30  # a sum of exponentials below it has lost digits, or is zero
@@ -22,23 +22,30 @@ def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple
     logits:  (N, V) unnormalised log-probabilities. They may be shifted by a constant per row.
     """
     exponentials, sums = _exponentials(logits, workspace)
+    places = _places(logits, wanted)
     share = 1.0 / wanted.total
-    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted))
+    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted, places))
     d_logits = exponentials
     scale = (wanted.of_row * share).astype(logits.dtype)
     d_logits *= np.divide(scale, sums, out=scale)[:, np.newaxis]
-    d_logits[wanted.rows, wanted.tokens] -= (wanted.counts * share).astype(logits.dtype)
+    d_logits.reshape(-1)[places] -= (wanted.counts * share).astype(logits.dtype)
     return loss, d_logits
 
 
 def target_log_probabilities(logits: Floats, wanted: Wanted, workspace: Workspace) -> Floats:
     """(E,) the log-probability of each wanted character in nats. Shapes as in `cross_entropy`."""
     _, sums = _exponentials(logits, workspace)
-    return _of_wanted(logits, sums, wanted)
+    return _of_wanted(logits, sums, wanted, _places(logits, wanted))
 
 
-def _of_wanted(logits: Floats, sums: Floats, wanted: Wanted) -> Floats:
-    log_probabilities: Floats = logits[wanted.rows, wanted.tokens]
+def _places(logits: Floats, wanted: Wanted) -> Integers:
+    """(E,) where each wanted character lies in the flat logits: quicker than a pair of indices."""
+    places: Integers = wanted.rows * logits.shape[1] + wanted.tokens
+    return places
+
+
+def _of_wanted(logits: Floats, sums: Floats, wanted: Wanted, places: Integers) -> Floats:
+    log_probabilities: Floats = logits.reshape(-1)[places]
     log_probabilities -= np.log(sums)[wanted.rows]
     return log_probabilities
 

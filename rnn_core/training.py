@@ -28,9 +28,9 @@ from rnn_core.tree import flat_views, leaves, tree_map
 
 START, SHUFFLING, DROPPING = range(3)  # what a stream of random numbers is for
 
-# From this product of hidden size and batch size on, a step is quicker with shared prefixes. Below it,
-# finding them takes longer than computing them again. See docs/benchmarks.md.
-SHARING_PAYS = 8_192
+# From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
+# prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
+SHARING_PAYS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class TrainingConfig:
     def shares_prefixes(self) -> bool:
         """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
         if self.batches == "auto":
-            return self.hidden_size * self.batch_size >= SHARING_PAYS
+            return self.hidden_size**2 * self.batch_size >= SHARING_PAYS
         return self.batches == "shared"
 
 

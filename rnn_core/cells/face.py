@@ -46,7 +46,7 @@ def one_hot(tokens: Integers, vocabulary_size: int, workspace: Workspace) -> Flo
     """
     matrix = workspace.take("one_hot", len(tokens), vocabulary_size)
     matrix[:] = 0.0
-    matrix[np.arange(len(tokens)), tokens] = 1.0
+    matrix.reshape(-1)[np.arange(0, matrix.size, vocabulary_size) + tokens] = 1.0
     return matrix
 
 

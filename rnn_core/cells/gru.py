@@ -77,8 +77,9 @@ def forward(
             followed = h[step.previous]
             before[:] = batch.spread(step, followed, workspace)
             products = np.matmul(followed, W_hh, out=workspace.take("product", 3, *followed.shape))
-            for part, product in zip((r, z, recalled_t), products, strict=True):
-                part += batch.spread(step, product, workspace)
+            products = batch.spread(step, products, workspace)
+            gates_t[:2] += products[:2]
+            recalled_t += products[2]
         sigmoid(gates_t[:2])
         n += np.multiply(r, recalled_t, out=h_t)
         np.tanh(n, out=n)
@@ -104,9 +105,7 @@ def forward(
         W_hh_T = np.ascontiguousarray(W_hh.transpose(0, 2, 1))
         d_pre = d_r, d_z, d_recalled, d_n = workspace.take("d_pre", 4, *whole)
         d_kept = batch.for_followed(d_h, workspace, "d_kept")
-        d_products = [
-            batch.for_followed(d, workspace, f"d_product_{gate}") for gate, d in enumerate(d_pre[:3])
-        ]
+        d_products = batch.for_followed(d_pre[:3], workspace, "d_products")
         for step in reversed(batch.steps):
             rows = step.rows
             d_h_t, d_n_t = d_h[rows], d_n[rows]
@@ -118,10 +117,10 @@ def forward(
                 d_h_t *= z[rows]
                 d_h_before = d_h[step.previous]
                 d_h_before += batch.collected(step, d_h, d_kept, workspace)
-                product = workspace.take("product", *d_h_before.shape)
-                for d, d_product, W in zip(d_pre[:3], d_products, W_hh_T, strict=True):
-                    d_product_t = batch.collected(step, d, d_product, workspace)
-                    d_h_before += np.matmul(d_product_t, W, out=product)
+                d_products_t = batch.collected(step, d_pre[:3], d_products, workspace)
+                product = workspace.take("product", *d_products_t.shape)
+                for part in np.matmul(d_products_t, W_hh_T, out=product):
+                    d_h_before += part
         read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
         h_followed = workspace.take("rest", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")

@@ -1,8 +1,8 @@
 """Long short-term memory: beside h a memory c, which gates write, keep and show.
 
-    i_t = sigmoid(W_xh[0, token_t] + h_{t-1} W_hh[0] + b_h[0])    what is written
-    f_t = sigmoid(W_xh[1, token_t] + h_{t-1} W_hh[1] + b_h[1])    what is kept
-    o_t = sigmoid(W_xh[2, token_t] + h_{t-1} W_hh[2] + b_h[2])    what is shown
+    o_t = sigmoid(W_xh[0, token_t] + h_{t-1} W_hh[0] + b_h[0])    what is shown
+    i_t = sigmoid(W_xh[1, token_t] + h_{t-1} W_hh[1] + b_h[1])    what is written
+    f_t = sigmoid(W_xh[2, token_t] + h_{t-1} W_hh[2] + b_h[2])    what is kept
     g_t = tanh(W_xh[3, token_t] + h_{t-1} W_hh[3] + b_h[3])       what is new
     c_t = f_t * c_{t-1} + i_t * g_t
     h_t = o_t * tanh(c_t),   h and c before the first character are 0
@@ -26,7 +26,7 @@ KEEP = 1.0  # the bias that f starts from
 
 
 class Parameters(NamedTuple):
-    """A gradient is a `Parameters` as well. The first axis is write, keep, show, new."""
+    """A gradient is a `Parameters` as well. The first axis is show, write, keep, new."""
 
     W_xh: Floats  # (4, V, H)
     W_hh: Floats  # (4, H, H)
@@ -45,7 +45,7 @@ def shapes(vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]
 def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Parameters:
     """Random parameters to start from, in float64."""
     b_h = np.zeros((4, hidden_size))
-    b_h[1] = KEEP
+    b_h[2] = KEEP
     return Parameters(
         W_xh=rng.standard_normal((4, vocabulary_size, hidden_size)),
         W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(4)]),
@@ -71,7 +71,7 @@ def forward(
     np.take(W_xh + b_h[:, np.newaxis], batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
     for step in batch.steps:
         rows = step.rows
-        i, f, o, g = gates_t = gates[:, rows]
+        o, i, f, g = gates_t = gates[:, rows]
         c_before_t, c_t, tanh_c_t, h_t = c_before[rows], c[rows], tanh_c[rows], h[rows]
         if step.previous is None:
             c_before_t[:] = 0.0
@@ -79,8 +79,7 @@ def forward(
             followed = h[step.previous]
             c_before_t[:] = batch.spread(step, c[step.previous], workspace)
             products = np.matmul(followed, W_hh, out=workspace.take("product", 4, *followed.shape))
-            for gate, product in zip(gates_t, products, strict=True):
-                gate += batch.spread(step, product, workspace)
+            gates_t += batch.spread(step, products, workspace)
         sigmoid(gates_t[:3])
         np.tanh(g, out=g)
         np.multiply(i, g, out=c_t)
@@ -90,8 +89,8 @@ def forward(
 
     def backprop(d_h: Floats) -> Parameters:
         """From dL/dh, (N, H), which it consumes, to the gradient."""
-        i, f, o, g = gates
-        slopes = i_of_c, f_of_c, o_of_h, g_of_c = workspace.take("slopes", 4, *whole)
+        o, i, f, g = gates
+        slopes = o_of_h, i_of_c, f_of_c, g_of_c = workspace.take("slopes", 4, *whole)
         # How c changes with h_t, and the gates with either, for all time steps at once.
         np.subtract(1.0, gates[:3], out=slopes[:3])
         slopes[:3] *= gates[:3]
@@ -110,23 +109,23 @@ def forward(
         d_c = workspace.take("c", *whole)  # the memory is done with
         d_c[:] = 0.0
         d_kept = batch.for_followed(d_c, workspace, "d_kept")
-        d_products = [batch.for_followed(d, workspace, f"d_product_{gate}") for gate, d in enumerate(d_pre)]
+        d_products = batch.for_followed(d_pre, workspace, "d_products")
         for step in reversed(batch.steps):
             rows = step.rows
             d_h_t, d_c_t = d_h[rows], d_c[rows]
             c_of_h_t = c_of_h[rows]
             c_of_h_t *= d_h_t
             d_c_t += c_of_h_t
-            for d, d_above in zip(d_pre[:, rows], (d_c_t, d_c_t, d_h_t, d_c_t), strict=True):
-                d *= d_above
+            d_pre[0, rows] *= d_h_t
+            d_pre[1:, rows] *= d_c_t
             if step.previous is not None:
                 d_c_t *= f[rows]
                 d_c[step.previous] = batch.collected(step, d_c, d_kept, workspace)
                 d_h_before = d_h[step.previous]
-                product = workspace.take("product", *d_h_before.shape)
-                for d, d_product, W in zip(d_pre, d_products, W_hh_T, strict=True):
-                    d_product_t = batch.collected(step, d, d_product, workspace)
-                    d_h_before += np.matmul(d_product_t, W, out=product)
+                d_products_t = batch.collected(step, d_pre, d_products, workspace)
+                product = workspace.take("product", *d_products_t.shape)
+                for part in np.matmul(d_products_t, W_hh_T, out=product):
+                    d_h_before += part
         read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
         h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
@@ -150,7 +149,7 @@ def step(parameters: Parameters, tokens: Integers, state: State) -> State:
     """One character further, for names that are drawn: tokens (B,)."""
     W_xh, W_hh, b_h = parameters
     h, c = state
-    i, f, o, g = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
+    o, i, f, g = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
     gates += np.matmul(h, W_hh)
     sigmoid(gates[:3])
     np.tanh(g, out=g)

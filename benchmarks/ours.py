@@ -1,0 +1,38 @@
+"""rnn_core itself, with packed or with shared batches."""
+
+import numpy as np
+
+from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
+from rnn_core import network
+from rnn_core.arrays import Workspace
+from rnn_core.batching import alphabetical_places, ordered, small
+from rnn_core.optimizers import adam, chain, scale_by
+from rnn_core.schedules import constant
+from rnn_core.tree import flat_views, tree_map
+
+
+class Ours:
+    def __init__(self, start: Start, shared: bool) -> None:
+        self._start = start
+        self._shared = shared
+        self._lengths = small(-start.stream.rows)
+        self._places = small(alphabetical_places(start.names))
+        padded = network.padded(start.parameters)
+        self._vector, self._parameters = flat_views(padded, np.float32)
+        tree_map(np.copyto, self._parameters, padded)
+        self._optimizer = chain(adam(BETA_1, BETA_2, EPSILON), scale_by(constant(LEARNING_RATE)))
+        self._state = self._optimizer.init(self._vector)
+        self._gradient = flat_views(padded, np.float32)
+        self._workspace = Workspace(np.float32)
+
+    def step(self, batch: int) -> float:
+        stream, chosen = self._start.stream, self._start.batches[batch]
+        if self._shared:
+            laid_out = stream.shared(ordered(self._places, chosen))
+        else:
+            laid_out = stream.packed(ordered(self._lengths, chosen))
+        loss, gradient = network.loss_and_gradient(self._parameters, laid_out, self._workspace)
+        step, views = self._gradient
+        tree_map(np.copyto, views, gradient)
+        self._vector += self._optimizer.update(step, self._state, self._vector)
+        return loss
