@@ -31,8 +31,7 @@ class Ours:
             laid_out = stream.shared(ordered(self._places, chosen))
         else:
             laid_out = stream.packed(ordered(self._lengths, chosen))
-        loss, gradient = network.loss_and_gradient(self._parameters, laid_out, self._workspace)
         step, views = self._gradient
-        tree_map(np.copyto, views, gradient)
+        loss, _ = network.loss_and_gradient(self._parameters, laid_out, self._workspace, out=views)
         self._vector += self._optimizer.update(step, self._state, self._vector)
         return loss

@@ -58,10 +58,18 @@ def init(
 
 
 def loss_and_gradient(
-    parameters: Parameters, batch: Batch, workspace: Workspace | None = None, masks: Masks = NOTHING
+    parameters: Parameters,
+    batch: Batch,
+    workspace: Workspace | None = None,
+    masks: Masks = NOTHING,
+    out: Parameters | None = None,
 ) -> tuple[float, Parameters]:
-    """Mean loss in nats per character of the batch, and its gradient."""
+    """Mean loss in nats per character of the batch, and its gradient.
+
+    out:  arrays for the gradient; fresh ones without.
+    """
     workspace = workspace or Workspace(parameters.dtype)
+    gradient = out or tree_map(np.empty_like, parameters)
     cell = cells.of(parameters.cell)
     thinned = parameters.cell
     if masks.recurrent is not None:
@@ -73,16 +81,17 @@ def loss_and_gradient(
 
     nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
 
-    d_W_hy = shown.T @ d_logits
-    d_b_y = np.ones(len(h), h.dtype) @ d_logits  # many times quicker than a sum over the first axis
+    np.matmul(shown.T, d_logits, out=gradient.W_hy)
+    # A product with ones is many times quicker than a sum over the first axis.
+    np.matmul(np.ones(len(h), h.dtype), d_logits, out=gradient.b_y)
     d_h = workspace.take("d_h", *h.shape)
     np.matmul(d_logits, np.ascontiguousarray(parameters.W_hy.T), out=d_h)
     if masks.output is not None:
         d_h *= masks.output
-    d_cell = backprop(d_h)
+    backprop(d_h, gradient.cell)
     if masks.recurrent is not None:
-        d_cell.W_hh[...] *= masks.recurrent
-    return nats, Parameters(cell=d_cell, W_hy=d_W_hy, b_y=d_b_y)
+        gradient.cell.W_hh[...] *= masks.recurrent
+    return nats, gradient
 
 
 def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:

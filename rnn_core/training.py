@@ -16,7 +16,7 @@ import numpy.typing as npt
 from rnn_core import cells, network
 from rnn_core.arrays import Floats, Workspace
 from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches, small
-from rnn_core.dropout import masks
+from rnn_core.dropout import NOTHING, masks
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.optimizers import Optimizer, OptimizerState, adam, chain, clip_by_norm, decay, scale_by
@@ -318,17 +318,18 @@ def _descend(
 
     gradient:  a vector of the length of the parameters and its views, to be overwritten.
     """
-    left_out = masks(
-        _rng(config, DROPPING, state.step),
-        workspace,
-        output_shape=(batch.size, config.hidden_size),
-        output_rate=config.dropout,
-        recurrent_shape=state.current.cell.W_hh.shape,
-        recurrent_rate=config.recurrent_dropout,
-    )
+    left_out = NOTHING
+    if config.dropout or config.recurrent_dropout:
+        left_out = masks(
+            _rng(config, DROPPING, state.step),
+            workspace,
+            output_shape=(batch.size, config.hidden_size),
+            output_rate=config.dropout,
+            recurrent_shape=state.current.cell.W_hh.shape,
+            recurrent_rate=config.recurrent_dropout,
+        )
     step, views = gradient
-    loss, leaves_of_step = network.loss_and_gradient(state.current, batch, workspace, left_out)
-    tree_map(np.copyto, views, leaves_of_step)
+    loss, _ = network.loss_and_gradient(state.current, batch, workspace, left_out, out=views)
     _check_finite(loss + _squared_norm(step), state.step + 1, learning_rate)
     state.vector += optimizer.update(step, state.optimizer, state.vector)
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)

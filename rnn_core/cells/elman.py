@@ -64,8 +64,8 @@ def forward(
             h_t += batch.spread(step, np.dot(before, W_hh, out=recurrent[: len(before)]), workspace)
         np.tanh(h_t, out=h_t)
 
-    def backprop(d_h: Floats) -> Parameters:
-        """From dL/dh, (N, H), which it consumes, to the gradient."""
+    def backprop(d_h: Floats, gradient: Parameters) -> None:
+        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         slope = np.multiply(h, h, out=workspace.take("slope", *h.shape))
         np.subtract(1.0, slope, out=slope)  # of the tanh
         W_hh_T = np.ascontiguousarray(W_hh.T)
@@ -80,12 +80,10 @@ def forward(
                 d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
         h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        d_W_xh = one_hot(batch.tokens, len(W_xh), workspace).T @ d_pre  # one product over all time steps
-        return Parameters(
-            W_xh=d_W_xh,
-            W_hh=h_followed.T @ d_product,
-            b_h=d_W_xh.sum(axis=0),  # every row reads one token
-        )
+        read = one_hot(batch.tokens, len(W_xh), workspace)
+        np.matmul(read.T, d_pre, out=gradient.W_xh)  # one product over all time steps
+        np.matmul(h_followed.T, d_product, out=gradient.W_hh)
+        np.sum(gradient.W_xh, axis=0, out=gradient.b_h)  # every row reads one token
 
     return h, backprop
 

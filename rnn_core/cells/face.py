@@ -10,8 +10,8 @@ from rnn_core.batching import Batch
 
 CellParameters = TypeVar("CellParameters")
 
-Backprop: TypeAlias = Callable[[Floats], CellParameters]
-"""From dL/dh, (N, H), which it consumes, to the gradient."""
+Backprop: TypeAlias = Callable[[Floats, CellParameters], None]
+"""From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
 
 State: TypeAlias = tuple[Floats, ...]
 """Arrays of (B, H), one row per name. The output layer reads the first."""

@@ -87,8 +87,8 @@ def forward(
         h_t *= z
         h_t += n  # n + z (h_{t-1} - n)
 
-    def backprop(d_h: Floats) -> Parameters:
-        """From dL/dh, (N, H), which it consumes, to the gradient."""
+    def backprop(d_h: Floats, gradient: Parameters) -> None:
+        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         r, z, n = gates
         # How n and z change with h_t, and r with n, for all time steps at once.
         rest = np.subtract(1.0, z, out=workspace.take("rest", *whole))
@@ -121,16 +121,14 @@ def forward(
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
+        read = one_hot(batch.tokens, W_xh.shape[1], workspace)
         h_followed = workspace.take("rest", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        d_W_xh = np.stack([read @ d for d in (d_r, d_z, d_n)])  # products over all time steps
-        return Parameters(
-            W_xh=d_W_xh,
-            W_hh=np.stack([h_followed.T @ d_product for d_product in d_products]),
-            b_h=d_W_xh.sum(axis=1),  # every row reads one token
-            c_h=d_recalled.sum(axis=0),
-        )
+        for gate, d in enumerate((d_r, d_z, d_n)):
+            np.matmul(read.T, d, out=gradient.W_xh[gate])  # products over all time steps
+        np.matmul(h_followed.T, d_products, out=gradient.W_hh)
+        np.sum(gradient.W_xh, axis=1, out=gradient.b_h)  # every row reads one token
+        np.matmul(np.ones(batch.size, d_h.dtype), d_recalled, out=gradient.c_h)
 
     return h, backprop
 

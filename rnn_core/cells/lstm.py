@@ -87,8 +87,8 @@ def forward(
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o, tanh_c_t, out=h_t)
 
-    def backprop(d_h: Floats) -> Parameters:
-        """From dL/dh, (N, H), which it consumes, to the gradient."""
+    def backprop(d_h: Floats, gradient: Parameters) -> None:
+        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         o, i, f, g = gates
         slopes = o_of_h, i_of_c, f_of_c, g_of_c = workspace.take("slopes", 4, *whole)
         # How c changes with h_t, and the gates with either, for all time steps at once.
@@ -126,15 +126,12 @@ def forward(
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        read = one_hot(batch.tokens, W_xh.shape[1], workspace).T
+        read = one_hot(batch.tokens, W_xh.shape[1], workspace)
         h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        d_W_xh = np.stack([read @ d for d in d_pre])  # products over all time steps
-        return Parameters(
-            W_xh=d_W_xh,
-            W_hh=np.stack([h_followed.T @ d_product for d_product in d_products]),
-            b_h=d_W_xh.sum(axis=1),  # every row reads one token
-        )
+        np.matmul(read.T, d_pre, out=gradient.W_xh)  # products over all time steps
+        np.matmul(h_followed.T, d_products, out=gradient.W_hh)
+        np.sum(gradient.W_xh, axis=1, out=gradient.b_h)  # every row reads one token
 
     return h, backprop
 

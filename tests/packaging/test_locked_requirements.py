@@ -71,6 +71,13 @@ def test_a_lock_names_no_host_and_no_folder(lock, locks):
     assert not re.search(r"://|file:|@|\s[./~]", locks[lock])
 
 
+@pytest.mark.parametrize("lock", LOCKS)
+def test_what_we_are_measured_against_is_installed_for_the_measurement_alone(lock, locks, pyproject):
+    others = {Requirement(entry).name for entry in pyproject["dependency-groups"]["bench"]} - {"numpy"}
+    assert {"torch", "jax"} <= others
+    assert not others & set(versions(locks[lock]))
+
+
 def test_tests_run_with_the_versions_that_users_get(locks):
     running, testing = versions(locks["run.txt"]), versions(locks["test.txt"])
     assert {name: testing.get(name) for name in running} == running
