@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace, transposed
 from rnn_core.batching import Batch
 from rnn_core.cells.face import Backprop, State, one_hot, orthogonal
 
@@ -68,7 +68,7 @@ def forward(
         """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         slope = np.multiply(h, h, out=workspace.take("slope", *h.shape))
         np.subtract(1.0, slope, out=slope)  # of the tanh
-        W_hh_T = np.ascontiguousarray(W_hh.T)
+        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = d_h
         d_product = batch.for_followed(d_pre, workspace, "d_product")  # of h W_hh, for each row followed
         for step in reversed(batch.steps):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace, transposed
 from rnn_core.batching import Batch
 from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
 
@@ -102,7 +102,7 @@ def forward(
         r_of_n = recalled
         r_of_n *= r
         r_of_n *= np.subtract(1.0, r, out=rest)
-        W_hh_T = np.ascontiguousarray(W_hh.transpose(0, 2, 1))
+        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = d_r, d_z, d_recalled, d_n = workspace.take("d_pre", 4, *whole)
         d_kept = batch.for_followed(d_h, workspace, "d_kept")
         d_products = batch.for_followed(d_pre[:3], workspace, "d_products")

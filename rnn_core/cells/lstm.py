@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace, transposed
 from rnn_core.batching import Batch
 from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
 
@@ -104,7 +104,7 @@ def forward(
         np.multiply(tanh_c, tanh_c, out=c_of_h)
         np.subtract(1.0, c_of_h, out=c_of_h)
         c_of_h *= o
-        W_hh_T = np.ascontiguousarray(W_hh.transpose(0, 2, 1))
+        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = slopes  # each is multiplied by what it is the slope of, in its place
         d_c = workspace.take("c", *whole)  # the memory is done with
         d_c[:] = 0.0
