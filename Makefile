@@ -59,8 +59,7 @@ bench: .venv-bench/ready
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv --clear .venv-bench
 	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet $$($(PYTHON) -c \
-	  'import shlex, tomllib; print(shlex.join(tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"]))' \
-	  | tr -d "'")
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
 	@touch $@
 
 # One version of a package for every Python where there is one, so that two Pythons make the same bytes.
