@@ -1,24 +1,20 @@
 """The command line: `namewright run`, `init` and `server`."""
 
-import difflib
 import inspect
 import io
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.argument import ArgumentCollection
-from cyclopts.config import Dict, Env
+from cyclopts.config import Env
 
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
-from rnn_core.ranges import out_of_range
-from tasks import console, interruption, knobs, report_page, stages
+from tasks import console, interruption, knobs, pipeline_file, report_page, stages
 from tasks.config import RetrainConfig
 from tasks.planning import Plan
 from tasks.progress import Event, Finished, Listener
@@ -28,8 +24,6 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from tasks import server as prefect_server
 
-_PREFIX = "NAMEWRIGHT_"
-_PIPELINE_FILE = Path("pipeline.toml")
 _FLAT = Parameter(name="*")  # the fields are the options
 
 
@@ -39,65 +33,11 @@ def _version() -> str:
     return version("namewright")
 
 
-def _from_pipeline_file(called: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """What neither the command line nor the environment says, the pipeline file does."""
-    named = arguments.get("--config", None)
-    if named is None:  # a command that reads none
-        return
-    _refuse_unknown_variables(arguments)
-    file = Path(named.tokens[0].value) if named.tokens else _PIPELINE_FILE
-    if named.tokens or file.exists():
-        Dict(_tables(file), source=str(file.absolute()), use_commands_as_keys=False)(
-            called, commands, arguments
-        )
-    _refuse_fractions(arguments)
-
-
-def _tables(file: Path) -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as refusal:
-        fault, fix = refusal.strerror, "write one: namewright init"
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        fault, fix = str(wrong), "mend that line; namewright init writes a file to compare with."
-    else:
-        for name in tables:
-            if name in app:  # cyclopts would take it for the section of a command
-                raise ConfigError(
-                    "config.option", f'Unknown option: "[{name}]" from {file}.', fix="take it out."
-                )
-        return tables
-    raise ConfigError("config.file", f"the pipeline file cannot be read: {fault}", where=str(file), fix=fix)
-
-
-def _refuse_fractions(arguments: ArgumentCollection) -> None:
-    """cyclopts rounds 1.5 to a whole number, without a word."""
-    for argument in arguments:
-        for token in argument.tokens if argument.hint in (int, int | None) else ():
-            if "." in token.value:
-                raise out_of_range(token.keyword or argument.name, "a whole number", token.value)
-
-
-def _refuse_unknown_variables(arguments: ArgumentCollection) -> None:
-    """A misspelt variable would change nothing, without a word."""
-    known = [_variable(name) for argument in arguments for name in argument.names if "*" not in name]
-    for name, value in os.environ.items():
-        if name.startswith(_PREFIX) and name not in known:
-            nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
-            raise ConfigError("config.variable", f"{name} sets no knob", fix=f"did you mean {nearest}?")
-        if name.startswith(_PREFIX) and not value:
-            raise ConfigError("config.variable", f"{name} is empty", fix="give it a value, or unset it.")
-
-
-def _variable(option: str) -> str:
-    return _PREFIX + option.lstrip("-").upper().replace(".", "_").replace("-", "_")
-
-
 app = App(
     name="namewright",
     help="Learn what names sound like from lists of names, and make new ones.",
     version=_version,
-    config=(Env(_PREFIX, command=False), _from_pipeline_file),
+    config=(Env(pipeline_file.PREFIX, command=False), pipeline_file.from_file),
 )
 
 
@@ -112,8 +52,8 @@ def _with_knobs(command: Callable[..., None]) -> Callable[..., None]:
 @_with_knobs
 def run(
     *,
-    pipeline_file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # _from_pipeline_file
-    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),  # frozen
+    file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
+    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),
     settings: Annotated[Settings, _FLAT] = Settings(),
     engine: Literal["prefect", "plain"] = "prefect",
     dry_run: bool = False,
@@ -122,7 +62,7 @@ def run(
 
     Parameters
     ----------
-    pipeline_file
+    file
         Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
     engine
         Who runs the stages: Prefect, which records them in its UI, or this process alone.
@@ -187,7 +127,7 @@ def _summarise(shown: console.Console, settings: Settings, finished: list[Finish
 
 
 @app.command
-def init(*, file: Path = _PIPELINE_FILE) -> None:
+def init(*, file: Path = pipeline_file.DEFAULT) -> None:
     """Write a pipeline.toml with every knob at its default, and what it does.
 
     Parameters
