@@ -1,6 +1,6 @@
 # make run      train on the bundled corpora and make names
 # make test     every check that a change has to pass
-# make bench    measure training beside PyTorch and JAX, on one core (docs/benchmarks.md)
+# make bench    measure training beside PyTorch and JAX, on one core; what came out is in docs/benchmarks.md
 # make lock     pin the requirements anew, within pyproject.toml's bounds
 # make clean    remove the environment and the caches; the artifact store stays
 #

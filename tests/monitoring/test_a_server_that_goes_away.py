@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,23 @@ import small_flow
 
 from artifacts.store import Store
 from tasks import server
+
+
+@contextmanager
+def counting_run(store: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A run in the middle of its stage `counting`."""
+    with subprocess.Popen(
+        [sys.executable, small_flow.__file__, str(store), *arguments],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout
+        for line in run.stdout:
+            if line.startswith("Progress"):
+                break
+        yield run
 
 
 def killed_in_the_middle(home: Path, store: Path, *arguments: str) -> tuple[int, str, float]:
@@ -23,16 +42,7 @@ def killed_in_the_middle(home: Path, store: Path, *arguments: str) -> tuple[int,
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(home))
         started = server.start(port, say=lambda _text: None)
-        with subprocess.Popen(
-            [sys.executable, small_flow.__file__, str(store), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as run:
-            assert run.stdout
-            for line in run.stdout:
-                if line.startswith("Progress"):
-                    break
+        with counting_run(store, *arguments) as run:
             os.kill(started.pid, signal.SIGKILL)
             killed = time.monotonic()
             _, errors = run.communicate(timeout=100)
@@ -61,17 +71,7 @@ def test_a_stage_that_fails_is_the_error_even_if_the_server_died_as_well(tmp_pat
 def test_a_run_in_prefect_hears_who_asks_it_to_stop(
     number: signal.Signals, tmp_path: Path, prefect_url: str
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, small_flow.__file__, str(tmp_path)],
-        env={**os.environ, "PREFECT_API_URL": prefect_url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stdout
-        for line in run.stdout:
-            if line.startswith("Progress"):
-                break
+    with counting_run(tmp_path, PREFECT_API_URL=prefect_url) as run:
         run.send_signal(number)
         _, errors = run.communicate(timeout=60)
     assert run.returncode == 128 + number
