@@ -11,11 +11,10 @@ _POLL_SECONDS = 0.1
 
 @contextlib.contextmanager
 def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock at `path`.
+    """Hold the lock at `path`, in a folder that is there.
 
     waiting:  called again and again while someone else holds it; it may raise to give up.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its holder
     while True:
         try:

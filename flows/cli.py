@@ -43,7 +43,7 @@ app = App(
 
 def _with_knobs(command: Callable[..., None]) -> Callable[..., None]:
     """What the configuration's own docstrings say of each knob, into the command's."""
-    listed = knobs.documented("config", RetrainConfig) + knobs.documented("settings", Settings)
+    listed = knobs.documented("config", RetrainConfig()) + knobs.documented("settings", Settings())
     command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
     return command
 
@@ -137,7 +137,7 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
     """
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(knobs.as_toml(RetrainConfig))
+            opened.write(knobs.as_toml(RetrainConfig()))
     except FileExistsError as refusal:
         raise ConfigError(
             "config.exists", "the file is there already", where=str(file), fix="name another with --file."

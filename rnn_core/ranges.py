@@ -33,7 +33,7 @@ def check_share(knob: str, value: object) -> None:
 def check_choice(knob: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises ConfigError unless `value` is one of the choices."""
     if value not in choices:
-        raise out_of_range(knob, " or ".join(choices), value)
+        raise out_of_range(knob, f"{', '.join(choices[:-1])} or {choices[-1]}", value)
 
 
 def out_of_range(knob: str, allowed: str, value: object) -> ConfigError:

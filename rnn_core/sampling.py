@@ -67,7 +67,10 @@ def blocks(parameters: network.Parameters, config: SamplingConfig) -> Iterator[D
 
 def joined(drawn: Iterable[Drawn]) -> Drawn:
     parts = list(drawn)
-    return _joined([names for names, _ in parts]), np.concatenate([np.zeros(0), *(p for _, p in parts)])
+    lengths = np.concatenate([np.zeros(0, np.int64), *(names.lengths for names, _ in parts)])
+    tokens = np.concatenate([np.zeros(0, np.int32), *(names.tokens for names, _ in parts)])
+    names = EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))
+    return names, np.concatenate([np.zeros(0), *(log_probabilities for _, log_probabilities in parts)])
 
 
 def capitalised(name: str) -> str:
@@ -139,9 +142,3 @@ def _log_softmax(logits: Floats) -> Floats:
         )
     logits -= np.log(sums)
     return logits
-
-
-def _joined(parts: list[EncodedNames]) -> EncodedNames:
-    lengths = np.concatenate([np.zeros(0, np.int64), *(part.lengths for part in parts)])
-    tokens = np.concatenate([np.zeros(0, np.int32), *(part.tokens for part in parts)])
-    return EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))

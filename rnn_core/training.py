@@ -20,7 +20,7 @@ from rnn_core.dropout import NOTHING, masks
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.optimizers import Optimizer, OptimizerState, adam, chain, clip_by_norm, decay, scale_by
-from rnn_core.ranges import check_at_least_0, check_positive, check_share, check_whole, out_of_range
+from rnn_core.ranges import check_at_least_0, check_choice, check_positive, check_share, check_whole
 from rnn_core.restoring import check_arrays, no_checkpoint
 from rnn_core.schedules import Schedule, warmup_then_cosine
 from rnn_core.scoring import check_tokens, stream_cross_entropy
@@ -89,10 +89,8 @@ class TrainingConfig:
         for name in ("warmup", "dropout", "recurrent_dropout"):
             check_share(f"training.{name}", getattr(self, name))
         check_at_least_0("training.weight_decay", self.weight_decay)
-        if self.dtype not in ("float32", "float64"):
-            raise out_of_range("training.dtype", "float32 or float64", self.dtype)
-        if self.batches not in ("auto", "packed", "shared"):
-            raise out_of_range("training.batches", "auto, packed or shared", self.batches)
+        check_choice("training.dtype", self.dtype, ("float32", "float64"))
+        check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
 
     @property
     def shares_prefixes(self) -> bool:

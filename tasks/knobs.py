@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 _ENTRY = re.compile(r"^(?P<names>\w+(?:, \w+)*):\s+(?P<text>.*)$")
@@ -27,44 +27,41 @@ def descriptions(dataclass: type) -> dict[str, str]:
     return said
 
 
-def documented(prefix: str, dataclass: type) -> str:
+def documented(prefix: str, config: Any) -> str:
     """Every knob below `prefix` as an entry of a NumPy docstring, for the command line to show."""
-    said = descriptions(dataclass)
+    said = descriptions(type(config))
     entries = []
-    for knob in fields(dataclass):
-        name, value = f"{prefix}.{knob.name}", default(knob)
+    for name, value in _values(config).items():
         if is_dataclass(value):
-            entries.append(documented(name, type(value)))
-        elif knob.name in said:
-            entries.append(f"{name}\n    {said[knob.name][:1].upper()}{said[knob.name][1:]}\n")
+            entries.append(documented(f"{prefix}.{name}", value))
+        elif name in said:
+            entries.append(f"{prefix}.{name}\n    {said[name][:1].upper()}{said[name][1:]}\n")
     return "".join(entries)
 
 
-def default(knob: Field[Any]) -> Any:
-    return knob.default if knob.default_factory is MISSING else knob.default_factory()
+def as_toml(config: Any) -> str:
+    """A pipeline.toml with every knob as it stands in `config`, and what it does above it."""
+    return "\n".join(_lines(config)) + "\n"
 
 
-def as_toml(dataclass: type) -> str:
-    """A pipeline.toml with every knob at its default and what it does above it."""
-    return (
-        "\n".join(_lines(dataclass, default_of={knob.name: default(knob) for knob in fields(dataclass)}))
-        + "\n"
-    )
-
-
-def _lines(dataclass: type, default_of: dict[str, Any]) -> Iterator[str]:
-    said = descriptions(dataclass)
-    nested = {name: value for name, value in default_of.items() if is_dataclass(value)}
-    listed = {name: value for name, value in default_of.items() if name == "sources"}
-    for name, value in default_of.items():
-        if name not in nested and name not in listed:
+def _lines(config: Any) -> Iterator[str]:
+    said, values = descriptions(type(config)), _values(config)
+    sections = {name: value for name, value in values.items() if is_dataclass(value)}
+    sources = values.pop("sources", ())
+    for name, value in values.items():
+        if name not in sections:
             yield from _knob(name, value, said.get(name, ""))
-    for value in listed.get("sources", ()):
-        yield from ("", "[[source]]", *_knob("name", value.name, ""), *_knob("path", value.path, ""))
-        yield from _knob("limit", value.limit, "")
-    for name, value in nested.items():
+    for source in sources:
+        yield from ("", "[[source]]")
+        for name, value in _values(source).items():
+            yield from _knob(name, value, "")
+    for name, section in sections.items():
         yield from ("", f"[{name}]")
-        yield from _lines(type(value), {knob.name: getattr(value, knob.name) for knob in fields(value)})
+        yield from _lines(section)
+
+
+def _values(config: Any) -> dict[str, Any]:
+    return {knob.name: getattr(config, knob.name) for knob in fields(config)}
 
 
 def _knob(name: str, value: Any, text: str) -> Iterator[str]:
