@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core import cells, loss
-from rnn_core.arrays import Floats, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Cell
+from rnn_core.cells.face import Cell, State
 from rnn_core.dropout import NOTHING, Masks
 from rnn_core.errors import DataError
 from rnn_core.tree import tree_map
@@ -92,6 +92,17 @@ def loss_and_gradient(
     if masks.recurrent is not None:
         gradient.cell.W_hh[...] *= masks.recurrent
     return nats, gradient
+
+
+def initial_state(parameters: Parameters, count: int) -> State:
+    """What `count` names start from."""
+    return cells.of(parameters.cell).initial_state(parameters.cell, count)
+
+
+def step(parameters: Parameters, tokens: Integers, state: State) -> tuple[Floats, State]:
+    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next state."""
+    state = cells.of(parameters.cell).step(parameters.cell, tokens, state)
+    return state[0] @ parameters.W_hy + parameters.b_y, state
 
 
 def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:

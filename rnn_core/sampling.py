@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core import cells, network
+from rnn_core import network
 from rnn_core.arrays import Floats
 from rnn_core.errors import TrainingError
 from rnn_core.names import EncodedNames
@@ -81,18 +81,17 @@ def capitalised(name: str) -> str:
 def _block(parameters: network.Parameters, config: SamplingConfig, number: int, size: int) -> Drawn:
     """The first `size` names of a block. The whole block is drawn all the same: rounding in a product may
     depend on how many rows it has."""
-    cell, W_hy, b_y = network.padded(parameters)
-    module = cells.of(cell)
+    wide = network.padded(parameters)
     rng = np.random.Generator(np.random.Philox(key=np.array([config.seed, number], dtype=np.uint64)))
     characters = np.zeros((BLOCK, config.max_length), dtype=np.int32)
     lengths = np.zeros(BLOCK, dtype=np.int64)
     log_probabilities = np.zeros(BLOCK)
     running = np.arange(BLOCK)  # the names that have not ended
     tokens = np.full(BLOCK, END_TOKEN)
-    state = module.initial_state(cell, BLOCK)
+    state = network.initial_state(wide, BLOCK)
     for position in range(config.max_length + 1):
-        state = module.step(cell, tokens, state)
-        log_p = _log_softmax((state[0] @ W_hy + b_y)[:, : parameters.vocabulary_size])
+        logits, state = network.step(wide, tokens, state)
+        log_p = _log_softmax(logits[:, : parameters.vocabulary_size])
         chances = rng.random(BLOCK)[running]  # one for every name at every position, needed or not
         if position < config.max_length:
             tokens = _drawn(log_p, chances, config.temperature, may_end=position > 0)
