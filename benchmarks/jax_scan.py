@@ -57,7 +57,7 @@ _CELLS = {"elman": _elman, "gru": _gru, "lstm": _lstm}
 
 
 def _loss(parameters: Any, cell: str, tokens: Any, targets: Any) -> Any:
-    of_cell, W_hy, b_y = parameters
+    (of_cell,), W_hy, b_y = parameters
     zeros = jnp.zeros((tokens.shape[1], len(W_hy)), W_hy.dtype)
 
     def advance(state: Any, token: Any) -> Any:

@@ -16,7 +16,7 @@ class Looped(nn.Module):
     def __init__(self, start: Start) -> None:
         super().__init__()
         self._start = start
-        cell, W_hy, b_y = start.parameters
+        (cell,), W_hy, b_y = start.parameters
         self._embedding = nn.Embedding.from_pretrained(torch.from_numpy(start.embedding.copy()), freeze=False)
         self._output = _linear(W_hy, b_y)
         self._hidden_size = len(W_hy)

@@ -48,7 +48,7 @@ class PyTorch:
         return loss.item()
 
     def _load(self, start: Start) -> None:
-        cell, W_hy, b_y = start.parameters
+        (cell,), W_hy, b_y = start.parameters
         layer = self._layer
         with torch.no_grad():
             layer.weight_ih_l0.copy_(_stacked(cell.W_xh, start.cell).T)

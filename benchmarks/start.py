@@ -14,7 +14,7 @@ EMBEDDING_SIZE = 64  # of the module that looks its inputs up in an embedding fi
 
 
 class Start(NamedTuple):
-    """parameters.cell.W_xh is `embedding` times `W_x`, so that one more layer begins with the same loss.
+    """parameters.layers[0].W_xh is `embedding` times `W_x`, so that one more layer begins with the same loss.
 
     batches:    the chosen names of every batch, longest first.
     embedding:  (V, E).
@@ -66,7 +66,7 @@ def start(
     W_x = rng.standard_normal((*initial.W_xh.shape[:-2], EMBEDDING_SIZE, hidden_size))
     initial = initial._replace(W_xh=embedding @ W_x)
     W_hy = 0.5 * rng.standard_normal((hidden_size, vocabulary_size)) / np.sqrt(hidden_size)
-    parameters = network.Parameters(initial, W_hy, np.zeros(vocabulary_size))
+    parameters = network.Parameters((initial,), W_hy, np.zeros(vocabulary_size))
     return Start(cell, names, stream, batches, _float32(parameters), *_float32((embedding, W_x)))
 
 

@@ -40,6 +40,7 @@ class Workspace:
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self._pools: dict[str, Floats] = {}
+        self._inner: dict[int, Workspace] = {}
 
     def take(self, name: str, *shape: int) -> Floats:
         """An uninitialised array of this shape."""
@@ -48,3 +49,7 @@ class Workspace:
         if pool is None or pool.size < size:
             pool = self._pools[name] = aligned(size + size // 8, self.dtype)
         return pool[:size].reshape(shape)
+
+    def inner(self, number: int) -> "Workspace":
+        """One of its own for each number, the same every time."""
+        return self._inner.setdefault(number, Workspace(self.dtype))

@@ -31,30 +31,16 @@ class Masks(NamedTuple):
 NOTHING = Masks()
 
 
-def mask(rng: np.random.Generator, rate: float, out: Floats) -> Floats:
-    """Fills `out` with 0 (with probability `rate`) and 1 / (1 - rate)."""
+def mask(
+    rng: np.random.Generator, rate: float, workspace: Workspace, name: str, *shape: int
+) -> Floats | None:
+    """An array of the workspace: 0 with probability `rate`, 1 / (1 - rate) elsewhere. None if that is 0."""
+    if not rate:
+        return None
+    out = workspace.take(name, *shape)
     words = rng.integers(1 << 64, size=-(-out.size // 4), dtype=np.uint64)  # six times faster than rng.bytes
     drawn = words.view(np.uint16)[: out.size].reshape(out.shape)
     dropped = min(round(rate * LEVELS), LEVELS - 1)
     np.greater_equal(drawn, dropped, out=out, casting="unsafe")
     out *= LEVELS / (LEVELS - dropped)
     return out
-
-
-def masks(
-    rng: np.random.Generator,
-    workspace: Workspace,
-    output_shape: tuple[int, ...],
-    output_rate: float,
-    recurrent_shape: tuple[int, ...],
-    recurrent_rate: float,
-) -> Masks:
-    """Fresh masks, in the workspace."""
-
-    def fresh(name: str, shape: tuple[int, ...], rate: float) -> Floats | None:
-        return mask(rng, rate, workspace.take(name, *shape)) if rate else None
-
-    return Masks(
-        output=fresh("output_mask", output_shape, output_rate),
-        recurrent=fresh("recurrent_mask", recurrent_shape, recurrent_rate),
-    )

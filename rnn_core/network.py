@@ -1,13 +1,16 @@
-"""A cell with an output layer: the probability of every next character.
+"""Layers of a cell with an output layer: the probability of every next character.
 
-    h_t = cell(token_t, h_{t-1})
+    h_t = cell(token_t, h_{t-1}), and with more layers each reads what the one below shows
     P(token_{t+1} | token_0 ... token_t) = softmax(h_t W_hy + b_y)
 
 A name begins with the end token as its first input and a hidden state of zero, and ends with the end token
-as its last target.
+as its last target. So the end token is read before the first character and nowhere else: its row of W_xh,
+and what the first layer makes of it, is learned for this place alone. It is the learned initial state.
 """
 
-from collections.abc import Mapping
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +19,8 @@ import numpy.typing as npt
 from rnn_core import cells, loss
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Cell, State
+from rnn_core.cells.face import Backprop, Cell, State
+from rnn_core.cells.inputs import Characters, Inputs, States
 from rnn_core.dropout import NOTHING, Masks
 from rnn_core.errors import DataError
 from rnn_core.tree import tree_map
@@ -28,9 +32,14 @@ MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole ve
 class Parameters(NamedTuple):
     """A gradient is a `Parameters` as well: same fields, same shapes."""
 
-    cell: Any  # the Parameters of one of rnn_core.cells
+    layers: tuple[Any, ...]  # the Parameters of one of rnn_core.cells each; the first reads the characters
     W_hy: Floats  # (H, V) hidden to output
     b_y: Floats  # (V,)
+
+    @property
+    def cell(self) -> Cell:
+        """All layers are of the same."""
+        return cells.of(self.layers[0])
 
     @property
     def hidden_size(self) -> int:
@@ -46,14 +55,22 @@ class Parameters(NamedTuple):
 
 
 def init(
-    rng: np.random.Generator, cell: str, vocabulary_size: int, hidden_size: int, dtype: npt.DTypeLike
+    rng: np.random.Generator,
+    cell: str,
+    vocabulary_size: int,
+    hidden_size: int,
+    dtype: npt.DTypeLike,
+    layers: int = 1,
 ) -> Parameters:
     """Random parameters to start from. W_hy is zero, so that an untrained network favours nothing."""
-    parameters = Parameters(
-        cell=cells.by_name(cell).init(rng, vocabulary_size, hidden_size),
-        W_hy=np.zeros((hidden_size, vocabulary_size)),
-        b_y=np.zeros(vocabulary_size),
-    )
+    module = cells.by_name(cell)
+    stack = [module.init(rng, vocabulary_size, hidden_size)]
+    for _ in range(layers - 1):
+        layer = module.init(rng, hidden_size, hidden_size)
+        stack.append(
+            layer._replace(W_xh=layer.W_xh / math.sqrt(hidden_size))
+        )  # it sums H values, not one row
+    parameters = Parameters(tuple(stack), np.zeros((hidden_size, vocabulary_size)), np.zeros(vocabulary_size))
     return tree_map(lambda leaf: leaf.astype(dtype), parameters)
 
 
@@ -61,54 +78,93 @@ def loss_and_gradient(
     parameters: Parameters,
     batch: Batch,
     workspace: Workspace | None = None,
-    masks: Masks = NOTHING,
+    masks: Sequence[Masks] = (),
     out: Parameters | None = None,
 ) -> tuple[float, Parameters]:
     """Mean loss in nats per character of the batch, and its gradient.
 
-    out:  arrays for the gradient; fresh ones without.
+    masks:  one for each layer, or none to leave nothing out.
+    out:    arrays for the gradient; fresh ones without.
     """
     workspace = workspace or Workspace(parameters.dtype)
     gradient = out or tree_map(np.empty_like, parameters)
-    cell = cells.of(parameters.cell)
-    thinned = parameters.cell
-    if masks.recurrent is not None:
-        thinned = thinned._replace(W_hh=thinned.W_hh * masks.recurrent)
-    h, backprop = cell.forward(thinned, batch, workspace)
-    shown = h
-    if masks.output is not None:
-        shown = np.multiply(h, masks.output, out=workspace.take("shown", *h.shape))
+    shown, backprop = _forward(parameters, batch, workspace, masks)
 
     nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
 
     np.matmul(shown.T, d_logits, out=gradient.W_hy)
     # A product with ones is many times quicker than a sum over the first axis.
-    np.matmul(np.ones(len(h), h.dtype), d_logits, out=gradient.b_y)
-    d_h = workspace.take("d_h", *h.shape)
-    np.matmul(d_logits, np.ascontiguousarray(parameters.W_hy.T), out=d_h)
-    if masks.output is not None:
-        d_h *= masks.output
-    backprop(d_h, gradient.cell)
-    if masks.recurrent is not None:
-        gradient.cell.W_hh[...] *= masks.recurrent
+    np.matmul(np.ones(len(shown), shown.dtype), d_logits, out=gradient.b_y)
+    d_shown = workspace.take("d_h", *shown.shape)
+    np.matmul(d_logits, np.ascontiguousarray(parameters.W_hy.T), out=d_shown)
+    backprop(d_shown, gradient.layers)
     return nats, gradient
-
-
-def initial_state(parameters: Parameters, count: int) -> State:
-    """What `count` names start from."""
-    return cells.of(parameters.cell).initial_state(parameters.cell, count)
-
-
-def step(parameters: Parameters, tokens: Integers, state: State) -> tuple[Floats, State]:
-    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next state."""
-    state = cells.of(parameters.cell).step(parameters.cell, tokens, state)
-    return state[0] @ parameters.W_hy + parameters.b_y, state
 
 
 def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:
     """(E,) the log-probability, in nats, of each of `batch.wanted`."""
-    h, _ = cells.of(parameters.cell).forward(parameters.cell, batch, workspace)
+    h, _ = _forward(parameters, batch, workspace, masks=())
     return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.wanted, workspace)
+
+
+def initial_state(parameters: Parameters, count: int) -> State:
+    """What `count` names start from: the arrays of every layer, one layer after another."""
+    states = (parameters.cell.initial_state(layer, count) for layer in parameters.layers)
+    return tuple(itertools.chain.from_iterable(states))
+
+
+def step(parameters: Parameters, tokens: Integers, state: State) -> tuple[Floats, State]:
+    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next state."""
+    first, *others = parameters.layers
+    x = first.W_xh[..., tokens, :] + first.b_h[..., np.newaxis, :]
+    arrays = len(state) // len(parameters.layers)
+    following = parameters.cell.step(first, x, state[:arrays])
+    for number, layer in enumerate(others, start=1):
+        below = following[-arrays]
+        x = np.matmul(below, layer.W_xh) + layer.b_h[..., np.newaxis, :]
+        following += parameters.cell.step(layer, x, state[number * arrays :][:arrays])
+    return following[-arrays] @ parameters.W_hy + parameters.b_y, following
+
+
+def _forward(
+    parameters: Parameters, batch: Batch, workspace: Workspace, masks: Sequence[Masks]
+) -> tuple[Floats, Backprop[tuple[Any, ...]]]:
+    """What the last layer shows, (N, H), and the way back through all of them."""
+    inputs: list[Inputs] = [Characters(batch.tokens, workspace)]
+    ways_back = []
+    for number, layer in enumerate(parameters.layers):
+        own = workspace.inner(number)
+        left_out = masks[number] if masks else NOTHING
+        shown, way_back = _layer_forward(parameters.cell, layer, inputs[number], batch, own, left_out)
+        inputs.append(States(shown, own))
+        ways_back.append(way_back)
+
+    def backprop(d_shown: Floats, gradients: tuple[Any, ...]) -> None:
+        for number in reversed(range(len(gradients))):
+            ways_back[number](d_shown, gradients[number])
+            d_shown = inputs[number].d_read
+
+    return shown, backprop
+
+
+def _layer_forward(
+    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, left_out: Masks
+) -> tuple[Floats, Backprop[Any]]:
+    """What one layer shows, (N, H), without what is left out of it, and the way back."""
+    if left_out.recurrent is not None:
+        layer = layer._replace(W_hh=layer.W_hh * left_out.recurrent)
+    shown, cell_backprop = cell.forward(layer, inputs, batch, workspace)
+    if left_out.output is not None:
+        shown = np.multiply(shown, left_out.output, out=workspace.take("shown", *shown.shape))
+
+    def backprop(d_shown: Floats, gradient: Any) -> None:
+        if left_out.output is not None:
+            d_shown *= left_out.output
+        cell_backprop(d_shown, gradient)
+        if left_out.recurrent is not None:
+            gradient.W_hh[...] *= left_out.recurrent
+
+    return shown, backprop
 
 
 def _logits(parameters: Parameters, h: Floats, workspace: Workspace) -> Floats:
@@ -135,7 +191,7 @@ def unpadded(parameters: Parameters, vocabulary_size: int) -> Parameters:
 
 
 def to_arrays(parameters: Parameters) -> dict[str, Floats]:
-    """Every parameter under its name, those of the cell as `elman.W_hh`; copies."""
+    """Every parameter under its name, those of a layer as `elman.0.W_hh`; copies."""
     return {name: leaf.copy() for name, leaf in _named(parameters).items()}
 
 
@@ -145,14 +201,14 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
     Raises DataError for arrays that are no network: names missing or unknown, shapes that do not fit
     together, a type other than float32 or float64, more than one type, a value that is not finite.
     """
-    cell = _cell_of(arrays)
+    cell, layers = _stack_of(arrays)
     for name in ("W_hy", "b_y"):
         if name not in arrays:
             raise _refused("an array is missing", name, f"names {', '.join(sorted(arrays))}")
     if arrays["W_hy"].ndim != 2 or min(arrays["W_hy"].shape) < 1 or arrays["W_hy"].shape[1] < 2:
         wanted = "W_hy is hidden size by vocabulary size, which is 2 or more"
         raise _refused(wanted, "W_hy", f"shape {arrays['W_hy'].shape}")
-    expected = _shapes(cell, *arrays["W_hy"].shape)
+    expected = _shapes(cell, layers, *arrays["W_hy"].shape)
     if set(arrays) != set(expected):
         differing = ", ".join(sorted(set(arrays) ^ set(expected)))
         raise _refused("arrays are missing, or unknown", differing, f"names {', '.join(sorted(arrays))}")
@@ -167,7 +223,7 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
             raise _refused(f"its type should be {dtype}, as W_hy's", name, f"type {array.dtype}")
         if not np.isfinite(array).all():
             raise _refused("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
-    return _assembled(cell, arrays)
+    return _assembled(cell, layers, arrays)
 
 
 def matrices(parameters: Parameters) -> list[Floats]:
@@ -176,35 +232,40 @@ def matrices(parameters: Parameters) -> list[Floats]:
 
 
 def _named(parameters: Parameters) -> dict[str, Floats]:
-    cell = cells.of(parameters.cell)
-    of_cell = zip(_fields(cell), parameters.cell, strict=True)
-    return {**dict(of_cell), "W_hy": parameters.W_hy, "b_y": parameters.b_y}
-
-
-def _assembled(cell: Cell, arrays: Mapping[str, Floats]) -> Parameters:
-    of_cell = cell.Parameters(*(arrays[name] for name in _fields(cell)))
-    return Parameters(of_cell, arrays["W_hy"], arrays["b_y"])
-
-
-def _fields(cell: Cell) -> list[str]:
-    return [f"{cell.NAME}.{field}" for field in cell.Parameters._fields]
-
-
-def _shapes(cell: Cell, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    of_cell = cell.shapes(vocabulary_size, hidden_size)
-    return {
-        **{f"{cell.NAME}.{field}": shape for field, shape in of_cell.items()},
-        "W_hy": (hidden_size, vocabulary_size),
-        "b_y": (vocabulary_size,),
+    of_layers = {
+        name: leaf
+        for number, layer in enumerate(parameters.layers)
+        for name, leaf in zip(_fields(parameters.cell, number), layer, strict=True)
     }
+    return {**of_layers, "W_hy": parameters.W_hy, "b_y": parameters.b_y}
 
 
-def _cell_of(arrays: Mapping[str, npt.NDArray[Any]]) -> Cell:
-    prefixes = {name.partition(".")[0] for name in arrays if "." in name}
-    if len(prefixes) != 1 or not prefixes <= set(cells.CELLS):
+def _assembled(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> Parameters:
+    stack = (cell.Parameters(*(arrays[name] for name in _fields(cell, number))) for number in range(layers))
+    return Parameters(tuple(stack), arrays["W_hy"], arrays["b_y"])
+
+
+def _fields(cell: Cell, layer: int) -> list[str]:
+    return [f"{cell.NAME}.{layer}.{field}" for field in cell.Parameters._fields]
+
+
+def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    of_layers = {
+        f"{cell.NAME}.{number}.{field}": shape
+        for number in range(layers)
+        for field, shape in cell.shapes(hidden_size if number else vocabulary_size, hidden_size).items()
+    }
+    return {**of_layers, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
+
+
+def _stack_of(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
+    """The cell, and how many layers of it."""
+    layers = {tuple(name.split(".")[:2]) for name in arrays if "." in name}
+    names = {name for name, *_ in layers}
+    if len(names) != 1 or not names <= set(cells.CELLS):
         known = ", ".join(cells.CELLS)
         raise _refused(f"the cell is none of: {known}", "", f"names {', '.join(sorted(arrays))}")
-    return cells.by_name(prefixes.pop())
+    return cells.by_name(names.pop()), len(layers)
 
 
 def _refused(what: str, where: str, saw: str) -> DataError:
@@ -218,10 +279,10 @@ def _refused(what: str, where: str, saw: str) -> DataError:
 
 
 def _resized(parameters: Parameters, vocabulary_size: int) -> Parameters:
-    cell = cells.of(parameters.cell)
-    shapes = _shapes(cell, parameters.hidden_size, vocabulary_size)
+    layers = len(parameters.layers)
+    shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size)
     result = {name: np.zeros(shape, parameters.dtype) for name, shape in shapes.items()}
     for name, leaf in _named(parameters).items():
         shared = tuple(map(slice, np.minimum(leaf.shape, shapes[name])))
         result[name][shared] = leaf[shared]
-    return _assembled(cell, result)
+    return _assembled(parameters.cell, layers, result)

@@ -292,7 +292,7 @@ def as_network(parameters: Parameters) -> network.Parameters:
     W_xh = np.ascontiguousarray(Wax.T)
     W_xh[END_TOKEN] = 0.0
     cell = elman.Parameters(W_xh, np.ascontiguousarray(Waa.T), ba[:, 0].copy())
-    return network.Parameters(cell, np.ascontiguousarray(Wya.T), by[:, 0].copy())
+    return network.Parameters((cell,), np.ascontiguousarray(Wya.T), by[:, 0].copy())
 
 
 def transcript(

@@ -103,6 +103,26 @@ def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Op
     return Optimizer(init, update)
 
 
+def momentum(beta: float = 0.9) -> Optimizer:
+    """The step is v = beta v + g: what the gradients of the last 1 / (1 - beta) steps agree on.
+
+    Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
+    Computational Mathematics and Mathematical Physics 4 (1964).
+    """
+
+    def init(parameters: Floats) -> OptimizerState:
+        return (np.zeros_like(parameters),)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        (velocity,) = state
+        velocity *= beta
+        velocity += step
+        step[:] = velocity
+        return step
+
+    return Optimizer(init, update)
+
+
 def decay(rates: Floats | float) -> Optimizer:
     """Pulls every parameter towards 0 by its rate, apart from the gradient: with `adam` before it, AdamW.
 

@@ -12,18 +12,14 @@ def constant(learning_rate: float) -> Schedule:
     return lambda _: learning_rate
 
 
-def warmup_then_cosine(peak: float, warmup: int, total: int) -> Schedule:
-    """Rises in a straight line over `warmup` steps to `peak`, then falls as half a cosine wave towards 0.
-
-    The last of `total` steps is the first that would be 0 one step later.
+def cosine(peak: float, total: int) -> Schedule:
+    """Falls from `peak` as half a cosine wave towards 0, which it would be at the step after the last.
 
     Source: I. Loshchilov & F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR (2017).
     """
+    return lambda step: peak * 0.5 * (1.0 + math.cos(math.pi * step / max(1, total)))
 
-    def learning_rate(step: int) -> float:
-        if step < warmup:
-            return peak * (step + 1) / warmup
-        progress = (step - warmup) / max(1, total - warmup)
-        return peak * 0.5 * (1.0 + math.cos(math.pi * progress))
 
-    return learning_rate
+def warmup(steps: int, then: Schedule) -> Schedule:
+    """Rises over so many steps in a straight line to where `then` begins."""
+    return lambda step: then(0) * (step + 1) / steps if step < steps else then(step - steps)

@@ -6,7 +6,7 @@ ends with the bytes of a training that was never interrupted.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -14,19 +14,30 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core import cells, network
-from rnn_core.arrays import Floats, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches, small
-from rnn_core.dropout import NOTHING, masks
+from rnn_core.dropout import Masks, mask
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
-from rnn_core.optimizers import Optimizer, OptimizerState, adam, chain, clip_by_norm, decay, scale_by
+from rnn_core.optimizers import (
+    Optimizer,
+    OptimizerState,
+    adam,
+    chain,
+    clip,
+    clip_by_norm,
+    decay,
+    momentum,
+    scale_by,
+)
 from rnn_core.ranges import check_at_least_0, check_choice, check_positive, check_share, check_whole
 from rnn_core.restoring import check_arrays, no_checkpoint
-from rnn_core.schedules import Schedule, warmup_then_cosine
+from rnn_core.schedules import Schedule, constant, cosine, warmup
 from rnn_core.scoring import check_tokens, stream_cross_entropy
+from rnn_core.sharding import Map, Part, Shard, combined, parts, sharing
 from rnn_core.tree import flat_views, leaves, tree_map
 
-START, SHUFFLING, DROPPING = range(3)  # what a stream of random numbers is for
+START, SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS = range(4)  # what a stream of random numbers is for
 
 # From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
 # prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
@@ -40,27 +51,38 @@ class TrainingConfig:
     They were names of the bundled lists, and of lists of first names, surnames and towns, in Latin, Greek and
     Armenian letters, 600 to 32,000 long. Shorter lists gain from more dropout, longer ones from less.
 
-    hidden_size:        units of the hidden layer.
+    layers:             one above the other, each as wide as the first.
+    hidden_size:        units of a layer.
     batch_size:         names per step.
-    learning_rate:      of AdamW, at its highest.
-    warmup:             share of all steps over which the learning rate rises; then it falls as a cosine.
+    optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
+    momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
+    learning_rate:      at its highest.
+    schedule:           `cosine`: from there it falls in half a wave to 0; or `constant`.
+    warmup:             share of all steps over which the learning rate rises first.
     epochs:             how often every name is seen, if neither validation nor max_steps stops it earlier.
     max_steps:          bounds the time for long lists; every name is seen less often then.
     patience:           epochs without a better validation loss before training stops.
-    dropout:            share of hidden units that the output layer does not see.
+    dropout:            share of hidden units that the layer above does not see.
     recurrent_dropout:  share of the weights in W_hh that a batch goes without.
     weight_decay:       of the matrices, per unit of learning rate.
-    clip_norm:          longest gradient.
+    clip_value:         largest element of the gradient, either way; 0 for no limit.
+    clip_norm:          longest gradient; 0 for no limit.
     batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
                         names of the batch have in common only once; `auto`, whichever was measured to be
                         quicker at this hidden_size and batch_size. Loss and gradient are the same to
                         rounding, but names that share a prefix share what `dropout` hides from it.
+    shards:             parts of a batch that can be computed at the same time. As many threads as the
+                        machine has cores share them; how many those are changes nothing in the result.
     """
 
     cell: Literal["elman", "gru", "lstm"] = "elman"
+    layers: int = 1
     hidden_size: int = 256
     batch_size: int = 32
+    optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
+    momentum: float = 0.9
     learning_rate: float = 2e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.05
     epochs: int = 40
     max_steps: int = 40_000
@@ -68,27 +90,33 @@ class TrainingConfig:
     dropout: float = 0.2
     recurrent_dropout: float = 0.2
     weight_decay: float = 0.01
+    clip_value: float = 0.0
     clip_norm: float = 1.0
     batches: Literal["auto", "packed", "shared"] = "auto"
+    shards: int = 1
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
         cells.by_name(self.cell)
         for name, highest in (
+            ("layers", 64),
             ("hidden_size", 1 << 14),
             ("batch_size", 1 << 20),
             ("epochs", 1 << 20),
             ("max_steps", 1 << 40),
             ("patience", 1 << 20),
+            ("shards", 1 << 10),
         ):
             check_whole(f"training.{name}", getattr(self, name), 1, highest)
         check_whole("training.seed", self.seed, 0, (1 << 64) - 1)
-        for name in ("learning_rate", "clip_norm"):
-            check_positive(f"training.{name}", getattr(self, name))
-        for name in ("warmup", "dropout", "recurrent_dropout"):
+        check_positive("training.learning_rate", self.learning_rate)
+        for name in ("warmup", "momentum", "dropout", "recurrent_dropout"):
             check_share(f"training.{name}", getattr(self, name))
-        check_at_least_0("training.weight_decay", self.weight_decay)
+        for name in ("weight_decay", "clip_value", "clip_norm"):
+            check_at_least_0(f"training.{name}", getattr(self, name))
+        check_choice("training.optimizer", self.optimizer, ("adamw", "momentum", "sgd"))
+        check_choice("training.schedule", self.schedule, ("cosine", "constant"))
         check_choice("training.dtype", self.dtype, ("float32", "float64"))
         check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
 
@@ -144,7 +172,12 @@ class State:
     def start(cls, config: TrainingConfig, vocabulary_size: int) -> "State":
         """Random parameters and an optimizer that has seen nothing."""
         initial = network.init(
-            _rng(config, START, 0), config.cell, vocabulary_size, config.hidden_size, config.dtype
+            _rng(config, START),
+            config.cell,
+            vocabulary_size,
+            config.hidden_size,
+            config.dtype,
+            config.layers,
         )
         padded = network.padded(initial)
         vector, current = flat_views(padded, config.dtype)
@@ -230,6 +263,7 @@ def train(
     training: EncodedNames,
     validation: EncodedNames,
     state: State | None = None,
+    threads: int = 1,
 ) -> Iterator[Progress]:
     """Trains, and yields after every step; the last `state.parameters` are the result.
 
@@ -237,6 +271,7 @@ def train(
                  become better for `config.patience` epochs. If there are none, all epochs are trained and the
                  last parameters kept.
     state:       goes on from here, and changes it. A finished one is yielded once as it is.
+    threads:     share the parts of a batch (`config.shards`); with any number the same bits come out.
 
     Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
     when the loss or its gradient is no longer a number: what was yielded before is still sound.
@@ -259,8 +294,7 @@ def train(
     _check_place(state, batches_per_epoch, steps_total)
     schedule = _schedule(config, steps_total)
     optimizer = _optimizer(config, state.current, steps_total)
-    workspace = Workspace(config.dtype)
-    gradient = flat_views(state.current, config.dtype)
+    shards = [Shard.like(state.current) for _ in range(config.shards)]
 
     def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
         return Progress(
@@ -281,57 +315,90 @@ def train(
     if finished():
         last = state.history[-1]
         yield progress(last.epoch, last.training_loss, last.validation_loss)
-    while not finished():
-        epoch = state.epoch + 1
-        batches = shuffled_batches(keys, config.batch_size, _rng(config, SHUFFLING, state.epoch))
-        del batches[state.batch + steps_total - state.step :]
-        for chosen in batches[state.batch :]:
-            batch = layout(chosen)
-            learning_rate = schedule(state.step)
-            with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
-                loss = _descend(config, optimizer, state, batch, learning_rate, gradient, workspace)
-            state.step += 1
-            state.batch += 1
-            state.epoch_nats += loss * batch.wanted.total
-            state.epoch_rows += batch.wanted.total
-            validation_loss = math.nan
-            if state.batch == len(batches):
-                if validation.count:
-                    validation_loss = stream_cross_entropy(state.current, held_out, workspace)
-                    _check_finite(validation_loss, state.step, learning_rate)
-                _end_epoch(state, validation_loss, learning_rate)
-            yield progress(epoch, loss, validation_loss)
+    with sharing(min(threads, config.shards)) as shared_map:
+        while not finished():
+            epoch = state.epoch + 1
+            batches = shuffled_batches(keys, config.batch_size, _rng(config, SHUFFLING, state.epoch))
+            del batches[state.batch + steps_total - state.step :]
+            for chosen in batches[state.batch :]:
+                learning_rate = schedule(state.step)
+                some = parts(chosen, config.shards, neighbours=shared)
+                found = _gradient(config, state, layout, some, shards, shared_map)
+                with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
+                    _descend(optimizer, state, found.loss, shards[0].vector, learning_rate)
+                state.step += 1
+                state.batch += 1
+                state.epoch_nats += found.loss * found.rows
+                state.epoch_rows += found.rows
+                validation_loss = math.nan
+                if state.batch == len(batches):
+                    if validation.count:
+                        validation_loss = stream_cross_entropy(state.current, held_out, shards[0].workspace)
+                        _check_finite(validation_loss, state.step, learning_rate)
+                    _end_epoch(state, validation_loss, learning_rate)
+                yield progress(epoch, found.loss, validation_loss)
 
 
-def _descend(
+def _gradient(
     config: TrainingConfig,
-    optimizer: Optimizer,
     state: State,
-    batch: Batch,
-    learning_rate: float,
-    gradient: tuple[Floats, network.Parameters],
-    workspace: Workspace,
-) -> float:
-    """One step downhill; the loss of the batch before it. Raises TrainingError.
+    layout: Callable[[Integers], Batch],
+    some: Sequence[Integers],
+    shards: Sequence[Shard],
+    shared_map: Map,
+) -> Part:
+    """The loss of a batch, the names of which come in parts; its gradient is left in the first shard."""
+    masks = _recurrent_masks(config, state, shards[0].workspace)
 
-    gradient:  a vector of the length of the parameters and its views, to be overwritten.
-    """
-    left_out = NOTHING
-    if config.dropout or config.recurrent_dropout:
-        left_out = masks(
-            _rng(config, DROPPING, state.step),
-            workspace,
-            output_shape=(batch.size, config.hidden_size),
-            output_rate=config.dropout,
-            recurrent_shape=state.current.cell.W_hh.shape,
-            recurrent_rate=config.recurrent_dropout,
-        )
-    step, views = gradient
-    loss, _ = network.loss_and_gradient(state.current, batch, workspace, left_out, out=views)
-    _check_finite(loss + _squared_norm(step), state.step + 1, learning_rate)
-    state.vector += optimizer.update(step, state.optimizer, state.vector)
+    def part(number: int) -> Part:
+        shard, batch = shards[number], layout(some[number])
+        left_out = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
+        with np.errstate(all="ignore"):
+            loss, _ = network.loss_and_gradient(
+                state.current, batch, shard.workspace, left_out, out=shard.gradient
+            )
+        return Part(loss, batch.wanted.total)
+
+    return combined(shards, list(shared_map(part, range(len(some)))))
+
+
+def _descend(optimizer: Optimizer, state: State, loss: float, gradient: Floats, learning_rate: float) -> None:
+    """One step downhill. Raises TrainingError if the way there or where it leads is not a number."""
+    _check_finite(loss + _squared_norm(gradient), state.step + 1, learning_rate)
+    state.vector += optimizer.update(gradient, state.optimizer, state.vector)
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
-    return loss
+
+
+def _recurrent_masks(config: TrainingConfig, state: State, workspace: Workspace) -> list[Floats | None]:
+    """One for each layer; the same for the whole batch."""
+    if not config.recurrent_dropout:
+        return [None] * config.layers
+    rng = _rng(config, DROPPING_WEIGHTS, state.step)
+    return [
+        mask(rng, config.recurrent_dropout, workspace.inner(number), "recurrent_mask", *layer.W_hh.shape)
+        for number, layer in enumerate(state.current.layers)
+    ]
+
+
+def _with_output_masks(
+    config: TrainingConfig,
+    recurrent: Sequence[Floats | None],
+    rows: int,
+    step: int,
+    part: int,
+    workspace: Workspace,
+) -> list[Masks]:
+    """What each layer leaves out in one part of a batch."""
+    if not config.dropout:
+        return [Masks(None, of_layer) for of_layer in recurrent]
+    rng = _rng(config, DROPPING_UNITS, step, part)
+    return [
+        Masks(
+            mask(rng, config.dropout, workspace.inner(number), "output_mask", rows, config.hidden_size),
+            of_layer,
+        )
+        for number, of_layer in enumerate(recurrent)
+    ]
 
 
 def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> None:
@@ -349,20 +416,24 @@ def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> No
 
 
 def _schedule(config: TrainingConfig, steps_total: int) -> Schedule:
-    return warmup_then_cosine(config.learning_rate, math.ceil(config.warmup * steps_total), steps_total)
+    rising = math.ceil(config.warmup * steps_total)
+    if config.schedule == "constant":
+        return warmup(rising, constant(config.learning_rate))
+    return warmup(rising, cosine(config.learning_rate, steps_total - rising))
 
 
 def _optimizer(config: TrainingConfig, parameters: network.Parameters, steps_total: int) -> Optimizer:
     rates, views = flat_views(parameters, config.dtype)
     for matrix in network.matrices(views):  # biases are few and do not overfit
         matrix[...] = config.weight_decay
-    return chain(
-        clip_by_norm(config.clip_norm), adam(), decay(rates), scale_by(_schedule(config, steps_total))
-    )
+    limits = [clip(config.clip_value)] * bool(config.clip_value)
+    limits += [clip_by_norm(config.clip_norm)] * bool(config.clip_norm)
+    ways = {"adamw": [adam()], "momentum": [momentum(config.momentum)], "sgd": []}
+    return chain(*limits, *ways[config.optimizer], decay(rates), scale_by(_schedule(config, steps_total)))
 
 
-def _rng(config: TrainingConfig, purpose: int, number: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((config.seed, purpose, number)))
+def _rng(config: TrainingConfig, purpose: int, *numbers: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence((config.seed, purpose, *numbers)))
 
 
 def _squared_norm(vector: Floats) -> float:

@@ -91,4 +91,5 @@ class RetrainConfig:
 def network_label(config: TrainingConfig | NotebookConfig) -> str:
     if isinstance(config, NotebookConfig):
         return f"notebook {config.hidden_size}"
-    return f"{config.cell} {config.hidden_size}"
+    layers = f"{config.layers} × " if config.layers > 1 else ""
+    return f"{config.cell} {layers}{config.hidden_size}"

@@ -4,11 +4,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rnn_core.ranges import check_at_least_0, out_of_range
+from rnn_core.ranges import check_at_least_0, check_whole, out_of_range
 
 
 def _default_store() -> Path:
     return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
+
+
+def _cores() -> int:
+    """That this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_utf8(path: str) -> bool:
@@ -22,14 +27,18 @@ class Settings:
     store:               folder of the artifact store; by default artifacts/store below the current folder.
     refresh:             stages that are made again even if the store has them.
     checkpoint_seconds:  time between two checkpoints of a training; 0 writes one after every step.
+    threads:             share the work where there is some to share (training.shards); as many as the process
+                         has cores by default. With any number the same bytes are made.
     """
 
     store: Path = field(default_factory=_default_store)
     refresh: tuple[str, ...] = ()
     checkpoint_seconds: float = 10.0
+    threads: int = field(default_factory=_cores)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", Path(os.path.expanduser(self.store)))  # noqa: PTH111  # no user: no error
         if "\0" in str(self.store) or not _is_utf8(str(self.store)):
             raise out_of_range("store", "a path in UTF-8", str(self.store))
         check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)
+        check_whole("threads", self.threads, 1, 1 << 10)

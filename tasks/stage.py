@@ -26,7 +26,7 @@ class Work:
 
     stage: str
     draft: Draft
-    checkpoint_seconds: float
+    settings: Settings
     listener: Listener
 
     def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
@@ -104,7 +104,7 @@ class Stage:
             _one_blas_thread()
             module, _, function = self.make.partition(":")
             make = getattr(importlib.import_module(module), function)
-            make(Work(self.name, draft, settings.checkpoint_seconds, listener), config, **inputs)
+            make(Work(self.name, draft, settings, listener), config, **inputs)
             origins = {role: one.origin for role, one in _flat(inputs)}
             artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
         return finished(artifact, reused=False)

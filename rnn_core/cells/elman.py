@@ -1,6 +1,6 @@
 """The Elman cell: one hidden layer that reads its own last value.
 
-    h_t = tanh(W_xh[token_t] + h_{t-1} W_hh + b_h),   h before the first character is 0
+    h_t = tanh(x_t + h_{t-1} W_hh),   h before the first row is 0, x as in rnn_core.cells.inputs
 
 Source: J. L. Elman, "Finding Structure in Time", Cognitive Science 14 (1990). The orthogonal start of W_hh:
 A. M. Saxe, J. L. McClelland & S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transposed
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Backprop, State, one_hot, orthogonal
+from rnn_core.cells.face import Backprop, State, orthogonal
+from rnn_core.cells.inputs import Inputs
 
 NAME = "elman"
 RECURRENT_SCALE = 0.7  # of an orthogonal matrix; with 1 held-out names were predicted worse
@@ -22,31 +23,31 @@ RECURRENT_SCALE = 0.7  # of an orthogonal matrix; with 1 held-out names were pre
 class Parameters(NamedTuple):
     """A gradient is a `Parameters` as well: same fields, same shapes."""
 
-    W_xh: Floats  # (V, H) token to hidden; a one-hot product is a row lookup
+    W_xh: Floats  # (I, H) input to hidden; I is V in the first layer and H in others
     W_hh: Floats  # (H, H) hidden to hidden
     b_h: Floats  # (H,)
 
 
-def shapes(vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """The shape of every field of `Parameters`."""
     return {
-        "W_xh": (vocabulary_size, hidden_size),
+        "W_xh": (input_size, hidden_size),
         "W_hh": (hidden_size, hidden_size),
         "b_h": (hidden_size,),
     }
 
 
-def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
     """Random parameters to start from, in float64."""
     return Parameters(
-        W_xh=rng.standard_normal((vocabulary_size, hidden_size)),
+        W_xh=rng.standard_normal((input_size, hidden_size)),
         W_hh=RECURRENT_SCALE * orthogonal(rng, hidden_size),
         b_h=np.zeros(hidden_size),
     )
 
 
 def forward(
-    parameters: Parameters, batch: Batch, workspace: Workspace
+    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[Parameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
@@ -56,7 +57,7 @@ def forward(
     hidden_size = len(b_h)
     recurrent = workspace.take("recurrent", batch.widest, hidden_size)
     h = workspace.take("h", batch.size, hidden_size)
-    np.take(W_xh + b_h, batch.tokens, axis=0, out=h, mode="clip")  # all time steps at once
+    inputs.project(W_xh, b_h, out=h)
     for step in batch.steps:
         h_t = h[step.rows]
         if step.previous is not None:
@@ -80,10 +81,8 @@ def forward(
                 d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
         h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        read = one_hot(batch.tokens, len(W_xh), workspace)
-        np.matmul(read.T, d_pre, out=gradient.W_xh)  # one product over all time steps
-        np.matmul(h_followed.T, d_product, out=gradient.W_hh)
-        np.sum(gradient.W_xh, axis=0, out=gradient.b_h)  # every row reads one token
+        np.matmul(h_followed.T, d_product, out=gradient.W_hh)  # one product over all time steps
+        inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
@@ -93,11 +92,8 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return (np.zeros((count, len(parameters.b_h)), parameters.b_h.dtype),)
 
 
-def step(parameters: Parameters, tokens: Integers, state: State) -> State:
-    """One character further, for names that are drawn: tokens (B,)."""
-    W_xh, W_hh, b_h = parameters
+def step(parameters: Parameters, x: Floats, state: State) -> State:
+    """One character further, for names that are drawn: x (B, H), which it consumes."""
     (h,) = state
-    h_next = h @ W_hh
-    h_next += W_xh[tokens]
-    h_next += b_h
-    return (np.tanh(h_next, out=h_next),)
+    x += h @ parameters.W_hh
+    return (np.tanh(x, out=x),)

@@ -5,8 +5,9 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Workspace
 from rnn_core.batching import Batch
+from rnn_core.cells.inputs import Inputs
 
 CellParameters = TypeVar("CellParameters")
 
@@ -14,40 +15,30 @@ Backprop: TypeAlias = Callable[[Floats, CellParameters], None]
 """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
 
 State: TypeAlias = tuple[Floats, ...]
-"""Arrays of (B, H), one row per name. The output layer reads the first."""
+"""Arrays of (B, H), one row per name. What is above reads the first."""
 
 
 class Cell(Protocol):
-    """The face of a cell's module. Every cell's recurrent matrix is the field `W_hh` of its `Parameters`.
+    """The face of a cell's module.
 
-    The parameters are a NamedTuple of each cell's own, which only the cell itself looks into.
+    The parameters are a NamedTuple of each cell's own, which only the cell itself looks into, but for three
+    fields that every cell has: `W_xh` and `b_h`, which make x of what is read, and the recurrent `W_hh`.
     """
 
     NAME: str
     Parameters: type[Any]
 
-    def shapes(self, vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]: ...
+    def shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]: ...
 
-    def init(self, rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Any: ...
+    def init(self, rng: np.random.Generator, input_size: int, hidden_size: int) -> Any: ...
 
     def forward(
-        self, parameters: Any, batch: Batch, workspace: Workspace
+        self, parameters: Any, inputs: Inputs, batch: Batch, workspace: Workspace
     ) -> tuple[Floats, Backprop[Any]]: ...
 
     def initial_state(self, parameters: Any, count: int) -> State: ...
 
-    def step(self, parameters: Any, tokens: Integers, state: State) -> State: ...
-
-
-def one_hot(tokens: Integers, vocabulary_size: int, workspace: Workspace) -> Floats:
-    """(N, V): its transpose times (N, H) sums the rows of each token.
-
-    As a product that is several times faster than np.add.at.
-    """
-    matrix = workspace.take("one_hot", len(tokens), vocabulary_size)
-    matrix[:] = 0.0
-    matrix.reshape(-1)[np.arange(0, matrix.size, vocabulary_size) + tokens] = 1.0
-    return matrix
+    def step(self, parameters: Any, x: Floats, state: State) -> State: ...
 
 
 def orthogonal(rng: np.random.Generator, size: int) -> Floats:

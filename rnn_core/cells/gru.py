@@ -1,9 +1,9 @@
 """The gated recurrent unit: two gates decide how much of the last state is read, and how much is kept.
 
-    r_t = sigmoid(W_xh[0, token_t] + h_{t-1} W_hh[0] + b_h[0])                what of h_{t-1} is read
-    z_t = sigmoid(W_xh[1, token_t] + h_{t-1} W_hh[1] + b_h[1])                what of h_{t-1} is kept
-    n_t = tanh(W_xh[2, token_t] + b_h[2] + r_t * (h_{t-1} W_hh[2] + c_h))     what is new
-    h_t = (1 - z_t) * n_t + z_t * h_{t-1},   h before the first character is 0
+    r_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])                what of h_{t-1} is read
+    z_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])                what of h_{t-1} is kept
+    n_t = tanh(x_t[2] + r_t * (h_{t-1} W_hh[2] + c_h))     what is new
+    h_t = (1 - z_t) * n_t + z_t * h_{t-1},   h before the first row is 0, x as in rnn_core.cells.inputs
 
 Source: K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
 Translation", EMNLP (2014), in the variant that resets after the product (its version 1 on arXiv, 1406.1078,
@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transposed
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
+from rnn_core.cells.face import Backprop, State, orthogonal, sigmoid
+from rnn_core.cells.inputs import Inputs
 
 NAME = "gru"
 RECURRENT_SCALE = 0.7
@@ -25,26 +26,26 @@ RECURRENT_SCALE = 0.7
 class Parameters(NamedTuple):
     """A gradient is a `Parameters` as well. The first axis is reset, keep, new."""
 
-    W_xh: Floats  # (3, V, H)
+    W_xh: Floats  # (3, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (3, H, H)
     b_h: Floats  # (3, H)
     c_h: Floats  # (H,)
 
 
-def shapes(vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """The shape of every field of `Parameters`."""
     return {
-        "W_xh": (3, vocabulary_size, hidden_size),
+        "W_xh": (3, input_size, hidden_size),
         "W_hh": (3, hidden_size, hidden_size),
         "b_h": (3, hidden_size),
         "c_h": (hidden_size,),
     }
 
 
-def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
     """Random parameters to start from, in float64."""
     return Parameters(
-        W_xh=rng.standard_normal((3, vocabulary_size, hidden_size)),
+        W_xh=rng.standard_normal((3, input_size, hidden_size)),
         W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(3)]),
         b_h=np.zeros((3, hidden_size)),
         c_h=np.zeros(hidden_size),
@@ -52,7 +53,7 @@ def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Pa
 
 
 def forward(
-    parameters: Parameters, batch: Batch, workspace: Workspace
+    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[Parameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
@@ -65,7 +66,7 @@ def forward(
     recalled = workspace.take("recalled", *whole)  # h_{t-1} W_hh[2] + c_h
     h = workspace.take("h", *whole)
     h_before = workspace.take("h_before", *whole)
-    np.take(W_xh + b_h[:, np.newaxis], batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
+    inputs.project(W_xh, b_h, out=gates)
     recalled[:] = c_h
     for step in batch.steps:
         rows = step.rows
@@ -121,14 +122,12 @@ def forward(
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        read = one_hot(batch.tokens, W_xh.shape[1], workspace)
         h_followed = workspace.take("rest", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        for gate, d in enumerate((d_r, d_z, d_n)):
-            np.matmul(read.T, d, out=gradient.W_xh[gate])  # products over all time steps
-        np.matmul(h_followed.T, d_products, out=gradient.W_hh)
-        np.sum(gradient.W_xh, axis=1, out=gradient.b_h)  # every row reads one token
+        np.matmul(h_followed.T, d_products, out=gradient.W_hh)  # products over all time steps
         np.matmul(np.ones(batch.size, d_h.dtype), d_recalled, out=gradient.c_h)
+        d_recalled[:] = d_n  # behind the other two gates
+        inputs.backprop(d_pre[:3], W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
@@ -138,14 +137,13 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return (np.zeros((count, len(parameters.c_h)), parameters.c_h.dtype),)
 
 
-def step(parameters: Parameters, tokens: Integers, state: State) -> State:
-    """One character further, for names that are drawn: tokens (B,)."""
-    W_xh, W_hh, b_h, c_h = parameters
+def step(parameters: Parameters, x: Floats, state: State) -> State:
+    """One character further, for names that are drawn: x (3, B, H), which it consumes."""
+    r, z, n = x
     (h,) = state
-    r, z, n = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
-    products = np.matmul(h, W_hh)
-    gates[:2] += products[:2]
-    sigmoid(gates[:2])
-    n += r * (products[2] + c_h)
+    products = np.matmul(h, parameters.W_hh)
+    x[:2] += products[:2]
+    sigmoid(x[:2])
+    n += r * (products[2] + parameters.c_h)
     np.tanh(n, out=n)
     return (n + z * (h - n),)

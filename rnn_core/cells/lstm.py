@@ -1,11 +1,11 @@
 """Long short-term memory: beside h a memory c, which gates write, keep and show.
 
-    o_t = sigmoid(W_xh[0, token_t] + h_{t-1} W_hh[0] + b_h[0])    what is shown
-    i_t = sigmoid(W_xh[1, token_t] + h_{t-1} W_hh[1] + b_h[1])    what is written
-    f_t = sigmoid(W_xh[2, token_t] + h_{t-1} W_hh[2] + b_h[2])    what is kept
-    g_t = tanh(W_xh[3, token_t] + h_{t-1} W_hh[3] + b_h[3])       what is new
+    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is shown
+    i_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])    what is written
+    f_t = sigmoid(x_t[2] + h_{t-1} W_hh[2])    what is kept
+    g_t = tanh(x_t[3] + h_{t-1} W_hh[3])       what is new
     c_t = f_t * c_{t-1} + i_t * g_t
-    h_t = o_t * tanh(c_t),   h and c before the first character are 0
+    h_t = o_t * tanh(c_t),   h and c before the first row are 0, x as in rnn_core.cells.inputs
 
 Source: S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), with the gate f
 and its start near "keep" of F. A. Gers, J. Schmidhuber & F. Cummins, "Learning to Forget: Continual
@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transposed
 from rnn_core.batching import Batch
-from rnn_core.cells.face import Backprop, State, one_hot, orthogonal, sigmoid
+from rnn_core.cells.face import Backprop, State, orthogonal, sigmoid
+from rnn_core.cells.inputs import Inputs
 
 NAME = "lstm"
 RECURRENT_SCALE = 0.7
@@ -28,33 +29,33 @@ KEEP = 1.0  # the bias that f starts from
 class Parameters(NamedTuple):
     """A gradient is a `Parameters` as well. The first axis is show, write, keep, new."""
 
-    W_xh: Floats  # (4, V, H)
+    W_xh: Floats  # (4, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (4, H, H)
     b_h: Floats  # (4, H)
 
 
-def shapes(vocabulary_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """The shape of every field of `Parameters`."""
     return {
-        "W_xh": (4, vocabulary_size, hidden_size),
+        "W_xh": (4, input_size, hidden_size),
         "W_hh": (4, hidden_size, hidden_size),
         "b_h": (4, hidden_size),
     }
 
 
-def init(rng: np.random.Generator, vocabulary_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
     """Random parameters to start from, in float64."""
     b_h = np.zeros((4, hidden_size))
     b_h[2] = KEEP
     return Parameters(
-        W_xh=rng.standard_normal((4, vocabulary_size, hidden_size)),
+        W_xh=rng.standard_normal((4, input_size, hidden_size)),
         W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(4)]),
         b_h=b_h,
     )
 
 
 def forward(
-    parameters: Parameters, batch: Batch, workspace: Workspace
+    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[Parameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
@@ -68,7 +69,7 @@ def forward(
     c = workspace.take("c", *whole)
     tanh_c = workspace.take("tanh_c", *whole)
     h = workspace.take("h", *whole)
-    np.take(W_xh + b_h[:, np.newaxis], batch.tokens, axis=1, out=gates, mode="clip")  # all time steps at once
+    inputs.project(W_xh, b_h, out=gates)
     for step in batch.steps:
         rows = step.rows
         o, i, f, g = gates_t = gates[:, rows]
@@ -126,12 +127,10 @@ def forward(
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        read = one_hot(batch.tokens, W_xh.shape[1], workspace)
         h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
         np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
-        np.matmul(read.T, d_pre, out=gradient.W_xh)  # products over all time steps
-        np.matmul(h_followed.T, d_products, out=gradient.W_hh)
-        np.sum(gradient.W_xh, axis=1, out=gradient.b_h)  # every row reads one token
+        np.matmul(h_followed.T, d_products, out=gradient.W_hh)  # products over all time steps
+        inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
@@ -142,13 +141,12 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return nothing, nothing
 
 
-def step(parameters: Parameters, tokens: Integers, state: State) -> State:
-    """One character further, for names that are drawn: tokens (B,)."""
-    W_xh, W_hh, b_h = parameters
+def step(parameters: Parameters, x: Floats, state: State) -> State:
+    """One character further, for names that are drawn: x (4, B, H), which it consumes."""
+    o, i, f, g = x
     h, c = state
-    o, i, f, g = gates = W_xh[:, tokens] + b_h[:, np.newaxis]
-    gates += np.matmul(h, W_hh)
-    sigmoid(gates[:3])
+    x += np.matmul(h, parameters.W_hh)
+    sigmoid(x[:3])
     np.tanh(g, out=g)
     c_next = f * c + i * g
     return o * np.tanh(c_next), c_next

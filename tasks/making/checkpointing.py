@@ -15,7 +15,7 @@ State = TypeVar("State")
 class Checkpointing:
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._next = time.monotonic() + work.checkpoint_seconds
+        self._next = time.monotonic() + work.settings.checkpoint_seconds
 
     def resumed(self, opened: Callable[[Arrays], State]) -> State | None:
         """The state that a killed training left, if any; a damaged one is set aside."""
@@ -37,7 +37,7 @@ class Checkpointing:
         now = time.monotonic()
         if now >= self._next or interruption.asked():
             self._work.draft.checkpoint.write(arrays())
-            self._next = now + self._work.checkpoint_seconds
+            self._next = now + self._work.settings.checkpoint_seconds
         interruption.check(
             at, "a checkpoint is written: run the same command again, and it goes on from there."
         )

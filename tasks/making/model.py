@@ -91,7 +91,7 @@ def _by_batches(
     if state.step:
         work.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""
-    for now in training.train(config, letters.size, names, validation, state):
+    for now in training.train(config, letters.size, names, validation, state, work.settings.threads):
         if not math.isnan(now.best_validation_loss):
             best = f", validation {now.best_validation_loss:.3f}"
         note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"

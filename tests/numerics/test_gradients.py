@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from rnn_core import cells, network
 from rnn_core.arrays import Workspace
 from rnn_core.batching import Stream, Wanted, alphabetical_places, longest_first, ordered
-from rnn_core.dropout import NOTHING, masks
+from rnn_core.dropout import Masks, mask
 from rnn_core.loss import cross_entropy, target_log_probabilities
 from rnn_core.names import EncodedNames
 from rnn_core.tree import leaves, tree_map
+from rnn_core.vocabulary import END_TOKEN
 
 SEEDS = st.integers(0, 2**32 - 1)
 every_kind = pytest.mark.parametrize("kind", ["packed", "shared"])
@@ -32,9 +33,9 @@ def one_batch(names, kind="packed"):
     return stream.packed(longest_first(stream.rows, every_name))
 
 
-def random_network(rng, cell, vocabulary_size, hidden_size):
+def random_network(rng, cell, vocabulary_size, hidden_size, layers=1):
     """Larger weights than a training starts from, so that every nonlinearity is bent."""
-    untrained = network.init(rng, cell, vocabulary_size, hidden_size, np.float64)
+    untrained = network.init(rng, cell, vocabulary_size, hidden_size, np.float64, layers)
     return tree_map(lambda leaf: leaf + 0.5 * rng.standard_normal(leaf.shape), untrained)
 
 
@@ -50,19 +51,24 @@ def inner_product(left, right):
     vocabulary_size=st.integers(2, 20),
     hidden_size=st.integers(1, 12),
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    layers=st.integers(1, 3),
     dropout=st.booleans(),
 )
 def test_gradient_equals_the_measured_slope_in_a_random_direction(
-    cell, kind, seed, vocabulary_size, hidden_size, lengths, dropout
+    cell, kind, seed, vocabulary_size, hidden_size, lengths, layers, dropout
 ):
     rng = np.random.default_rng(seed)
-    parameters = random_network(rng, cell, vocabulary_size, hidden_size)
+    parameters = random_network(rng, cell, vocabulary_size, hidden_size, layers)
     batch = one_batch(some_names(rng, vocabulary_size, lengths), kind)
-    left_out = NOTHING
+    left_out = []
     if dropout:
-        left_out = masks(
-            rng, Workspace(np.float64), (batch.size, hidden_size), 0.4, parameters.cell.W_hh.shape, 0.3
-        )
+        left_out = [
+            Masks(
+                mask(rng, 0.4, Workspace(np.float64), "output", batch.size, hidden_size),
+                mask(rng, 0.3, Workspace(np.float64), "recurrent", *layer.W_hh.shape),
+            )
+            for layer in parameters.layers
+        ]
     _, gradient = network.loss_and_gradient(parameters, batch, masks=left_out)
     # Half along the gradient: a slope near zero could not be measured to six digits.
     norm = math.sqrt(inner_product(gradient, gradient))
@@ -94,7 +100,7 @@ def test_a_packed_batch_computes_what_a_loop_over_names_and_characters_computes(
     rng = np.random.default_rng(3)
     names = some_names(rng, 9, [4, 1, 7, 4, 2])
     parameters = random_network(rng, "elman", 9, 6)
-    (W_xh, W_hh, b_h), W_hy, b_y = parameters
+    ((W_xh, W_hh, b_h),), W_hy, b_y = parameters
     nats = 0.0
     for row in range(names.count):
         word = names.tokens[names.offsets[row] : names.offsets[row + 1]].tolist()
@@ -149,16 +155,31 @@ def test_a_batch_costs_what_its_names_cost_one_by_one(cell):
 
 
 @every_cell
-def test_a_step_by_step_reading_gives_the_hidden_states_of_the_whole_sequence(cell):
+@pytest.mark.parametrize("layers", [1, 3])
+def test_reading_step_by_step_gives_the_probabilities_of_the_whole_sequence(cell, layers):
     rng = np.random.default_rng(5)
-    module = cells.by_name(cell)
-    parameters = module.init(rng, 8, 5)
+    parameters = random_network(rng, cell, 8, 5, layers)
     batch = one_batch(some_names(rng, 8, [6, 6, 6]))
-    h, _ = module.forward(parameters, batch, Workspace(np.float64))
-    state = module.initial_state(parameters, 3)
+    log_p = network.target_log_probabilities(parameters, batch, Workspace(np.float64))
+    state = network.initial_state(parameters, 3)
     for rows, *_ in batch.steps:
-        state = module.step(parameters, batch.tokens[rows], state)
-        np.testing.assert_allclose(state[0], h[rows], rtol=1e-12, atol=1e-15)
+        logits, state = network.step(parameters, batch.tokens[rows], state)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        found = logits[np.arange(3), batch.wanted.tokens[rows]]
+        np.testing.assert_allclose(found, log_p[rows], rtol=1e-12, atol=1e-15)
+
+
+@every_cell
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_state_before_the_first_character_is_learned(cell, layers):
+    """It depends on a row of W_xh that is read there and nowhere else."""
+    rng = np.random.default_rng(10)
+    parameters = random_network(rng, cell, 8, 5, layers)
+    names = some_names(rng, 8, [3, 6])
+    _, gradient = network.loss_and_gradient(parameters, one_batch(names))
+    of_units = np.abs(gradient.layers[0].W_xh[..., END_TOKEN, :]).reshape(-1, 5)
+    assert of_units.max(axis=0).min() > 0
+    assert END_TOKEN not in one_batch(names).tokens[2:]
 
 
 @every_cell
@@ -209,7 +230,7 @@ def test_logits_of_any_size_give_the_same_loss(dtype, shift):
 def test_dropout_keeps_the_mean():
     rng = np.random.default_rng(9)
     for rate in (0.1, 0.5, 0.9):
-        left_out = masks(rng, Workspace(np.float32), (400, 500), rate, (100, 100), rate).output
+        left_out = mask(rng, rate, Workspace(np.float32), "output", 400, 500)
         assert left_out is not None
         assert set(np.unique(left_out)) == {0.0, left_out.max()}
         assert left_out.max() == pytest.approx(1 / (1 - rate), rel=1e-4)
@@ -217,10 +238,9 @@ def test_dropout_keeps_the_mean():
 
 
 def test_a_share_just_below_one_still_keeps_something():
-    left_out = masks(np.random.default_rng(0), Workspace(np.float32), (999, 999), 1 - 1e-12, (1, 1), 0.0)
-    assert np.isfinite(left_out.output).all()
-    assert left_out.output.any()
-    assert left_out.recurrent is None
+    left_out = mask(np.random.default_rng(0), 1 - 1e-12, Workspace(np.float32), "output", 999, 999)
+    assert np.isfinite(left_out).all()
+    assert left_out.any()
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,16 +8,18 @@ from rnn_core.errors import ConfigError, DataError
 from rnn_core.tree import leaves
 
 
-def a_network(cell="elman", dtype=np.float32):
-    return network.init(np.random.default_rng(0), cell, vocabulary_size=9, hidden_size=5, dtype=dtype)
+def a_network(cell="elman", dtype=np.float32, layers=2):
+    return network.init(np.random.default_rng(0), cell, 9, hidden_size=5, dtype=dtype, layers=layers)
 
 
 @pytest.mark.parametrize("cell", sorted(cells.CELLS))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_network_comes_back_from_its_arrays(cell, dtype):
-    parameters = a_network(cell, dtype)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_network_comes_back_from_its_arrays(cell, dtype, layers):
+    parameters = a_network(cell, dtype, layers)
     back = network.from_arrays(network.to_arrays(parameters))
-    assert cells.of(back.cell) is cells.by_name(cell)
+    assert back.cell is cells.by_name(cell)
+    assert len(back.layers) == layers
     for ours, theirs in zip(leaves(back), leaves(parameters), strict=True):
         assert ours.tobytes() == theirs.tobytes()
         assert ours.dtype == dtype
@@ -27,11 +29,12 @@ DAMAGES = {
     "nothing": lambda arrays: arrays.clear(),
     "no output layer": lambda arrays: arrays.pop("W_hy"),
     "no output bias": lambda arrays: arrays.pop("b_y"),
-    "no recurrent matrix": lambda arrays: arrays.pop("elman.W_hh"),
+    "no recurrent matrix": lambda arrays: arrays.pop("elman.0.W_hh"),
+    "a layer is missing": lambda arrays: [arrays.pop(name) for name in list(arrays) if ".0." in name],
     "an unknown array": lambda arrays: arrays.update(extra=np.zeros(3)),
-    "an unknown cell": lambda arrays: arrays.update({"mystery.W": np.zeros(3)}),
+    "an unknown cell": lambda arrays: arrays.update({"mystery.0.W": np.zeros(3)}),
     "a transposed matrix": lambda arrays: arrays.update(W_hy=arrays["W_hy"].T),
-    "another hidden size": lambda arrays: arrays.update({"elman.W_hh": np.zeros((6, 6), np.float32)}),
+    "another hidden size": lambda arrays: arrays.update({"elman.0.W_hh": np.zeros((6, 6), np.float32)}),
     "another vocabulary": lambda arrays: arrays.update(b_y=np.zeros(10, np.float32)),
     "a vector for a matrix": lambda arrays: arrays.update(W_hy=np.zeros(9, np.float32)),
     "nothing but the end token": lambda arrays: arrays.update(W_hy=np.zeros((5, 1), np.float32)),
@@ -40,7 +43,7 @@ DAMAGES = {
     "half precision": lambda arrays: arrays.update({n: a.astype(np.float16) for n, a in arrays.items()}),
     "two precisions": lambda arrays: arrays.update(b_y=np.zeros(9)),
     "objects": lambda arrays: arrays.update(b_y=np.array([None] * 9)),
-    "a nan": lambda arrays: arrays["elman.W_hh"].__setitem__((1, 2), np.nan),
+    "a nan": lambda arrays: arrays["elman.0.W_hh"].__setitem__((1, 2), np.nan),
     "an infinity": lambda arrays: arrays["b_y"].__setitem__(0, np.inf),
 }
 

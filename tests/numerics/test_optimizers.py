@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rnn_core.optimizers import CHUNK, adam, chain, clip, clip_by_norm, decay, scale_by
-from rnn_core.schedules import constant, warmup_then_cosine
+from rnn_core.optimizers import CHUNK, adam, chain, clip, clip_by_norm, decay, momentum, scale_by
+from rnn_core.schedules import constant, cosine, warmup
 from rnn_core.tree import flat_views, leaves, tree_map
 
 
@@ -34,6 +34,16 @@ def test_decay_after_adam_is_decoupled():
     np.testing.assert_allclose(step, -0.01 * (np.sign(gradient) + rates * parameters), rtol=1e-7)
 
 
+def test_momentum_is_a_sum_of_gradients_that_fade():
+    gradients = np.random.default_rng(1).standard_normal((6, 5))
+    optimizer = momentum(0.7)
+    state = optimizer.init(np.zeros(5))
+    for t in range(6):
+        step = optimizer.update(gradients[t].copy(), state, np.zeros(5))
+        expected = sum(0.7 ** (t - age) * gradients[age] for age in range(t + 1))
+        np.testing.assert_allclose(step, expected, rtol=1e-12)
+
+
 def test_the_rule_of_the_notebook_is_a_chain():
     optimizer = chain(clip(5.0), scale_by(constant(0.01)))
     parameters = np.zeros(3)
@@ -48,16 +58,21 @@ def test_a_long_gradient_is_shortened_in_its_own_direction_and_a_short_one_left(
 
 
 def test_the_learning_rate_rises_and_then_falls_as_a_cosine():
-    rates = [warmup_then_cosine(2.0, warmup=4, total=12)(step) for step in range(13)]
+    rates = [warmup(4, then=cosine(2.0, total=8))(step) for step in range(13)]
     assert rates[:5] == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0])
     assert rates[8] == pytest.approx(1.0)
     assert rates[4:] == sorted(rates[4:], reverse=True)
     assert rates[12] == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("warmup", [0, 1, 5])
-def test_a_schedule_of_one_step_is_a_number(warmup):
-    assert math.isfinite(warmup_then_cosine(1.0, warmup, total=1)(0))
+def test_the_learning_rate_rises_and_then_stays():
+    rates = [warmup(2, then=constant(3.0))(step) for step in range(5)]
+    assert rates == pytest.approx([1.5, 3.0, 3.0, 3.0, 3.0])
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_a_schedule_of_one_step_is_a_number(steps):
+    assert math.isfinite(warmup(steps, then=cosine(1.0, total=1 - steps))(0))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -28,7 +28,7 @@ def as_lists(names):
 
 def next_probabilities(parameters, beginning, temperature=1.0):
     """(V,) by the formula."""
-    (W_xh, W_hh, b_h), W_hy, b_y = parameters
+    ((W_xh, W_hh, b_h),), W_hy, b_y = parameters
     h = np.zeros(len(b_h))
     for token in [0, *beginning]:
         h = np.tanh(W_xh[token] + h @ W_hh + b_h)
@@ -162,7 +162,7 @@ def test_a_score_is_the_summed_cross_entropy_of_the_name(monkeypatch):
 
 
 def network_log_p(parameters, beginning, token):
-    (W_xh, W_hh, b_h), W_hy, b_y = parameters
+    ((W_xh, W_hh, b_h),), W_hy, b_y = parameters
     h = np.zeros(len(b_h))
     for read in [0, *beginning]:
         h = np.tanh(W_xh[read] + h @ W_hh + b_h)

@@ -39,8 +39,8 @@ def small(**changes):
 TRAINING, VALIDATION = made_up_names(1, 100), made_up_names(2, 20)
 
 
-def finished(config, training=TRAINING, validation=VALIDATION, state=None):
-    *_, last = train(config, VOCABULARY_SIZE, training, validation, state)
+def finished(config, training=TRAINING, validation=VALIDATION, state=None, threads=1):
+    *_, last = train(config, VOCABULARY_SIZE, training, validation, state, threads)
     return last
 
 
@@ -110,6 +110,11 @@ RUNS = {
     "gru": (small(cell="gru", epochs=3), VALIDATION),
     "lstm": (small(cell="lstm", epochs=3, batches="shared"), VALIDATION),
     "with shared prefixes": (small(batches="shared"), VALIDATION),
+    "two layers in three shards": (small(layers=2, shards=3, epochs=2), VALIDATION),
+    "momentum": (
+        small(optimizer="momentum", schedule="constant", clip_value=0.1, clip_norm=0.0),
+        VALIDATION,
+    ),
     "cut short by its number of steps": (small(max_steps=17), VALIDATION),
     "stopped early": (small(learning_rate=0.3, epochs=30, patience=1), VALIDATION),
 }
@@ -138,6 +143,33 @@ def test_a_resumed_training_ends_with_the_same_bytes(run, stops):
     assert the_bytes(state.arrays()) == the_bytes(UNDISTURBED[run].arrays())
     ours, theirs = (network.to_arrays(each.parameters) for each in (state, UNDISTURBED[run]))
     assert the_bytes(ours) == the_bytes(theirs)
+
+
+@pytest.mark.parametrize("batches", ["packed", "shared"])
+@pytest.mark.parametrize("shards", [1, 2, 5])
+def test_however_many_threads_share_the_shards_the_bytes_are_the_same(batches, shards):
+    config = small(batches=batches, shards=shards, layers=2, epochs=2)
+    one, *more = (the_bytes(finished(config, threads=threads).state.arrays()) for threads in (1, 2, 7))
+    assert all(each == one for each in more)
+
+
+@pytest.mark.parametrize("batches", ["packed", "shared"])
+@pytest.mark.parametrize("batch_size", [16, 3])
+def test_without_dropout_shards_train_the_same_network_to_rounding(batches, batch_size):
+    knobs = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
+    knobs |= {"batches": batches, "batch_size": batch_size}
+    one, four = (finished(small(**knobs, shards=shards)).state for shards in (1, 4))
+    np.testing.assert_allclose(four.vector, one.vector, rtol=1e-6, atol=1e-9)
+    for ours, theirs in zip(four.history, one.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize("knobs", [{"optimizer": "sgd"}, {"optimizer": "momentum"}, {"layers": 2}])
+def test_every_way_of_training_learns(knobs):
+    rate = 2e-3 if "layers" in knobs else 0.3
+    config = small(hidden_size=32, epochs=20, learning_rate=rate, **knobs)
+    last = finished(config, training=made_up_names(1, 400))
+    assert last.best_validation_loss < 0.8 * math.log(VOCABULARY_SIZE)
 
 
 def test_the_arrays_of_a_state_do_not_change_while_training_goes_on():
@@ -241,7 +273,13 @@ def test_a_training_that_blows_up_stops_and_says_where_and_what_to_change(wrong)
         ("dropout", -0.1),
         ("recurrent_dropout", math.nan),
         ("weight_decay", -1e-3),
-        ("clip_norm", 0.0),
+        ("clip_norm", -1.0),
+        ("clip_value", math.nan),
+        ("momentum", 1.0),
+        ("optimizer", "adagrad"),
+        ("schedule", "linear"),
+        ("layers", 0),
+        ("shards", 0),
         ("dtype", "float16"),
         ("batches", "padded"),
         ("seed", -1),

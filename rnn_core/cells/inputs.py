@@ -1,0 +1,71 @@
+"""What a layer reads: the characters themselves, or what the layer below shows.
+
+    x_t = W_xh[token_t] + b_h    the first layer: the product with a one-hot vector is a row
+    x_t = h_t W_xh + b_h         every other one, with h_t of the layer below
+
+A cell with gates has a matrix W_xh and a vector b_h for each; then the arrays here have an axis of gates in
+front.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from rnn_core.arrays import Floats, Integers, Workspace, transposed
+
+
+class Inputs(Protocol):
+    """N rows, as in a batch."""
+
+    d_read: Floats  # (N, H) dL/dh of the layer below, once `backprop` was called
+
+    def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
+        """x of all time steps at once, (..., N, H)."""
+
+    def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
+        """From dL/dx, (..., N, H), to the gradients, which it leaves in the arrays given."""
+
+
+class Characters:
+    """tokens (N,), each below V. Nothing is below them, so `d_read` has no rows."""
+
+    d_read: Floats = np.zeros((0, 0))
+
+    def __init__(self, tokens: Integers, workspace: Workspace) -> None:
+        self._tokens = tokens
+        self._workspace = workspace
+
+    def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
+        np.take(W_xh + b_h[..., np.newaxis, :], self._tokens, axis=-2, out=out, mode="clip")
+
+    def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
+        vocabulary_size = W_xh.shape[-2]
+        # Summing the rows of each token by a product is several times quicker than np.add.at.
+        one_hot = self._workspace.take("one_hot", len(self._tokens), vocabulary_size)
+        one_hot[:] = 0.0
+        one_hot.reshape(-1)[np.arange(0, one_hot.size, vocabulary_size) + self._tokens] = 1.0
+        np.matmul(one_hot.T, d_x, out=d_W_xh)
+        np.sum(d_W_xh, axis=-2, out=d_b_h)  # every row reads one token
+
+
+class States:
+    """shown (N, H) by the layer below."""
+
+    def __init__(self, shown: Floats, workspace: Workspace) -> None:
+        self.d_read = workspace.take("d_read", *shown.shape)
+        self._shown = shown
+        self._workspace = workspace
+
+    def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
+        np.matmul(self._shown, W_xh, out=out)
+        out += b_h[..., np.newaxis, :]
+
+    def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
+        np.matmul(self._shown.T, d_x, out=d_W_xh)
+        np.matmul(np.ones(len(self._shown), d_x.dtype), d_x, out=d_b_h)
+        W_xh_T = transposed(W_xh, out=self._workspace.take("W_xh_T", *W_xh.shape))
+        if W_xh.ndim == 2:
+            np.matmul(d_x, W_xh_T, out=self.d_read)
+        else:  # what each gate reads adds up
+            parts = np.matmul(d_x, W_xh_T, out=self._workspace.take("d_read_parts", *d_x.shape))
+            np.sum(parts, axis=0, out=self.d_read)
