@@ -1,11 +1,14 @@
 """rnn_core itself, with packed or with shared batches."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
 from rnn_core import network
 from rnn_core.arrays import Workspace
-from rnn_core.batching import alphabetical_places, ordered, small
+from rnn_core.batching import Batch, alphabetical_places, ordered, small
 from rnn_core.optimizers import adam, chain, scale_by
 from rnn_core.schedules import constant
 from rnn_core.tree import flat_views, tree_map
@@ -24,14 +27,22 @@ class Ours:
         self._state = self._optimizer.init(self._vector)
         self._gradient = flat_views(padded, np.float32)
         self._workspace = Workspace(np.float32)
+        self._batches = self._from(0)
 
     def step(self, batch: int) -> float:
-        stream, chosen = self._start.stream, self._start.batches[batch]
-        if self._shared:
-            laid_out = stream.shared(ordered(self._places, chosen))
-        else:
-            laid_out = stream.packed(ordered(self._lengths, chosen))
+        number, laid_out = next(self._batches)
+        if number != batch:
+            self._batches = self._from(batch)
+            _, laid_out = next(self._batches)
         step, views = self._gradient
         loss, _ = network.loss_and_gradient(self._parameters, laid_out, self._workspace, out=views)
         self._vector += self._optimizer.update(step, self._state, self._vector)
         return loss
+
+    def _from(self, first: int) -> Iterator[tuple[int, Batch]]:
+        """From this batch on, round and round; some are laid out ahead, as in training."""
+        stream, chosen = self._start.stream, self._start.batches
+        layout, keys = (stream.shared, self._places) if self._shared else (stream.packed, self._lengths)
+        numbers = itertools.chain(range(first, len(chosen)), itertools.cycle(range(len(chosen))))
+        mine, laid_out = itertools.tee(numbers)
+        return zip(mine, layout(ordered(keys, chosen[number]) for number in laid_out), strict=True)

@@ -34,9 +34,10 @@ class PyTorch:
 
     def step(self, batch: int) -> float:
         if self._packed:
-            laid_out = self._start.stream.packed(self._start.batches[batch])
-            tokens, targets = torch.from_numpy(laid_out.tokens), torch.from_numpy(laid_out.wanted.tokens)
-            widths = torch.tensor([step.rows.stop - step.rows.start for step in laid_out.steps])
+            read, wanted = self._start.padded(batch)
+            inside = wanted >= 0  # row by row this is time step by time step
+            tokens, targets = torch.from_numpy(read[inside]), torch.from_numpy(wanted[inside])
+            widths = torch.from_numpy(inside.sum(axis=1))
             hidden = self._layer(PackedSequence(self._one_hot[tokens], widths))[0].data
         else:
             tokens, targets = map(torch.from_numpy, self._start.padded(batch))

@@ -51,7 +51,7 @@ class Start(NamedTuple):
 
 class Contestant(Protocol):
     def step(self, batch: int) -> float:
-        """Lay the batch out, one step of Adam; the loss before it, in nats per character."""
+        """Lay the batch out if it is not, one step of Adam; the loss before it, in nats per character."""
 
 
 def start(

@@ -40,6 +40,7 @@ class Workspace:
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self._pools: dict[str, Floats] = {}
+        self._ones: Floats = aligned(0, self.dtype)
         self._inner: dict[int, Workspace] = {}
 
     def take(self, name: str, *shape: int) -> Floats:
@@ -49,6 +50,14 @@ class Workspace:
         if pool is None or pool.size < size:
             pool = self._pools[name] = aligned(size + size // 8, self.dtype)
         return pool[:size].reshape(shape)
+
+    def ones(self, count: int) -> Floats:
+        """(count,) ones to sum rows with, in a product; not to be written to."""
+        pool = self._ones
+        if pool.size < count:
+            pool = self._ones = aligned(count + count // 8, self.dtype)
+            pool.fill(1.0)
+        return pool[:count]
 
     def inner(self, number: int) -> "Workspace":
         """One of its own for each number, the same every time."""

@@ -24,12 +24,11 @@ def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple
     exponentials, sums = _exponentials(logits, workspace)
     places = _places(logits, wanted)
     share = 1.0 / wanted.total
-    loss = -share * float(wanted.counts @ _of_wanted(logits, sums, wanted, places))
+    log_likelihood = wanted.counts @ logits.reshape(-1)[places] - wanted.of_row @ np.log(sums)
     d_logits = exponentials
-    scale = (wanted.of_row * share).astype(logits.dtype)
-    d_logits *= np.divide(scale, sums, out=scale)[:, np.newaxis]
-    d_logits.reshape(-1)[places] -= (wanted.counts * share).astype(logits.dtype)
-    return loss, d_logits
+    d_logits *= (wanted.of_row / sums * share)[:, np.newaxis]
+    d_logits.reshape(-1)[places] -= np.multiply(wanted.counts, share, dtype=logits.dtype)
+    return -share * float(log_likelihood), d_logits
 
 
 def target_log_probabilities(logits: Floats, wanted: Wanted, workspace: Workspace) -> Floats:
@@ -57,7 +56,7 @@ def _exponentials(logits: Floats, workspace: Workspace) -> tuple[Floats, Floats]
     do not: looking for it costs as much as the exponential itself. If it was, `logits` is shifted too.
     """
     exponentials = workspace.take("exponentials", *logits.shape)
-    ones = np.ones(logits.shape[1], logits.dtype)
+    ones = workspace.ones(logits.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         np.exp(logits, out=exponentials)
         sums = exponentials @ ones

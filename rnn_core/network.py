@@ -94,9 +94,9 @@ def loss_and_gradient(
 
     np.matmul(shown.T, d_logits, out=gradient.W_hy)
     # A product with ones is many times quicker than a sum over the first axis.
-    np.matmul(np.ones(len(shown), shown.dtype), d_logits, out=gradient.b_y)
+    np.matmul(workspace.ones(len(shown)), d_logits, out=gradient.b_y)
     d_shown = workspace.take("d_h", *shown.shape)
-    np.matmul(d_logits, np.ascontiguousarray(parameters.W_hy.T), out=d_shown)
+    np.matmul(d_logits, parameters.W_hy.T, out=d_shown)
     backprop(d_shown, gradient.layers)
     return nats, gradient
 

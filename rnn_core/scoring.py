@@ -60,7 +60,7 @@ def _stream_log_probabilities(
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
     for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
-        batch = stream.packed(chosen)
+        (batch,) = stream.packed([chosen])
         wanted = network.target_log_probabilities(parameters, batch, workspace)
         result[chosen] = np.bincount(batch.names, weights=wanted[batch.places], minlength=len(chosen))
     return result

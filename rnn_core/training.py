@@ -5,8 +5,9 @@ No generator is carried along, so a state is only arrays and counters, and a tra
 ends with the bytes of a training that was never interrupted.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core import cells, network
-from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.arrays import Floats, Workspace
 from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches, small
 from rnn_core.dropout import Masks, mask
 from rnn_core.errors import DataError, TrainingError
@@ -320,10 +321,12 @@ def train(
             epoch = state.epoch + 1
             batches = shuffled_batches(keys, config.batch_size, _rng(config, SHUFFLING, state.epoch))
             del batches[state.batch + steps_total - state.step :]
-            for chosen in batches[state.batch :]:
+            left = [parts(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]]
+            laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
+            for some in left:
                 learning_rate = schedule(state.step)
-                some = parts(chosen, config.shards, neighbours=shared)
-                found = _gradient(config, state, layout, some, shards, shared_map)
+                batch = list(itertools.islice(laid_out, len(some)))
+                found = _gradient(config, state, batch, shards, shared_map)
                 with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
                     _descend(optimizer, state, found.loss, shards[0].vector, learning_rate)
                 state.step += 1
@@ -342,16 +345,15 @@ def train(
 def _gradient(
     config: TrainingConfig,
     state: State,
-    layout: Callable[[Integers], Batch],
-    some: Sequence[Integers],
+    some: Sequence[Batch],
     shards: Sequence[Shard],
     shared_map: Map,
 ) -> Part:
-    """The loss of a batch, the names of which come in parts; its gradient is left in the first shard."""
+    """The loss of a batch, which comes in parts; its gradient is left in the first shard."""
     masks = _recurrent_masks(config, state, shards[0].workspace)
 
     def part(number: int) -> Part:
-        shard, batch = shards[number], layout(some[number])
+        shard, batch = shards[number], some[number]
         left_out = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
         with np.errstate(all="ignore"):
             loss, _ = network.loss_and_gradient(

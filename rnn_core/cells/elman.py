@@ -80,7 +80,8 @@ def forward(
                 d_h_before = d_h[step.previous]
                 d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
         h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
-        np.take(h, batch.followed, axis=0, out=h_followed, mode="clip")
+        h.take(batch.followed, axis=0, out=h_followed, mode="clip")
+        d_product = batch.completed(d_pre, d_product)
         np.matmul(h_followed.T, d_product, out=gradient.W_hh)  # one product over all time steps
         inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
 

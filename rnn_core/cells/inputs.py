@@ -36,13 +36,13 @@ class Characters:
         self._workspace = workspace
 
     def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
-        np.take(W_xh + b_h[..., np.newaxis, :], self._tokens, axis=-2, out=out, mode="clip")
+        (W_xh + b_h[..., np.newaxis, :]).take(self._tokens, axis=-2, out=out, mode="clip")
 
     def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
         vocabulary_size = W_xh.shape[-2]
         # Summing the rows of each token by a product is several times quicker than np.add.at.
         one_hot = self._workspace.take("one_hot", len(self._tokens), vocabulary_size)
-        one_hot[:] = 0.0
+        one_hot.fill(0.0)
         one_hot.reshape(-1)[np.arange(0, one_hot.size, vocabulary_size) + self._tokens] = 1.0
         np.matmul(one_hot.T, d_x, out=d_W_xh)
         np.sum(d_W_xh, axis=-2, out=d_b_h)  # every row reads one token
@@ -62,7 +62,7 @@ class States:
 
     def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
         np.matmul(self._shown.T, d_x, out=d_W_xh)
-        np.matmul(np.ones(len(self._shown), d_x.dtype), d_x, out=d_b_h)
+        np.matmul(self._workspace.ones(len(self._shown)), d_x, out=d_b_h)
         W_xh_T = transposed(W_xh, out=self._workspace.take("W_xh_T", *W_xh.shape))
         if W_xh.ndim == 2:
             np.matmul(d_x, W_xh_T, out=self.d_read)

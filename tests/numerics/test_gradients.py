@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rnn_core import cells, network
 from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream, Wanted, alphabetical_places, longest_first, ordered
+from rnn_core.batching import Stream, Wanted, alphabetical_places, longest_first, ordered, shuffled_batches
 from rnn_core.dropout import Masks, mask
 from rnn_core.loss import cross_entropy, target_log_probabilities
 from rnn_core.names import EncodedNames
@@ -29,8 +29,8 @@ def some_names(rng, vocabulary_size, lengths):
 def one_batch(names, kind="packed"):
     stream, every_name = Stream.of(names), np.arange(names.count)
     if kind == "shared":
-        return stream.shared(ordered(alphabetical_places(names), every_name))
-    return stream.packed(longest_first(stream.rows, every_name))
+        return next(stream.shared([ordered(alphabetical_places(names), every_name)]))
+    return next(stream.packed([longest_first(stream.rows, every_name)]))
 
 
 def random_network(rng, cell, vocabulary_size, hidden_size, layers=1):
@@ -159,14 +159,17 @@ def test_a_batch_costs_what_its_names_cost_one_by_one(cell):
 def test_reading_step_by_step_gives_the_probabilities_of_the_whole_sequence(cell, layers):
     rng = np.random.default_rng(5)
     parameters = random_network(rng, cell, 8, 5, layers)
-    batch = one_batch(some_names(rng, 8, [6, 6, 6]))
+    words = rng.integers(1, 8, (3, 6))
+    batch = one_batch(EncodedNames.from_lists(words))
     log_p = network.target_log_probabilities(parameters, batch, Workspace(np.float64))
+    ends = np.zeros((1, 3), dtype=int)
     state = network.initial_state(parameters, 3)
-    for rows, *_ in batch.steps:
-        logits, state = network.step(parameters, batch.tokens[rows], state)
+    found = []
+    for read, wanted in zip(np.vstack([ends, words.T]), np.vstack([words.T, ends]), strict=True):
+        logits, state = network.step(parameters, read, state)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        found = logits[np.arange(3), batch.wanted.tokens[rows]]
-        np.testing.assert_allclose(found, log_p[rows], rtol=1e-12, atol=1e-15)
+        found += logits[np.arange(3), wanted].tolist()
+    np.testing.assert_allclose(found, log_p[batch.places], rtol=1e-12, atol=1e-15)
 
 
 @every_cell
@@ -244,26 +247,54 @@ def test_a_share_just_below_one_still_keeps_something():
 
 
 @settings(max_examples=50, deadline=None)
-@given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=9), seed=SEEDS)
-def test_a_packed_batch_has_every_character_once_and_nothing_else(lengths, seed):
+@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=9), seed=SEEDS)
+def test_a_packed_batch_has_the_beginning_once_and_then_every_character(lengths, seed):
     rng = np.random.default_rng(seed)
     names = some_names(rng, 30, lengths)
     stream = Stream.of(names)
     order = longest_first(stream.rows, np.arange(names.count))
-    batch = stream.packed(order)
-    assert batch.size == sum(lengths) + len(lengths)
-    read = {place: [] for place in range(len(lengths))}
-    wanted = {place: [] for place in range(len(lengths))}
-    for token, target, name in zip(batch.tokens, batch.wanted.tokens, batch.names, strict=True):
-        read[int(name)].append(int(token))
-        wanted[int(name)].append(int(target))
+    (batch,) = stream.packed([order])
+    wanted = batch.wanted
+    assert batch.size == 1 + sum(lengths)
+    assert wanted.total == sum(lengths) + len(lengths)
+    assert wanted.counts.tolist() == np.bincount(batch.places).tolist()
+    assert wanted.of_row.tolist() == np.bincount(wanted.rows, weights=wanted.counts).tolist()
+    words_read = {place: [] for place in range(len(lengths))}
+    words_wanted = {place: [] for place in range(len(lengths))}
+    for name, place in zip(batch.names.tolist(), batch.places, strict=True):
+        words_read[name].append(int(batch.tokens[wanted.rows[place]]))
+        words_wanted[name].append(int(wanted.tokens[place]))
     for place, row in enumerate(order):
         word = names.tokens[names.offsets[row] : names.offsets[row + 1]].tolist()
-        assert read[place] == [0, *word]
-        assert wanted[place] == [*word, 0]
-    before = np.concatenate([np.arange(step.previous.start, step.previous.stop) for step in batch.steps[1:]])
-    assert before.tolist() == batch.followed.tolist()
-    assert (batch.names[batch.followed] == batch.names[batch.steps[0].rows.stop :]).all()
+        assert words_read[place] == [0, *word]
+        assert words_wanted[place] == [*word, 0]
+    rows = np.arange(batch.size)
+    before = [rows[step.previous] for step in batch.steps[1:]]
+    assert np.concatenate([rows[:0], *before]).tolist() == batch.followed.tolist()
+
+
+def as_lists(batch):
+    if isinstance(batch, tuple):
+        return [as_lists(part) for part in batch]
+    return batch.tolist() if isinstance(batch, np.ndarray) else batch
+
+
+@every_kind
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 7), min_size=1, max_size=40),
+    batch_size=st.integers(1, 12),
+    seed=SEEDS,
+)
+def test_batches_that_are_laid_out_together_are_those_laid_out_alone(kind, lengths, batch_size, seed):
+    rng = np.random.default_rng(seed)
+    names = some_names(rng, 4, lengths)
+    stream = Stream.of(names)
+    keys = alphabetical_places(names) if kind == "shared" else -stream.rows
+    batches = shuffled_batches(keys, batch_size, rng)
+    layout = stream.shared if kind == "shared" else stream.packed
+    alone = [next(layout([chosen])) for chosen in batches]
+    assert as_lists(tuple(layout(batches))) == as_lists(tuple(alone))
 
 
 @settings(max_examples=50, deadline=None)
@@ -297,8 +328,3 @@ def test_a_shared_batch_has_every_prefix_once_and_counts_what_comes_after_it(len
     }
     assert found == expected
     assert wanted.of_row.tolist() == np.bincount(wanted.rows, weights=wanted.counts).tolist()
-    in_order = sorted(words)
-    read_back = [[] for _ in words]
-    for name, place in zip(batch.names, batch.places, strict=True):
-        read_back[name].append(int(wanted.tokens[place]))
-    assert read_back == [[*word, 0] for word in in_order]

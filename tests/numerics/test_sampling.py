@@ -150,9 +150,9 @@ def test_a_score_is_the_summed_cross_entropy_of_the_name(monkeypatch):
     scores = scoring.log_probabilities(parameters, names)
     assert scores.dtype == np.float64
     stream = Stream.of(names)
-    batch = stream.packed(longest_first(stream.rows, np.arange(names.count)))
+    batch = next(stream.packed([longest_first(stream.rows, np.arange(names.count))]))
     loss, _ = network.loss_and_gradient(parameters, batch, Workspace(np.float64))
-    assert -scores.sum() == pytest.approx(loss * batch.size, rel=1e-12)
+    assert -scores.sum() == pytest.approx(loss * batch.wanted.total, rel=1e-12)
     assert scoring.cross_entropy_per_character(parameters, names) == pytest.approx(loss, rel=1e-12)
     word = as_lists(names)[7]
     steps = [network_log_p(parameters, word[:end], token) for end, token in enumerate([*word, 0])]
