@@ -1,11 +1,11 @@
 # make run      train on the bundled corpora and make names
 # make test     every check that a change has to pass
-# make bench    measure training beside PyTorch and JAX, on one core; what came out is in docs/benchmarks.md
+# make bench    measure ourselves beside PyTorch, JAX and the notebook; what came out is in docs/benchmarks.md
 # make lock     pin the requirements anew, within pyproject.toml's bounds
 # make clean    remove the environment and the caches; the artifact store stays
 #
 # Both of the first make .venv when it is missing or the pinned requirements changed.
-# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make bench ARGS="--cells gru"   make lock ARGS=--upgrade
+# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make bench ARGS=two-cores   make lock ARGS=--upgrade
 
 PYTHON ?= python3
 UV ?= uv
@@ -20,6 +20,9 @@ INSTALL_LOCKED := $(INSTALL) --require-hashes --only-binary=:all:
 
 unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it imports
 
+GROUP = $$($(PYTHON) -c \
+  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
+
 .PHONY: run test bench lock clean
 .DELETE_ON_ERROR:
 
@@ -32,8 +35,8 @@ test: .venv/ready-to-test
 	.venv/bin/mypy
 	.venv/bin/pytest $(ARGS)
 
-bench: .venv-bench/ready
-	$(if $(shell command -v taskset),taskset --cpu-list 0) .venv-bench/bin/python -m benchmarks.training_speed $(ARGS)
+bench: .venv/ready .venv-bench/ready
+	.venv-bench/bin/python -m benchmarks $(ARGS)
 
 # A stamp is written last, so an installation that was broken off is begun again.
 .venv/locked: requirements/run.txt
@@ -55,11 +58,11 @@ bench: .venv-bench/ready
 	@$(INSTALL_LOCKED) -r requirements/test.txt
 	@touch $@
 
-# PyTorch and JAX stay out of .venv, and out of the pinned requirements.
+# PyTorch and JAX stay out of .venv, and out of the pinned requirements. Of the lists we want only the data.
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv --clear .venv-bench
-	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet $$($(PYTHON) -c \
-	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["bench"])')
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet $(call GROUP,bench)
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps $(call GROUP,bench-lists)
 	@touch $@
 
 # One version of a package for every Python where there is one, so that two Pythons make the same bytes.

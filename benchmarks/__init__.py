@@ -1,7 +1,15 @@
-"""Measurements. Whatever is measured has one thread: said here, before anyone imports NumPy."""
+"""Measurements. On how many cores is said by BENCHMARK_CORES, here, before anyone imports NumPy.
+
+NumPy's own products have one thread even so: with two cores it is ours that are two.
+"""
 
 import os
 
+CORES = int(os.environ.get("BENCHMARK_CORES", "1"))
+
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+if CORES == 1:
+    os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])

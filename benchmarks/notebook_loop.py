@@ -1,25 +1,21 @@
 """How much faster the notebook's recipe runs than the notebook's own loop: side by side, on one core.
 
-    python benchmarks/notebook_loop.py [iterations]
+    python -m benchmarks.notebook_loop [iterations]
 
 Both train on the bundled corpora and take turns of 100 iterations, so that whatever else the machine does
 troubles both alike. The ratio is the median over the turns; that the bits are equal is checked at the end.
 """
 
 import importlib.util
-import os
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-for library in ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB_MAXIMUM"):  # before numpy is imported
-    os.environ[f"{library}_NUM_THREADS"] = "1"
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from rnn_core.notebook import NotebookConfig, shuffled_order, train  # noqa: E402
-from rnn_core.vocabulary import Vocabulary  # noqa: E402
+from rnn_core.notebook import NotebookConfig, shuffled_order, train
+from rnn_core.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "numerics" / "notebook_reference.py"

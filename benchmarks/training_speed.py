@@ -1,25 +1,28 @@
 """Training speed side by side: characters per second of a step, from a batch's names to new parameters.
 
-    python -m benchmarks.training_speed [--names LIST] [--cells elman] [--hidden 64 128] [--batch 32]
+    python -m benchmarks.training_speed [--names first] [--cells elman] [--hidden 64 128] [--batch 32]
 
 Everyone gets the same batches in the same order from the same parameters, and the losses are compared. The
 contestants take turns within one process: what else the machine does hits all of them. Ratios are medians
-over the rounds of the ratio within a round. Use one core: taskset --cpu-list 0 ...
+over the rounds of the ratio within a round.
 """
 
 import argparse
-import importlib.resources
+import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
+import threadpoolctl
 import torch
 
+from benchmarks import CORES, plots
 from benchmarks.jax_scan import Jax
 from benchmarks.looped import Looped
+from benchmarks.names import names
 from benchmarks.ours import Ours
 from benchmarks.pytorch import PyTorch
 from benchmarks.start import Contestant, Start, start
@@ -42,30 +45,48 @@ COMPARED = [
 
 
 def main() -> None:
-    arguments = _arguments()
-    names = list(dict.fromkeys(arguments.names.read_text(encoding="utf-8").split("\n")))
-    names = [name for name in names if name]
-    vocabulary = Vocabulary.from_names(names)
-    encoded = vocabulary.encode(names)
+    arguments = parsed("elman gru lstm", "64 128 256", "32 128 512", description=__doc__)
     torch.set_num_threads(1)
     peak = sgemm_peak()
-    print(f"{len(names):,} names, mean length {encoded.lengths.mean():.2f}, {vocabulary.size} tokens")
-    print(f"numpy {np.__version__}, torch {torch.__version__}, jax {jax.__version__}")
-    print(f"sgemm peak {peak / 1e9:.0f} GFLOP/s\n", flush=True)
-    print("Thousands of characters per second:\n")
-    print(_line("cell", "H", "batch", *NAMES), _rule(3 + len(NAMES)), sep="\n", flush=True)
-    ratios = []
+    print(f"sgemm peak {peak / 1e9:.0f} GFLOP/s")
+    settings, ratios, shares = [], [], []
+    for setting, begun in starts(arguments):
+        if not settings:
+            print(line("cell", "H", "batch", *NAMES), rule(3 + len(NAMES)), sep="\n", flush=True)
+        seconds = measured(begun, contestants(begun), arguments.rounds)
+        print(line(*setting, *thousands_per_second(seconds)), flush=True)
+        settings.append(setting)
+        ours = min(seconds[:2], key=statistics.median)
+        better = min(seconds[2:4], key=statistics.median)
+        ratios.append([ratio(ours, theirs) for theirs in (better, *seconds[4:])])
+        shares.append([operations(begun) / statistics.median(rounds) / peak for rounds in seconds[:2]])
+    print("\nThe better of ours, as a multiple of theirs, and in shares of the sgemm peak:\n")
+    print(line("cell", "H", "batch", *COMPARED), rule(3 + len(COMPARED)), sep="\n")
+    for setting, multiples, of_peak in zip(settings, ratios, shares, strict=True):
+        print(line(*setting, *(f"{m:.2f}" for m in multiples), *(f"{share:.0%}" for share in of_peak)))
+    if arguments.plot:
+        title = "Characters per second of the better of ours, as a multiple of theirs, on one core"
+        labels = [f"{cell} {hidden_size}, batch {batch_size}" for cell, hidden_size, batch_size in settings]
+        columns = dict(zip(COMPARED, zip(*ratios, strict=True), strict=False))
+        plots.ratios(arguments.plot, title, labels, columns)
+
+
+def starts(arguments: argparse.Namespace) -> Iterator[tuple[tuple[str, int, int], Start]]:
+    """Every setting asked for, with what everybody begins with; first it says what is measured on."""
+    chosen = names(arguments.names)
+    vocabulary = Vocabulary.from_names(chosen)
+    encoded = vocabulary.encode(chosen)
+    (blas,) = (each for each in threadpoolctl.threadpool_info() if "numpy" in each["filepath"])
+    library = f"{blas['internal_api']} {blas['version']}, {blas['architecture']} kernels"
+    print(f"{len(chosen):,} names, mean length {encoded.lengths.mean():.2f}, {vocabulary.size} tokens")
+    print(f"python {platform.python_version()} on {CORES} core(s), numpy {np.__version__} with {library},")
+    print(f"torch {torch.__version__}, jax {jax.__version__}")
+    print("\nThousands of characters per second:\n", flush=True)
     for cell in arguments.cells:
         for hidden_size in arguments.hidden:
             for batch_size in arguments.batch:
                 begun = start(cell, encoded, vocabulary.size, hidden_size, batch_size, BATCHES)
-                seconds = measured(begun, arguments.rounds)
-                setting = (cell, hidden_size, batch_size)
-                speeds = [f"{1e-3 / statistics.median(rounds):,.0f}" for rounds in seconds]
-                print(_line(*setting, *speeds), flush=True)
-                ratios.append(_line(*setting, *_compared(begun, seconds, peak)))
-    print("\nThe better of ours, as a multiple of theirs, and in shares of the sgemm peak:\n")
-    print(_line("cell", "H", "batch", *COMPARED), _rule(3 + len(COMPARED)), *ratios, sep="\n")
+                yield (cell, hidden_size, batch_size), begun
 
 
 def contestants(begun: Start) -> list[Contestant]:
@@ -81,10 +102,14 @@ def contestants(begun: Start) -> list[Contestant]:
     ]
 
 
-def measured(begun: Start, rounds: int) -> list[list[float]]:
-    """Seconds per character: for every contestant its rounds."""
-    everyone = contestants(begun)
-    _check_losses(everyone)
+def measured(
+    begun: Start, everyone: Sequence[Contestant], rounds: int, pause: float = 0.0
+) -> list[list[float]]:
+    """Seconds per character: for every contestant its rounds.
+
+    pause:  seconds between two turns, for threads that spin to go to sleep.
+    """
+    check_losses(everyone)
     for one in everyone:  # every length compiled, every buffer grown
         for batch in range(BATCHES):
             one.step(batch)
@@ -95,6 +120,7 @@ def measured(begun: Start, rounds: int) -> list[list[float]]:
         batches = [(number * turn + place) % BATCHES for place in range(turn)]
         characters = sum(begun.characters(batch) for batch in batches)
         for place, one in enumerate(everyone):
+            time.sleep(pause)
             result[place].append(_seconds(one, batches) / characters)
     return result
 
@@ -112,33 +138,28 @@ def operations(begun: Start) -> float:
     return 6.0 * hidden_size * (GATES[begun.cell] * hidden_size + vocabulary_size)
 
 
-def _compared(begun: Start, seconds: list[list[float]], peak: float) -> list[str]:
-    """The columns of COMPARED."""
-    ours = min(seconds[:2], key=statistics.median)
-    pytorch = min(seconds[2:4], key=statistics.median)
-    ratios = [
-        statistics.median(other / own for own, other in zip(ours, theirs, strict=True))
-        for theirs in (pytorch, *seconds[4:])
-    ]
-    shares = [operations(begun) / statistics.median(rounds) / peak for rounds in seconds[:2]]
-    return [*(f"{ratio:.2f}" for ratio in ratios), *(f"{share:.0%}" for share in shares)]
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Of two contestants' speeds: the median over the rounds."""
+    return statistics.median(other / own for own, other in zip(ours, theirs, strict=True))
 
 
-def _line(*cells: object) -> str:
+def thousands_per_second(seconds: Sequence[Sequence[float]]) -> list[str]:
+    return [f"{1e-3 / statistics.median(rounds):,.0f}" for rounds in seconds]
+
+
+def line(*cells: object) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _rule(columns: int) -> str:
+def rule(columns: int) -> str:
     return "|---|" + "---:|" * (columns - 1)
 
 
-def _check_losses(everyone: list[Contestant]) -> None:
+def check_losses(everyone: Sequence[Contestant]) -> None:
     """The first loss of all is one number, and so are those after steps of Adam for all with one model."""
     for batch in range(4):
-        losses = dict(zip(NAMES, (one.step(batch) for one in everyone), strict=True))
-        if batch:
-            del losses[LOOPED]  # its inputs go through one layer more, which learns as well
-        if max(losses.values()) - min(losses.values()) > SAME_LOSS:
+        losses = [one.step(batch) for one in everyone if not batch or not isinstance(one, Looped)]
+        if max(losses) - min(losses) > SAME_LOSS:  # Looped has one layer more, which learns as well
             raise SystemExit(f"batch {batch}: the losses differ: {losses}")
 
 
@@ -156,14 +177,14 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _arguments() -> argparse.Namespace:
-    bundled = importlib.resources.files("data") / "corpora" / "argentine.txt"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--names", type=Path, default=Path(str(bundled)), help="a list, one name a line")
-    parser.add_argument("--cells", nargs="+", default=list(GATES), choices=list(GATES))
-    parser.add_argument("--hidden", nargs="+", type=int, default=[64, 128, 256])
-    parser.add_argument("--batch", nargs="+", type=int, default=[32, 128, 512])
+def parsed(cells: str, hidden: str, batch: str, description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--names", default="first", help="first, bundled, or a file, one name a line")
+    parser.add_argument("--cells", nargs="+", default=cells.split(), choices=list(GATES))
+    parser.add_argument("--hidden", nargs="+", type=int, default=[int(size) for size in hidden.split()])
+    parser.add_argument("--batch", nargs="+", type=int, default=[int(size) for size in batch.split()])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--plot", type=Path, help="an SVG file for the ratios")
     return parser.parse_args()
 
 

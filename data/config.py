@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rnn_core.errors import ConfigError
+from rnn_core.evaluation import EvaluationConfig
 from rnn_core.ranges import check_choice, check_share, check_whole, out_of_range
 
 ALL_SOURCES = "all"  # where figures of each source stand beside those of all together
@@ -61,6 +62,14 @@ class ValidationConfig:
     def __post_init__(self) -> None:
         check_whole("validation.max_length", self.max_length, 1, 1 << 20)
         check_whole("validation.min_length", self.min_length, 1, self.max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingConfig:
+    """evaluation: what is measured. validation: what a name has to be like, also one that a model made."""
+
+    evaluation: EvaluationConfig
+    validation: ValidationConfig
 
 
 @dataclass(frozen=True, slots=True)

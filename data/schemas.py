@@ -88,12 +88,26 @@ HISTORY = Schema(
 
 METRICS = Schema(
     {
-        "model": Column(_TEXT, description="rnn, or the Kneser-Ney n-gram baseline."),
-        "split": Column(_TEXT, description="Which examples were scored."),
+        "model": Column(
+            _TEXT,
+            description="rnn, mixture, the Kneser-Ney baseline; or held-out: names that no model has learnt, "
+            "measured as if one had drawn them.",
+        ),
+        "split": Column(
+            _TEXT,
+            description="Which examples were scored; with _unseen, those that no training name equals, case "
+            "folded; or sample: names drawn from the model.",
+        ),
         "source": Column(_TEXT, description="Of which source; `all` for all of them."),
-        "metric": Column(_TEXT, description="nats_per_character, bits_per_character or perplexity."),
-        "value": Column(pa.float64(), description="Per character, the end of the name included."),
-        "names": Column(pa.int64(), description="How many names were scored."),
+        "metric": Column(
+            _TEXT,
+            description="Of a split: nats_per_character, bits_per_character and perplexity, with the end of "
+            "a name as a character. Of a sample: validity, uniqueness, novelty and word_novelty are shares; "
+            "length_distance (characters) and ngram_divergence_1 to _3 (bits) are to held-out names; "
+            "edit_distance_to_training (characters), and edit_distance_ratio to that of held-out names.",
+        ),
+        "value": Column(pa.float64(), description="Of the metric."),
+        "names": Column(pa.int64(), description="How many names were scored or measured."),
     },
     strict=True,
     ordered=True,

@@ -10,6 +10,7 @@ from tasks.stages import (
     evaluation,
     examples,
     merged,
+    mixture,
     model,
     names,
     report,
@@ -26,8 +27,9 @@ def pipeline(config: RetrainConfig, run: Runner) -> Any:
     letters = run(vocabulary, NoKnobs(), validated=accepted)
     shuffled = run(examples, config.ordering, validated=accepted, vocabulary=letters)
     trained = run(model, config.learning, examples=shuffled, vocabulary=letters)
-    judged = run(evaluation, config.evaluation, model=trained, examples=shuffled, vocabulary=letters)
-    drawn = run(names, config.drawing, model=trained, vocabulary=letters, validated=accepted)
+    mixed = run(mixture, config.ngrams, model=trained, examples=shuffled)
+    judged = run(evaluation, config.judging, mixture=mixed, examples=shuffled, vocabulary=letters)
+    drawn = run(names, config.drawing, mixture=mixed, vocabulary=letters, validated=accepted)
     return run(
         report,
         NoKnobs(),

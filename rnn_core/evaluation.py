@@ -10,25 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.names import EncodedNames
-from rnn_core.ranges import check_whole, out_of_range
+from rnn_core.ranges import check_whole
 from rnn_core.scoring import per_character
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """The Kneser-Ney n-gram model that stands beside the network.
+    """What a model is judged by, beside how well it predicts held-out names.
 
-    ngram_order:     characters in an n-gram, the predicted one included.
-    ngram_discount:  taken from every count, in (0, 1).
+    sample_names:  drawn from each model, at temperature 1, and measured; 0 for none.
+    seed:          of the names drawn, and of the halves of the held-out names.
     """
 
-    ngram_order: int = 6
-    ngram_discount: float = 0.85
+    sample_names: int = 2_000
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_whole("evaluation.ngram_order", self.ngram_order, 1, 64)
-        if not 0 < self.ngram_discount < 1:
-            raise out_of_range("evaluation.ngram_discount", "between 0 and 1", self.ngram_discount)
+        check_whole("evaluation.sample_names", self.sample_names, 0, 1 << 20)
+        check_whole("evaluation.seed", self.seed, 0, (1 << 64) - 1)
 
 
 def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> dict[str, float]:

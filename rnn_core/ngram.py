@@ -13,39 +13,85 @@ as in S. F. Chen & J. Goodman, "An empirical study of smoothing techniques for l
 Speech & Language 13 (1999).
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rnn_core.arrays import Integers
 from rnn_core.batching import Stream
+from rnn_core.errors import DataError
 from rnn_core.names import EncodedNames
-from rnn_core.ranges import out_of_range
-from rnn_core.scoring import check_tokens
+from rnn_core.ranges import check_whole, out_of_range
+from rnn_core.scoring import check_tokens, in_parts, of_whole_names
 from rnn_core.vocabulary import END_TOKEN
 
+ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
 ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
-UNSEEN = -1
+UNSEEN = -1  # as an index: the element that stands behind those of the n-grams that were seen
 
 Indices = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
+State = tuple[Indices, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NgramConfig:
+    """The n-gram model that stands beside the network, and in the mixture.
+
+    order:     characters in an n-gram, the predicted one included.
+    discount:  taken from every count, between 0 and 1.
+    """
+
+    order: int = ORDER
+    discount: float = DISCOUNT
+
+    def __post_init__(self) -> None:
+        check_whole("ngrams.order", self.order, 1, 64)
+        if not 0.0 < self.discount < 1.0:
+            raise out_of_range("ngrams.discount", "above 0 and below 1", self.discount)
 
 
 class Level(NamedTuple):
-    """All n-grams of one length that were seen. An n-gram's id is its place in `codes`.
+    """All G n-grams of one length that were seen, and what their K contexts leave to shorter ones.
+
+    An n-gram's id is its place in `codes`; those with one context stand side by side.
 
     codes:   (G,) sorted; id of the context in the level below, times vocabulary size, plus last character.
     counts:  (G,)
-    totals:  counts summed over each context, by its id.
-    kinds:   how many characters came after each context, by its id.
+    seen:    (G + 1,) an n-gram's own part of its probability, (count - d) / total; 0 for UNSEEN.
+    left:    (K + 1,) what a context leaves to the shorter one, d kinds / total; 1 for UNSEEN.
+    first:   (K + 1,) the first n-gram of a context.
+    kinds:   (K + 1,) how many n-grams a context has; 0 for UNSEEN.
     """
 
     codes: Indices
-    counts: Probabilities
-    totals: Probabilities
-    kinds: Probabilities
+    counts: Indices
+    seen: Probabilities
+    left: Probabilities
+    first: Indices
+    kinds: Indices
+
+    @classmethod
+    def of(
+        cls, codes: Indices, counts: Indices, contexts: int, vocabulary_size: int, discount: float
+    ) -> "Level":
+        context = codes // vocabulary_size
+        totals = np.bincount(context, counts, minlength=contexts)
+        counted = np.bincount(context, counts > 0, minlength=contexts)  # all but in the first level
+        kinds = np.bincount(context, minlength=contexts)
+        seen = np.maximum(counts - discount, 0.0) / np.maximum(totals, 1.0)[context]
+        left = np.where(totals > 0, discount * counted / np.maximum(totals, 1.0), 1.0)
+        return cls(
+            codes,
+            counts,
+            seen=np.append(seen, 0.0),
+            left=np.append(left, 1.0),
+            first=np.append(np.cumsum(kinds) - kinds, 0),
+            kinds=np.append(kinds, 0),
+        )
 
     def find(self, codes: Indices) -> Indices:
         """Ids, or UNSEEN."""
@@ -67,7 +113,7 @@ class Rows(NamedTuple):
         return cls(stream.tokens[:-1], stream.tokens[1:], places)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class KneserNey:
     """A fitted model. `levels[k - 1]` holds the n-grams of k characters; the first knows every character.
 
@@ -80,23 +126,20 @@ class KneserNey:
 
     @classmethod
     def fit(
-        cls, training: EncodedNames, vocabulary_size: int, order: int = 6, discount: float = 0.85
+        cls, training: EncodedNames, vocabulary_size: int, order: int = ORDER, discount: float = DISCOUNT
     ) -> "KneserNey":
         """order: characters of the longest n-gram, the one that is predicted among them.
 
-        Raises ConfigError for an order below 1 or a discount outside of 0 to 1, DataError for a token that is
+        Raises ConfigError for an order or a discount that NgramConfig refuses, DataError for a token that is
         not in the vocabulary.
         """
-        if order < 1:
-            raise out_of_range("order", "1 or above", order)
-        if not 0.0 < discount < 1.0:
-            raise out_of_range("discount", "above 0 and below 1", discount)
+        NgramConfig(order, discount)
         check_tokens(training, vocabulary_size)
         rows = Rows.of(training)
         codes = np.arange(vocabulary_size)
         grams = rows.targets  # id of the n-gram that ends with each row's target
         occurrences = np.bincount(grams, minlength=vocabulary_size)
-        levels: list[Level] = []
+        counted: list[tuple[Indices, Indices]] = []
         for length in range(2, order + 1):
             contexts = _contexts(rows, grams, length - 1)
             complete = np.flatnonzero(contexts != UNSEEN)
@@ -109,13 +152,34 @@ class KneserNey:
                 return_counts=True,
             )
             seen_after = np.bincount(grams[complete[first]], minlength=len(codes))
-            counts = np.where(seen_after > 0, seen_after, occurrences)  # nothing stands before a beginning
-            levels.append(_level(codes, counts, vocabulary_size, contexts_below=_size(levels)))
+            # Nothing stands before a beginning, so its occurrences count.
+            counted.append((codes, np.where(seen_after > 0, seen_after, occurrences)))
             codes, occurrences = longer_codes, longer_occurrences
             grams = np.full(len(rows.tokens), UNSEEN)
             grams[complete] = longer
-        levels.append(_level(codes, occurrences, vocabulary_size, contexts_below=_size(levels)))
+        counted.append((codes, occurrences))
+        return cls._of(counted, vocabulary_size, discount)
+
+    @classmethod
+    def _of(
+        cls, counted: list[tuple[Indices, Indices]], vocabulary_size: int, discount: float
+    ) -> "KneserNey":
+        """counted: codes and counts of every level."""
+        contexts = [1, *(len(codes) for codes, _ in counted)]  # before one character stands nothing
+        levels = (
+            Level.of(codes, counts, below, vocabulary_size, discount)
+            for (codes, counts), below in zip(counted, contexts, strict=False)
+        )
         return cls(vocabulary_size, discount, tuple(levels))
+
+    def character_log_probabilities(self, names: EncodedNames) -> Probabilities:
+        """(C + N,) as `scoring.character_log_probabilities`: in nats, name after name, end tokens included.
+
+        Raises DataError for a token that is not in the vocabulary.
+        """
+        check_tokens(names, self.vocabulary_size)
+        scored = [self._scored(Rows.of(some)) for some in in_parts(names, ROWS_AT_ONCE)]
+        return np.concatenate([np.zeros(0), *scored])
 
     def log_probabilities(self, names: EncodedNames) -> Probabilities:
         """(N,) the log-probability of each name in nats, the end token included.
@@ -123,44 +187,129 @@ class KneserNey:
         Raises DataError for a token that is not in the vocabulary.
         """
         check_tokens(names, self.vocabulary_size)
-        parts = [np.zeros(0)]
-        for some in _in_parts(names):
-            rows = Rows.of(some)
-            costs = np.log(self._probabilities(self._all_contexts(rows), rows.targets))
-            parts.append(np.add.reduceat(costs, np.flatnonzero(rows.places == 0)))
-        return np.concatenate(parts)
+        scored = [of_whole_names(self._scored(Rows.of(some)), some) for some in in_parts(names, ROWS_AT_ONCE)]
+        return np.concatenate([np.zeros(0), *scored])
 
-    def next_probabilities(self, beginnings: EncodedNames) -> Probabilities:
-        """(N, V) the probability of every character after each beginning, which may be empty."""
-        check_tokens(beginnings, self.vocabulary_size)
-        last = np.cumsum(beginnings.lengths + 1) - 1
-        contexts = [ids[last, np.newaxis] for ids in self._all_contexts(Rows.of(beginnings))]
-        return self._probabilities(contexts, np.arange(self.vocabulary_size))
-
-    def _all_contexts(self, rows: Rows) -> list[Indices]:
-        """For each length from 0 up, the id of the context of that length at every row, or UNSEEN."""
-        contexts = [np.zeros_like(rows.tokens)]
-        grams = rows.targets
-        for length, level in enumerate(self.levels[1:], start=1):
-            contexts.append(_contexts(rows, grams, length))
-            known = contexts[-1] != UNSEEN
-            grams = np.full(len(rows.tokens), UNSEEN)
-            grams[known] = level.find(contexts[-1][known] * self.vocabulary_size + rows.targets[known])
-        return contexts
-
-    def _probabilities(self, contexts: list[Indices], characters: Indices) -> Probabilities:
-        """Of each character after its context; contexts of each length broadcast against the characters."""
-        shape = np.broadcast_shapes(contexts[0].shape, characters.shape)
-        probability = np.full(shape, 1.0 / self.vocabulary_size)
-        for level, ids in zip(self.levels, contexts, strict=True):
-            totals = np.where(ids != UNSEEN, level.totals[ids], 0.0)
-            grams = level.find(ids * self.vocabulary_size + characters)
-            counts = np.where(grams != UNSEEN, level.counts[grams], 0.0)
-            left_over = self.discount * level.kinds[ids]
-            with np.errstate(invalid="ignore", divide="ignore"):  # contexts without a total are not taken
-                mixed = (np.maximum(counts - self.discount, 0.0) + left_over * probability) / totals
-            probability = np.where(totals > 0, mixed, probability)
+    def _scored(self, rows: Rows) -> Probabilities:
+        probability = np.full(len(rows.tokens), 1.0 / self.vocabulary_size)
+        contexts = np.zeros_like(rows.tokens)
+        for length, level in enumerate(self.levels, start=1):
+            grams = level.find(contexts * self.vocabulary_size + rows.targets)
+            probability *= level.left[contexts]
+            probability += level.seen[grams]
+            contexts = _contexts(rows, grams, length)
+        np.log(probability, out=probability)
         return probability
+
+    def initial_state(self, count: int) -> State:
+        """What `count` names start from: the ids of their contexts of 1, 2, ... characters, (B,) each."""
+        return tuple(np.full(count, UNSEEN) for _ in self.levels[1:])
+
+    def step(self, tokens: Integers, state: State) -> tuple[Probabilities, State]:
+        """One character further: what each of B names has read, (B,), to the probability of every character
+        that may come next, (B, V), and the next state.
+
+        Names begin with the end token.
+        """
+        nothing = np.zeros(len(tokens), np.int64)
+        state = tuple(
+            level.find(shorter * self.vocabulary_size + tokens)
+            for level, shorter in zip(self.levels, (nothing, *state), strict=True)
+        )[: len(state)]
+        first = self.levels[0]
+        unigrams = first.left[0] / self.vocabulary_size + first.seen[:UNSEEN]
+        probabilities = np.tile(unigrams, (len(tokens), 1))
+        for level, contexts in zip(self.levels[1:], state, strict=True):
+            probabilities *= level.left[contexts][:, np.newaxis]
+            kinds = level.kinds[contexts]
+            skipped = level.first[contexts] - (np.cumsum(kinds) - kinds)
+            grams = np.arange(kinds.sum()) + np.repeat(skipped, kinds)
+            # A code holds its context and the character; the name takes the place of the context.
+            moved = np.repeat((np.arange(len(tokens)) - contexts) * self.vocabulary_size, kinds)
+            probabilities.reshape(-1)[level.codes[grams] + moved] += level.seen[grams]
+        return probabilities, state
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Vocabulary size, discount, and codes and counts of every level, as `ngrams.2.codes`; copies."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            _SIZE: np.array(self.vocabulary_size, np.int64),
+            _DISCOUNT: np.array(self.discount, np.float64),
+        }
+        for length, level in enumerate(self.levels, start=1):
+            arrays[_name(length, "codes")] = level.codes.copy()
+            arrays[_name(length, "counts")] = level.counts.copy()
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "KneserNey":
+        """The model that `to_arrays` gave.
+
+        Raises DataError for arrays that are none: names missing or unknown, a shape, a type or a number that
+        cannot be, codes that are not sorted or whose context there is not.
+        """
+        levels = (len(arrays) - 2) // 2
+        expected = {_SIZE, _DISCOUNT}
+        expected |= {_name(length, part) for length in range(1, levels + 1) for part in ("codes", "counts")}
+        if set(arrays) != expected or not levels:
+            raise _refused("arrays are missing, or unknown", "", f"names {', '.join(sorted(arrays))}")
+        size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
+        discount = _number(arrays, _DISCOUNT, np.float64, 0.0, 1.0)
+        if not 0.0 < discount < 1.0:
+            raise _refused("the discount lies above 0 and below 1", _DISCOUNT, f"{discount}")
+        counted: list[tuple[Indices, Indices]] = []
+        for length in range(1, levels + 1):
+            codes, counts = (_whole_numbers(arrays, _name(length, part)) for part in ("codes", "counts"))
+            contexts = len(counted[-1][0]) if counted else 1
+            _check_level(length, codes, counts, contexts, int(size))
+            counted.append((codes, counts))
+        return cls._of(counted, int(size), float(discount))
+
+
+_SIZE, _DISCOUNT = "ngrams.vocabulary_size", "ngrams.discount"
+
+
+def _name(length: int, part: str) -> str:
+    return f"ngrams.{length}.{part}"
+
+
+def _number(
+    arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: npt.DTypeLike, lowest: float, highest: float
+) -> float:
+    array = arrays[name]
+    if array.dtype != dtype or array.shape != ():
+        raise _refused(f"it is one {np.dtype(dtype)}", name, f"{array.dtype} of shape {array.shape}")
+    if not lowest <= array <= highest:
+        raise _refused(f"it lies from {lowest} to {highest}", name, f"{array}")
+    return array.item()  # type: ignore[no-any-return]
+
+
+def _whole_numbers(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Indices:
+    array = arrays[name]
+    if array.dtype != np.int64 or array.ndim != 1:
+        raise _refused("it is a vector of int64", name, f"{array.dtype} of shape {array.shape}")
+    return array.copy()
+
+
+def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, size: int) -> None:
+    where = _name(length, "codes")
+    if len(codes) != len(counts) or not len(codes):
+        raise _refused("every n-gram has one count", where, f"{len(codes)} n-grams, {len(counts)} counts")
+    if length == 1 and len(codes) != size:
+        raise _refused("the first level has every character", where, f"{len(codes)} of {size}")
+    if not (codes[0] >= 0 and codes[-1] < contexts * size and (np.diff(codes) > 0).all()):
+        raise _refused(f"codes rise from 0 to below {contexts * size}", where, f"{codes[:3]} to {codes[-1]}")
+    if counts.min() < (0 if length == 1 else 1) or counts.max() > 1 << 53:
+        raise _refused("a count is no count", _name(length, "counts"), f"{counts.min()} to {counts.max()}")
+
+
+def _refused(what: str, where: str, saw: str) -> DataError:
+    return DataError(
+        "model.arrays",
+        f"these arrays are no n-gram model: {what}",
+        where=where,
+        saw=saw,
+        fix="make it again, or restore the file from where it was written.",
+    )
 
 
 def _contexts(rows: Rows, grams: Indices, length: int) -> Indices:
@@ -173,28 +322,3 @@ def _contexts(rows: Rows, grams: Indices, length: int) -> Indices:
     if length == 1:
         contexts[rows.places == 0] = END_TOKEN
     return contexts
-
-
-def _level(codes: Indices, counts: Indices, vocabulary_size: int, contexts_below: int) -> Level:
-    contexts = codes // vocabulary_size
-    return Level(
-        codes=codes,
-        counts=counts.astype(np.float64),
-        totals=np.bincount(contexts, weights=counts, minlength=contexts_below).astype(np.float64),
-        kinds=np.bincount(contexts, weights=counts > 0, minlength=contexts_below).astype(np.float64),
-    )
-
-
-def _size(levels: list[Level]) -> int:
-    return len(levels[-1].codes) if levels else 1  # below the first there is one context, the empty one
-
-
-def _in_parts(names: EncodedNames) -> Iterator[EncodedNames]:
-    """Runs of whole names of some 260,000 rows each."""
-    ends = names.offsets[1:] + np.arange(1, names.count + 1)
-    start = 0
-    while start < names.count:
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + ROWS_AT_ONCE, side="right")))
-        yield names.take(np.arange(start, stop))
-        start = stop

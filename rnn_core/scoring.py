@@ -1,13 +1,15 @@
 """How probable a network finds given names."""
 
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core import network
-from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream, chunks_of_rows
+from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.batching import Indices, Stream, chunks_of_rows, small
 from rnn_core.errors import DataError
 from rnn_core.names import EncodedNames
 
@@ -23,6 +25,36 @@ def log_probabilities(parameters: network.Parameters, names: EncodedNames) -> np
     return _stream_log_probabilities(
         network.padded(parameters), Stream.of(names), Workspace(parameters.dtype)
     )
+
+
+def character_log_probabilities(
+    parameters: network.Parameters, names: EncodedNames
+) -> npt.NDArray[np.float64]:
+    """(C + N,) log P(character | those before it) in nats, name after name; the end token is a name's last.
+
+    Raises DataError if a token is not in the vocabulary of the network.
+    """
+    check_tokens(names, parameters.vocabulary_size)
+    stream = Stream.of(names)
+    result = np.zeros(len(names.tokens) + names.count)
+    for chunk in _chunks(network.padded(parameters), stream, Workspace(parameters.dtype)):
+        # Within a name the characters come in their order, so a stable sort lays name after name.
+        order = np.argsort(small(chunk.names), kind="stable")
+        rows = stream.rows[chunk.chosen]
+        skipped = stream.starts[chunk.chosen] - (np.cumsum(rows) - rows)
+        result[np.arange(len(order)) + np.repeat(skipped, rows)] = chunk.log_probabilities[order]
+    return result
+
+
+def of_whole_names(
+    log_probabilities: npt.NDArray[np.float64], names: EncodedNames
+) -> npt.NDArray[np.float64]:
+    """(N,) sums over the characters of each name.
+
+    log_probabilities:  (C + N,) of the characters, name after name, end tokens included.
+    """
+    name_of_character = np.repeat(np.arange(names.count), names.lengths + 1)
+    return np.bincount(name_of_character, log_probabilities, minlength=names.count).astype(np.float64)
 
 
 def cross_entropy_per_character(parameters: network.Parameters, names: EncodedNames) -> float:
@@ -43,6 +75,17 @@ def stream_cross_entropy(parameters: network.Parameters, stream: Stream, workspa
     return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), int(stream.rows.sum()))
 
 
+def in_parts(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
+    """Runs of whole names, each of at most so many characters, end tokens included, or of one name."""
+    ends = names.offsets[1:] + np.arange(1, names.count + 1)
+    start = 0
+    while start < names.count:
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + rows_at_once, side="right")))
+        yield names.take(np.arange(start, stop))
+        start = stop
+
+
 def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
     """Raises DataError if a token lies outside of 1 to vocabulary_size - 1."""
     tokens = names.tokens
@@ -55,14 +98,32 @@ def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
         )
 
 
+class _Chunk(NamedTuple):
+    """Some of the names of a stream, with their characters step by step.
+
+    chosen:             (B,) the names.
+    names:              (C,) in [0, B), which of them a character belongs to.
+    log_probabilities:  (C,) in nats.
+    """
+
+    chosen: Integers
+    names: Indices
+    log_probabilities: Floats
+
+
+def _chunks(parameters: network.Parameters, stream: Stream, workspace: Workspace) -> Iterator[_Chunk]:
+    for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
+        (batch,) = stream.packed([chosen])
+        wanted = network.target_log_probabilities(parameters, batch, workspace)
+        yield _Chunk(chosen, batch.names, wanted[batch.places])
+
+
 def _stream_log_probabilities(
     parameters: network.Parameters, stream: Stream, workspace: Workspace
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
-    for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
-        (batch,) = stream.packed([chosen])
-        wanted = network.target_log_probabilities(parameters, batch, workspace)
-        result[chosen] = np.bincount(batch.names, weights=wanted[batch.places], minlength=len(chosen))
+    for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):
+        result[chosen] = np.bincount(names, weights=log_probabilities, minlength=len(chosen))
     return result
 
 

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from data.config import ExamplesConfig, MergingConfig, NotebookOrder, ValidationConfig
+from data.config import ExamplesConfig, JudgingConfig, MergingConfig, NotebookOrder, ValidationConfig
 from rnn_core.errors import ConfigError
 from rnn_core.evaluation import EvaluationConfig
+from rnn_core.ngram import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sampling import SamplingConfig
 from rnn_core.training import TrainingConfig
@@ -43,6 +44,7 @@ class RetrainConfig:
     examples: ExamplesConfig = ExamplesConfig()
     training: TrainingConfig = TrainingConfig()
     notebook: NotebookConfig = NotebookConfig()
+    ngrams: NgramConfig = NgramConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     sampling: SamplingConfig = SamplingConfig()
 
@@ -67,6 +69,18 @@ class RetrainConfig:
                     fix="take those knobs out, or choose the other recipe with --recipe.",
                 )
 
+        if self.sampling.model == "mixture" and not self.has_validation_names:
+            raise ConfigError(
+                "config.mixture",
+                "the weight of the mixture is fitted on validation names, and there are none",
+                saw="the notebook recipe" if self.recipe == "notebook" else "examples.validation_share = 0",
+                fix="give some names to validation, or draw from the network: --sampling.model network.",
+            )
+
+    @property
+    def has_validation_names(self) -> bool:
+        return self.recipe == "default" and self.examples.validation_share > 0
+
     @property
     def ordering(self) -> ExamplesConfig | NotebookOrder:
         if self.recipe == "notebook":
@@ -76,6 +90,10 @@ class RetrainConfig:
     @property
     def learning(self) -> TrainingConfig | NotebookConfig:
         return self.notebook if self.recipe == "notebook" else self.training
+
+    @property
+    def judging(self) -> JudgingConfig:
+        return JudgingConfig(self.evaluation, self.validation)
 
     @property
     def drawing(self) -> SamplingConfig:

@@ -4,7 +4,7 @@ The artifact itself says what the files of its inputs say, so the same inputs gi
 manifests know (configuration, lineage, when and how long) is filled in where the page is published.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def _stage_card(made: Manifest) -> Html:
     return element(
         "article",
         element("h3", foreign(_called(made))),
-        _pairs(made.recipe.config),
+        _pairs(dict(_knobs(made.recipe.config))),
         joined(element("h3", "what came of it"), _pairs(result)) if result else "",
         class_="card",
     )
@@ -122,6 +122,12 @@ def _pairs(pairs: Mapping[str, Any]) -> Html:
             for name, value in pairs.items()
         ),
     )
+
+
+def _knobs(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Those of configurations within the configuration as well."""
+    for name, value in config.items():
+        yield from value.items() if isinstance(value, Mapping) else [(name, value)]
 
 
 def _value(value: Any) -> str:

@@ -19,6 +19,7 @@ validated = Stage("validated", 1, "tasks.making.corpora:validated")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 1, "tasks.making.examples:examples")
 model = Stage("model", 1, "tasks.making.model:model", title=network_label)
+mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 1, "tasks.making.evaluation:evaluation")
 names = Stage("names", 1, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 1, "tasks.making.report:report")
@@ -34,4 +35,4 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-ALL = (corpus, merged, validated, vocabulary, examples, model, evaluation, names, report)
+ALL = (corpus, merged, validated, vocabulary, examples, model, mixture, evaluation, names, report)

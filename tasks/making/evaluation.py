@@ -1,6 +1,7 @@
-"""The stage `evaluation`: how well the network predicts names, and the n-gram baseline beside it."""
+"""The stage `evaluation`: how well each model predicts names, and what the names are like that it makes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -8,60 +9,128 @@ import pyarrow as pa
 
 from artifacts.store import Artifact
 from data import schemas
-from data.config import ALL_SOURCES
+from data.config import ALL_SOURCES, JudgingConfig, ValidationConfig
 from data.examples import SPLITS, from_lists
-from rnn_core.evaluation import EvaluationConfig, metrics
+from data.validation import validate
+from rnn_core import mixture as mixing
+from rnn_core import scoring
+from rnn_core.evaluation import metrics
 from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.scoring import log_probabilities
+from rnn_core.novelty import are_new, folded
+from rnn_core.sample_metrics import Figure, Names, compared
+from rnn_core.sampling import Model, SamplingConfig, network_model, sample
+from rnn_core.vocabulary import Vocabulary
+from tasks import interruption
 from tasks.making.examples import EXAMPLES, opened_vocabulary
-from tasks.making.model import opened_model
+from tasks.making.mixture import Models, opened
 from tasks.stage import Work
 
 METRICS = "metrics.parquet"
 
+# As the table calls them, besides HELD_OUT.
+NETWORK, MIXTURE = "rnn", "mixture"
+SAMPLE, UNSEEN = "sample", "_unseen"
+
+LONGEST = 10_000  # characters, whatever is valid: they are held for every name that is drawn
+
 Score = Callable[[EncodedNames], npt.NDArray[np.float64]]
+Row = dict[str, Any]
+
+
+class Group(NamedTuple):
+    """rows: of the examples."""
+
+    split: str
+    source: str
+    rows: npt.NDArray[np.int64]
 
 
 def evaluation(
-    work: Work, config: EvaluationConfig, model: Artifact, examples: Artifact, vocabulary: Artifact
+    work: Work, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
 ) -> None:
     table = examples.table(EXAMPLES)
-    names = from_lists(table["tokens"])
+    names = Names(table["name"].to_pylist(), from_lists(table["tokens"]))
     split, source = (np.array(table[column].to_pylist()) for column in ("split", "source"))
-    network = opened_model(model)
-    ngrams = KneserNey.fit(
-        names.take(np.flatnonzero(split == "train")),
-        opened_vocabulary(vocabulary).size,
-        order=config.ngram_order,
-        discount=config.ngram_discount,
-    )
-    models: dict[str, Score] = {
-        "rnn": lambda some: log_probabilities(network, some),
-        f"kneser-ney {config.ngram_order}-gram": ngrams.log_probabilities,
-    }
-    rows = [
-        {
-            "model": model_name,
-            "split": part,
-            "source": origin,
-            "metric": metric,
-            "value": value,
-            "names": len(chosen),
-        }
-        for model_name, score in models.items()
-        for part, origin, chosen in _groups(split, source)
-        for metric, value in metrics(score(names.take(chosen)), names.take(chosen)).items()
-    ]
+    training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
+    new = are_new(names.written, folded(training.written))
+    models = opened(mixture)
+    rows = list(_predicted(_scores(models), list(_groups(split, source, new)), names.encoded))
+    if config.evaluation.sample_names:
+        letters = opened_vocabulary(vocabulary)
+        samples = {name: _drawn(model, config, letters) for name, model in _generators(models).items()}
+        rows += _sampled(samples, held_out, training, config)
     work.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
 
+def _scores(models: Models) -> dict[str, Score]:
+    scores: dict[str, Score] = {NETWORK: lambda names: scoring.log_probabilities(models.network, names)}
+    if (both := models.mixture) is not None:
+        scores[MIXTURE] = lambda names: mixing.log_probabilities(both, names)
+    return {**scores, f"kneser-ney {len(models.ngrams.levels)}-gram": models.ngrams.log_probabilities}
+
+
+def _generators(models: Models) -> dict[str, Model]:
+    both = {} if models.mixture is None else {MIXTURE: mixing.mixture_model(models.mixture)}
+    return {NETWORK: network_model(models.network), **both}
+
+
 def _groups(
-    split: npt.NDArray[np.str_], source: npt.NDArray[np.str_]
-) -> Iterator[tuple[str, str, npt.NDArray[np.int64]]]:
-    """Every split that holds names, whole and by source: its name, the source's, the rows."""
+    split: npt.NDArray[np.str_], source: npt.NDArray[np.str_], new: npt.NDArray[np.bool_]
+) -> Iterator[Group]:
+    """Every split that holds names, whole and by source; of the held-out ones, also what was never seen.
+
+    new:  (N,) whether no training name equals the name, case folded.
+    """
     for part in SPLITS:
-        for origin in (ALL_SOURCES, *sorted(set(source.tolist()))):
-            chosen = np.flatnonzero((split == part) & ((source == origin) | (origin == ALL_SOURCES)))
-            if len(chosen):
-                yield part, origin, chosen
+        of_part = split == part
+        groups = {(part, ALL_SOURCES): of_part}
+        if part != "train":
+            groups[part + UNSEEN, ALL_SOURCES] = of_part & new
+        groups |= {(part, origin): of_part & (source == origin) for origin in sorted(set(source.tolist()))}
+        yield from (Group(*called, np.flatnonzero(rows)) for called, rows in groups.items() if rows.any())
+
+
+def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedNames) -> Iterator[Row]:
+    for model, score in scores.items():
+        interruption.check(f"before {model} scores the names")
+        scored = score(names)
+        for group in groups:
+            some = names.take(group.rows)
+            for metric, value in metrics(scored[group.rows], some).items():
+                yield _row(model, group.split, group.source, Figure(metric, value, some.count))
+
+
+def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
+    too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
+    wanted = config.evaluation
+    drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, seed=wanted.seed)
+    encoded, _ = sample(model, drawing)
+    return Names(letters.decode(encoded), encoded)
+
+
+def _sampled(
+    samples: Mapping[str, Names], held_out: Names, training: Names, config: JudgingConfig
+) -> Iterator[Row]:
+    interruption.check("before the samples are measured")
+    rng = np.random.default_rng(config.evaluation.seed)
+    for model, figures in compared(samples, held_out, training, rng).items():
+        if model in samples:
+            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
+        yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
+
+
+def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
+    """Share of the names that the pipeline would take, as they are, if they were the lines of a source."""
+    lines = pa.table(
+        {
+            "name": pa.array(names, pa.string()),
+            "source": pa.array([SAMPLE] * len(names)).dictionary_encode(),
+            "line": pa.array(range(1, len(names) + 1), pa.int64()),
+        }
+    )
+    taken = validate(lines, rules).names["name"].to_pylist()
+    return Figure("validity", sum(name == name.strip() for name in taken) / len(names), len(names))
+
+
+def _row(model: str, split: str, source: str, figure: Figure) -> Row:
+    return {"model": model, "split": split, "source": source, **figure._asdict()}

@@ -20,7 +20,7 @@ from tasks.making.notebook import train as train_as_notebook
 from tasks.stage import Work
 
 MODEL, HISTORY = "model.npz", "history.parquet"
-_CHARACTERS = "characters"  # beside the parameters, so that the file alone can make names
+CHARACTERS = "characters"  # beside the parameters, so that the file alone can make names
 
 
 class Trained(NamedTuple):
@@ -45,7 +45,7 @@ def model(
         trained = _by_batches(work, config, letters, *splits)
     arrays = network.to_arrays(trained.parameters)
     code_points = np.array([ord(character) for character in letters.characters], np.uint32)
-    work.draft.write_arrays(MODEL, {**arrays, _CHARACTERS: code_points})
+    work.draft.write_arrays(MODEL, {**arrays, CHARACTERS: code_points})
     work.write_table(HISTORY, schemas.HISTORY, trained.history)
     work.draft.facts["model_card"] = {
         "hidden_size": trained.parameters.hidden_size,
@@ -63,7 +63,7 @@ def opened_split(examples: Artifact, split: str) -> EncodedNames:
 def opened_model(artifact: Artifact) -> network.Parameters:
     """Raises DataError for arrays that are no model."""
     arrays = artifact.arrays(MODEL)
-    return network.from_arrays({name: array for name, array in arrays.items() if name != _CHARACTERS})
+    return network.from_arrays({name: array for name, array in arrays.items() if name != CHARACTERS})
 
 
 def _by_the_notebook(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.config import ALL_SOURCES
+from rnn_core.sample_metrics import HELD_OUT
 from tasks.markup import (
     Column,
     Html,
@@ -31,6 +32,26 @@ _SPLIT_TITLES = {
     "test": "test: names that no decision has seen",
     "validation": "validation: names that told training when to stop",
     "train": "train: names it has learnt from",
+}
+
+_MODELS = {"rnn": "network", HELD_OUT: "held-out names"}
+
+# By metric: what it is called here, what it says, and how it is written.
+_MEASURES = {
+    "validity": ("valid", "would be taken from a list, as they are", ".1%"),
+    "uniqueness": ("distinct", "are left once repeats are dropped", ".1%"),
+    "novelty": ("new", "equal no training name, whatever the case", ".1%"),
+    "word_novelty": ("new words", "of all their words, those in no training name", ".1%"),
+    "length_distance": ("lengths", "characters by which they differ from those of held-out names", ".2f"),
+    "ngram_divergence_1": ("letters", "how differently from held-out names, in bits from 0 to 1", ".3f"),
+    "ngram_divergence_2": ("pairs of letters", "the same", ".3f"),
+    "ngram_divergence_3": ("three in a row", "the same", ".3f"),
+    "edit_distance_to_training": (
+        "nearest training name",
+        "characters to insert, delete or replace to get there, on average",
+        ".2f",
+    ),
+    "edit_distance_ratio": ("the same, to that of held-out names", "below 1 a model copies", ".2f"),
 }
 
 
@@ -63,15 +84,25 @@ class Rejection(NamedTuple):
 class Scores(NamedTuple):
     """What the models reach on the names of one source in one split.
 
-    nats:        per character, by model, the network first.
+    unseen:      whether of those alone that equal no training name, whatever the case.
+    nats:        per character, by model, the network first and the baseline last.
     perplexity:  the same.
     """
 
     split: str
     source: str
+    unseen: bool
     names: int
     nats: dict[str, float]
     perplexity: dict[str, float]
+
+
+class Measure(NamedTuple):
+    """By model, one figure of names that it drew, and how many were measured. HELD_OUT has real names."""
+
+    metric: str
+    values: dict[str, float]
+    names: dict[str, int]
 
 
 class Training(NamedTuple):
@@ -107,6 +138,7 @@ class Findings(NamedTuple):
     characters: Sequence[tuple[str, int]]
     training: Training
     scores: Sequence[Scores]
+    measures: Sequence[Measure]
     sample: Sample
 
 
@@ -136,6 +168,7 @@ def page(found: Findings) -> str:
             _names(found.sample),
             element("div", _curves(found.training), _lengths(found.sample), class_="pair"),
             _scores(found.scores),
+            _measures(found.measures),
             _sources(found.sources),
             _rejections(found.rejections),
             _characters(found.characters),
@@ -164,12 +197,12 @@ def _score_tiles(scores: Sequence[Scores]) -> list[Html]:
     total = scores[0]
     return [
         _tile(
-            "network" if place == 0 else model,
+            _called(model),
             _number(nats),
             f"nats per character, perplexity {_number(total.perplexity.get(model), 2)}",
             f"on {total.names:,} names {'it has learnt from' if total.split == 'train' else 'kept from it'}",
         )
-        for place, (model, nats) in enumerate(total.nats.items())
+        for model, nats in total.nats.items()
     ]
 
 
@@ -237,43 +270,45 @@ def _scores(scores: Sequence[Scores]) -> Html:
     title = "How well it predicts names"
     if not scores:
         return section(title, nothing("Nothing was scored."))
-    network, *baselines = scores[0].nats
+    models = list(scores[0].nats)
+    network, baseline = models[0], models[-1]
     heads = [
         Column("source"),
         Column("names", numeric=True),
-        *(
-            Column(f"{'network' if model == network else model}, {unit}", numeric=True)
-            for model in (network, *baselines)
-            for unit in ("nats/char", "perplexity")
-        ),
-        *(Column(f"against {baseline}, nats/char", numeric=True) for baseline in baselines),
+        *(Column(_called(model), numeric=True) for model in models),
+        *([Column(f"network against {baseline}", numeric=True)] if baseline != network else []),
     ]
     groups = [
-        (_SPLIT_TITLES.get(split, split), [_score_row(row, network, baselines) for row in rows])
+        (_SPLIT_TITLES.get(split, split), [_score_row(row, models) for row in rows])
         for split, rows in groupby(scores, key=lambda row: row.split)
     ]
-    return section(
-        title,
-        table(heads, groups),
-        element("p", "Per character, the end of a name included; lower is better.", class_="note"),
+    note = (
+        "Nats per character, the end of a name included, and below them the perplexity, the number of "
+        "characters among which a model is as unsure. Lower is better."
     )
+    return section(title, table(heads, groups, class_="scores"), element("p", note, class_="note"))
 
 
-def _score_row(row: Scores, network: str, baselines: Sequence[str]) -> list[str]:
-    return [
-        element("b", "all") if row.source == ALL_SOURCES else foreign(row.source),
+def _score_row(row: Scores, models: Sequence[str]) -> list[str]:
+    network, *others = models
+    source = element("b", "all") if row.source == ALL_SOURCES else foreign(row.source)
+    cells = [
+        element("span", "never seen, in capitals or not") if row.unseen else source,
         f"{row.names:,}",
-        *(
-            figure
-            for model in (network, *baselines)
-            for figure in (_number(row.nats.get(model)), _number(row.perplexity.get(model), 2))
-        ),
-        # Of names that were learnt, n-grams remember the most, which says nothing of any other name.
-        *(
-            "" if row.split == "train" else _gap(row.nats.get(network), row.nats.get(baseline))
-            for baseline in baselines
-        ),
+        *(_score(row.nats.get(model), row.perplexity.get(model)) for model in models),
     ]
+    # Of names that were learnt, n-grams remember the most, which says nothing of any other name.
+    if others:
+        cells.append("" if row.split == "train" else _gap(row.nats.get(network), row.nats.get(others[-1])))
+    return cells
+
+
+def _score(nats: float | None, perplexity: float | None) -> Html:
+    return element("span", _number(nats), element("small", _number(perplexity, 2)))
+
+
+def _called(model: str) -> str:
+    return _MODELS.get(model, model)
 
 
 def _gap(network: float | None, other: float | None) -> Html:
@@ -282,6 +317,45 @@ def _gap(network: float | None, other: float | None) -> Html:
     better = network < other
     word = "better" if better else "worse"
     return element("span", f"{abs(network - other):.3f} {word}", class_=word)
+
+
+def _measures(measures: Sequence[Measure]) -> Html:
+    title = "What its names are like"
+    if not measures:
+        return section(title, nothing("No names were drawn to be measured."))
+    models = list(dict.fromkeys(model for measure in measures for model in measure.values))
+    models.sort(key=lambda model: model == HELD_OUT)
+    heads = [Column("measure"), *(Column(_called(model), numeric=True) for model in models)]
+    rows = [_measure_row(each, models) for each in sorted(measures, key=_place)]
+    return section(
+        title, element("p", _measured(measures, models), class_="note"), table(heads, [("", rows)])
+    )
+
+
+def _measured(measures: Sequence[Measure], models: Sequence[str]) -> str:
+    most = {model: max(measure.names.get(model, 0) for measure in measures) for model in models}
+    drawn = max(count for model, count in most.items() if model != HELD_OUT)
+    told = f"Of {drawn:,} names drawn from each model at temperature 1."
+    if HELD_OUT not in most:
+        return told
+    return (
+        f"{told} The last column is of {most[HELD_OUT]:,} real names that were kept from training, as if a "
+        "model had drawn them: what a perfect one would come to."
+    )
+
+
+def _place(measure: Measure) -> int:
+    known = list(_MEASURES)
+    return known.index(measure.metric) if measure.metric in known else len(known)
+
+
+def _measure_row(measure: Measure, models: Sequence[str]) -> list[str]:
+    title, meaning, form = _MEASURES.get(measure.metric, (measure.metric, "", ".3f"))
+    values = (measure.values.get(model) for model in models)
+    return [
+        element("span", title, element("small", meaning)),
+        *("–" if value is None else f"{value:{form}}" for value in values),
+    ]
 
 
 def _sources(sources: Sequence[Source]) -> Html:

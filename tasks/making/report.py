@@ -1,6 +1,7 @@
 """The stage `report`: what the other stages left, read and counted for one page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +13,26 @@ from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from tasks import plots
 from tasks.making.corpora import NAMES, REJECTED
-from tasks.making.evaluation import METRICS
+from tasks.making.evaluation import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
 from tasks.making.examples import EXAMPLES, VOCABULARY
 from tasks.making.model import HISTORY
 from tasks.making.notebook import TRANSCRIPT
-from tasks.making.page import Findings, RejectedRow, Rejection, Sample, Scores, Source, Training, page
+from tasks.making.page import (
+    Findings,
+    Measure,
+    RejectedRow,
+    Rejection,
+    Sample,
+    Scores,
+    Source,
+    Training,
+    page,
+)
 from tasks.report_page import FILE
 from tasks.stage import Work
 
 _ROWS_KEPT = 200  # of names, and characters: more than a page shows
 _REJECTED_SHOWN = 5
-_NETWORK = "rnn"  # as METRICS calls it; any other model is a baseline
 
 Counts = npt.NDArray[np.int64]
 
@@ -41,7 +51,8 @@ def report(
     names: Artifact,
 ) -> None:
     learnt = examples.table(EXAMPLES, ["source", "split", "tokens"])
-    scores = _scores(evaluation.table(METRICS))
+    metrics = evaluation.table(METRICS).to_pylist()
+    scores = _scores(row for row in metrics if row["split"] != SAMPLE)
     steps = [("reading", one.table(REJECTED)) for one in corpora]
     steps += [("merging", merged.table(REJECTED)), ("validating", validated.table(REJECTED))]
     found = Findings(
@@ -50,6 +61,7 @@ def report(
         characters=_characters(vocabulary.table(VOCABULARY)),
         training=_training(model.table(HISTORY), _by_epochs(model), scores),
         scores=scores,
+        measures=_measures(row for row in metrics if row["split"] == SAMPLE),
         sample=_sample(names.table(NAMES, ["name", "length", "in_training"]), learnt),
     )
     work.draft.write_text(FILE, page(found))
@@ -130,20 +142,30 @@ def _reference(scores: Sequence[Scores]) -> tuple[str, float] | None:
     """What the baseline reaches on the names that the validation curve is measured on."""
     for row in scores:
         if (row.split, row.source) == ("validation", ALL_SOURCES):
-            return next(((model, nats) for model, nats in row.nats.items() if model != _NETWORK), None)
+            baselines = (each for each in row.nats.items() if each[0] not in (NETWORK, MIXTURE))
+            return next(baselines, None)
     return None
 
 
-def _scores(metrics: pa.Table) -> list[Scores]:
-    """Held-out names first, all sources before each; the network before the baselines."""
+def _scores(metrics: Iterable[dict[str, Any]]) -> list[Scores]:
+    """Held-out names first, all sources before each; the network first of the models."""
     rows: dict[tuple[str, str], Scores] = {}
-    for row in metrics.to_pylist():
-        group = (row["split"], row["source"])
-        scores = rows.setdefault(group, Scores(*group, row["names"], {}, {}))
+    for row in metrics:
+        split = row["split"].removesuffix(UNSEEN)
+        new = Scores(split, row["source"], split != row["split"], row["names"], {}, {})
+        scores = rows.setdefault((row["split"], row["source"]), new)
         values = {"nats_per_character": scores.nats, "perplexity": scores.perplexity}.get(row["metric"])
         if values is not None:
             values[row["model"]] = row["value"]
     return sorted(rows.values(), key=lambda row: SPLITS.index(row.split), reverse=True)
+
+
+def _measures(metrics: Iterable[dict[str, Any]]) -> list[Measure]:
+    rows: dict[str, Measure] = {}
+    for row in metrics:
+        measure = rows.setdefault(row["metric"], Measure(row["metric"], {}, {}))
+        measure.values[row["model"]], measure.names[row["model"]] = row["value"], row["names"]
+    return list(rows.values())
 
 
 def _sample(drawn: pa.Table, learnt: pa.Table) -> Sample:

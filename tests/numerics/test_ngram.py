@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core import ngram
-from rnn_core.errors import ConfigError
+from rnn_core.errors import ConfigError, DataError
 from rnn_core.names import EncodedNames
 from rnn_core.ngram import KneserNey
 from rnn_core.scoring import per_character
@@ -45,22 +45,38 @@ def by_the_book(words, order, discount, vocabulary_size):
     return probability
 
 
+def after(model, beginnings):
+    """(N, V) the probability of every character after each beginning, all read side by side."""
+    found = np.zeros((len(beginnings), model.vocabulary_size))
+    state = model.initial_state(len(beginnings))
+    for place in range(max(map(len, beginnings)) + 1):
+        read = [[0, *beginning, *[1] * place][place] for beginning in beginnings]
+        probabilities, state = model.step(np.array(read), state)
+        ends = [len(beginning) == place for beginning in beginnings]
+        found[ends] = probabilities[ends]
+    return found
+
+
 @settings(max_examples=40, deadline=None)
-@given(words=WORDS, beginning=st.lists(st.integers(1, 5), max_size=6), order=st.integers(1, 5))
-def test_the_baseline_follows_its_formula(words, beginning, order):
+@given(
+    words=WORDS,
+    beginnings=st.lists(st.lists(st.integers(1, 5), max_size=6), min_size=1, max_size=6),
+    order=st.integers(1, 5),
+)
+def test_the_baseline_follows_its_formula(words, beginnings, order):
     model = KneserNey.fit(EncodedNames.from_lists(words), 6, order=order, discount=0.7)
     expected = by_the_book(words, order, 0.7, 6)
-    text = (0, *beginning)
-    context = text[max(0, len(text) - order + 1) :]
-    ours = model.next_probabilities(EncodedNames.from_lists([beginning]))[0]
-    np.testing.assert_allclose(ours, [expected(context, c) for c in range(6)], rtol=1e-12)
+    for beginning, ours in zip(beginnings, after(model, beginnings), strict=True):
+        text = (0, *beginning)
+        context = text[max(0, len(text) - order + 1) :]
+        np.testing.assert_allclose(ours, [expected(context, c) for c in range(6)], rtol=1e-12)
 
 
 @settings(max_examples=40, deadline=None)
 @given(words=WORDS, beginnings=st.lists(st.lists(st.integers(1, 9), max_size=8), min_size=1, max_size=8))
 def test_the_probabilities_of_what_comes_next_sum_to_one(words, beginnings):
     model = KneserNey.fit(EncodedNames.from_lists(words), 10)
-    probabilities = model.next_probabilities(EncodedNames.from_lists(beginnings))
+    probabilities = after(model, beginnings)
     assert probabilities.shape == (len(beginnings), 10)
     assert (probabilities > 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-12)
@@ -70,11 +86,13 @@ def test_the_probabilities_of_what_comes_next_sum_to_one(words, beginnings):
 @given(words=WORDS, asked=WORDS, order=st.integers(1, 6))
 def test_a_name_is_as_probable_as_its_characters_one_after_another(words, asked, order):
     model = KneserNey.fit(EncodedNames.from_lists(words), 5, order=order)
-    ours = model.log_probabilities(EncodedNames.from_lists(asked))
-    for word, log_probability in zip(asked, ours, strict=True):
-        beginnings = EncodedNames.from_lists(word[:end] for end in range(len(word) + 1))
-        steps = model.next_probabilities(beginnings)[np.arange(len(word) + 1), [*word, 0]]
-        assert log_probability == pytest.approx(float(np.log(steps).sum()), rel=1e-12)
+    names = EncodedNames.from_lists(asked)
+    steps = [
+        np.log(after(model, [word[:end] for end in range(len(word) + 1)])[range(len(word) + 1), [*word, 0]])
+        for word in asked
+    ]
+    np.testing.assert_allclose(model.character_log_probabilities(names), np.concatenate(steps), atol=1e-12)
+    np.testing.assert_allclose(model.log_probabilities(names), [each.sum() for each in steps], rtol=1e-12)
 
 
 def test_longer_contexts_predict_held_out_names_better_than_letters_alone():
@@ -100,6 +118,56 @@ def test_names_are_scored_alike_in_one_part_and_in_many(monkeypatch):
     monkeypatch.setattr(ngram, "ROWS_AT_ONCE", 10)
     assert model.log_probabilities(names).tobytes() == whole.tobytes()
     assert model.log_probabilities(names.take(np.arange(0))).shape == (0,)
+
+
+@settings(max_examples=20, deadline=None)
+@given(words=WORDS, order=st.integers(1, 6))
+def test_a_model_comes_back_from_its_arrays_as_it_was(words, order):
+    model = KneserNey.fit(EncodedNames.from_lists(words), 6, order=order, discount=0.6)
+    again = KneserNey.from_arrays(model.to_arrays())
+    beginnings = [word[:2] for word in words]
+    assert after(again, beginnings).tobytes() == after(model, beginnings).tobytes()
+    assert again.discount == 0.6
+
+
+def replaced(name, change):
+    return lambda arrays: arrays.update({f"ngrams.{name}": change(arrays[f"ngrams.{name}"])})
+
+
+DAMAGE = {
+    "nothing at all": lambda arrays: arrays.clear(),
+    "a level is missing": lambda arrays: [arrays.pop(f"ngrams.2.{part}") for part in ("codes", "counts")],
+    "an unknown array": lambda arrays: arrays.update({"ngrams.1.total": np.zeros(1)}),
+    "no vocabulary size": lambda arrays: arrays.pop("ngrams.vocabulary_size"),
+    "a vocabulary of one": replaced("vocabulary_size", lambda _: np.array(1)),
+    "another vocabulary": replaced("vocabulary_size", lambda size: size + 1),
+    "a size in a vector": replaced("vocabulary_size", np.atleast_1d),
+    "a discount that is no number": replaced("discount", lambda _: np.array(np.nan)),
+    "a discount of one": replaced("discount", lambda _: np.array(1.0)),
+    "objects": replaced("discount", lambda _: np.array(None)),
+    "fewer counts than n-grams": replaced("2.counts", lambda counts: counts[1:]),
+    "an empty level": lambda arrays: arrays.update(
+        {f"ngrams.3.{part}": np.zeros(0, np.int64) for part in ("codes", "counts")}
+    ),
+    "codes in a matrix": replaced("2.codes", lambda codes: codes[:, np.newaxis]),
+    "codes of another type": replaced("2.codes", lambda codes: codes.astype(np.float64)),
+    "codes not sorted": replaced("2.codes", lambda codes: codes[::-1].copy()),
+    "an n-gram twice": replaced("2.codes", lambda codes: np.maximum(codes, codes[1])),
+    "a context that there is not": replaced("3.codes", lambda codes: codes + 10_000),
+    "a code below zero": replaced("2.codes", lambda codes: codes - codes[-1]),
+    "a count of zero": replaced("3.counts", lambda counts: counts * 0),
+    "a count below zero": replaced("1.counts", lambda counts: counts - 1000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_arrays_that_are_no_model_are_refused(damage):
+    words = EncodedNames.from_lists([[1, 2, 3], [2, 2, 1], [3, 1]])
+    arrays = KneserNey.fit(words, 4, order=3).to_arrays()
+    KneserNey.from_arrays(arrays)
+    damage(arrays)
+    with pytest.raises(DataError, match=r"model\.arrays"):
+        KneserNey.from_arrays(arrays)
 
 
 @pytest.mark.parametrize("wrong", [{"order": 0}, {"discount": 0.0}, {"discount": 1.0}])

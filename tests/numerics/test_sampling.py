@@ -11,7 +11,7 @@ from rnn_core.arrays import Workspace
 from rnn_core.batching import Stream, longest_first
 from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.names import EncodedNames
-from rnn_core.sampling import BLOCK, SamplingConfig, sample
+from rnn_core.sampling import BLOCK, SamplingConfig, network_model
 from rnn_core.tree import tree_map
 
 
@@ -20,6 +20,10 @@ def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64):
     rng = np.random.default_rng(seed)
     untrained = network.init(rng, "elman", vocabulary_size, hidden_size, dtype)
     return tree_map(lambda leaf: leaf + (0.5 * rng.standard_normal(leaf.shape)).astype(dtype), untrained)
+
+
+def sample(parameters, config):
+    return sampling.sample(network_model(parameters), config)
 
 
 def as_lists(names):
@@ -120,6 +124,7 @@ def test_a_temperature_of_zero_takes_the_most_probable_character_every_time():
 @pytest.mark.parametrize(
     ("knob", "value"),
     [
+        ("model", "ngrams"),
         ("count", -1),
         ("count", 1.5),
         ("temperature", -0.1),
@@ -161,6 +166,22 @@ def test_a_score_is_the_summed_cross_entropy_of_the_name(monkeypatch):
     np.testing.assert_allclose(scoring.log_probabilities(parameters, names), scores, rtol=1e-12)
 
 
+def test_the_score_of_a_name_is_the_sum_of_its_characters_in_their_order(monkeypatch):
+    parameters = a_network(seed=6)
+    rng = np.random.default_rng(7)
+    names = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 9, 40))
+    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", 30)
+    characters = scoring.character_log_probabilities(parameters, names)
+    expected = [
+        network_log_p(parameters, word[:end], token)
+        for word in as_lists(names)
+        for end, token in enumerate([*word, 0])
+    ]
+    np.testing.assert_allclose(characters, expected, rtol=1e-10)
+    whole = scoring.of_whole_names(characters, names)
+    np.testing.assert_allclose(whole, scoring.log_probabilities(parameters, names), rtol=1e-12)
+
+
 def network_log_p(parameters, beginning, token):
     ((W_xh, W_hh, b_h),), W_hy, b_y = parameters
     h = np.zeros(len(b_h))
@@ -174,6 +195,8 @@ def test_scoring_nothing_is_nothing():
     parameters = a_network()
     nothing = EncodedNames.from_lists([])
     assert scoring.log_probabilities(parameters, nothing).shape == (0,)
+    characters = scoring.character_log_probabilities(parameters, nothing)
+    assert scoring.of_whole_names(characters, nothing).shape == (0,)
     assert math.isnan(scoring.cross_entropy_per_character(parameters, nothing))
 
 

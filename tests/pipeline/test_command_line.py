@@ -33,7 +33,7 @@ def test_help_lists_every_knob_and_says_what_it_does(namewright):
     shown = namewright("run", "--help").stdout
     assert "--training.learning-rate" in shown
     assert "--dry-run" in shown
-    assert "Units of the hidden layer" in shown
+    assert "Units of a layer" in shown
 
 
 def test_the_file_that_init_writes_holds_every_default(namewright, pipeline_file):

@@ -59,8 +59,8 @@ def test_its_names_begin_with_a_capital_and_its_model_is_read_like_any_other(nam
     namewright("run", *AS_IN_THE_NOTEBOOK, "--notebook.iterations", "2001", "--store", "store")
     (model,) = (tmp_path / "store" / "model").glob("*/model.npz")
     with np.load(model) as arrays:
-        assert not arrays["elman.W_xh"][0].any()  # the first input is the zero vector
-        assert arrays["elman.W_hh"].dtype == np.float64
+        assert not arrays["elman.0.W_xh"][0].any()  # the first input is the zero vector
+        assert arrays["elman.0.W_hh"].dtype == np.float64
     (names,) = (tmp_path / "store" / "names").glob("*/names.parquet")
     drawn = pq.read_table(names)["name"].to_pylist()
     assert all(name[0] == name[0].upper() for name in drawn)

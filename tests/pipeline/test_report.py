@@ -116,10 +116,19 @@ class StandIns:
             ("rnn", "test", "all"): 2.25,
             ("rnn", "test", "towns"): 2.25,
             ("rnn", "validation", "all"): 2.5,
+            ("rnn", "test_unseen", "all"): 2.3125,
+            ("mixture", "test", "all"): 2.0625,
             ("kneser-ney 6-gram", "test", "all"): 2.125,
             ("kneser-ney 6-gram", "test", "towns"): 2.125,
             ("kneser-ney 6-gram", "validation", "all"): 2.375,
         }
+    )
+    measures: Sequence[tuple[str, str, float, int]] = (
+        ("held-out", "novelty", 1.0, 2),
+        ("rnn", "validity", 0.9955, 2000),
+        ("rnn", "novelty", 0.875, 2000),
+        ("mixture", "novelty", 0.75, 2000),
+        ("rnn", "edit_distance_ratio", 1.125, 500),
     )
     sampled: Sequence[tuple[str, bool]] = (*((name, False) for name in HOSTILE), ("Bar", True))
     learning: Mapping[str, Any] = field(default_factory=lambda: {"cell": "elman", "epochs": 3})
@@ -223,17 +232,19 @@ class StandIns:
             examples=examples,
             vocabulary=vocabulary,
         )
+        mixture = self.left("mixture", {"order": 6}, {}, model=model, examples=examples)
         scored = [
             (*group, metric, value, 1)
             for group, nats in self.metrics.items()
             for metric, value in (("nats_per_character", nats), ("bits_per_character", nats * 1.4427),
                                   ("perplexity", 2.718**nats))
         ]  # fmt: skip
+        scored += [(model, "sample", "all", *figure) for model, *figure in self.measures]
         evaluation = self.left(
             "evaluation",
-            {"ngram_order": 6},
+            {"sample_names": 2000},
             {"metrics.parquet": ("METRICS", [[row[place] for row in scored] for place in range(6)])},
-            model=model,
+            mixture=mixture,
             examples=examples,
         )
         names = self.left(
@@ -251,7 +262,7 @@ class StandIns:
                     ],
                 )
             },
-            model=model,
+            mixture=mixture,
         )
         return {
             "corpora": [corpus],
@@ -353,9 +364,34 @@ def test_the_page_shows_both_curves_and_both_length_distributions(page):
 
 def test_the_scores_stand_beside_the_baselines(page):
     assert "network 2.250 nats per character, perplexity 9.49 on 1 names kept from it" in page.text
+    assert "mixture 2.062" in page.text
     assert "kneser-ney 6-gram 2.125" in page.text
     assert "0.125 worse" in page.text
+    assert "never seen, in capitals or not 1 2.312 10.10 – – – – –" in page.text
     assert page.text.index("test: names") < page.text.index("validation: names")
+
+
+def test_the_baseline_in_the_loss_plot_is_the_ngrams_and_not_the_mixture(stand_ins):
+    stand_ins.metrics = {**stand_ins.metrics, ("mixture", "validation", "all"): 2.25}
+    labels = page_of(stand_ins.report()).all_of("text")
+    assert "kneser-ney 6-gram" in labels
+    assert "mixture" not in labels
+
+
+def test_what_sampled_names_are_like_stands_beside_held_out_names(page):
+    assert "Of 2,000 names drawn from each model" in page.text
+    assert "of 2 real names that were kept from training" in page.text
+    assert "measure network mixture held-out names" in page.text
+    assert "new equal no training name, whatever the case 87.5% 75.0% 100.0%" in page.text
+    assert page.text.index("valid would be taken") < page.text.index("new equal no")
+    assert "below 1 a model copies 1.12 – –" in page.text
+
+
+def test_a_page_without_a_measured_sample_says_so(stand_ins):
+    stand_ins.measures = ()
+    assert "No names were drawn to be measured." in page_of(stand_ins.report()).text
+    stand_ins.measures = [("rnn", "novelty", 0.5, 9)]
+    assert "measure network new equal no" in page_of(stand_ins.report()).text
 
 
 def test_what_was_not_taken_stands_with_reason_count_and_first_rows(stand_ins):

@@ -7,7 +7,7 @@ from small_runs import COMMAND, STAGES_BY_NAME, files_of, outcomes
 
 STAGES = [
     *("corpus argentine", "corpus dinosaurs", "merged", "validated", "vocabulary", "examples"),
-    *("model elman 8", "evaluation", "names 25", "report"),
+    *("model elman 8", "mixture", "evaluation", "names 25", "report"),
 ]
 
 
@@ -63,7 +63,7 @@ def test_a_dry_run_says_what_it_would_compute_and_which_part_of_the_key_changed(
     plan = namewright("run", "--engine", "plain", *quick, "--dry-run", *changed).stdout.splitlines()
     assert next(line for line in plan if line.startswith("examples")).endswith("cached")
     assert any("config.learning_rate was 0.02, is 0.01" in line for line in plan if line.startswith("model"))
-    assert any("its input model elman 8 would be made" in line for line in plan if line.startswith("names"))
+    assert any("its input mixture would be made" in line for line in plan if line.startswith("names"))
     assert snapshot(tmp_path / "store") == before
 
 

@@ -1,0 +1,49 @@
+"""All of docs/benchmarks.md, one part after another: `make bench`, or some: `make bench ARGS="two-cores"`.
+
+Each part is a process of its own, since a process has one mode of threading, and prints Markdown.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NAMEWRIGHT = ROOT / ".venv" / "bin" / "python"  # where Prefect is
+OWN = [sys.executable, "-m"]
+
+PARTS = {
+    "first-names": [*OWN, "benchmarks.training_speed", "--names", "first", "--plot", "one-core.svg"],
+    "hidden-512": [
+        *(*OWN, "benchmarks.training_speed", "--names", "first"),
+        *("--cells", "elman", "--hidden", "512", "--batch", "128", "512"),
+    ],
+    "bundled": [
+        *(*OWN, "benchmarks.training_speed", "--names", "bundled"),
+        *("--cells", "elman", "--hidden", "64", "256", "--batch", "32", "128"),
+    ],
+    "two-cores": [*OWN, "benchmarks.two_cores", "--names", "first", "--plot", "two-cores.svg"],
+    "notebook": [*OWN, "benchmarks.notebook_loop"],
+    "unchanged-run": [str(NAMEWRIGHT), "-m", "benchmarks.unchanged_run"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all without one")
+    parser.add_argument("--plots", type=Path, default=Path("benchmarks/results"), help="folder for the plots")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    arguments.plots.mkdir(parents=True, exist_ok=True)
+    for part in arguments.parts or PARTS:
+        print(f"\n## {part}\n", flush=True)
+        command = [str(arguments.plots / word) if word.endswith(".svg") else word for word in PARTS[part]]
+        cores = os.cpu_count() if part == "unchanged-run" else 2 if part == "two-cores" else 1
+        subprocess.run(command, check=True, env={**os.environ, "BENCHMARK_CORES": str(cores)}, cwd=ROOT)
+
+
+if __name__ == "__main__":
+    main()

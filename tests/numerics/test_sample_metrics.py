@@ -1,0 +1,104 @@
+"""What a sample is like, beside held-out names."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnn_core.names import EncodedNames
+from rnn_core.novelty import are_new, folded, novelty, uniqueness, words
+from rnn_core.sample_metrics import NAMES_PLACED, Names, compared, halves
+from rnn_core.vocabulary import Vocabulary
+
+REAL = ["Ana Ruiz", "Ana Sosa", "Ema Ruiz", "Eva Paz", "Iris Sosa", "Noa Paz", "Luz Diaz", "Sol Rey"]
+LETTERS = Vocabulary.from_names(REAL)
+
+
+def encoded(written):
+    return Names(written, LETTERS.encode(written))
+
+
+def beside(sample, held_out, training):
+    """The figures by name, of the held-out names and of the sample."""
+    found = compared({"rnn": encoded(sample)}, encoded(held_out), encoded(training), np.random.default_rng(0))
+    return [{figure.metric: figure for figure in found[model]} for model in ("held-out", "rnn")]
+
+
+def test_a_sample_that_copies_is_told_from_one_that_invents():
+    held_out, copied = beside(REAL[:4], REAL[4:], REAL[:4])
+    assert copied["novelty"].value == copied["word_novelty"].value == 0.0
+    assert copied["edit_distance_to_training"].value == copied["edit_distance_ratio"].value == 0.0
+    assert held_out["novelty"].value == 1.0
+    assert held_out["edit_distance_to_training"].value > 0.0
+    _, repeated = beside(["Ana Paz"] * 4, REAL[4:], REAL[:4])
+    assert repeated["uniqueness"].value == 0.25
+    assert repeated["novelty"].value == 1.0
+    assert repeated["word_novelty"].value == 0.0
+    assert repeated["edit_distance_to_training"].value == 2.0
+
+
+def test_held_out_names_that_a_model_has_drawn_are_as_near_as_held_out_names_are():
+    rng = np.random.default_rng(1)
+    names = ["".join(rng.choice(list("aeinorsu"), rng.integers(3, 9))) for _ in range(900)]
+    letters = Vocabulary.from_names(names)
+    training, held_out, drawn = (
+        Names(some, letters.encode(some)) for some in (names[:300], names[300:600], names[600:])
+    )
+    found = compared({"rnn": drawn}, held_out, training, rng)
+    real, sample = ({figure.metric: figure.value for figure in found[of]} for of in ("held-out", "rnn"))
+    assert sample["edit_distance_ratio"] == pytest.approx(1.0, abs=0.1)
+    for metric in ("ngram_divergence_1", "ngram_divergence_2", "ngram_divergence_3"):
+        assert sample[metric] == pytest.approx(real[metric], rel=0.5)
+
+
+def test_every_figure_says_how_many_names_were_measured():
+    held_out, sample = beside(["Ana Paz", "Sol"] * 400, REAL[:6], REAL[6:])
+    assert sample["novelty"].names == 800
+    assert sample["edit_distance_to_training"].names == sample["edit_distance_ratio"].names == NAMES_PLACED
+    assert {sample[metric].names for metric in ("length_distance", "ngram_divergence_3")} == {3}
+    assert {figure.names for figure in held_out.values()} == {3}
+
+
+def test_without_held_out_names_the_sample_is_measured_alone():
+    held_out, sample = beside(["Ana Paz", "Sol"], [], REAL)
+    assert held_out == {}
+    assert set(sample) == {"uniqueness", "novelty", "word_novelty", "edit_distance_to_training"}
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f"]), max_size=20), st.integers(0, 99))
+def test_halves_share_no_name_and_leave_none_out(names, seed):
+    first, second = halves(names, np.random.default_rng(seed))
+    assert sorted([*first, *second]) == list(range(len(names)))
+    parts = [{names[row] for row in rows} for rows in (first, second)]
+    assert not parts[0] & parts[1]
+    assert abs(len(parts[0]) - len(parts[1])) <= 1
+
+
+@given(st.lists(st.text()), st.lists(st.text()))
+def test_what_is_new_is_what_no_known_name_equals_when_case_is_folded(names, training):
+    expected = [all(name.casefold() != known.casefold() for known in training) for name in names]
+    assert are_new(names, folded(training)).tolist() == expected
+
+
+def test_a_name_in_capitals_is_nothing_new():
+    assert novelty(["MADRID", "Straße", "Bern"], folded(["Madrid", "STRASSE"])) == pytest.approx(1 / 3)
+
+
+def test_words_stand_between_white_space():
+    assert words(["Ana  Ruiz", "", "La Paz"]) == ["Ana", "Ruiz", "La", "Paz"]
+
+
+def test_shares_of_no_names_are_no_numbers():
+    assert math.isnan(uniqueness([]))
+    assert math.isnan(novelty([], frozenset()))
+
+
+def test_equal_training_names_are_measured_once():
+    once, often = (
+        compared({"rnn": encoded(["Ana Paz"])}, encoded([]), encoded(training), np.random.default_rng(0))
+        for training in (REAL, [*REAL, *REAL])
+    )
+    assert once == often
+    assert isinstance(encoded(REAL).take(np.array([1])).encoded, EncodedNames)

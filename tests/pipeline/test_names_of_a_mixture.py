@@ -1,0 +1,92 @@
+"""Names that network and n-grams make together."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from artifacts.formats import read_arrays
+from rnn_core import network
+from rnn_core.mixture import Mixture, mixture_model
+from rnn_core.ngram import KneserNey
+from rnn_core.sampling import SamplingConfig, sample
+
+
+@pytest.fixture
+def made(namewright, quick, tmp_path):
+    """Runs the small pipeline; the folders that a stage left, in the order in which they were made."""
+
+    def run(stage, *arguments):
+        outcome = namewright("run", "--engine", "plain", *quick, *arguments)
+        assert outcome.returncode == 0, outcome.stderr
+        return sorted((tmp_path / "store" / stage).iterdir(), key=lambda folder: folder.stat().st_mtime_ns)
+
+    return run
+
+
+def names_in(folder):
+    return pq.read_table(folder / "names.parquet")["name"].to_pylist()
+
+
+def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(made, tmp_path):
+    (of_network,) = made("names")
+    _, of_mixture = made("names", "--sampling.model", "mixture")
+    assert names_in(of_mixture) != names_in(of_network)
+
+    (folder,) = (tmp_path / "store" / "mixture").iterdir()  # the same for both
+    arrays = read_arrays(folder / "model.npz")
+    characters = [chr(point) for point in arrays.pop("characters")]
+    weight = float(arrays.pop("mixture.weight"))
+    ngrams = KneserNey.from_arrays({name: arrays.pop(name) for name in [*arrays] if name[:7] == "ngrams."})
+    model = mixture_model(Mixture(network.from_arrays(arrays), ngrams, weight))
+    drawn, _ = sample(model, SamplingConfig(count=25))
+    names = [
+        "".join(characters[token] for token in name) for name in np.split(drawn.tokens, drawn.offsets[1:-1])
+    ]
+    assert names == names_in(of_mixture)
+
+    card = json.loads((folder / "manifest.json").read_text())["facts"]["model_card"]
+    assert card["network_weight"] == weight
+    assert card["ngrams"][0] == len(characters)
+    assert len(card["ngrams"]) == card["order"] == 6
+
+
+def test_another_order_of_the_ngrams_trains_no_network(made, plain):
+    made("model")
+    again = plain("--ngrams.order", "3")
+    assert again["model elman 8"] == "cached"
+    assert again["mixture"] == "computed"
+
+
+@pytest.mark.parametrize(
+    "knobs", [("--recipe", "notebook"), ("--examples.validation-share", "0")], ids=lambda knobs: knobs[0]
+)
+def test_a_mixture_without_validation_names_is_refused_before_anything_is_made(namewright, tmp_path, knobs):
+    outcome = namewright(
+        "run", "--engine", "plain", "--sampling.model", "mixture", *knobs, "--store", "store"
+    )
+    assert outcome.returncode == 2
+    assert "error[config.mixture]" in outcome.stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_list_too_short_for_validation_names_has_no_mixture_but_a_network(namewright, tmp_path):
+    (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\n")
+    run = ("run", "--engine", "plain", "--source", "towns=towns.txt", "--store", "store")
+    run = (*run, "--training.hidden-size", "4", "--training.epochs", "1", "--sampling.count", "5")
+    assert namewright(*run).returncode == 0
+    (folder,) = (tmp_path / "store" / "mixture").iterdir()
+    assert "mixture.weight" not in read_arrays(folder / "model.npz")
+    outcome = namewright(*run, "--sampling.model", "mixture")
+    assert outcome.returncode == 3
+    assert "error[mixture.no_validation]" in outcome.stderr
+
+
+def test_the_notebooks_network_has_ngrams_beside_it_and_no_weight(namewright, lists, tmp_path):
+    run = ("run", "--engine", "plain", "--source", f"names={lists[0]}", "--store", "store")
+    assert namewright(*run, "--recipe", "notebook", "--notebook.iterations", "3").returncode == 0
+    (folder,) = (tmp_path / "store" / "mixture").iterdir()
+    arrays = read_arrays(folder / "model.npz")
+    assert "ngrams.6.codes" in arrays
+    assert "mixture.weight" not in arrays
