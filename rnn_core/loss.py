@@ -11,7 +11,7 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 6.2.2.3.
 import numpy as np
 
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.batching import Wanted
+from rnn_core.batch import Wanted
 
 SMALLEST_SUM = 1e-30  # a sum of exponentials below it has lost digits, or is zero
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from rnn_core import cells, loss
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.batching import Batch
+from rnn_core.batch import Batch
 from rnn_core.cells.face import Backprop, Cell, State
 from rnn_core.cells.inputs import Characters, Inputs, States
 from rnn_core.dropout import NOTHING, Masks

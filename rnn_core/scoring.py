@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from rnn_core import network
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.batching import Indices, Stream, chunks_of_rows, small
+from rnn_core.batch import Indices
+from rnn_core.batching import Stream
 from rnn_core.errors import DataError
 from rnn_core.names import EncodedNames
+from rnn_core.ordering import chunks_of_rows, small
 
 ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keeps the work in the cache
 

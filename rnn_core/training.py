@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from rnn_core import cells, network
 from rnn_core.arrays import Floats, Workspace
-from rnn_core.batching import Batch, Stream, alphabetical_places, shuffled_batches, small
+from rnn_core.batch import Batch
+from rnn_core.batching import Stream
 from rnn_core.dropout import Masks, mask
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
@@ -31,6 +32,7 @@ from rnn_core.optimizers import (
     momentum,
     scale_by,
 )
+from rnn_core.ordering import alphabetical_places, shuffled_batches, small
 from rnn_core.ranges import check_at_least_0, check_choice, check_positive, check_share, check_whole
 from rnn_core.restoring import check_arrays, no_checkpoint
 from rnn_core.schedules import Schedule, constant, cosine, warmup
@@ -71,7 +73,8 @@ class TrainingConfig:
     batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
                         names of the batch have in common only once; `auto`, whichever was measured to be
                         quicker at this hidden_size and batch_size. Loss and gradient are the same to
-                        rounding, but names that share a prefix share what `dropout` hides from it.
+                        rounding, but names that share a row share what `dropout` hides from it; all share
+                        the first, before any character.
     shards:             parts of a batch that can be computed at the same time. As many threads as the
                         machine has cores share them; how many those are changes nothing in the result.
     """
@@ -125,7 +128,8 @@ class TrainingConfig:
     def shares_prefixes(self) -> bool:
         """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
         if self.batches == "auto":
-            return self.hidden_size**2 * self.batch_size >= SHARING_PAYS
+            *gates, _, _ = cells.by_name(self.cell).shapes(1, 1)["W_hh"]
+            return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_PAYS
         return self.batches == "shared"
 
 

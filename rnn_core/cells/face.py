@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 
 from rnn_core.arrays import Floats, Workspace
-from rnn_core.batching import Batch
+from rnn_core.batch import Batch
 from rnn_core.cells.inputs import Inputs
 
 CellParameters = TypeVar("CellParameters")

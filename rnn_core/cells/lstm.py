@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_core.arrays import Floats, Workspace, transposed
-from rnn_core.batching import Batch
+from rnn_core.batch import Batch
 from rnn_core.cells.face import Backprop, State, orthogonal, sigmoid
 from rnn_core.cells.inputs import Inputs
 

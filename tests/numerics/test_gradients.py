@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from rnn_core import cells, network
 from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream, Wanted, alphabetical_places, longest_first, ordered, shuffled_batches
+from rnn_core.batch import Wanted
+from rnn_core.batching import Stream
 from rnn_core.dropout import Masks, mask
 from rnn_core.loss import cross_entropy, target_log_probabilities
 from rnn_core.names import EncodedNames
+from rnn_core.ordering import alphabetical_places, longest_first, ordered, shuffled_batches
 from rnn_core.tree import leaves, tree_map
 from rnn_core.vocabulary import END_TOKEN
 

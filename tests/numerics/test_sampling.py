@@ -8,9 +8,10 @@ import pytest
 
 from rnn_core import network, sampling, scoring
 from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream, longest_first
+from rnn_core.batching import Stream
 from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.names import EncodedNames
+from rnn_core.ordering import longest_first
 from rnn_core.sampling import BLOCK, SamplingConfig, network_model
 from rnn_core.tree import tree_map
 

@@ -81,6 +81,8 @@ def test_without_dropout_shared_prefixes_train_the_same_network_to_rounding():
 def test_prefixes_are_shared_where_it_is_quicker_and_by_the_configuration_alone():
     assert not TrainingConfig(hidden_size=64, batch_size=32).shares_prefixes
     assert TrainingConfig(hidden_size=256, batch_size=512).shares_prefixes
+    assert not TrainingConfig(hidden_size=128, batch_size=32).shares_prefixes
+    assert TrainingConfig(hidden_size=128, batch_size=32, cell="gru").shares_prefixes
     assert not TrainingConfig(hidden_size=256, batch_size=512, batches="packed").shares_prefixes
     assert TrainingConfig(hidden_size=64, batch_size=32, batches="shared").shares_prefixes
 
