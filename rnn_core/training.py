@@ -1,251 +1,31 @@
 """The default recipe: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
 
-Random numbers are drawn from streams named by the seed, the purpose and the number of the epoch or step.
-No generator is carried along, so a state is only arrays and counters, and a training that goes on from one
-ends with the bytes of a training that was never interrupted.
+A training that goes on from a state ends with the bytes of one that was never interrupted.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from rnn_core import cells, network
+from rnn_core import network
 from rnn_core.arrays import Floats, Workspace
 from rnn_core.batch import Batch
 from rnn_core.batching import Stream
+from rnn_core.descent import optimizer_of, schedule_of
 from rnn_core.dropout import Masks, mask
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
-from rnn_core.optimizers import (
-    Optimizer,
-    OptimizerState,
-    adam,
-    chain,
-    clip,
-    clip_by_norm,
-    decay,
-    momentum,
-    scale_by,
-)
+from rnn_core.optimizers import Optimizer
 from rnn_core.ordering import alphabetical_places, shuffled_batches, small
-from rnn_core.ranges import check_at_least_0, check_choice, check_positive, check_share, check_whole
-from rnn_core.restoring import check_arrays, no_checkpoint
-from rnn_core.schedules import Schedule, constant, cosine, warmup
 from rnn_core.scoring import check_tokens, stream_cross_entropy
 from rnn_core.sharding import Map, Part, Shard, combined, parts, sharing
-from rnn_core.tree import flat_views, leaves, tree_map
+from rnn_core.training_config import Training
+from rnn_core.training_state import HistoryRow, State, check_place
 
-START, SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS = range(4)  # what a stream of random numbers is for
-
-# From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
-# prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
-SHARING_PAYS = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """Every default was chosen by measuring the cross-entropy of held-out names.
-
-    They were names of the bundled lists, and of lists of first names, surnames and towns, in Latin, Greek and
-    Armenian letters, 600 to 32,000 long. Shorter lists gain from more dropout, longer ones from less.
-
-    layers:             one above the other, each as wide as the first.
-    hidden_size:        units of a layer.
-    batch_size:         names per step.
-    optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
-    momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
-    learning_rate:      at its highest.
-    schedule:           `cosine`: from there it falls in half a wave to 0; or `constant`.
-    warmup:             share of all steps over which the learning rate rises first.
-    epochs:             how often every name is seen, if neither validation nor max_steps stops it earlier.
-    max_steps:          bounds the time for long lists; every name is seen less often then.
-    patience:           epochs without a better validation loss before training stops.
-    dropout:            share of hidden units that the layer above does not see.
-    recurrent_dropout:  share of the weights in W_hh that a batch goes without.
-    weight_decay:       of the matrices, per unit of learning rate.
-    clip_value:         largest element of the gradient, either way; 0 for no limit.
-    clip_norm:          longest gradient; 0 for no limit.
-    batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
-                        names of the batch have in common only once; `auto`, whichever was measured to be
-                        quicker at this hidden_size and batch_size. Loss and gradient are the same to
-                        rounding, but names that share a row share what `dropout` hides from it; all share
-                        the first, before any character.
-    shards:             parts of a batch that can be computed at the same time. As many threads as the
-                        machine has cores share them; how many those are changes nothing in the result.
-    """
-
-    cell: Literal["elman", "gru", "lstm"] = "elman"
-    layers: int = 1
-    hidden_size: int = 256
-    batch_size: int = 32
-    optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
-    momentum: float = 0.9
-    learning_rate: float = 2e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.05
-    epochs: int = 40
-    max_steps: int = 40_000
-    patience: int = 10
-    dropout: float = 0.2
-    recurrent_dropout: float = 0.2
-    weight_decay: float = 0.01
-    clip_value: float = 0.0
-    clip_norm: float = 1.0
-    batches: Literal["auto", "packed", "shared"] = "auto"
-    shards: int = 1
-    dtype: Literal["float32", "float64"] = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        cells.by_name(self.cell)
-        for name, highest in (
-            ("layers", 64),
-            ("hidden_size", 1 << 14),
-            ("batch_size", 1 << 20),
-            ("epochs", 1 << 20),
-            ("max_steps", 1 << 40),
-            ("patience", 1 << 20),
-            ("shards", 1 << 10),
-        ):
-            check_whole(f"training.{name}", getattr(self, name), 1, highest)
-        check_whole("training.seed", self.seed, 0, (1 << 64) - 1)
-        check_positive("training.learning_rate", self.learning_rate)
-        for name in ("warmup", "momentum", "dropout", "recurrent_dropout"):
-            check_share(f"training.{name}", getattr(self, name))
-        for name in ("weight_decay", "clip_value", "clip_norm"):
-            check_at_least_0(f"training.{name}", getattr(self, name))
-        check_choice("training.optimizer", self.optimizer, ("adamw", "momentum", "sgd"))
-        check_choice("training.schedule", self.schedule, ("cosine", "constant"))
-        check_choice("training.dtype", self.dtype, ("float32", "float64"))
-        check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
-
-    @property
-    def shares_prefixes(self) -> bool:
-        """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
-        if self.batches == "auto":
-            *gates, _, _ = cells.by_name(self.cell).shapes(1, 1)["W_hh"]
-            return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_PAYS
-        return self.batches == "shared"
-
-
-class HistoryRow(NamedTuple):
-    """One epoch. Losses in nats per character; nan where there is no validation split."""
-
-    step: int  # steps done when it ended
-    epoch: int  # counted from 1
-    training_loss: float  # mean over the epoch, with dropout, while the parameters moved
-    validation_loss: float
-    learning_rate: float  # of its last step
-
-
-@dataclass(slots=True)
-class State:
-    """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
-
-    vocabulary_size:         without the tokens added by `network.padded`.
-    vector, current:         the parameters as one vector, and as views of it.
-    best:                    the vector of the epoch with the lowest validation loss; the last epoch's where
-                             nothing is held out; the start's during the first epoch.
-    optimizer:               its state.
-    step:                    steps done.
-    epoch, batch:            where the next step is: epochs done, batches of the current one done.
-    epoch_nats, epoch_rows:  loss and characters of the current epoch so far.
-    best_validation_loss:    nan before the first.
-    epochs_without_gain:     since the best one.
-    """
-
-    vocabulary_size: int
-    vector: Floats
-    current: network.Parameters
-    best: Floats
-    optimizer: OptimizerState
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    epoch_nats: float = 0.0
-    epoch_rows: int = 0
-    best_validation_loss: float = math.nan
-    epochs_without_gain: int = 0
-    history: list[HistoryRow] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, config: TrainingConfig, vocabulary_size: int) -> "State":
-        """Random parameters and an optimizer that has seen nothing."""
-        initial = network.init(
-            _rng(config, START),
-            config.cell,
-            vocabulary_size,
-            config.hidden_size,
-            config.dtype,
-            config.layers,
-        )
-        padded = network.padded(initial)
-        vector, current = flat_views(padded, config.dtype)
-        tree_map(np.copyto, current, padded)
-        optimizer = _optimizer(config, current, steps_total=1)
-        return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
-
-    @property
-    def parameters(self) -> network.Parameters:
-        """The best parameters so far, in arrays of their own."""
-        vector, best = flat_views(self.current, self.vector.dtype)
-        vector[:] = self.best
-        return network.unpadded(best, self.vocabulary_size)
-
-    @property
-    def history_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """A column per field of `HistoryRow`."""
-        types = {"step": np.int64, "epoch": np.int64}
-        return {
-            name: np.array([getattr(row, name) for row in self.history], types.get(name, np.float64))
-            for name in HistoryRow._fields
-        }
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as copies under names: ready to be written while training goes on."""
-        return {
-            "vocabulary_size": np.array(self.vocabulary_size),
-            "parameters": self.vector.copy(),
-            "best_parameters": self.best.copy(),
-            **{f"optimizer.{place}": leaf.copy() for place, leaf in enumerate(leaves(self.optimizer))},
-            "step": np.array(self.step),
-            "epoch": np.array(self.epoch),
-            "batch": np.array(self.batch),
-            "epoch_nats": np.array(self.epoch_nats),
-            "epoch_rows": np.array(self.epoch_rows),
-            "best_validation_loss": np.array(self.best_validation_loss),
-            "epochs_without_gain": np.array(self.epochs_without_gain),
-            **{f"history.{name}": column for name, column in self.history_arrays.items()},
-        }
-
-    @classmethod
-    def from_arrays(
-        cls, config: TrainingConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> "State":
-        """What `arrays` gave, in arrays of its own.
-
-        Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
-        """
-        state = cls.start(config, vocabulary_size)
-        expected = state.arrays()
-        check_arrays(expected, arrays)
-        _check_numbers(arrays, vocabulary_size)
-        state.vector[:] = arrays["parameters"]
-        state.best[:] = arrays["best_parameters"]
-        for place, leaf in enumerate(leaves(state.optimizer)):
-            leaf[...] = arrays[f"optimizer.{place}"]
-        for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows"):
-            setattr(state, name, arrays[name].item())
-        state.best_validation_loss = arrays["best_validation_loss"].item()
-        state.epochs_without_gain = arrays["epochs_without_gain"].item()
-        columns = [arrays[f"history.{name}"].tolist() for name in HistoryRow._fields]
-        state.history = [HistoryRow(*row) for row in zip(*columns, strict=True)]
-        return state
+SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS = 1, 2, 3  # what streams of random numbers are for, as START is
 
 
 class Progress(NamedTuple):
@@ -263,7 +43,7 @@ class Progress(NamedTuple):
 
 
 def train(
-    config: TrainingConfig,
+    config: Training,
     vocabulary_size: int,
     training: EncodedNames,
     validation: EncodedNames,
@@ -296,9 +76,9 @@ def train(
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
     state = state or State.start(config, vocabulary_size)
-    _check_place(state, batches_per_epoch, steps_total)
-    schedule = _schedule(config, steps_total)
-    optimizer = _optimizer(config, state.current, steps_total)
+    check_place(state, batches_per_epoch, steps_total)
+    schedule = schedule_of(config, steps_total)
+    optimizer = optimizer_of(config, state.current, steps_total)
     shards = [Shard.like(state.current) for _ in range(config.shards)]
 
     def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
@@ -323,7 +103,7 @@ def train(
     with sharing(min(threads, config.shards)) as shared_map:
         while not finished():
             epoch = state.epoch + 1
-            batches = shuffled_batches(keys, config.batch_size, _rng(config, SHUFFLING, state.epoch))
+            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch))
             del batches[state.batch + steps_total - state.step :]
             left = [parts(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]]
             laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
@@ -347,7 +127,7 @@ def train(
 
 
 def _gradient(
-    config: TrainingConfig,
+    config: Training,
     state: State,
     some: Sequence[Batch],
     shards: Sequence[Shard],
@@ -375,11 +155,11 @@ def _descend(optimizer: Optimizer, state: State, loss: float, gradient: Floats, 
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
 
 
-def _recurrent_masks(config: TrainingConfig, state: State, workspace: Workspace) -> list[Floats | None]:
+def _recurrent_masks(config: Training, state: State, workspace: Workspace) -> list[Floats | None]:
     """One for each layer; the same for the whole batch."""
     if not config.recurrent_dropout:
         return [None] * config.layers
-    rng = _rng(config, DROPPING_WEIGHTS, state.step)
+    rng = config.rng(DROPPING_WEIGHTS, state.step)
     return [
         mask(rng, config.recurrent_dropout, workspace.inner(number), "recurrent_mask", *layer.W_hh.shape)
         for number, layer in enumerate(state.current.layers)
@@ -387,7 +167,7 @@ def _recurrent_masks(config: TrainingConfig, state: State, workspace: Workspace)
 
 
 def _with_output_masks(
-    config: TrainingConfig,
+    config: Training,
     recurrent: Sequence[Floats | None],
     rows: int,
     step: int,
@@ -397,7 +177,7 @@ def _with_output_masks(
     """What each layer leaves out in one part of a batch."""
     if not config.dropout:
         return [Masks(None, of_layer) for of_layer in recurrent]
-    rng = _rng(config, DROPPING_UNITS, step, part)
+    rng = config.rng(DROPPING_UNITS, step, part)
     return [
         Masks(
             mask(rng, config.dropout, workspace.inner(number), "output_mask", rows, config.hidden_size),
@@ -421,27 +201,6 @@ def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> No
         state.epochs_without_gain += 1
 
 
-def _schedule(config: TrainingConfig, steps_total: int) -> Schedule:
-    rising = math.ceil(config.warmup * steps_total)
-    if config.schedule == "constant":
-        return warmup(rising, constant(config.learning_rate))
-    return warmup(rising, cosine(config.learning_rate, steps_total - rising))
-
-
-def _optimizer(config: TrainingConfig, parameters: network.Parameters, steps_total: int) -> Optimizer:
-    rates, views = flat_views(parameters, config.dtype)
-    for matrix in network.matrices(views):  # biases are few and do not overfit
-        matrix[...] = config.weight_decay
-    limits = [clip(config.clip_value)] * bool(config.clip_value)
-    limits += [clip_by_norm(config.clip_norm)] * bool(config.clip_norm)
-    ways = {"adamw": [adam()], "momentum": [momentum(config.momentum)], "sgd": []}
-    return chain(*limits, *ways[config.optimizer], decay(rates), scale_by(_schedule(config, steps_total)))
-
-
-def _rng(config: TrainingConfig, purpose: int, *numbers: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence((config.seed, purpose, *numbers)))
-
-
 def _squared_norm(vector: Floats) -> float:
     return float(vector @ vector)
 
@@ -455,23 +214,3 @@ def _check_finite(value: float, step: int, learning_rate: float) -> None:
             saw=f"{value}",
             fix="lower learning_rate (a third of it is a good next try) or clip_norm, or train in float64.",
         )
-
-
-def _check_place(state: State, batches_per_epoch: int, steps_total: int) -> None:
-    place = state.epoch * batches_per_epoch + state.batch
-    if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
-        raise no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
-
-
-def _check_numbers(arrays: Mapping[str, npt.NDArray[Any]], vocabulary_size: int) -> None:
-    if arrays["vocabulary_size"] != vocabulary_size:
-        raise no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
-    for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows", "epochs_without_gain"):
-        if not arrays[name] >= 0:
-            raise no_checkpoint(name, f"{arrays[name]}, not 0 or above")
-    for name, array in arrays.items():
-        if name.startswith("history.") and len(array) != arrays["epoch"]:
-            raise no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
-        is_vector = name.endswith("parameters") or name.startswith("optimizer.")
-        if is_vector and not np.isfinite(array).all():
-            raise no_checkpoint(name, "numbers that are not finite")

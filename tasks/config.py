@@ -11,7 +11,7 @@ from rnn_core.evaluation import EvaluationConfig
 from rnn_core.ngram import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sampling import SamplingConfig
-from rnn_core.training import TrainingConfig
+from rnn_core.training_config import TrainingConfig
 from tasks.sources import BUNDLED_SOURCES, Source, as_sources
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
@@ -103,11 +103,13 @@ class RetrainConfig:
     @property
     def label(self) -> str:
         """For people: what is learnt, by which network."""
-        return f"{'+'.join(source.name for source in self.sources)} · {network_label(self.learning)}"
+        lists = "+".join(source.name for source in self.sources)
+        return f"{lists} · {network_label(self.learning) or 'default network'}"
 
 
 def network_label(config: TrainingConfig | NotebookConfig) -> str:
+    """Empty if all is left to be chosen by the number of names."""
     if isinstance(config, NotebookConfig):
         return f"notebook {config.hidden_size}"
-    layers = f"{config.layers} × " if config.layers > 1 else ""
-    return f"{config.cell} {layers}{config.hidden_size}"
+    layers = f"{config.layers} ×" if config.layers else ""
+    return " ".join(str(said) for said in (config.cell, layers, config.hidden_size) if said)

@@ -10,9 +10,12 @@ import pyarrow.compute as pc
 from artifacts.store import Artifact
 from data import schemas
 from data.examples import from_lists
-from rnn_core import network, notebook, training
+from rnn_core import network, notebook
 from rnn_core.cells import elman
 from rnn_core.names import EncodedNames
+from rnn_core.training import train
+from rnn_core.training_config import TrainingConfig
+from rnn_core.training_state import State
 from rnn_core.vocabulary import Vocabulary
 from tasks.making.checkpointing import Checkpointing
 from tasks.making.examples import EXAMPLES, opened_vocabulary
@@ -33,7 +36,7 @@ class Trained(NamedTuple):
 
 def model(
     work: Work,
-    config: training.TrainingConfig | notebook.NotebookConfig,
+    config: TrainingConfig | notebook.NotebookConfig,
     examples: Artifact,
     vocabulary: Artifact,
 ) -> None:
@@ -80,18 +83,19 @@ def _by_the_notebook(
 
 def _by_batches(
     work: Work,
-    config: training.TrainingConfig,
+    wanted: TrainingConfig,
     letters: Vocabulary,
     names: EncodedNames,
     validation: EncodedNames,
 ) -> Trained:
+    config = wanted.for_names(names.count)
     checkpoints = Checkpointing(work)
-    state = checkpoints.resumed(lambda arrays: training.State.from_arrays(config, letters.size, arrays))
-    state = state or training.State.start(config, letters.size)
+    state = checkpoints.resumed(lambda arrays: State.from_arrays(config, letters.size, arrays))
+    state = state or State.start(config, letters.size)
     if state.step:
         work.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""
-    for now in training.train(config, letters.size, names, validation, state, work.settings.threads):
+    for now in train(config, letters.size, names, validation, state, work.settings.threads):
         if not math.isnan(now.best_validation_loss):
             best = f", validation {now.best_validation_loss:.3f}"
         note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
@@ -105,7 +109,7 @@ def _by_batches(
         "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
         "learning_rate": columns["learning_rate"],
     }
-    card: dict[str, Any] = {"cell": config.cell, "steps": state.step, "epochs": state.epoch}
+    card: dict[str, Any] = {**config.chosen, "steps_done": state.step, "epochs_done": state.epoch}
     if validation.count:
         card["best_validation_nats_per_character"] = state.best_validation_loss
     return Trained(state.parameters, pa.table(history), card)

@@ -2,6 +2,7 @@
 
 import importlib.resources
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.ngram import KneserNey
 from rnn_core.scoring import per_character
-from rnn_core.training import State, TrainingConfig, train
+from rnn_core.training import train
+from rnn_core.training_config import ROWS, TrainingConfig
+from rnn_core.training_state import State
 from rnn_core.tree import leaves
 from rnn_core.vocabulary import Vocabulary
 
@@ -32,8 +35,11 @@ def made_up_names(seed, count):
 
 
 def small(**changes):
-    settings = {"hidden_size": 12, "batch_size": 16, "epochs": 4, "patience": 4, **changes}
-    return TrainingConfig(**settings)
+    settings = {
+        **{"cell": "elman", "layers": 1, "hidden_size": 12, "batch_size": 16, "epochs": 4, "patience": 4},
+        **{"learning_rate": 2e-3, "dropout": 0.2, "recurrent_dropout": 0.2},
+    }
+    return TrainingConfig(**{**settings, **changes}).for_names(100)
 
 
 TRAINING, VALIDATION = made_up_names(1, 100), made_up_names(2, 20)
@@ -66,7 +72,7 @@ def test_seconds_of_training_on_the_bundled_names_predict_better_than_trigrams()
     encoded = vocabulary.encode(names)
     order = np.random.default_rng(0).permutation(encoded.count)
     training, held_out = encoded.take(order[300:]), encoded.take(order[:300])
-    config = TrainingConfig(hidden_size=96, epochs=12)
+    config = TrainingConfig(hidden_size=96, epochs=8).for_names(training.count)
     *_, last = train(config, vocabulary.size, training, held_out)
     trigrams = KneserNey.fit(training, vocabulary.size, order=3).log_probabilities(held_out)
     assert last.best_validation_loss < per_character(trigrams, held_out)
@@ -79,12 +85,28 @@ def test_without_dropout_shared_prefixes_train_the_same_network_to_rounding():
 
 
 def test_prefixes_are_shared_where_it_is_quicker_and_by_the_configuration_alone():
-    assert not TrainingConfig(hidden_size=64, batch_size=32).shares_prefixes
-    assert TrainingConfig(hidden_size=256, batch_size=512).shares_prefixes
-    assert not TrainingConfig(hidden_size=128, batch_size=32).shares_prefixes
-    assert TrainingConfig(hidden_size=128, batch_size=32, cell="gru").shares_prefixes
-    assert not TrainingConfig(hidden_size=256, batch_size=512, batches="packed").shares_prefixes
-    assert TrainingConfig(hidden_size=64, batch_size=32, batches="shared").shares_prefixes
+    assert not small(hidden_size=64, batch_size=32).shares_prefixes
+    assert small(hidden_size=256, batch_size=512).shares_prefixes
+    assert not small(hidden_size=128, batch_size=32).shares_prefixes
+    assert small(hidden_size=128, batch_size=32, cell="gru").shares_prefixes
+    assert not small(hidden_size=256, batch_size=512, batches="packed").shares_prefixes
+    assert small(hidden_size=64, batch_size=32, batches="shared").shares_prefixes
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_not_said_is_chosen_by_the_number_of_names(row):
+    last = 10**9 if math.isinf(row.below) else int(row.below) - 1
+    filled = TrainingConfig(dropout=0.0, seed=7).for_names(last)
+    assert {**filled.chosen, "below": row.below} == {**row._asdict(), "dropout": 0.0}
+    assert filled.seed == 7
+    assert filled.for_names(1) == filled
+
+
+def test_every_row_of_the_defaults_stands_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    for row in ROWS:
+        numbers = (row.cell, row.layers, row.hidden_size, row.batch_size, row.learning_rate, row.dropout)
+        assert " | ".join(map(str, (*numbers, row.recurrent_dropout, row.epochs))) in page
 
 
 def test_names_longer_than_any_seen_can_be_held_out():

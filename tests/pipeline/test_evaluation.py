@@ -12,7 +12,7 @@ from data.config import CorpusConfig, ExamplesConfig, JudgingConfig, MergingConf
 from rnn_core.errors import ConfigError
 from rnn_core.evaluation import EvaluationConfig
 from rnn_core.ngram import NgramConfig
-from rnn_core.training import TrainingConfig
+from rnn_core.training_config import TrainingConfig
 from tasks import stages
 from tasks.settings import Settings
 

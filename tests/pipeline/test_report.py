@@ -559,7 +559,7 @@ def test_a_big_run_still_makes_a_small_page(stand_ins):
 def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
     from flows.pipeline import pipeline
     from rnn_core.sampling import SamplingConfig
-    from rnn_core.training import TrainingConfig
+    from rnn_core.training_config import TrainingConfig
     from tasks.running import producing
     from tasks.sources import Source
 

@@ -1,0 +1,26 @@
+"""The way downhill that a configuration describes: its schedule, and its optimizer."""
+
+import math
+
+from rnn_core import network
+from rnn_core.optimizers import Optimizer, adam, chain, clip, clip_by_norm, decay, momentum, scale_by
+from rnn_core.schedules import Schedule, constant, cosine, warmup
+from rnn_core.training_config import Training
+from rnn_core.tree import flat_views
+
+
+def schedule_of(config: Training, steps_total: int) -> Schedule:
+    rising = math.ceil(config.warmup * steps_total)
+    if config.schedule == "constant":
+        return warmup(rising, constant(config.learning_rate))
+    return warmup(rising, cosine(config.learning_rate, steps_total - rising))
+
+
+def optimizer_of(config: Training, parameters: network.Parameters, steps_total: int) -> Optimizer:
+    rates, views = flat_views(parameters, config.dtype)
+    for matrix in network.matrices(views):  # biases are few and do not overfit
+        matrix[...] = config.weight_decay
+    limits = [clip(config.clip_value)] * bool(config.clip_value)
+    limits += [clip_by_norm(config.clip_norm)] * bool(config.clip_norm)
+    ways = {"adamw": [adam()], "momentum": [momentum(config.momentum)], "sgd": []}
+    return chain(*limits, *ways[config.optimizer], decay(rates), scale_by(schedule_of(config, steps_total)))
