@@ -112,4 +112,5 @@ def network_label(config: TrainingConfig | NotebookConfig) -> str:
     if isinstance(config, NotebookConfig):
         return f"notebook {config.hidden_size}"
     layers = f"{config.layers} ×" if config.layers else ""
-    return " ".join(str(said) for said in (config.cell, layers, config.hidden_size) if said)
+    units = f"{config.hidden_size} units" if config.hidden_size else ""
+    return " ".join(said for said in (config.cell, layers, units) if said)

@@ -35,7 +35,7 @@ def test_a_rerun_shows_its_stages_as_cached_in_prefect_and_the_manifest_names_th
     command, environment = in_prefect
     ran(command, environment, tmp_path)
     manifest = json.loads(next((tmp_path / "store" / "model").glob("*/manifest.json")).read_text())
-    assert manifest["run"]["flow_run_name"] == "retrain argentine+dinosaurs · elman 8"
+    assert manifest["run"]["flow_run_name"] == "retrain argentine+dinosaurs · 8 units"
     assert "Cached" not in states_of(manifest["run"]["flow_run"], prefect_shows).values()
 
     ran(command, environment, tmp_path)
@@ -47,7 +47,7 @@ def test_a_rerun_shows_its_stages_as_cached_in_prefect_and_the_manifest_names_th
     ]  # fmt: skip
     states = states_of(again, prefect_shows)
     assert set(states.values()) == {"Cached"}
-    assert {"corpus argentine", "model elman 8", "names 25", "report"} <= set(states)
+    assert {"corpus argentine", "model 8 units", "names 25", "report"} <= set(states)
 
 
 def states_of(flow_run, prefect_shows):
@@ -78,4 +78,4 @@ def test_the_report_is_published_whoever_runs_the_stages(in_prefect, tmp_path):
     ran(command, environment, tmp_path)
     page = (tmp_path / "store" / "report.html").read_text()
     assert "<!-- provenance -->" not in page
-    assert "retrain argentine+dinosaurs · elman 8" in page
+    assert "retrain argentine+dinosaurs · 8 units" in page

@@ -55,7 +55,7 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
 def test_another_order_of_the_ngrams_trains_no_network(made, plain):
     made("model")
     again = plain("--ngrams.order", "3")
-    assert again["model elman 8"] == "cached"
+    assert again["model 8 units"] == "cached"
     assert again["mixture"] == "computed"
 
 

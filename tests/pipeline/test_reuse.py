@@ -7,7 +7,7 @@ from small_runs import COMMAND, STAGES_BY_NAME, files_of, outcomes
 
 STAGES = [
     *("corpus argentine", "corpus dinosaurs", "merged", "validated", "vocabulary", "examples"),
-    *("model elman 8", "mixture", "evaluation", "names 25", "report"),
+    *("model 8 units", "mixture", "evaluation", "names 25", "report"),
 ]
 
 
@@ -44,7 +44,7 @@ def test_changing_one_name_recomputes_what_depends_on_it(plain, lists):
     argentine.write_text(argentine.read_text().replace("Simon Soraya", "Simone Soraya", 1))
     again = plain()
     assert again["corpus dinosaurs"] == "cached"
-    assert {"corpus argentine", "merged", "validated", "examples", "model elman 8"} <= set(computed(again))
+    assert {"corpus argentine", "merged", "validated", "examples", "model 8 units"} <= set(computed(again))
 
 
 def test_a_change_that_leaves_the_same_names_stops_at_the_stage_that_sees_none(plain, lists):
@@ -70,7 +70,7 @@ def test_a_dry_run_says_what_it_would_compute_and_which_part_of_the_key_changed(
 def test_a_stage_that_is_to_be_refreshed_is_made_again_and_gives_the_same_bytes(plain, tmp_path):
     plain()
     before = files_of(tmp_path / "store")
-    assert computed(plain("--refresh", "model")) == ["model elman 8"]
+    assert computed(plain("--refresh", "model")) == ["model 8 units"]
     assert files_of(tmp_path / "store") == before
 
 
