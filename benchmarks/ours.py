@@ -1,24 +1,26 @@
-"""rnn_core itself, with packed or with shared batches."""
+"""rnn_core itself, with packed or with shared batches, on one thread or on several."""
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 
 from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
 from rnn_core import network
-from rnn_core.arrays import Workspace
 from rnn_core.batch import Batch
 from rnn_core.optimizers import adam, chain, scale_by
 from rnn_core.ordering import alphabetical_places, ordered, small
 from rnn_core.schedules import constant
+from rnn_core.sharding import Part, Shard, combined, parts, sharing
 from rnn_core.tree import flat_views, tree_map
 
 
 class Ours:
-    def __init__(self, start: Start, shared: bool) -> None:
+    def __init__(self, start: Start, shared: bool, threads: int = 1) -> None:
         self._start = start
         self._shared = shared
+        self._threads = threads
         self._lengths = small(-start.stream.rows)
         self._places = small(alphabetical_places(start.names))
         padded = network.padded(start.parameters)
@@ -26,8 +28,8 @@ class Ours:
         tree_map(np.copyto, self._parameters, padded)
         self._optimizer = chain(adam(BETA_1, BETA_2, EPSILON), scale_by(constant(LEARNING_RATE)))
         self._state = self._optimizer.init(self._vector)
-        self._gradient = flat_views(padded, np.float32)
-        self._workspace = Workspace(np.float32)
+        self._shards = [Shard.like(padded) for _ in range(threads)]
+        self._map = ExitStack().enter_context(sharing(threads))
         self._batches = self._from(0)
 
     def step(self, batch: int) -> float:
@@ -35,15 +37,21 @@ class Ours:
         if number != batch:
             self._batches = self._from(batch)
             _, laid_out = next(self._batches)
-        step, views = self._gradient
-        loss, _ = network.loss_and_gradient(self._parameters, laid_out, self._workspace, out=views)
-        self._vector += self._optimizer.update(step, self._state, self._vector)
-        return loss
 
-    def _from(self, first: int) -> Iterator[tuple[int, Batch]]:
+        def part(shard: Shard, some: Batch) -> Part:
+            loss, _ = network.loss_and_gradient(self._parameters, some, shard.workspace, out=shard.gradient)
+            return Part(loss, some.wanted.total)
+
+        found = combined(self._shards, list(self._map(part, self._shards, laid_out)))
+        self._vector += self._optimizer.update(self._shards[0].vector, self._state, self._vector)
+        return found.loss
+
+    def _from(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
         """From this batch on, round and round; some are laid out ahead, as in training."""
         stream, chosen = self._start.stream, self._start.batches
         layout, keys = (stream.shared, self._places) if self._shared else (stream.packed, self._lengths)
         numbers = itertools.chain(range(first, len(chosen)), itertools.cycle(range(len(chosen))))
-        mine, laid_out = itertools.tee(numbers)
-        return zip(mine, layout(ordered(keys, chosen[number]) for number in laid_out), strict=True)
+        mine, ahead = itertools.tee(numbers)
+        pieces = (parts(ordered(keys, chosen[number]), self._threads, self._shared) for number in ahead)
+        laid_out = layout(itertools.chain.from_iterable(pieces))
+        return ((number, list(itertools.islice(laid_out, self._threads))) for number in mine)

@@ -61,4 +61,6 @@ class Workspace:
 
     def inner(self, number: int) -> "Workspace":
         """One of its own for each number, the same every time."""
-        return self._inner.setdefault(number, Workspace(self.dtype))
+        if number not in self._inner:
+            self._inner[number] = Workspace(self.dtype)
+        return self._inner[number]

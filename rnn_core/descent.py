@@ -20,7 +20,13 @@ def optimizer_of(config: Training, parameters: network.Parameters, steps_total: 
     rates, views = flat_views(parameters, config.dtype)
     for matrix in network.matrices(views):  # biases are few and do not overfit
         matrix[...] = config.weight_decay
-    limits = [clip(config.clip_value)] * bool(config.clip_value)
-    limits += [clip_by_norm(config.clip_norm)] * bool(config.clip_norm)
-    ways = {"adamw": [adam()], "momentum": [momentum(config.momentum)], "sgd": []}
-    return chain(*limits, *ways[config.optimizer], decay(rates), scale_by(schedule_of(config, steps_total)))
+    parts = []
+    if config.clip_value:
+        parts.append(clip(config.clip_value))
+    if config.clip_norm:
+        parts.append(clip_by_norm(config.clip_norm))
+    if config.optimizer == "adamw":
+        parts.append(adam())
+    if config.optimizer == "momentum":
+        parts.append(momentum(config.momentum))
+    return chain(*parts, decay(rates), scale_by(schedule_of(config, steps_total)))

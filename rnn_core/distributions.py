@@ -15,6 +15,7 @@ from rnn_core.vocabulary import END_TOKEN
 Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
+LONGEST = 3  # n-grams
 BITS_OF_A_TOKEN = 21  # there are no more characters in Unicode, and three tokens fit into an int64
 
 
@@ -40,9 +41,11 @@ def ngram_divergence(left: EncodedNames, right: EncodedNames, length: int) -> fl
     """Jensen-Shannon divergence of the two distributions of n-grams, in bits: 0 if they are equal, 1 if they
     have no n-gram in common; nan if one set is empty.
 
-    length:  n, from 1 to 3. An n-gram ends at every character and at the end of the name; before a name stand
-             end tokens.
+    length:  n, from 1 to 3; ValueError for another. An n-gram ends at every character and at the end of the
+             name; before a name stand end tokens.
     """
+    if not 1 <= length <= LONGEST:
+        raise ValueError(f"n-grams of 1 to {LONGEST} characters are compared, not of {length}")
     if not (left.count and right.count):
         return math.nan
     codes = [_ngram_codes(each, length) for each in (left, right)]

@@ -55,11 +55,15 @@ class Neighbours:
             counts[each] = np.bincount(owners[classes == each], minlength=names.count)
         return cls(names, names.lengths.astype(dtype), counts)
 
-    def distances(self, asked: EncodedNames) -> Distances:
-        """(Q,) edit distance from each name asked to the nearest."""
-        ranges = pairwise(asked.offsets.tolist())
-        each = (asked.tokens[start:stop] for start, stop in ranges)
-        return np.fromiter(map(self._distance, each), np.int64, asked.count)
+    @property
+    def elements(self) -> float:
+        """Of the tables of distances from a name of their mean length to all of them."""
+        return float(self.names.count * max(1.0, self.names.lengths.mean()) ** 2)
+
+    def distances(self, asked: EncodedNames) -> Iterator[int]:
+        """The edit distance from each name asked to the nearest, one after another."""
+        for start, stop in pairwise(asked.offsets.tolist()):
+            yield self._distance(asked.tokens[start:stop])
 
     def _distance(self, name: npt.NDArray[np.int32]) -> int:
         bounds = self._lower_bounds(name)

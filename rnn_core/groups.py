@@ -15,8 +15,8 @@ class Group(NamedTuple):
 
     sizes: Indices  # (K,) names of each batch
     batch: Indices  # (M,) in [0, K)
-    rows: Indices  # (M,)
-    starts: Indices  # (M,)
+    rows: Indices  # (M,) of each name, its end token included, as in `batching.Stream`
+    starts: Indices  # (M,) where it begins in the stream
     longest: int  # T
 
     @classmethod

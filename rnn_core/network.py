@@ -8,7 +8,6 @@ as its last target. So the end token is read before the first character and nowh
 and what the first layer makes of it, is learned for this place alone. It is the learned initial state.
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -107,23 +106,21 @@ def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Wo
     return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.wanted, workspace)
 
 
-def initial_state(parameters: Parameters, count: int) -> State:
-    """What `count` names start from: the arrays of every layer, one layer after another."""
-    states = (parameters.cell.initial_state(layer, count) for layer in parameters.layers)
-    return tuple(itertools.chain.from_iterable(states))
+def initial_state(parameters: Parameters, count: int) -> tuple[State, ...]:
+    """What `count` names start from in each layer."""
+    return tuple(parameters.cell.initial_state(layer, count) for layer in parameters.layers)
 
 
-def step(parameters: Parameters, tokens: Integers, state: State) -> tuple[Floats, State]:
-    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next state."""
-    first, *others = parameters.layers
-    x = first.W_xh[..., tokens, :] + first.b_h[..., np.newaxis, :]
-    arrays = len(state) // len(parameters.layers)
-    following = parameters.cell.step(first, x, state[:arrays])
-    for number, layer in enumerate(others, start=1):
-        below = following[-arrays]
-        x = np.matmul(below, layer.W_xh) + layer.b_h[..., np.newaxis, :]
-        following += parameters.cell.step(layer, x, state[number * arrays :][:arrays])
-    return following[-arrays] @ parameters.W_hy + parameters.b_y, following
+def step(
+    parameters: Parameters, tokens: Integers, states: tuple[State, ...]
+) -> tuple[Floats, tuple[State, ...]]:
+    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next states."""
+    following: list[State] = []
+    for layer, state in zip(parameters.layers, states, strict=True):
+        read = np.matmul(following[-1][0], layer.W_xh) if following else layer.W_xh[..., tokens, :]
+        x = read + layer.b_h[..., np.newaxis, :]
+        following.append(parameters.cell.step(layer, x, state))
+    return following[-1][0] @ parameters.W_hy + parameters.b_y, tuple(following)
 
 
 def _forward(

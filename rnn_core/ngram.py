@@ -28,6 +28,7 @@ from rnn_core.ranges import check_whole, out_of_range
 from rnn_core.scoring import check_tokens, in_parts, of_whole_names
 from rnn_core.vocabulary import END_TOKEN
 
+DISCOUNTS = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
 ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
 ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
 UNSEEN = -1  # as an index: the element that stands behind those of the n-grams that were seen
@@ -42,7 +43,7 @@ class NgramConfig:
     """The n-gram model that stands beside the network, and in the mixture.
 
     order:     characters in an n-gram, the predicted one included.
-    discount:  taken from every count, between 0 and 1.
+    discount:  taken from every count, from 0.001 to 0.999.
     """
 
     order: int = ORDER
@@ -50,8 +51,9 @@ class NgramConfig:
 
     def __post_init__(self) -> None:
         check_whole("ngrams.order", self.order, 1, 64)
-        if not 0.0 < self.discount < 1.0:
-            raise out_of_range("ngrams.discount", "above 0 and below 1", self.discount)
+        lowest, highest = DISCOUNTS
+        if not lowest <= self.discount <= highest:
+            raise out_of_range("ngrams.discount", f"from {lowest} to {highest}", self.discount)
 
 
 class Level(NamedTuple):
@@ -253,9 +255,7 @@ class KneserNey:
         if set(arrays) != expected or not levels:
             raise _refused("arrays are missing, or unknown", "", f"names {', '.join(sorted(arrays))}")
         size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
-        discount = _number(arrays, _DISCOUNT, np.float64, 0.0, 1.0)
-        if not 0.0 < discount < 1.0:
-            raise _refused("the discount lies above 0 and below 1", _DISCOUNT, f"{discount}")
+        discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNTS)
         counted: list[tuple[Indices, Indices]] = []
         for length in range(1, levels + 1):
             codes, counts = (_whole_numbers(arrays, _name(length, part)) for part in ("codes", "counts"))

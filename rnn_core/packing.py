@@ -37,13 +37,16 @@ def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
     # The first row wants the beginnings of all names: the distinct ones, with how often they come.
     beginnings = tokens[group.starts + 1]
     vocabulary_size = int(beginnings.max()) + 1
-    of_letters = np.bincount(group.batch * vocabulary_size + beginnings, minlength=count * vocabulary_size)
-    times = of_letters.reshape(count, vocabulary_size).astype(np.float32)
+    codes, counts = np.unique(group.batch * vocabulary_size + beginnings, return_counts=True)
+    letters, times = codes % vocabulary_size, counts.astype(np.float32)
+    of_batches = itertools.pairwise(np.searchsorted(codes, np.arange(count + 1) * vocabulary_size).tolist())
 
-    zeros = np.zeros(max(vocabulary_size, *group.sizes), dtype=np.int64)
+    zeros = np.zeros(int(group.sizes.max()), dtype=np.int64)
     bounds = itertools.pairwise([*first_row.ravel().tolist(), len(row)])
-    for number, ((begin, end), of_steps) in enumerate(zip(bounds, widths.tolist(), strict=True)):
-        letters = times[number].nonzero()[0]
+    for (begin, end), some, of_steps, names in zip(
+        bounds, of_batches, widths.tolist(), group.sizes.tolist(), strict=True
+    ):
+        beginning = slice(*some)
         later, second = slice(begin + 1, end), sum(of_steps[1:2])
         if second > 1:
             every = row[1 : 1 + second]
@@ -54,11 +57,11 @@ def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
         yield Batch(
             tokens=read[begin:end],
             wanted=Wanted(
-                rows=np.concatenate([zeros[: len(letters)], row[1 : end - begin]]),
-                tokens=np.concatenate([letters, wanted[later]]),
-                counts=np.concatenate([times[number, letters], once[later]]),
+                rows=np.concatenate([zeros[: some[1] - some[0]], row[1 : end - begin]]),
+                tokens=np.concatenate([letters[beginning], wanted[later]]),
+                counts=np.concatenate([times[beginning], once[later]]),
                 of_row=through[begin:end],
-                total=end - begin - 1 + int(group.sizes[number]),
+                total=end - begin - 1 + names,
             ),
             steps=tuple(_steps(of_steps, branches)),
             followed=row_before[begin + max(1, second) : end],

@@ -5,7 +5,7 @@ is what every sample is compared with. So beside each figure stands the one that
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,10 @@ HELD_OUT = "held-out"
 DISTANCE, DISTANCE_RATIO = "edit_distance_to_training", "edit_distance_ratio"
 
 NGRAMS = (1, 2, 3)
-NAMES_PLACED = 500  # of a sample; the mean of their distances is then good to some 3 in 100
+# Of a sample: the mean of their distances is then good to some 3 in 100. Fewer where training names are so
+# many or so long that these would take longer than half a minute: elements of tables of distances.
+NAMES_PLACED = 500
+ELEMENTS = 4e9
 
 Rows = npt.NDArray[np.int64]
 
@@ -62,27 +65,36 @@ class Figure(NamedTuple):
 
 
 def compared(
-    samples: Mapping[str, Names], held_out: Names, training: Names, rng: np.random.Generator
+    samples: Mapping[str, Names],
+    held_out: Names,
+    training: Names,
+    rng: np.random.Generator,
+    pause: Callable[[], None] = lambda: None,
 ) -> dict[str, list[Figure]]:
     """The figures of half of the held-out names, as HELD_OUT, then of each sample, all beside the other half.
 
     A sample has one more, `edit_distance_ratio`: its distance to the training names over that of the held-out
     names. Below 1 it keeps nearer to what was learnt than real names are to each other: it copies.
 
-    rng:  draws the halves. Raises ValueError if there are no training names.
+    rng:    draws the halves.
+    pause:  called now and then, for whoever wants to stop it by an exception.
+
+    Raises ValueError if there are no training names.
     """
     learnt = Learnt.of(training)
     first, second = halves(held_out.written, rng)
     reference = held_out.encoded.take(first)
     most = max((sample.encoded.count for sample in samples.values()), default=0)
-    real = figures(held_out.take(second[:most]), reference, learnt)
-    found = {model: figures(sample, reference, learnt) for model, sample in samples.items()}
+    real = figures(held_out.take(second[:most]), reference, learnt, pause)
+    found = {model: figures(sample, reference, learnt, pause) for model, sample in samples.items()}
     for drawn in found.values():
         drawn += _ratio(drawn, real)
     return {HELD_OUT: real, **found}
 
 
-def figures(sample: Names, reference: EncodedNames, learnt: Learnt) -> list[Figure]:
+def figures(
+    sample: Names, reference: EncodedNames, learnt: Learnt, pause: Callable[[], None] = lambda: None
+) -> list[Figure]:
     """All that could be measured of names in no particular order, beside reference names in none.
 
     Of the whole sample:
@@ -94,21 +106,25 @@ def figures(sample: Names, reference: EncodedNames, learnt: Learnt) -> list[Figu
         length_distance                      `rnn_core.distributions`
         ngram_divergence_1, _2 and _3        the same, for n-grams of so many characters
 
-    Of the first NAMES_PLACED of the sample:
+    Of the first of the sample, NAMES_PLACED or as many as ELEMENTS allow:
 
         edit_distance_to_training            `rnn_core.edit_distance`, to the nearest training name: the mean
     """
     count = sample.encoded.count
-    compared, placed = min(count, reference.count), min(count, NAMES_PLACED)
+    compared = min(count, reference.count)
+    placed = min(count, NAMES_PLACED, max(1, int(ELEMENTS // learnt.neighbours.elements)))
     left, right = (each.take(np.arange(compared)) for each in (sample.encoded, reference))
-    distances = learnt.neighbours.distances(sample.encoded.take(np.arange(placed)))
+    distances = []
+    for distance in learnt.neighbours.distances(sample.encoded.take(np.arange(placed))):
+        distances.append(distance)
+        pause()
     found = [
         Figure("uniqueness", uniqueness(sample.written), count),
         Figure("novelty", novelty(sample.written, learnt.names), count),
         Figure("word_novelty", novelty(words(sample.written), learnt.words), count),
         Figure("length_distance", length_distance(left, right), compared),
         *(Figure(f"ngram_divergence_{n}", ngram_divergence(left, right, n), compared) for n in NGRAMS),
-        Figure(DISTANCE, float(distances.mean()) if placed else math.nan, placed),
+        Figure(DISTANCE, sum(distances) / placed if placed else math.nan, placed),
     ]
     return [figure for figure in found if not math.isnan(figure.value)]
 

@@ -79,7 +79,8 @@ def train(
     check_place(state, batches_per_epoch, steps_total)
     schedule = schedule_of(config, steps_total)
     optimizer = optimizer_of(config, state.current, steps_total)
-    shards = [Shard.like(state.current) for _ in range(config.shards)]
+    most_parts = min(config.shards, config.batch_size, training.count)
+    shards = [Shard.like(state.current) for _ in range(most_parts)]
 
     def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
         return Progress(
@@ -100,7 +101,7 @@ def train(
     if finished():
         last = state.history[-1]
         yield progress(last.epoch, last.training_loss, last.validation_loss)
-    with sharing(min(threads, config.shards)) as shared_map:
+    with sharing(min(threads, most_parts)) as shared_map:
         while not finished():
             epoch = state.epoch + 1
             batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch))
@@ -212,5 +213,6 @@ def _check_finite(value: float, step: int, learning_rate: float) -> None:
             "the loss, its gradient or the parameters are no longer finite numbers",
             where=f"step {step}, learning rate {learning_rate:.3g}",
             saw=f"{value}",
-            fix="lower learning_rate (a third of it is a good next try) or clip_norm, or train in float64.",
+            fix="lower learning_rate (a third of it is a good next try), "
+            "limit the gradient by clip_norm (1 is a good value), or train in float64.",
         )

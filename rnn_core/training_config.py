@@ -7,11 +7,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from rnn_core import cells
+from rnn_core.errors import ConfigError
 from rnn_core.ranges import check_at_least_0, check_choice, check_positive, check_share, check_whole
 
 # From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
 # prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
 SHARING_PAYS = 1 << 20
+
+MOMENTUM = 0.9
 
 Cell = Literal["elman", "gru", "lstm"]
 
@@ -35,6 +38,8 @@ class Row(NamedTuple):
     shards: int
 
 
+# The key of a model holds the configuration as it was given, not these numbers: with another row, raise the
+# version of the stage `model`.
 ROWS = (
     Row(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2, 1),
     Row(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2, 1),
@@ -88,7 +93,7 @@ class TrainingConfig:
     recurrent_dropout: float | None = None
     shards: int | None = None
     optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
-    momentum: float = 0.9
+    momentum: float = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = 0.05
     patience: int = 10
@@ -124,6 +129,13 @@ class TrainingConfig:
         for name in ("weight_decay", "clip_value", "clip_norm"):
             check_at_least_0(f"training.{name}", said[name])
         check_choice("training.optimizer", self.optimizer, ("adamw", "momentum", "sgd"))
+        if self.optimizer != "momentum" and self.momentum != MOMENTUM:
+            raise ConfigError(
+                "config.range",
+                f"training.momentum has no effect with the optimizer {self.optimizer}",
+                saw=f"{self.momentum}",
+                fix="take it out, or choose the optimizer that has it: momentum.",
+            )
         check_choice("training.schedule", self.schedule, ("cosine", "constant"))
         check_choice("training.dtype", self.dtype, ("float32", "float64"))
         check_choice("training.batches", self.batches, ("auto", "packed", "shared"))

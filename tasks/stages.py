@@ -18,11 +18,11 @@ merged = Stage("merged", 1, "tasks.making.corpora:merged")
 validated = Stage("validated", 1, "tasks.making.corpora:validated")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 1, "tasks.making.examples:examples")
-model = Stage("model", 1, "tasks.making.model:model", title=network_label)
+model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
-evaluation = Stage("evaluation", 1, "tasks.making.evaluation:evaluation")
+evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
 names = Stage("names", 1, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
-report = Stage("report", 1, "tasks.making.report:report")
+report = Stage("report", 2, "tasks.making.report:report")
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -111,9 +111,12 @@ def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
 def _sampled(
     samples: Mapping[str, Names], held_out: Names, training: Names, config: JudgingConfig
 ) -> Iterator[Row]:
-    interruption.check("before the samples are measured")
+
+    def pause() -> None:
+        interruption.check("while the samples are measured")
+
     rng = np.random.default_rng(config.evaluation.seed)
-    for model, figures in compared(samples, held_out, training, rng).items():
+    for model, figures in compared(samples, held_out, training, rng, pause).items():
         if model in samples:
             yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)

@@ -43,6 +43,5 @@ def opened(artifact: Artifact) -> Models:
     weight = arrays.pop(_WEIGHT, None)
     of_ngrams = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_NGRAMS)}
     parameters, ngrams = network.from_arrays(arrays), KneserNey.from_arrays(of_ngrams)
-    if weight is None:
-        return Models(parameters, ngrams, None)
-    return Models(parameters, ngrams, Mixture(parameters, ngrams, weight_from(weight)))
+    both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from(weight))
+    return Models(parameters, ngrams, None if weight is None else both)

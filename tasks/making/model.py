@@ -92,6 +92,11 @@ def _by_batches(
     checkpoints = Checkpointing(work)
     state = checkpoints.resumed(lambda arrays: State.from_arrays(config, letters.size, arrays))
     state = state or State.start(config, letters.size)
+    work.notice(
+        f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
+        f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
+        f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
+    )
     if state.step:
         work.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""

@@ -2,6 +2,7 @@
 
 import collections
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -297,6 +298,18 @@ def test_batches_that_are_laid_out_together_are_those_laid_out_alone(kind, lengt
     layout = stream.shared if kind == "shared" else stream.packed
     alone = [next(layout([chosen])) for chosen in batches]
     assert as_lists(tuple(layout(batches))) == as_lists(tuple(alone))
+
+
+@every_kind
+def test_laying_out_takes_no_memory_for_characters_that_do_not_come(kind):
+    names = some_names(np.random.default_rng(11), 5_000, [1] * 3_000)
+    layout = getattr(Stream.of(names), kind)
+    tracemalloc.start()
+    batches = sum(1 for _ in layout([name] for name in np.arange(names.count)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert batches == 3_000
+    assert peak < 30e6
 
 
 @settings(max_examples=50, deadline=None)

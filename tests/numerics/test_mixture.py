@@ -94,10 +94,15 @@ def test_the_weight_of_a_mixture_is_found_from_names_that_it_made_and_no_other_m
     assert share.mean() == pytest.approx(fitted, abs=1e-10)
 
 
-def test_who_knows_nothing_gets_no_weight():
-    names, nothing = some_names(1, 60), some_names(1, 0)
+def test_a_network_that_knows_nothing_gets_no_weight():
+    names = some_names(1, 60)
     untrained = network.init(np.random.default_rng(0), "elman", 6, 4, np.float64)
     assert fit_weight(untrained, KneserNey.fit(names, 6), names) < 1e-9
+
+
+def test_beside_ngrams_of_no_names_a_network_that_knows_something_gets_all_the_weight():
+    nothing = some_names(1, 0)
+    untrained = network.init(np.random.default_rng(0), "elman", 6, 4, np.float64)
     untrained.b_y[1] = 1.0
     always_the_same = EncodedNames.from_lists([[1] * 30])
     assert fit_weight(untrained, KneserNey.fit(nothing, 6), always_the_same) > 0.99

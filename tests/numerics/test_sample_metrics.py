@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core.names import EncodedNames
+from rnn_core import sample_metrics
 from rnn_core.novelty import are_new, folded, novelty, uniqueness, words
-from rnn_core.sample_metrics import NAMES_PLACED, Names, compared, halves
+from rnn_core.sample_metrics import NAMES_PLACED, Learnt, Names, compared, figures, halves
 from rnn_core.vocabulary import Vocabulary
 
 REAL = ["Ana Ruiz", "Ana Sosa", "Ema Ruiz", "Eva Paz", "Iris Sosa", "Noa Paz", "Luz Diaz", "Sol Rey"]
@@ -96,9 +96,14 @@ def test_shares_of_no_names_are_no_numbers():
 
 
 def test_equal_training_names_are_measured_once():
-    once, often = (
-        compared({"rnn": encoded(["Ana Paz"])}, encoded([]), encoded(training), np.random.default_rng(0))
-        for training in (REAL, [*REAL, *REAL])
-    )
-    assert once == often
-    assert isinstance(encoded(REAL).take(np.array([1])).encoded, EncodedNames)
+    once, often = (Learnt.of(encoded(training)) for training in (REAL, [*REAL, *REAL]))
+    assert often.neighbours.names.count == once.neighbours.names.count == len(set(REAL))
+
+
+def test_fewer_names_are_placed_where_the_training_names_are_too_long_for_many(monkeypatch):
+    sample, learnt = encoded(REAL * 40), Learnt.of(encoded(REAL))
+    monkeypatch.setattr(sample_metrics, "ELEMENTS", 7 * learnt.neighbours.elements)
+    paused = []
+    found = figures(sample, encoded(REAL).encoded, learnt, lambda: paused.append(1))
+    (distance,) = (figure for figure in found if figure.metric == "edit_distance_to_training")
+    assert distance.names == len(paused) == 7

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from artifacts.keys import sha256
 from rnn_core import network, scoring
 from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.names import EncodedNames
@@ -19,6 +20,8 @@ from rnn_core.training_config import ROWS, TrainingConfig
 from rnn_core.training_state import State
 from rnn_core.tree import leaves
 from rnn_core.vocabulary import Vocabulary
+from tasks import stages
+from tasks.knobs import descriptions
 
 VOCABULARY_SIZE = 12
 NO_NAMES = EncodedNames.from_lists([])
@@ -106,7 +109,22 @@ def test_every_row_of_the_defaults_stands_in_the_docs():
     page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
     for row in ROWS:
         numbers = (row.cell, row.layers, row.hidden_size, row.batch_size, row.learning_rate, row.dropout)
-        assert " | ".join(map(str, (*numbers, row.recurrent_dropout, row.epochs))) in page
+        later = (row.recurrent_dropout, row.epochs, f"{row.max_steps:,}", row.shards)
+        assert " | ".join(map(str, (*numbers, *later))) in page
+        assert math.isinf(row.below) or f"below {row.below:,}" in page
+
+
+def test_every_row_of_the_defaults_stands_in_the_help():
+    said = descriptions(TrainingConfig)
+    for row in ROWS:
+        for name, value in row._asdict().items():
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+            assert name == "below" or shown in said[name].replace("`", "")
+
+
+def test_other_defaults_are_another_version_of_the_stage():
+    """The key of a model does not hold them."""
+    assert (stages.model.version, sha256(repr(ROWS).encode())[:8]) == (2, "64f0313f")
 
 
 def test_names_longer_than_any_seen_can_be_held_out():

@@ -73,13 +73,14 @@ def test_a_stage_computes_with_one_blas_thread(produced, towns):
 
 
 def test_a_stage_does_not_begin_once_someone_asked_to_stop_and_the_next_run_is_not_concerned(produced, towns):
+    before = signal.getsignal(signal.SIGINT)
     with interruption.graceful():
         with interruption.graceful():  # as in a flow, which sets its handlers within ours
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted) as stopped:
             produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
     assert stopped.value.exit_code == 130
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     with interruption.graceful():
         produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
 
