@@ -113,17 +113,21 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return tuple(itertools.chain.from_iterable(states))
 
 
-def step(parameters: Parameters, tokens: Integers, state: State) -> tuple[Floats, State]:
-    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next state."""
-    first, *others = parameters.layers
-    x = first.W_xh[..., tokens, :] + first.b_h[..., np.newaxis, :]
+def step(parameters: Parameters, tokens: Integers, state: State, workspace: Workspace) -> Floats:
+    """Takes the state of names that are drawn one character further, which is what each reads, tokens (B,).
+
+    Returns what the last layer shows, (B, H), a part of the state.
+    """
+    inputs: Inputs = Characters(tokens, workspace)
     arrays = len(state) // len(parameters.layers)
-    following = parameters.cell.step(first, x, state[:arrays])
-    for number, layer in enumerate(others, start=1):
-        below = following[-arrays]
-        x = np.matmul(below, layer.W_xh) + layer.b_h[..., np.newaxis, :]
-        following += parameters.cell.step(layer, x, state[number * arrays :][:arrays])
-    return following[-arrays] @ parameters.W_hy + parameters.b_y, following
+    for number, layer in enumerate(parameters.layers):
+        own = workspace.inner(number)
+        x = own.take("x", *layer.W_xh.shape[:-2], len(tokens), parameters.hidden_size)
+        inputs.project(layer.W_xh, layer.b_h, out=x)
+        of_layer = state[number * arrays :][:arrays]
+        parameters.cell.step(layer, x, of_layer, own)
+        inputs = States(of_layer[0], own)
+    return of_layer[0]
 
 
 def _forward(

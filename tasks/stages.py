@@ -20,8 +20,8 @@ vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 1, "tasks.making.examples:examples")
 model = Stage("model", 1, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
-evaluation = Stage("evaluation", 1, "tasks.making.evaluation:evaluation")
-names = Stage("names", 1, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
+evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
+names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 1, "tasks.making.report:report")
 
 

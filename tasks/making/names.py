@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
+from data.strings import strings
+from rnn_core.block import Drawn
 from rnn_core.mixture import mixture_model, no_mixture
-from rnn_core.sampling import Drawn, Model, SamplingConfig, blocks, capitalised, joined, network_model
+from rnn_core.model import Model, network_model
+from rnn_core.sampling import Sampler, SamplingConfig
 from tasks import interruption
 from tasks.making.corpora import NAMES
 from tasks.making.examples import opened_vocabulary
@@ -19,10 +23,12 @@ from tasks.stage import Work
 def names(
     work: Work, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
 ) -> None:
-    model = _chosen(opened(mixture), config)
-    encoded, log_probabilities = joined(_reported(work, config, blocks(model, config)))
-    decoded = opened_vocabulary(vocabulary).decode(encoded)
-    drawn = pa.array(map(capitalised, decoded) if config.capitalise_first else decoded, pa.string())
+    letters = opened_vocabulary(vocabulary)
+    sampler = Sampler(_chosen(opened(mixture), config), letters, config)
+    parts = list(_reported(work, config, sampler.names(0, config.count)))
+    written = [strings(part.names, letters, config.capitalise_first) for part in parts]
+    drawn = pa.chunked_array(written, pa.string()).combine_chunks()
+    log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     work.write_table(
         NAMES,
@@ -53,6 +59,6 @@ def _reported(work: Work, config: SamplingConfig, drawn: Iterable[Drawn]) -> Ite
     done = 0
     for block in drawn:
         yield block
-        done += block[0].count
+        done += block.names.count
         work.progress(done, config.count, "names")
         interruption.check(f"drawing names, {done:,} of {config.count:,}")
