@@ -29,6 +29,7 @@ from rnn_core.ranges import check_at_least_0, check_choice, check_whole, out_of_
 from rnn_core.vocabulary import Vocabulary
 
 STATES = 1 << 20  # bytes of the states of the names that run at once
+WEIGHTS = 1 << 24  # of their next characters
 MOST_AT_ONCE, LEAST_AT_ONCE = 4_096, 256  # names
 
 
@@ -108,8 +109,8 @@ class Sampler:
         )
         self._chooser = Chooser(constraints, config.temperature, config.top_k, config.top_p)
         self._beginnings = Beginnings.of(model, self._chooser)
-        at_once = STATES // bytes_of_a_row(self._beginnings.state)
-        self._at_once = min(max(at_once, LEAST_AT_ONCE), MOST_AT_ONCE)
+        at_once = max(STATES // bytes_of_a_row(self._beginnings.state), LEAST_AT_ONCE)
+        self._at_once = min(at_once, MOST_AT_ONCE, 1 + WEIGHTS // model.vocabulary_size)
 
     def names(self, start: int, stop: int, threads: int = 1) -> Iterator[Drawn]:
         """The names from number `start` to before number `stop`, in their order, a block or a part at a time.
@@ -119,10 +120,10 @@ class Sampler:
 
         Raises TrainingError as above.
         """
-        parts = [
+        parts = (
             (number, max(start - number * BLOCK, 0), min(stop - number * BLOCK, BLOCK))
             for number in range(start // BLOCK, -(-stop // BLOCK))
-        ]
+        )
         if threads == 1:
             yield from (self._block(*part) for part in parts)
             return
