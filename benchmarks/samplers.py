@@ -51,18 +51,20 @@ class Draws(Protocol):
         """The next names, as many as come at a time."""
 
 
+def sampler(trained: Trained) -> Sampler:
+    config = SamplingConfig(max_length=trained.longest)
+    return Sampler(network_model(trained.start.parameters), trained.vocabulary, config)
+
+
 class Ours:
-    def __init__(self, trained: Trained, threads: int = 1) -> None:
-        config = SamplingConfig(max_length=trained.longest)
-        model = network_model(trained.start.parameters)
+    def __init__(self, trained: Trained) -> None:
         self._vocabulary = trained.vocabulary
-        self._threads = threads
-        self._sampler = Sampler(model, trained.vocabulary, config)
+        self._sampler = sampler(trained)
         self._next = 0
 
     def draw(self) -> list[str]:
-        first, self._next = self._next, self._next + 2 * self._threads * BLOCK
-        drawn = self._sampler.names(first, self._next, self._threads)
+        first, self._next = self._next, self._next + 4 * BLOCK
+        drawn = self._sampler.names(first, self._next)
         return [name for part in drawn for name in self._vocabulary.decode(part.names)]
 
 

@@ -7,14 +7,15 @@ compared. The contestants take turns within one process: what else the machine d
 processor time of the process, which those that share work between threads of their own cannot hide. Ratios
 are medians over the rounds of the ratio within a round.
 
-With BENCHMARK_CORES=2 it is our own names with two threads against one, by the clock on the wall.
+With BENCHMARK_CORES=2 it is our own names with two threads against one, by the clock on the wall, to UTF-8 as
+Arrow lays it out: Python's strings are made by one thread at a time.
 """
 
 import argparse
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -23,10 +24,12 @@ import torch
 
 from benchmarks import CORES, plots
 from benchmarks.names import names
-from benchmarks.samplers import Draws, Jax, KeptState, Makemore, Notebook, Ours, Trained
+from benchmarks.samplers import Draws, Jax, KeptState, Makemore, Notebook, Ours, Trained, sampler
 from benchmarks.training_speed import line, ratio, rule
 from rnn_core import network
 from rnn_core.names import EncodedNames
+from rnn_core.random_numbers import BLOCK
+from rnn_core.sampling import Sampler
 from rnn_core.training import TrainingConfig, train
 from rnn_core.vocabulary import Vocabulary
 
@@ -68,9 +71,7 @@ def one_core(
     for (cell, size), begun in zip(models, trained, strict=True):
         # The notebook knows one cell.
         others = [make for make in OTHERS.values() if cell == "elman" or make is not Notebook]
-        seconds = measured(
-            [Ours(begun), *(make(begun) for make in others)], arguments.rounds, time.process_time
-        )
+        seconds = measured([Ours(begun), *(make(begun) for make in others)], arguments.rounds)
         speeds = [f"{1 / statistics.median(rounds):,.0f}" for rounds in seconds]
         print(line(cell, size, *[*speeds, "–"][: len(columns)]), flush=True)
         ratios.append([ratio(seconds[0], theirs) for theirs in seconds[1:]])
@@ -88,21 +89,31 @@ def one_core(
 def two_threads(models: Sequence[Sequence[str]], trained: Sequence[Trained], rounds: int) -> None:
     print(line("cell", "H", "one thread", "two threads", "ratio"), rule(5), sep="\n", flush=True)
     for (cell, size), begun in zip(models, trained, strict=True):
-        one, two = measured([Ours(begun, 1), Ours(begun, 2)], rounds, time.perf_counter)
+        ours = sampler(begun)
+        turns = [[in_utf8(ours, begun.vocabulary, threads) for threads in (1, 2)] for _ in range(rounds)]
+        one, two = zip(*turns, strict=True)
         speeds = [f"{1 / statistics.median(each):,.0f}" for each in (one, two)]
         print(line(cell, size, *speeds, f"{ratio(two, one):.2f}"), flush=True)
 
 
-def measured(everyone: Sequence[Draws], rounds: int, clock: Callable[[], float]) -> list[list[float]]:
+def in_utf8(ours: Sampler, vocabulary: Vocabulary, threads: int) -> float:
+    """Seconds per name."""
+    begun = time.perf_counter()
+    for part in ours.names(0, 16 * BLOCK, threads):
+        vocabulary.utf8(part.names)
+    return (time.perf_counter() - begun) / (16 * BLOCK)
+
+
+def measured(everyone: Sequence[Draws], rounds: int) -> list[list[float]]:
     """Seconds per name: for every contestant its rounds."""
     check_lengths(everyone)
     result: list[list[float]] = [[] for _ in everyone]
     for _ in range(rounds):
         for place, one in enumerate(everyone):
-            begun, count = clock(), 0
-            while clock() - begun < SECONDS:
+            begun, count = time.process_time(), 0
+            while time.process_time() - begun < SECONDS:
                 count += len(one.draw())
-            result[place].append((clock() - begun) / count)
+            result[place].append((time.process_time() - begun) / count)
     return result
 
 

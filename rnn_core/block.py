@@ -4,7 +4,8 @@ Names begin in their order, as many at once as there are places. One that has en
 next. Towards the end of the block no name is left to take it, and the places become fewer.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from rnn_core.tree import Tree, tree_map
 from rnn_core.vocabulary import END_TOKEN
 
 Indices = npt.NDArray[np.int64]
+Watch: TypeAlias = Callable[[int], object]
 
 
 class Drawn(NamedTuple):
@@ -93,18 +95,21 @@ def names_of_block(
     at_once: int,
     start: int,
     stop: int,
+    watch: Watch,
 ) -> Drawn:
     """The names from `start` to before `stop` of a block, each in [0, BLOCK].
 
     at_once:  how many run together.
+    watch:    is told after every step how many of those wanted have ended in it.
 
-    Raises TrainingError as `Chooser.weights` does.
+    Raises TrainingError as `Chooser.weights` does, and what `watch` raises.
     """
     begun = Begun.of(beginnings, stream)
     waiting = np.flatnonzero(begun.tokens != END_TOKEN)
     running = Running.of(waiting[:at_once].copy(), begun, beginnings.state)
     last = int(np.searchsorted(waiting, stop))  # of the waiting, those that are wanted come before
     following = len(running.names)
+    watch(stop - start - int(np.count_nonzero(begun.tokens[start:stop])))
     written = []
     workspace = Workspace(model.dtype)
     while len(running.names) and (following < last or running.names.min() < stop):
@@ -114,6 +119,7 @@ def names_of_block(
         ended = np.flatnonzero(tokens == END_TOKEN)
         begun.lengths[running.names[ended]] = running.lengths[ended]
         begun.log_p[running.names[ended]] = running.log_p[ended]
+        watch(int(np.count_nonzero((running.names[ended] >= start) & (running.names[ended] < stop))))
         running.tokens[:] = tokens
         running.lengths[:] += 1
         some = waiting[following : following + len(ended)]
@@ -139,7 +145,7 @@ def _further(
 
 def _rows(tree: Tree, chosen: Indices) -> Tree:
     """Of every array, as a copy."""
-    return tree_map(lambda part: part[chosen], tree)
+    return tree_map(lambda part: part.take(chosen, axis=0), tree)
 
 
 def _put(tree: Tree, places: Indices, others: Tree) -> None:

@@ -10,18 +10,20 @@ leaves its place to the next. So what is computed together, and with it every ro
 a block of which only the first names are wanted is left when those have ended.
 """
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from rnn_core.beginnings import Beginnings, bytes_of_a_row
-from rnn_core.block import Drawn, names_of_block
+from rnn_core.block import Drawn, Watch, names_of_block
 from rnn_core.choosing import Chooser
 from rnn_core.constraints import Constraints
+from rnn_core.errors import DataError
 from rnn_core.model import Model
 from rnn_core.names import EncodedNames
 from rnn_core.random_numbers import BLOCK, Stream
@@ -93,9 +95,16 @@ class Sampler:
     def __init__(self, model: Model, vocabulary: Vocabulary, config: SamplingConfig) -> None:
         """`config.count` is of no concern here.
 
-        Raises ConfigError when there are no such names with this vocabulary, and TrainingError if the
-        model's probabilities are not finite numbers.
+        Raises ConfigError when there are no such names with this vocabulary, DataError if it is not the
+        model's, and TrainingError if the model's probabilities are not finite numbers.
         """
+        if model.vocabulary_size != vocabulary.size:
+            raise DataError(
+                "model.vocabulary",
+                "the model and the vocabulary have different numbers of characters",
+                saw=f"{model.vocabulary_size} and {vocabulary.size}, the end token included",
+                fix="draw with the vocabulary that belongs to the model.",
+            )
         self._model = model
         self._seed = config.seed
         constraints = Constraints.of(
@@ -112,11 +121,13 @@ class Sampler:
         at_once = max(STATES // bytes_of_a_row(self._beginnings.state), LEAST_AT_ONCE)
         self._at_once = min(at_once, MOST_AT_ONCE, 1 + WEIGHTS // model.vocabulary_size)
 
-    def names(self, start: int, stop: int, threads: int = 1) -> Iterator[Drawn]:
+    def names(self, start: int, stop: int, threads: int = 1, watch: Watch | None = None) -> Iterator[Drawn]:
         """The names from number `start` to before number `stop`, in their order, a block or a part at a time.
 
         threads:  make so many blocks at once; with any number the same names come. No more than twice as
                   many are kept until someone takes them.
+        watch:    is told, often, how many more names are drawn, by the thread that drew them. What it
+                  raises ends it all.
 
         Raises TrainingError as above.
         """
@@ -124,27 +135,36 @@ class Sampler:
             (number, max(start - number * BLOCK, 0), min(stop - number * BLOCK, BLOCK))
             for number in range(start // BLOCK, -(-stop // BLOCK))
         )
+        is_left = threading.Event()
+
+        def told(ended: int) -> None:
+            if is_left.is_set():
+                raise CancelledError  # no one waits for this block any more
+            if watch:
+                watch(ended)
+
         if threads == 1:
-            yield from (self._block(*part) for part in parts)
+            yield from (self._block(*part, told) for part in parts)
             return
         with ThreadPoolExecutor(threads, thread_name_prefix="block") as executor:
             made: deque[Future[Drawn]] = deque()
             try:
                 for part in parts:
-                    if len(made) >= 2 * threads:
+                    if len(made) == 2 * threads:
                         yield made.popleft().result()
-                    made.append(executor.submit(self._block, *part))
+                    made.append(executor.submit(self._block, *part, told))
                 while made:
                     yield made.popleft().result()
             finally:
+                is_left.set()
                 for future in made:
                     future.cancel()
 
-    def _block(self, number: int, start: int, stop: int) -> Drawn:
+    def _block(self, number: int, start: int, stop: int, watch: Watch) -> Drawn:
         """The names from `start` to before `stop` of a block, each in [0, BLOCK]."""
         stream = Stream(self._seed, number)
         return names_of_block(
-            self._model, self._chooser, self._beginnings, stream, self._at_once, start, stop
+            self._model, self._chooser, self._beginnings, stream, self._at_once, start, stop, watch
         )
 
 

@@ -91,12 +91,12 @@ class Vocabulary:
     def decode(self, names: EncodedNames) -> list[str]:
         """Raises DataError if a token is none of this vocabulary's characters."""
         self._check(names)
-        characters = np.append(_code_points(END), self._code_points)
-        # An end after each name, so that one call cuts them all.
-        text = characters[np.insert(names.tokens, names.offsets[1:], END_TOKEN)]
+        characters, encoding = np.append(_code_points(END), self._code_points), UTF32
         if characters.max() < 256:  # a byte each
-            return text.astype(np.uint8).tobytes().decode("latin-1").split(END)[:-1]
-        return text.tobytes().decode(UTF32, "surrogatepass").split(END)[:-1]
+            characters, encoding = characters.astype(np.uint8), "latin-1"
+        # An end after each name, so that one call cuts them all.
+        text = np.insert(characters.take(names.tokens), names.offsets[1:], characters[END_TOKEN])
+        return text.tobytes().decode(encoding, "surrogatepass").split(END)[:-1]
 
     def utf8(self, names: EncodedNames, capitalise_first: bool = False) -> tuple[Bytes, Offsets]:
         """The names as one text in UTF-8, and (N + 1,) where in it each begins, as Arrow lays out strings.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import beginnings, network, sampling, scoring
+from rnn_core import beginnings, choosing, network, sampling, scoring
 from rnn_core.arrays import Workspace
 from rnn_core.batching import Stream, longest_first
 from rnn_core.errors import ConfigError, DataError, TrainingError
@@ -245,6 +245,26 @@ def test_threads_change_no_byte(threads):
     assert alone.log_probabilities.tobytes() == together.log_probabilities.tobytes()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_names_that_are_drawn_are_counted_as_they_end(threads):
+    sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
+    told = []
+    list(sampler.names(BLOCK - 500, BLOCK + 700, threads, watch=told.append))
+    assert sum(told) == 1200
+    assert len(told) > 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_watches_may_end_it_all(threads):
+    sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
+
+    def watch(_):
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        list(sampler.names(0, 1 << 40, threads, watch))
+
+
 def test_whoever_stops_taking_names_waits_for_no_more_than_those_being_made():
     drawing = Sampler(network_model(a_network()), LETTERS, SamplingConfig()).names(0, 1 << 40, threads=2)
     assert next(drawing).names.count == BLOCK
@@ -380,6 +400,28 @@ def test_what_no_name_can_be_is_one_clear_error(knobs, code, told):
     assert caught.value.code == code
     assert told in str(caught.value)
     assert caught.value.fix
+
+
+def test_a_vocabulary_of_another_model_is_refused():
+    with pytest.raises(DataError, match=r"model\.vocabulary"):
+        sample(a_network(vocabulary_size=6), SamplingConfig())
+
+
+@pytest.mark.parametrize("size", [2, 255, 256, 700])
+def test_a_character_is_found_among_few_and_among_many_and_never_one_without_weight(size):
+    rng = np.random.default_rng(size)
+    weights = rng.random((size, 5_000)).astype(np.float32) * (rng.random((size, 5_000)) < 0.3)
+    weights[rng.integers(0, size, 5_000), np.arange(5_000)] += 1e-7
+    chances = rng.integers(0, 1 << 24, 5_000) * 2.0**-24
+    chances[:2_500] = 1 - 2.0**-24
+    chances[:1_000] = 0.0
+    tokens = choosing.drawn(weights.copy(), chances.astype(np.float32))
+    assert weights[tokens, np.arange(5_000)].min() > 0
+    cumulative = weights.astype(np.float64).cumsum(axis=0)
+    at, wanted = np.arange(5_000), chances * cumulative[-1]
+    nearly = 1e-5 * cumulative[-1]
+    assert (cumulative[tokens, at] > wanted - nearly).all()
+    assert (cumulative[tokens, at] - weights[tokens, at] <= wanted + nearly).all()
 
 
 def test_a_model_that_overflows_is_refused():
