@@ -8,7 +8,7 @@ Source: F. Jelinek & R. L. Mercer, "Interpolated estimation of Markov source par
 Pattern Recognition in Practice (1980), who find such weights from held-out text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.model import Model, State, network_model
 from rnn_core.names import EncodedNames
-from rnn_core.network import Parameters
+from rnn_core.network import Parameters, in_double
 from rnn_core.ngram import KneserNey
 
 ROWS_AT_ONCE = 1 << 18  # characters; bounds the memory of scoring
@@ -122,7 +122,9 @@ def mixture_model(mixture: Mixture) -> Model:
         with np.errstate(divide="ignore"):  # with a weight of 1 a character may be impossible
             return np.log(probabilities, out=probabilities).T
 
-    return Model(mixture.vocabulary_size, mixture.network.dtype, initial_state, step)
+    is_double = mixture.network.dtype == np.float64
+    double = None if is_double else mixture_model(replace(mixture, network=in_double(mixture.network)))
+    return Model(mixture.vocabulary_size, mixture.network.dtype, initial_state, step, double)
 
 
 def no_mixture() -> DataError:

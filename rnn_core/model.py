@@ -21,12 +21,14 @@ class Model(NamedTuple):
                     takes along in place, to logits, (V, B): the log-probability of every character that may
                     come next, up to a constant for each name. They are its caller's until the next step
                     with the same workspace. The first character that a name reads is the end token.
+    double:         the same in double precision; None if it is that itself.
     """
 
     vocabulary_size: int
     dtype: np.dtype[Any]
     initial_state: Callable[[int], State]
     step: Callable[[Integers, State, Workspace], Floats]
+    double: "Model | None" = None
 
 
 def network_model(parameters: network.Parameters) -> Model:
@@ -46,4 +48,5 @@ def network_model(parameters: network.Parameters) -> Model:
         parameters.dtype,
         lambda count: network.initial_state(parameters, count),
         step,
+        double=None if parameters.dtype == np.float64 else network_model(network.in_double(parameters)),
     )

@@ -189,6 +189,11 @@ def padded(parameters: Parameters) -> Parameters:
     return wider
 
 
+def in_double(parameters: Parameters) -> Parameters:
+    """The same network in float64."""
+    return tree_map(lambda leaf: leaf.astype(np.float64), parameters)
+
+
 def unpadded(parameters: Parameters, vocabulary_size: int) -> Parameters:
     """The first `vocabulary_size` tokens of a network, in arrays of its own."""
     return _resized(parameters, vocabulary_size)
