@@ -53,7 +53,7 @@ def _lstm(cell: Any, state: Any, token: Any) -> Any:
     return o * jnp.tanh(c), c
 
 
-_CELLS = {"elman": _elman, "gru": _gru, "lstm": _lstm}
+CELLS = {"elman": _elman, "gru": _gru, "lstm": _lstm}
 
 
 def _loss(parameters: Any, cell: str, tokens: Any, targets: Any) -> Any:
@@ -61,7 +61,7 @@ def _loss(parameters: Any, cell: str, tokens: Any, targets: Any) -> Any:
     zeros = jnp.zeros((tokens.shape[1], len(W_hy)), W_hy.dtype)
 
     def advance(state: Any, token: Any) -> Any:
-        state = _CELLS[cell](of_cell, state, token)
+        state = CELLS[cell](of_cell, state, token)
         return state, state[0]
 
     _, hidden = jax.lax.scan(advance, (zeros,) * (2 if cell == "lstm" else 1), tokens)

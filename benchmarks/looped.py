@@ -34,13 +34,23 @@ class Looped(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        state = (torch.zeros(tokens.shape[1], self._hidden_size),) * (2 if self._start.cell == "lstm" else 1)
+        state = self.initial_state(tokens.shape[1])
         hidden = []
         for embedded in self._embedding(tokens):
             state = self._next(embedded, state)
             hidden.append(state[0])
         logits: torch.Tensor = self._output(torch.stack(hidden))
         return logits
+
+    def initial_state(self, count: int) -> tuple[torch.Tensor, ...]:
+        return (torch.zeros(count, self._hidden_size),) * (2 if self._start.cell == "lstm" else 1)
+
+    def further(
+        self, tokens: torch.Tensor, state: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """One character: tokens (B,) to logits (B, V), and the next state."""
+        state = self._next(self._embedding(tokens), state)
+        return self._output(state[0]), state
 
     def step(self, batch: int) -> float:
         tokens, targets = map(torch.from_numpy, self._start.padded(batch, self._start.longest))

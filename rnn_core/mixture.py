@@ -8,19 +8,19 @@ Source: F. Jelinek & R. L. Mercer, "Interpolated estimation of Markov source par
 Pattern Recognition in Practice (1980), who find such weights from held-out text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core import scoring
-from rnn_core.arrays import Floats, Integers
+from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.errors import DataError, TrainingError
+from rnn_core.model import Model, State, network_model
 from rnn_core.names import EncodedNames
-from rnn_core.network import Parameters
+from rnn_core.network import Parameters, in_double
 from rnn_core.ngram import KneserNey
-from rnn_core.sampling import Model, State, network_model
 
 ROWS_AT_ONCE = 1 << 18  # characters; bounds the memory of scoring
 HALVINGS = 40  # of the interval that holds the weight
@@ -111,16 +111,20 @@ def mixture_model(mixture: Mixture) -> Model:
     def initial_state(count: int) -> State:
         return network_part.initial_state(count), ngrams.initial_state(count)
 
-    def step(tokens: Integers, state: State) -> tuple[Floats, State]:
+    def step(tokens: Integers, state: State, workspace: Workspace) -> Floats:
         of_network, of_ngrams = state
-        log_p, of_network = network_part.step(tokens, of_network)
-        probabilities, of_ngrams = ngrams.step(tokens, of_ngrams)
+        logits = network_part.step(tokens, of_network, workspace)
+        probabilities, contexts = ngrams.step(tokens, of_ngrams)
+        for kept, context in zip(of_ngrams, contexts, strict=True):
+            kept[:] = context
         probabilities *= 1.0 - weight
-        probabilities += weight * np.exp(log_p)
+        probabilities += weight * _softmax(logits).T
         with np.errstate(divide="ignore"):  # with a weight of 1 a character may be impossible
-            return np.log(probabilities, out=probabilities), (of_network, of_ngrams)
+            return np.log(probabilities, out=probabilities).T
 
-    return Model(mixture.vocabulary_size, initial_state, step)
+    is_double = mixture.network.dtype == np.float64
+    double = None if is_double else mixture_model(replace(mixture, network=in_double(mixture.network)))
+    return Model(mixture.vocabulary_size, mixture.network.dtype, initial_state, step, double)
 
 
 def no_mixture() -> DataError:
@@ -139,6 +143,14 @@ def _character_log_probabilities(mixture: Mixture, names: EncodedNames) -> Proba
         of_network += np.log(mixture.weight)
         of_ngrams += np.log1p(-mixture.weight)
     return np.logaddexp(of_network, of_ngrams, out=of_network)
+
+
+def _softmax(logits: Floats) -> Probabilities:
+    """Over the first axis."""
+    with np.errstate(invalid="ignore"):  # what is not a number is seen by who draws from it
+        weights: Probabilities = np.exp(logits.astype(np.float64) - logits.max(axis=0))
+    weights /= weights.sum(axis=0)
+    return weights
 
 
 def _refused(what: str, saw: str) -> DataError:

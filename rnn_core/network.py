@@ -111,16 +111,19 @@ def initial_state(parameters: Parameters, count: int) -> tuple[State, ...]:
     return tuple(parameters.cell.initial_state(layer, count) for layer in parameters.layers)
 
 
-def step(
-    parameters: Parameters, tokens: Integers, states: tuple[State, ...]
-) -> tuple[Floats, tuple[State, ...]]:
-    """One character further, for names that are drawn: tokens (B,) to logits (B, V), and the next states."""
-    following: list[State] = []
-    for layer, state in zip(parameters.layers, states, strict=True):
-        read = np.matmul(following[-1][0], layer.W_xh) if following else layer.W_xh[..., tokens, :]
-        x = read + layer.b_h[..., np.newaxis, :]
-        following.append(parameters.cell.step(layer, x, state))
-    return following[-1][0] @ parameters.W_hy + parameters.b_y, tuple(following)
+def step(parameters: Parameters, tokens: Integers, states: tuple[State, ...], workspace: Workspace) -> Floats:
+    """Takes the states of names that are drawn one character further: what each reads, tokens (B,).
+
+    Returns what the last layer shows, (B, H), a part of its state.
+    """
+    inputs: Inputs = Characters(tokens, workspace)
+    for number, (layer, state) in enumerate(zip(parameters.layers, states, strict=True)):
+        own = workspace.inner(number)
+        x = own.take("x", *layer.W_xh.shape[:-2], len(tokens), parameters.hidden_size)
+        inputs.project(layer.W_xh, layer.b_h, out=x)
+        parameters.cell.step(layer, x, state, own)
+        inputs = States(state[0], own)
+    return states[-1][0]
 
 
 def _forward(
@@ -180,6 +183,11 @@ def padded(parameters: Parameters) -> Parameters:
     wider = _resized(parameters, vocabulary_size)
     wider.b_y[parameters.vocabulary_size :] = NEVER
     return wider
+
+
+def in_double(parameters: Parameters) -> Parameters:
+    """The same network in float64."""
+    return tree_map(lambda leaf: leaf.astype(np.float64), parameters)
 
 
 def unpadded(parameters: Parameters, vocabulary_size: int) -> Parameters:

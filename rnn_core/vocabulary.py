@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ END = "\n"  # ends a name, so it begins one too
 END_TOKEN = 0
 UTF32 = "utf-32-le"
 CodePoints = npt.NDArray[np.uint32]
+Bytes = npt.NDArray[np.uint8]
+Offsets = npt.NDArray[np.int64]
 
 
 class UnknownCharacter(DataError):
@@ -88,6 +90,38 @@ class Vocabulary:
 
     def decode(self, names: EncodedNames) -> list[str]:
         """Raises DataError if a token is none of this vocabulary's characters."""
+        self._check(names)
+        characters, encoding = np.append(_code_points(END), self._code_points), UTF32
+        if characters.max() < 256:  # a byte each
+            characters, encoding = characters.astype(np.uint8), "latin-1"
+        # An end after each name, so that one call cuts them all.
+        text = np.insert(characters.take(names.tokens), names.offsets[1:], characters[END_TOKEN])
+        return text.tobytes().decode(encoding, "surrogatepass").split(END)[:-1]
+
+    def utf8(self, names: EncodedNames, capitalise_first: bool = False) -> tuple[Bytes, Offsets]:
+        """The names as one text in UTF-8, and (N + 1,) where in it each begins, as Arrow lays out strings.
+
+        capitalise_first:  the first character of each as a capital, which may be several characters.
+
+        Raises DataError if a token is none of this vocabulary's characters.
+        """
+        self._check(names)
+        forms = [*self.characters, *(character.upper() for character in self.characters)]
+        encoded = [form.encode("utf-8", "surrogatepass") for form in forms]
+        widths = np.array([len(form) for form in encoded])
+        widest = int(widths.max())
+        table = np.frombuffer(b"".join(form.ljust(widest) for form in encoded), np.uint8)
+        table = table.reshape(len(forms), widest)
+        chosen = names.tokens.astype(np.int64)
+        if capitalise_first:
+            chosen[names.offsets[:-1][names.lengths > 0]] += self.size
+        if widest == 1:
+            return table[chosen, 0], names.offsets
+        of_characters = widths[chosen]
+        text = table[chosen][np.arange(widest) < of_characters[:, np.newaxis]]
+        return text, np.concatenate([[0], np.cumsum(of_characters)])[names.offsets]
+
+    def _check(self, names: EncodedNames) -> None:
         if names.tokens.size and not 1 <= names.tokens.min() <= names.tokens.max() < self.size:
             raise DataError(
                 "vocabulary.token",
@@ -95,9 +129,6 @@ class Vocabulary:
                 saw=f"tokens from {names.tokens.min()} to {names.tokens.max()}",
                 fix="decode with the vocabulary that belongs to the model.",
             )
-        text = self._code_points[names.tokens - 1].tobytes().decode(UTF32, "surrogatepass")
-        bounds = names.offsets.tolist()
-        return [text[start:stop] for start, stop in pairwise(bounds)]
 
 
 def _code_points(text: str) -> CodePoints:

@@ -21,7 +21,7 @@ examples = Stage("examples", 1, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
-names = Stage("names", 1, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
+names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 2, "tasks.making.report:report")
 
 

@@ -93,8 +93,8 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return (np.zeros((count, len(parameters.b_h)), parameters.b_h.dtype),)
 
 
-def step(parameters: Parameters, x: Floats, state: State) -> State:
-    """One character further, for names that are drawn: x (B, H), which it consumes."""
+def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+    """Takes the state of names that are drawn one character further: x (B, H), which it consumes."""
     (h,) = state
-    x += h @ parameters.W_hh
-    return (np.tanh(x, out=x),)
+    x += np.dot(h, parameters.W_hh, out=workspace.take("product", *h.shape))
+    np.tanh(x, out=h)

@@ -142,13 +142,18 @@ def initial_state(parameters: Parameters, count: int) -> State:
     return (np.zeros((count, len(parameters.c_h)), parameters.c_h.dtype),)
 
 
-def step(parameters: Parameters, x: Floats, state: State) -> State:
-    """One character further, for names that are drawn: x (3, B, H), which it consumes."""
+def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+    """Takes the state of names that are drawn one character further: x (3, B, H), which it consumes."""
     r, z, n = x
     (h,) = state
-    products = np.matmul(h, parameters.W_hh)
+    products = np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))
     x[:2] += products[:2]
     sigmoid(x[:2])
-    n += r * (products[2] + parameters.c_h)
+    recalled = products[2]
+    recalled += parameters.c_h
+    recalled *= r
+    n += recalled
     np.tanh(n, out=n)
-    return (n + z * (h - n),)
+    h -= n
+    h *= z
+    h += n  # n + z (h_{t-1} - n)

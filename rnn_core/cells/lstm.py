@@ -142,16 +142,19 @@ def forward(
 
 def initial_state(parameters: Parameters, count: int) -> State:
     """What `count` names start from."""
-    nothing = np.zeros((count, parameters.b_h.shape[1]), parameters.b_h.dtype)
-    return nothing, nothing
+    shape = count, parameters.b_h.shape[1]
+    return np.zeros(shape, parameters.b_h.dtype), np.zeros(shape, parameters.b_h.dtype)
 
 
-def step(parameters: Parameters, x: Floats, state: State) -> State:
-    """One character further, for names that are drawn: x (4, B, H), which it consumes."""
+def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+    """Takes the state of names that are drawn one character further: x (4, B, H), which it consumes."""
     o, i, f, g = x
     h, c = state
-    x += np.matmul(h, parameters.W_hh)
+    x += np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))
     sigmoid(x[:3])
     np.tanh(g, out=g)
-    c_next = f * c + i * g
-    return o * np.tanh(c_next), c_next
+    c *= f
+    i *= g
+    c += i
+    np.tanh(c, out=h)
+    h *= o

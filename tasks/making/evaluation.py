@@ -15,10 +15,11 @@ from data.validation import validate
 from rnn_core import mixture as mixing
 from rnn_core import scoring
 from rnn_core.evaluation import metrics
+from rnn_core.model import Model, network_model
 from rnn_core.names import EncodedNames
 from rnn_core.novelty import are_new, folded
 from rnn_core.sample_metrics import Figure, Names, compared
-from rnn_core.sampling import Model, SamplingConfig, network_model, sample
+from rnn_core.sampling import SamplingConfig, sample
 from rnn_core.vocabulary import Vocabulary
 from tasks import interruption
 from tasks.making.examples import EXAMPLES, opened_vocabulary
@@ -103,8 +104,9 @@ def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedN
 def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
     too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
     wanted = config.evaluation
-    drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, seed=wanted.seed)
-    encoded, _ = sample(model, drawing)
+    # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
+    drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, trimmed=False, seed=wanted.seed)
+    encoded, _ = sample(model, letters, drawing)
     return Names(letters.decode(encoded), encoded)
 
 

@@ -1,14 +1,16 @@
 """The stage `names`: what the network, or the mixture, makes of it all."""
 
-from collections.abc import Iterable, Iterator
-
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
+from data.strings import strings
+from rnn_core.block import Watch
 from rnn_core.mixture import mixture_model, no_mixture
-from rnn_core.sampling import Drawn, Model, SamplingConfig, blocks, capitalised, joined, network_model
+from rnn_core.model import Model, network_model
+from rnn_core.sampling import Sampler, SamplingConfig
 from tasks import interruption
 from tasks.making.corpora import NAMES
 from tasks.making.examples import opened_vocabulary
@@ -19,10 +21,12 @@ from tasks.stage import Work
 def names(
     work: Work, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
 ) -> None:
-    model = _chosen(opened(mixture), config)
-    encoded, log_probabilities = joined(_reported(work, config, blocks(model, config)))
-    decoded = opened_vocabulary(vocabulary).decode(encoded)
-    drawn = pa.array(map(capitalised, decoded) if config.capitalise_first else decoded, pa.string())
+    letters = opened_vocabulary(vocabulary)
+    sampler = Sampler(_chosen(opened(mixture), config), letters, config)
+    parts = list(sampler.names(0, config.count, watch=_reporting(work, config)))
+    written = [strings(part.names, letters, config.capitalise_first) for part in parts]
+    drawn = pa.chunked_array(written, pa.string()).combine_chunks()
+    log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     work.write_table(
         NAMES,
@@ -49,10 +53,13 @@ def _chosen(models: Models, config: SamplingConfig) -> Model:
     return mixture_model(models.mixture)
 
 
-def _reported(work: Work, config: SamplingConfig, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
+def _reporting(work: Work, config: SamplingConfig) -> Watch:
     done = 0
-    for block in drawn:
-        yield block
-        done += block[0].count
+
+    def report(ended: int) -> None:
+        nonlocal done
+        done += ended
         work.progress(done, config.count, "names")
         interruption.check(f"drawing names, {done:,} of {config.count:,}")
+
+    return report

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import mixture, network, scoring
+from rnn_core import mixture, network, sampling, scoring
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.mixture import Mixture, fit_weight, mixture_model, weight_from
+from rnn_core.model import network_model
 from rnn_core.names import EncodedNames
 from rnn_core.ngram import KneserNey
-from rnn_core.sampling import BLOCK, SamplingConfig, network_model, sample
+from rnn_core.sampling import SamplingConfig
 from rnn_core.tree import tree_map
+from rnn_core.vocabulary import Vocabulary
 
+LETTERS = Vocabulary(("\n", *"abcde"))
 WEIGHTS = st.sampled_from([0.0, 0.2, 0.7, 1.0])
 
 
@@ -33,6 +36,10 @@ def a_network(seed=0, vocabulary_size=6, dtype=np.float64, cell="gru", layers=1)
 
 def a_mixture(weight=0.4, dtype=np.float64, **knobs):
     return Mixture(a_network(dtype=dtype, **knobs), KneserNey.fit(some_names(1, 60), 6, order=3), weight)
+
+
+def sample(model, config):
+    return sampling.sample(model, LETTERS, config)
 
 
 def as_lists(names):
@@ -174,8 +181,8 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring(cell, dtype, tole
 
 def test_a_name_depends_on_its_number_and_not_on_how_many_are_drawn():
     model = mixture_model(a_mixture(dtype=np.float32))
-    most, log_probabilities = sample(model, SamplingConfig(count=BLOCK + 40))
-    for count in (0, 1, 7, BLOCK + 1):
+    most, log_probabilities = sample(model, SamplingConfig(count=4000))
+    for count in (0, 1, 7, 3999):
         names, some = sample(model, SamplingConfig(count=count))
         assert as_lists(names) == as_lists(most)[:count]
         assert some.tobytes() == log_probabilities[:count].tobytes()

@@ -1,86 +1,275 @@
 """Names that are drawn, and how probable they are."""
 
+import itertools
 import math
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rnn_core import network, sampling, scoring
+from rnn_core import beginnings, choosing, network, sampling, scoring
 from rnn_core.arrays import Workspace
 from rnn_core.batching import Stream
 from rnn_core.errors import ConfigError, DataError, TrainingError
+from rnn_core.mixture import Mixture, mixture_model
+from rnn_core.model import Model, network_model
 from rnn_core.names import EncodedNames
+from rnn_core.ngram import KneserNey
 from rnn_core.ordering import longest_first
-from rnn_core.sampling import BLOCK, SamplingConfig, network_model
+from rnn_core.random_numbers import BLOCK
+from rnn_core.sampling import Sampler, SamplingConfig
 from rnn_core.tree import tree_map
+from rnn_core.vocabulary import Vocabulary
+
+LETTERS = Vocabulary(("\n", " ", *"abc"))
+SPACE = 1  # its token
 
 
-def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64):
+def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64, cell="elman", layers=1):
     """One that has opinions."""
     rng = np.random.default_rng(seed)
-    untrained = network.init(rng, "elman", vocabulary_size, hidden_size, dtype)
+    untrained = network.init(rng, cell, vocabulary_size, hidden_size, dtype, layers=layers)
     return tree_map(lambda leaf: leaf + (0.5 * rng.standard_normal(leaf.shape)).astype(dtype), untrained)
 
 
-def sample(parameters, config):
-    return sampling.sample(network_model(parameters), config)
+def a_mixture():
+    rng = np.random.default_rng(3)
+    learnt = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, 40))
+    return Mixture(a_network(cell="gru"), KneserNey.fit(learnt, 5, order=3), 0.4)
+
+
+def sample(parameters, config, **knobs):
+    return sampling.sample(network_model(parameters), LETTERS, config, **knobs)
 
 
 def as_lists(names):
     return [names.tokens[a:b].tolist() for a, b in zip(names.offsets, names.offsets[1:], strict=False)]
 
 
-def next_probabilities(parameters, beginning, temperature=1.0):
-    """(V,) by the formula."""
-    ((W_xh, W_hh, b_h),), W_hy, b_y = parameters
-    h = np.zeros(len(b_h))
+def log_softmax_after(model, beginning):
+    """(V,) by the model's own steps, one name alone."""
+    state = model.initial_state(1)
     for token in [0, *beginning]:
-        h = np.tanh(W_xh[token] + h @ W_hh + b_h)
-    weights = np.exp((h @ W_hy + b_y) / temperature)
-    if not beginning:
-        weights[0] = 0.0  # no name is empty
+        logits = model.step(np.array([token]), state, Workspace(model.dtype))
+    return (logits - np.logaddexp.reduce(logits))[:, 0].astype(np.float64)
+
+
+def may_come(config, beginning):
+    """(V,) by the letter of the docstrings."""
+    place, may = len(beginning), np.ones(LETTERS.size, bool)
+    for token, character in enumerate(LETTERS.characters[1:], start=1):
+        may[token] = place < config.max_length and character not in config.forbidden
+        may[token] &= not config.allowed or character in config.allowed
+    may[0] = place >= config.min_length
+    if config.trimmed:
+        may[0] &= beginning[-1:] != [SPACE]
+        may[SPACE] &= place > 0 and place < config.max_length - 1 and may[SPACE + 1 :].any()
+    return may
+
+
+def next_probabilities(model, beginning, config):
+    """(V,) what a character is drawn with, by the formulas."""
+    may = may_come(config, beginning)
+    scores = np.where(may, log_softmax_after(model, beginning), -np.inf)
+    weights = np.exp((scores - scores.max()) / (config.temperature or 1e-9))
+    weights /= weights.sum()
+    ranked = np.argsort(-weights, kind="stable")
+    weights[ranked[config.top_k or len(ranked) :]] = 0.0
+    weights /= weights.sum()
+    before = np.cumsum(weights[ranked]) - weights[ranked]
+    weights[ranked[before >= config.top_p]] = 0.0
     return weights / weights.sum()
 
 
-@pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
-def test_sampled_letters_follow_the_softmax(temperature):
-    parameters = a_network()
-    names, _ = sample(parameters, SamplingConfig(count=30_000, temperature=temperature, seed=11))
-    words = as_lists(names)
-    for depth in range(4):
-        (beginning, _), *_ = Counter(tuple(w[:depth]) for w in words if len(w) >= depth).most_common(1)
-        beginning = list(beginning)
-        followers = [[*word, 0][depth] for word in words if word[:depth] == beginning and len(word) >= depth]
-        expected = len(followers) * next_probabilities(parameters, beginning, temperature)
-        observed = np.bincount(followers, minlength=5)
-        assert observed[expected == 0].sum() == 0
-        counted = expected > 5
-        chi_squared = float(((observed - expected)[counted] ** 2 / expected[counted]).sum())
-        assert len(followers) > 200
-        assert chi_squared < 23.5  # exceeded once in 10,000 with 4 degrees of freedom
+def exact_probabilities(model, config):
+    """Of every name there is."""
+    found = {}
+
+    def follow(name, probability):
+        following = probability * next_probabilities(model, name, config)
+        if following[0] > 0:
+            found[tuple(name)] = following[0]
+        for token in np.flatnonzero(following[1:]) + 1:
+            follow([*name, int(token)], following[token])
+
+    follow([LETTERS.characters.index(character) for character in config.prefix], 1.0)
+    assert sum(found.values()) == pytest.approx(1.0)
+    return found
 
 
-def test_log_probabilities_of_drawn_names_are_those_of_scoring():
+def assert_drawn_as_probable(words, expected):
+    """Chi-squared, exceeded once in 10,000."""
+    counts = Counter(map(tuple, words))
+    assert set(counts) <= set(expected)
+    rare = [name for name, probability in expected.items() if probability * len(words) < 5]
+    cells = [
+        (counts[name], probability * len(words)) for name, probability in expected.items() if name not in rare
+    ]
+    cells.append((sum(counts[name] for name in rare), sum(expected[name] for name in rare) * len(words)))
+    chi_squared = sum((seen - wanted) ** 2 / wanted for seen, wanted in cells if wanted > 0)
+    freedom = max(len(cells) - 1, 1)
+    assert chi_squared < freedom * (1 - 2 / (9 * freedom) + 3.72 * math.sqrt(2 / (9 * freedom))) ** 3
+
+
+SHARED = pytest.mark.parametrize("rare", [1, 30, beginnings.RARE], ids=["alone", "some", "shared"])
+KNOBS = [
+    {},
+    {"temperature": 0.6},
+    {"temperature": 1.7, "trimmed": False},
+    {"top_k": 2},
+    {"top_p": 0.7},
+    {"top_k": 3, "top_p": 0.8, "temperature": 1.3},
+    {"prefix": "ba"},
+    {"prefix": "a ", "min_length": 3},
+    {"min_length": 3},
+    {"forbidden": "b", "min_length": 2},
+    {"allowed": "ab ", "temperature": 0.8},
+    {"allowed": "ac", "prefix": "b", "top_k": 2, "min_length": 2},
+]
+
+
+@SHARED
+@pytest.mark.parametrize("knobs", KNOBS, ids=str)
+def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", rare)
+    model = network_model(a_network(dtype=np.float32))
+    config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **knobs})
+    names, _ = sampling.sample(model, LETTERS, config)
+    assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
+
+
+@SHARED
+@pytest.mark.parametrize(
+    "model",
+    [
+        network_model(a_network(1, cell="lstm", layers=2)),
+        network_model(a_network(2, cell="gru")),
+        mixture_model(a_mixture()),
+    ],
+    ids=["lstm", "gru", "mixture"],
+)
+def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rare, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", rare)
+    config = SamplingConfig(count=20_000, max_length=4, temperature=0.9, top_p=0.95, min_length=2)
+    names, _ = sampling.sample(model, LETTERS, config)
+    assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
+
+
+@SHARED
+def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(rare, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", rare)
     parameters = a_network(seed=1)
-    for temperature in (0.0, 0.5, 1.0):
-        config = SamplingConfig(count=500, temperature=temperature, max_length=6)
+    for knobs in ({"temperature": 0.0}, {"temperature": 0.5}, *KNOBS):
+        config = SamplingConfig(**{"count": 300, "max_length": 6, **knobs})
         names, log_probabilities = sample(parameters, config)
-        assert names.lengths.max() == 6
         np.testing.assert_allclose(
             log_probabilities, scoring.log_probabilities(parameters, names), rtol=1e-10, atol=1e-10
         )
 
 
-def test_a_name_depends_on_its_number_and_not_on_how_many_are_drawn():
+@settings(max_examples=150, deadline=None)
+@given(
+    rare=st.sampled_from([1, beginnings.RARE]),
+    knobs=st.fixed_dictionaries(
+        {
+            "prefix": st.text("abc ", max_size=4),
+            "min_length": st.integers(1, 4),
+            "allowed": st.text("abc ", max_size=3),
+            "forbidden": st.text("abc z", max_size=4),
+            "trimmed": st.booleans(),
+            "temperature": st.sampled_from([0.0, 0.7, 1.0]),
+            "top_k": st.sampled_from([None, 1, 2]),
+        }
+    ),
+)
+def test_constraints_always_hold_or_there_is_no_such_name(rare, knobs):
+    def is_one(name):
+        after = name[len(knobs["prefix"]) :]
+        return (
+            name.startswith(knobs["prefix"])
+            and len(name) >= knobs["min_length"]
+            and not set(after) & set(knobs["forbidden"])
+            and (not knobs["allowed"] or set(after) <= set(knobs["allowed"]))
+            and (not knobs["trimmed"] or name == name.strip())
+        )
+
+    everything = ("".join(name) for n in range(1, 5) for name in itertools.product("abc ", repeat=n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(beginnings, "RARE", rare)
+        try:
+            config = SamplingConfig(count=60, max_length=4, **knobs)
+            names, _ = sample(a_network(dtype=np.float32), config)
+        except ConfigError:
+            assert not any(map(is_one, everything))
+        else:
+            assert all(map(is_one, LETTERS.decode(names)))
+
+
+class Wanted(NamedTuple):
+    start: int
+    stop: int
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        network_model(a_network(dtype=np.float32, hidden_size=16)),
+        network_model(a_network(dtype=np.float32, cell="gru")),
+        mixture_model(a_mixture()),
+    ],
+    ids=["elman", "gru", "mixture"],
+)
+def test_a_name_depends_on_its_number_alone(model, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", 100)
+    sampler = Sampler(model, LETTERS, SamplingConfig(max_length=9))
+    end = 2 * BLOCK + 5
+    (most, scores), words = (whole := sampling.joined(sampler.names(0, end))), as_lists(whole.names)
+    assert most.count == end
+    assert words[:BLOCK] != words[BLOCK : 2 * BLOCK]
+    ranges = [(0, 0), (0, 1), (0, 7), (5000, 5003), (0, BLOCK), (BLOCK - 2, BLOCK + 3), (2 * BLOCK, end)]
+    for start, stop in itertools.starmap(Wanted, ranges):
+        names, some = sampling.joined(sampler.names(start, stop))
+        assert as_lists(names) == words[start:stop]
+        assert some.tobytes() == scores[start:stop].tobytes()
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_threads_change_no_byte(threads):
     parameters = a_network(dtype=np.float32)
-    most, log_probabilities = sample(parameters, SamplingConfig(count=2 * BLOCK + 5))
-    for count in (0, 1, 7, BLOCK, BLOCK + 1):
-        names, some = sample(parameters, SamplingConfig(count=count))
-        assert as_lists(names) == as_lists(most)[:count]
-        assert some.tobytes() == log_probabilities[:count].tobytes()
-    blocks = as_lists(most)
-    assert blocks[:BLOCK] != blocks[BLOCK : 2 * BLOCK]
+    config = SamplingConfig(count=5 * BLOCK + 3, max_length=5)
+    alone, together = sample(parameters, config), sample(parameters, config, threads=threads)
+    assert alone.names.tokens.tobytes() == together.names.tokens.tobytes()
+    assert alone.names.offsets.tobytes() == together.names.offsets.tobytes()
+    assert alone.log_probabilities.tobytes() == together.log_probabilities.tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_names_that_are_drawn_are_counted_as_they_end(threads):
+    sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
+    told = []
+    list(sampler.names(BLOCK - 500, BLOCK + 700, threads, watch=told.append))
+    assert sum(told) == 1200
+    assert len(told) > 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_watches_may_end_it_all(threads):
+    sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
+
+    def watch(_):
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        list(sampler.names(0, 1 << 40, threads, watch))
+
+
+def test_whoever_stops_taking_names_waits_for_no_more_than_those_being_made():
+    drawing = Sampler(network_model(a_network()), LETTERS, SamplingConfig()).names(0, 1 << 40, threads=2)
+    assert next(drawing).names.count == BLOCK
+    drawing.close()
 
 
 def test_a_seed_is_a_list_of_names():
@@ -113,13 +302,55 @@ def test_no_name_is_empty_or_longer_than_allowed():
     assert set(names.lengths.tolist()) == {9}
 
 
-def test_a_temperature_of_zero_takes_the_most_probable_character_every_time():
+@pytest.mark.parametrize("rare", [1, beginnings.RARE])
+def test_a_temperature_of_zero_takes_the_most_probable_character_every_time(rare, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", rare)
     parameters = a_network(seed=3)
-    names, _ = sample(parameters, SamplingConfig(count=3, temperature=0.0, max_length=8))
+    config = SamplingConfig(count=3, temperature=0.0, max_length=8)
+    names, _ = sample(parameters, config)
     word = as_lists(names)[0]
     assert as_lists(names) == [word] * 3
     for depth, token in enumerate(word):
-        assert next_probabilities(parameters, word[:depth]).argmax() == token
+        scores = log_softmax_after(network_model(parameters), word[:depth])
+        assert np.where(may_come(config, word[:depth]), scores, -np.inf).argmax() == token
+
+
+def test_a_greedy_name_is_as_long_as_one_likes():
+    parameters = a_network()
+    parameters.b_y[0] = -1e3  # never ends
+    names, scores = sample(parameters, SamplingConfig(count=2, temperature=0.0, max_length=500))
+    assert names.lengths.tolist() == [500, 500]
+    np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-10)
+
+
+@pytest.mark.parametrize("rare", [1, beginnings.RARE])
+@pytest.mark.parametrize("bias", [100.0, 1000.0])
+def test_what_is_left_is_drawn_in_its_proportions_even_if_it_is_next_to_impossible(bias, rare, monkeypatch):
+    monkeypatch.setattr(beginnings, "RARE", rare)
+    parameters = a_network(dtype=np.float32)
+    parameters.b_y[0] = bias  # ends as soon as it may
+    model, config = network_model(parameters), SamplingConfig(count=20_000, min_length=2, trimmed=False)
+    names, scores = sample(parameters, config)
+    assert set(names.lengths.tolist()) == {2}
+    assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
+    np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-5)
+
+
+def test_a_model_that_rules_out_what_is_asked_for_is_an_error():
+    def step(tokens, *_):  # the end, and nothing else
+        return np.where(np.arange(5)[:, np.newaxis] == 0, 0.0, -np.inf) + np.zeros(len(tokens))
+
+    model = Model(5, np.dtype(np.float64), lambda count: (np.zeros((count, 1)),), step)
+    with pytest.raises(TrainingError, match=r"sampling\.impossible"):
+        sampling.sample(model, LETTERS, SamplingConfig())
+
+
+def test_of_equally_probable_characters_no_more_are_kept_than_asked_for():
+    untrained = network.init(np.random.default_rng(0), "elman", 5, 4, np.float32)
+    names, _ = sample(untrained, SamplingConfig(count=500, top_k=2, max_length=6))
+    assert set(names.tokens.tolist()) <= {1, 2, 3}
+    first = names.tokens[names.offsets[:-1]]
+    assert set(first.tolist()) == {2, 3}  # neither the end nor white space may come first
 
 
 @pytest.mark.parametrize(
@@ -131,6 +362,13 @@ def test_a_temperature_of_zero_takes_the_most_probable_character_every_time():
         ("temperature", -0.1),
         ("temperature", math.nan),
         ("temperature", math.inf),
+        ("top_k", 0),
+        ("top_p", 0.0),
+        ("top_p", 1.01),
+        ("top_p", True),
+        ("prefix", None),
+        ("min_length", 0),
+        ("min_length", 51),
         ("max_length", 0),
         ("max_length", 10_001),
         ("seed", -1),
@@ -140,6 +378,51 @@ def test_a_setting_out_of_range_is_refused_with_what_it_was(knob, value):
     with pytest.raises(ConfigError) as caught:
         SamplingConfig(**{knob: value})
     assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "code", "told"),
+    [
+        ({"prefix": "bz"}, "sampling.unknown_character", "'z'"),
+        ({"prefix": "a\n"}, "sampling.unknown_character", r"'\n'"),
+        ({"allowed": "aé"}, "sampling.unknown_character", "U+00E9"),
+        ({"forbidden": "abc "}, "sampling.no_such_name", "forbidden 'abc '"),
+        ({"allowed": " "}, "sampling.no_such_name", "allowed ' '"),
+        ({"prefix": "abcab", "max_length": 4}, "sampling.no_such_name", "max_length 4"),
+        ({"prefix": " a"}, "sampling.no_such_name", "white space"),
+        ({"prefix": "abc ", "max_length": 4}, "sampling.no_such_name", "white space"),
+        ({"allowed": "ab", "forbidden": "abc"}, "sampling.no_such_name", "allowed 'ab'"),
+    ],
+    ids=str,
+)
+def test_what_no_name_can_be_is_one_clear_error(knobs, code, told):
+    with pytest.raises(ConfigError) as caught:
+        sample(a_network(), SamplingConfig(**knobs))
+    assert caught.value.code == code
+    assert told in str(caught.value)
+    assert caught.value.fix
+
+
+def test_a_vocabulary_of_another_model_is_refused():
+    with pytest.raises(DataError, match=r"model\.vocabulary"):
+        sample(a_network(vocabulary_size=6), SamplingConfig())
+
+
+@pytest.mark.parametrize("size", [2, 255, 256, 700])
+def test_a_character_is_found_among_few_and_among_many_and_never_one_without_weight(size):
+    rng = np.random.default_rng(size)
+    weights = rng.random((size, 5_000)).astype(np.float32) * (rng.random((size, 5_000)) < 0.3)
+    weights[rng.integers(0, size, 5_000), np.arange(5_000)] += 1e-7
+    chances = rng.integers(0, 1 << 24, 5_000) * 2.0**-24
+    chances[:2_500] = 1 - 2.0**-24
+    chances[:1_000] = 0.0
+    tokens = choosing.drawn(weights.copy(), chances.astype(np.float32))
+    assert weights[tokens, np.arange(5_000)].min() > 0
+    cumulative = weights.astype(np.float64).cumsum(axis=0)
+    at, wanted = np.arange(5_000), chances * cumulative[-1]
+    nearly = 1e-5 * cumulative[-1]
+    assert (cumulative[tokens, at] > wanted - nearly).all()
+    assert (cumulative[tokens, at] - weights[tokens, at] <= wanted + nearly).all()
 
 
 def test_a_model_that_overflows_is_refused():

@@ -11,6 +11,7 @@ from rnn_core import network
 from rnn_core.mixture import Mixture, mixture_model
 from rnn_core.ngram import KneserNey
 from rnn_core.sampling import SamplingConfig, sample
+from rnn_core.vocabulary import Vocabulary
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
     weight = float(arrays.pop("mixture.weight"))
     ngrams = KneserNey.from_arrays({name: arrays.pop(name) for name in [*arrays] if name[:7] == "ngrams."})
     model = mixture_model(Mixture(network.from_arrays(arrays), ngrams, weight))
-    drawn, _ = sample(model, SamplingConfig(count=25))
+    drawn, _ = sample(model, Vocabulary(tuple(characters)), SamplingConfig(count=25))
     names = [
         "".join(characters[token] for token in name) for name in np.split(drawn.tokens, drawn.offsets[1:-1])
     ]
