@@ -66,7 +66,7 @@ def test_what_it_shows_is_what_a_run_prints(ran):
 def test_every_command_it_names_works(command, ran, tmp_path):
     program, *arguments = shlex.split(command)
     assert program == ".venv/bin/namewright"
-    (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\nBrig\nBrugg\n")
+    (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\nBrig\nMarburg\n")
     variables = {"NAMEWRIGHT_SOURCE": "towns=towns.txt", "NAMEWRIGHT_TRAINING_HIDDEN_SIZE": "8", **QUICK}
     if "--recipe" in arguments:
         variables = {"NAMEWRIGHT_NOTEBOOK_ITERATIONS": "3"}
