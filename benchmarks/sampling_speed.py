@@ -30,7 +30,8 @@ from rnn_core import network
 from rnn_core.names import EncodedNames
 from rnn_core.random_numbers import BLOCK
 from rnn_core.sampling import Sampler
-from rnn_core.training import TrainingConfig, train
+from rnn_core.training import train
+from rnn_core.training_config import TrainingConfig
 from rnn_core.vocabulary import Vocabulary
 
 SECONDS = 0.2  # a contestant's turn, at least
@@ -137,7 +138,9 @@ def learnt(cell: str, hidden_size: int, vocabulary: Vocabulary, encoded: Encoded
         recurrent_dropout=0.0,
         epochs=1 << 20,
         max_steps=STEPS,
-    )
+        layers=1,
+        learning_rate=2e-3,
+    ).for_names(encoded.count)
     nothing = encoded.take(np.arange(0))
     *_, last = train(config, vocabulary.size, encoded, nothing)
     return last.state.parameters

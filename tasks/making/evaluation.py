@@ -19,7 +19,7 @@ from rnn_core.model import Model, network_model
 from rnn_core.names import EncodedNames
 from rnn_core.novelty import are_new, folded
 from rnn_core.sample_metrics import Figure, Names, compared
-from rnn_core.sampling import SamplingConfig, sample
+from rnn_core.sampling import Sampler, SamplingConfig, joined
 from rnn_core.vocabulary import Vocabulary
 from tasks import interruption
 from tasks.making.examples import EXAMPLES, opened_vocabulary
@@ -106,22 +106,23 @@ def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
     wanted = config.evaluation
     # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
     drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, trimmed=False, seed=wanted.seed)
-    encoded, _ = sample(model, letters, drawing)
+    parts = Sampler(model, letters, drawing).names(0, wanted.sample_names, watch=_pause)
+    encoded, _ = joined(parts)
     return Names(letters.decode(encoded), encoded)
 
 
 def _sampled(
     samples: Mapping[str, Names], held_out: Names, training: Names, config: JudgingConfig
 ) -> Iterator[Row]:
-
-    def pause() -> None:
-        interruption.check("while the samples are measured")
-
     rng = np.random.default_rng(config.evaluation.seed)
-    for model, figures in compared(samples, held_out, training, rng, pause).items():
+    for model, figures in compared(samples, held_out, training, rng, _pause).items():
         if model in samples:
             yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
+
+
+def _pause(*_: object) -> None:
+    interruption.check("while samples are drawn and measured")
 
 
 def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
