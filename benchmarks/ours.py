@@ -29,7 +29,8 @@ class Ours:
         self._optimizer = chain(adam(BETA_1, BETA_2, EPSILON), scale_by(constant(LEARNING_RATE)))
         self._state = self._optimizer.init(self._vector)
         self._shards = [Shard.like(padded) for _ in range(threads)]
-        self._map = ExitStack().enter_context(sharing(threads))
+        self._open = ExitStack()  # the threads live as long as it does
+        self._map = self._open.enter_context(sharing(threads))
         self._batches = self._from(0)
 
     def step(self, batch: int) -> float:
