@@ -102,13 +102,8 @@ def contestants(begun: Start) -> list[Contestant]:
     ]
 
 
-def measured(
-    begun: Start, everyone: Sequence[Contestant], rounds: int, pause: float = 0.0
-) -> list[list[float]]:
-    """Seconds per character: for every contestant its rounds.
-
-    pause:  seconds between two turns, for threads that spin to go to sleep.
-    """
+def measured(begun: Start, everyone: Sequence[Contestant], rounds: int) -> list[list[float]]:
+    """Seconds per character: for every contestant its rounds."""
     check_losses(everyone)
     for one in everyone:  # every length compiled, every buffer grown
         for batch in range(BATCHES):
@@ -120,7 +115,6 @@ def measured(
         batches = [(number * turn + place) % BATCHES for place in range(turn)]
         characters = sum(begun.characters(batch) for batch in batches)
         for place, one in enumerate(everyone):
-            time.sleep(pause)
             result[place].append(_seconds(one, batches) / characters)
     return result
 
