@@ -35,15 +35,14 @@ class Row(NamedTuple):
     max_steps: int
     dropout: float
     recurrent_dropout: float
-    shards: int
 
 
 # The key of a model holds the configuration as it was given, not these numbers: with another row, raise the
 # version of the stage `model`.
 ROWS = (
-    Row(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2, 1),
-    Row(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2, 1),
-    Row(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1, 2),
+    Row(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
+    Row(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
+    Row(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1),
 )
 
 
@@ -65,8 +64,8 @@ class TrainingConfig:
     recurrent_dropout:  share of the weights in W_hh that a batch goes without. By default 0.2; 0.1 for long
                         lists.
     shards:             parts of a batch that can be computed at the same time. As many threads as the
-                        machine has cores share them; how many those are changes nothing in the result. By
-                        default 1; 2 for long lists.
+                        machine has cores share them; how many those are changes nothing in the result. It
+                        pays from some 256 units and batches of 512 on (docs/benchmarks.md).
     optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
     momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
     schedule:           of the learning rate. `cosine`: it falls in half a wave to 0; or `constant`.
@@ -91,7 +90,7 @@ class TrainingConfig:
     max_steps: int | None = None
     dropout: float | None = None
     recurrent_dropout: float | None = None
-    shards: int | None = None
+    shards: int = 1
     optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
     momentum: float = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -160,7 +159,6 @@ class Training(TrainingConfig):
     max_steps: int
     dropout: float
     recurrent_dropout: float
-    shards: int
 
     @property
     def chosen(self) -> dict[str, Any]:
