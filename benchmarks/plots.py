@@ -25,8 +25,9 @@ def ratios(path: Path, title: str, settings: Sequence[str], ours_over: Mapping[s
         for (name, values), colour, marker in zip(ours_over.items(), COLOURS, BESIDE, strict=False):
             axes.plot(values, rows, marker, color=colour, label=name, markersize=5)
         axes.set_xscale("log", base=2)
-        axes.set_xticks([1, 2, 4, 8], ["1 ×", "2 ×", "4 ×", "8 ×"])
-        axes.set_xlim(0.9, None)
+        axes.set_xticks([0.5, 1, 2, 4, 8], ["½ ×", "1 ×", "2 ×", "4 ×", "8 ×"])
+        every = [1.0, *(value for values in ours_over.values() for value in values)]
+        axes.set_xlim(0.9 * min(every), 1.1 * max(every))
         axes.axvline(1, color="#5f6672", linewidth=1)
         axes.set_yticks(rows, settings)
         axes.set_ylim(len(settings) - 0.5, -0.5)

@@ -65,7 +65,7 @@ def main() -> None:
     for setting, multiples, of_peak in zip(settings, ratios, shares, strict=True):
         print(line(*setting, *(f"{m:.2f}" for m in multiples), *(f"{share:.0%}" for share in of_peak)))
     if arguments.plot:
-        title = "Characters per second of the better of ours, as a multiple of theirs, on one core"
+        title = "Our characters per second, as a multiple of theirs, one core"
         labels = [f"{cell} {hidden_size}, batch {batch_size}" for cell, hidden_size, batch_size in settings]
         columns = dict(zip(COMPARED, zip(*ratios, strict=True), strict=False))
         plots.ratios(arguments.plot, title, labels, columns)
