@@ -9,6 +9,7 @@ Pattern Recognition in Practice (1980), who find such weights from held-out text
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from rnn_core.model import Model, State, network_model
 from rnn_core.names import EncodedNames
 from rnn_core.network import Parameters, in_double
 from rnn_core.ngram import KneserNey
+from rnn_core.restoring import no_model
+
+_refused = partial(no_model, "mixture", "make it again")
 
 ROWS_AT_ONCE = 1 << 18  # characters; bounds the memory of scoring
 HALVINGS = 40  # of the interval that holds the weight
@@ -42,9 +46,9 @@ class Mixture:
     def __post_init__(self) -> None:
         sizes = self.network.vocabulary_size, self.ngrams.vocabulary_size
         if sizes[0] != sizes[1]:
-            raise _refused("both parts have one vocabulary", f"{sizes[0]} and {sizes[1]} tokens")
+            raise _refused("both parts have one vocabulary", "", f"{sizes[0]} and {sizes[1]} tokens")
         if not 0.0 <= self.weight <= 1.0:
-            raise _refused("the weight lies from 0 to 1", f"{self.weight}")
+            raise _refused("the weight lies from 0 to 1", "", f"{self.weight}")
 
     @property
     def vocabulary_size(self) -> int:
@@ -87,7 +91,7 @@ def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNam
 def weight_from(array: npt.NDArray[Any]) -> float:
     """The weight that a file holds as one float64. Raises DataError for anything else."""
     if array.dtype != np.float64 or array.shape != ():
-        raise _refused("the weight is one float64", f"{array.dtype} of shape {array.shape}")
+        raise _refused("the weight is one float64", "", f"{array.dtype} of shape {array.shape}")
     return float(array)
 
 
@@ -151,12 +155,3 @@ def _softmax(logits: Floats) -> Probabilities:
         weights: Probabilities = np.exp(logits.astype(np.float64) - logits.max(axis=0))
     weights /= weights.sum(axis=0)
     return weights
-
-
-def _refused(what: str, saw: str) -> DataError:
-    return DataError(
-        "model.arrays",
-        f"these arrays are no mixture: {what}",
-        saw=saw,
-        fix="make it again, or restore the file from where it was written.",
-    )

@@ -10,6 +10,7 @@ and what the first layer makes of it, is learned for this place alone. It is the
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +22,10 @@ from rnn_core.batch import Batch
 from rnn_core.cells.face import Backprop, Cell, State
 from rnn_core.cells.inputs import Characters, Inputs, States
 from rnn_core.dropout import NOTHING, Masks
-from rnn_core.errors import DataError
+from rnn_core.restoring import no_model
 from rnn_core.tree import tree_map
+
+_refused = partial(no_model, "model", "train it again")
 
 NEVER = -1e4  # the logit of a token that is not there; exp of it is zero
 MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole vectors
@@ -271,16 +274,6 @@ def _stack_of(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
         known = ", ".join(cells.CELLS)
         raise _refused(f"the cell is none of: {known}", "", f"names {', '.join(sorted(arrays))}")
     return cells.by_name(names.pop()), len(layers)
-
-
-def _refused(what: str, where: str, saw: str) -> DataError:
-    return DataError(
-        "model.arrays",
-        f"these arrays are no model: {what}",
-        where=where,
-        saw=saw,
-        fix="train it again, or restore the file from where it was written.",
-    )
 
 
 def _resized(parameters: Parameters, vocabulary_size: int) -> Parameters:

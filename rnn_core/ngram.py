@@ -15,6 +15,7 @@ Speech & Language 13 (1999).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,11 +23,13 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Integers
 from rnn_core.batching import Stream
-from rnn_core.errors import DataError
 from rnn_core.names import EncodedNames
 from rnn_core.ranges import check_whole, out_of_range
+from rnn_core.restoring import no_model
 from rnn_core.scoring import check_tokens, in_parts, of_whole_names
 from rnn_core.vocabulary import END_TOKEN
+
+_refused = partial(no_model, "n-gram model", "make it again")
 
 DISCOUNTS = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
 ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
@@ -300,16 +303,6 @@ def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, si
         raise _refused(f"codes rise from 0 to below {contexts * size}", where, f"{codes[:3]} to {codes[-1]}")
     if counts.min() < (0 if length == 1 else 1) or counts.max() > 1 << 53:
         raise _refused("a count is no count", _name(length, "counts"), f"{counts.min()} to {counts.max()}")
-
-
-def _refused(what: str, where: str, saw: str) -> DataError:
-    return DataError(
-        "model.arrays",
-        f"these arrays are no n-gram model: {what}",
-        where=where,
-        saw=saw,
-        fix="make it again, or restore the file from where it was written.",
-    )
 
 
 def _contexts(rows: Rows, grams: Indices, length: int) -> Indices:

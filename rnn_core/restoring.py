@@ -1,4 +1,4 @@
-"""What the arrays of a checkpoint have to be before a training goes on from them."""
+"""What arrays have to be that were kept: a checkpoint's before a training goes on from them, a model's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,4 +31,15 @@ def no_checkpoint(where: str, saw: str) -> DataError:
         where=where,
         saw=saw,
         fix="train from the start.",
+    )
+
+
+def no_model(kind: str, remedy: str, what: str, where: str, saw: str) -> DataError:
+    """kind: what the arrays were to be. remedy: what to do about it, besides restoring the file."""
+    return DataError(
+        "model.arrays",
+        f"these arrays are no {kind}: {what}",
+        where=where,
+        saw=saw,
+        fix=f"{remedy}, or restore the file from where it was written.",
     )
