@@ -24,9 +24,9 @@ def reported(path: Path, doing: str) -> Iterator[None]:
             f"could not {doing}: {refusal.strerror or refusal}",
             where=str(refusal.filename or path),
             fix=(
-                "free space on that disk, or choose another with --store; finished artifacts are complete."
+                "free space on that disk, or choose another (--store, --output). What is finished is whole."
                 if full
-                else "check that you may write there, or choose another folder with --store."
+                else "check that you may write there, or choose another folder with --store or --output."
             ),
         ) from refusal
 
@@ -55,8 +55,8 @@ def make_folder(folder: Path) -> None:
         sync(each.parent)
 
 
-def publish_folder(scratch: Path, target: Path) -> None:
-    """Make a folder that was forced to the disk visible under its name: whole, or not at all."""
+def publish(scratch: Path, target: Path) -> None:
+    """Make a file or folder that was forced to the disk visible under its name: whole, or not at all."""
     make_folder(target.parent)
     scratch.rename(target)
     sync(target.parent)

@@ -1,8 +1,9 @@
 """The two formats an artifact is made of, readable without us: Parquet for tables, npz for arrays."""
 
+import contextlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from rnn_core.errors import DataError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
-_ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
+ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
 
 
 # Tables go through pa.OSFile. Of a path, Arrow would ask whether it is a URI; of a Python file, a thread of
@@ -23,17 +24,39 @@ _ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to sha
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Parquet with page checksums, so that readers other than ours can tell damage too."""
-    knobs = {"compression": "zstd", "write_page_checksum": True, "row_group_size": _ROWS_PER_GROUP}
+    knobs = {"compression": "zstd", "write_page_checksum": True, "row_group_size": ROWS_PER_GROUP}
     with pa.OSFile(str(path), "wb") as file:
         pq.write_table(table, file, **knobs)
 
 
+def write_groups(path: Path, groups: Sequence[pa.Table]) -> None:
+    """Parquet as well, with a row group for each of these tables, of which there is at least one."""
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        pq.ParquetWriter(file, groups[0].schema, compression="zstd", write_page_checksum=True) as parquet,
+    ):
+        for group in groups:
+            parquet.write_table(group, row_group_size=max(group.num_rows, 1))
+
+
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Raises DataError if the file is not Parquet or a page fails its checksum."""
+    with _opened(path) as parquet:
+        return parquet.read(columns=columns)
+
+
+def read_group(path: Path, number: int, columns: list[str] | None = None) -> pa.Table:
+    """One row group. Raises DataError as above."""
+    with _opened(path) as parquet:
+        return parquet.read_row_group(number, columns=columns)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         # Not pq.read_table: it goes through the dataset layer, at several times the cost.
         with pa.OSFile(str(path)) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            return parquet.read(columns=columns)
+            yield parquet
     except (pa.ArrowException, OSError) as refusal:
         raise unreadable(path, "a Parquet file", refusal) from refusal
 
@@ -58,10 +81,27 @@ def arrays_as_bytes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
 def read_arrays(path: Path) -> Arrays:
     """Raises DataError if the file is not an npz, holds pickled objects, or a member fails its CRC."""
     try:
-        with np.load(path, allow_pickle=False) as members:
-            return {name: members[name] for name in members.files}
-    except Exception as refusal:  # a damaged zip makes zipfile and NumPy raise a dozen kinds
+        return arrays_from_bytes(path.read_bytes())
+    except (OSError, ValueError) as refusal:
         raise unreadable(path, "an npz file of plain arrays", refusal) from refusal
+
+
+def arrays_from_bytes(content: bytes) -> Arrays:
+    """What `arrays_as_bytes` was given.
+
+    Raises ValueError if it is no npz of plain arrays, or a member fails its CRC.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(content)):  # NumPy would take it for a pickle
+        raise ValueError("it is no whole zip file")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as members:
+            arrays = {name: members[name] for name in members.files}
+    except Exception as refusal:  # a damaged zip makes zipfile and NumPy raise a dozen kinds
+        raise ValueError(str(refusal) or type(refusal).__name__) from refusal
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # np.load hands over other members of a zip as bytes
+            raise ValueError(f"its member {name!r} is no array")
+    return arrays
 
 
 def unreadable(path: Path, expected: str, refusal: BaseException | str) -> DataError:

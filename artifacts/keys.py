@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,3 +42,33 @@ class Recipe:
     @property
     def key(self) -> str:
         return sha256(canonical_json(asdict(self)))[:KEY_LENGTH]
+
+    def difference(self, other: "Recipe") -> str:
+        """Every part that is another than in a recipe of the same stage: what it was there, what it is."""
+        here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
+        return "; ".join(
+            f"{part} was {_short(there.get(part))}, is {_short(here.get(part))}"
+            for part in self.differing(other)
+        )
+
+    def differing(self, other: "Recipe") -> list[str]:
+        here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
+        # As JSON: 1 and 1.0 are two keys.
+        return sorted(part for part in {*here, *there} if _shown(here.get(part)) != _shown(there.get(part)))
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _short(value: Any) -> str:
+    """Of a digest, the first digits."""
+    return f"{_shown(value)[:13]}…" if len(_shown(value)) > 40 else _shown(value)

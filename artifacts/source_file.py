@@ -20,14 +20,17 @@ class SourceFile:
             if self.path.exists() and not self.path.is_file():  # a FIFO would block for ever
                 raise OSError(errno.EINVAL, "it is no regular file")
             return file_digest(self.path)
-        except OSError as refusal:
-            raise DataError(
-                "corpus.unreadable",
-                f"the corpus could not be read: {refusal.strerror}",
-                where=str(self.path),
-                fix="check the path of this source in pipeline.toml, and that you may read the file.",
-            ) from refusal
+        except (OSError, ValueError) as refusal:  # a path with a NUL is a ValueError
+            raise self._unreadable(getattr(refusal, "strerror", None) or str(refusal)) from refusal
 
     @property
     def origin(self) -> str:
         return str(self.path)
+
+    def _unreadable(self, why: str) -> DataError:
+        return DataError(
+            "corpus.unreadable",
+            f"the corpus could not be read: {why}",
+            where=str(self.path),
+            fix="check the path of this source in pipeline.toml, and that you may read the file.",
+        )

@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts import durable, formats, locks, manifest
+from artifacts import durable, exports, formats, locks, manifest
 from artifacts.checkpoint import Checkpoint
 from artifacts.keys import Recipe
 from artifacts.manifest import FileRecord, Manifest
@@ -38,6 +38,7 @@ class Artifact:
     key: str
     digest: str
     folder: Path
+    manifest_file: str = manifest.FILE_NAME
 
     @property
     def origin(self) -> str:
@@ -45,7 +46,7 @@ class Artifact:
 
     def manifest(self) -> Manifest:
         """Raises DataError if it was damaged since the artifact was found."""
-        path = self.folder / manifest.FILE_NAME
+        path = self.folder / self.manifest_file
         with durable.reported(path, "read the manifest"):
             content = path.read_bytes()
         try:
@@ -55,6 +56,10 @@ class Artifact:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         return formats.read_table(self.folder / name, columns)
+
+    def group(self, name: str, number: int, columns: list[str] | None = None) -> pa.Table:
+        """One row group of a table."""
+        return formats.read_group(self.folder / name, number, columns)
 
     def arrays(self, name: str) -> formats.Arrays:
         return formats.read_arrays(self.folder / name)
@@ -74,6 +79,19 @@ class Draft:
     def write_table(self, name: str, table: pa.Table) -> None:
         with durable.reported(self.folder / name, "write a table"):
             formats.write_table(self.folder / name, table)
+        self._rows[name] = table.num_rows
+
+    def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:
+        """One table of which each part can be read alone."""
+        with durable.reported(self.folder / name, "write a table"):
+            formats.write_groups(self.folder / name, groups)
+        self._rows[name] = sum(group.num_rows for group in groups)
+
+    def write_names(
+        self, name: str, table: pa.Table, format: exports.Format, metadata: Mapping[str, str]
+    ) -> None:
+        with durable.reported(self.folder / name, "write names"):
+            exports.write(self.folder / name, table, format, metadata)
         self._rows[name] = table.num_rows
 
     def write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -107,7 +125,7 @@ class Store:
         """The artifact, or what is wrong with it; neither if there is none. Touches nothing."""
         folder = self.folder(stage, key)
         with durable.reported(folder, "read an artifact"):
-            return _examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
+            return examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
 
     def find(self, stage: str, key: str, damaged: Callable[[str], None]) -> Artifact | None:
         """As `examine`, for the holder of the key's lock, who may set a damaged one aside.
@@ -116,9 +134,8 @@ class Store:
         """
         found, fault = self.examine(stage, key)
         if fault:
-            folder = self.folder(stage, key)
-            with durable.reported(folder, "set a damaged artifact aside"):
-                damaged(f"{fault}; set aside in {self._quarantine(folder, fault)}")
+            with durable.reported(self.folder(stage, key), "set a damaged artifact aside"):
+                damaged(f"{fault}; set aside in {self._quarantine(stage, key, fault)}")
         return found
 
     @contextlib.contextmanager
@@ -154,21 +171,25 @@ class Store:
         run: Mapping[str, str],
     ) -> Artifact:
         """Publish a draft under its key, durably. What stood there before, if anything, is replaced."""
-        target = self.folder(recipe.stage, recipe.key)
-        with durable.reported(target, "commit an artifact"):
+        with durable.reported(self.folder(recipe.stage, recipe.key), "commit an artifact"):
             made = Manifest(
                 recipe=recipe, origins=origins, files=draft.records(), facts=draft.facts,
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
             )  # fmt: skip
             (draft.folder / manifest.FILE_NAME).write_bytes(made.to_json())
             durable.sync_folder(draft.folder)
-            # Between these two renames there is no artifact, and a reader finds none: that is all.
-            old = self._set_aside(target, self.root / "scratch") if os.path.lexists(target) else None
-            durable.publish_folder(draft.folder, target)
+            artifact = self._publish(draft.folder, made)
             draft.checkpoint.discard()  # only now: until here it was all that a killed run had
-            if old:
-                shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
-        return Artifact(recipe.stage, recipe.key, made.digest, target)
+        return artifact
+
+    def _publish(self, scratch: Path, made: Manifest) -> Artifact:
+        target = self.folder(made.recipe.stage, made.recipe.key)
+        # Between these two renames there is no artifact, and a reader finds none: that is all.
+        old = self._set_aside(target, self.root / "scratch") if os.path.lexists(target) else None
+        durable.publish(scratch, target)
+        if old:
+            shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
+        return Artifact(made.recipe.stage, made.recipe.key, made.digest, target)
 
     def list(self) -> Iterator[Manifest]:
         """The manifest of every artifact; a broken one is passed over, for `find` to report."""
@@ -178,21 +199,30 @@ class Store:
                     with contextlib.suppress(ValueError):
                         yield Manifest.from_json(path.read_bytes())
 
+    def keys(self, stage: str) -> Iterator[str]:
+        """Of every artifact of a stage, damaged ones among them."""
+        with durable.reported(self.root, "list the store"):
+            yield from sorted(folder.name for folder in (self.root / stage).glob("*") if folder.is_dir())
+
     def remove(self, artifact: Artifact) -> None:
         with durable.reported(artifact.folder, "remove an artifact"):
             shutil.rmtree(self._set_aside(artifact.folder, self.root / "scratch"))
 
-    def _quarantine(self, folder: Path, fault: str) -> Path:
-        aside = self._set_aside(folder, self.root / "quarantine")
+    def _quarantine(self, stage: str, key: str, fault: str) -> Path:
+        aside = self._set_aside(self.folder(stage, key), self.root / "quarantine")
         (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
         return aside
 
     def _set_aside(self, folder: Path, where: Path) -> Path:
         """One rename, so that a folder is never seen half removed."""
-        where.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f"{folder.parent.name}-{folder.name}-", dir=where))
+        aside = fresh_folder(where, f"{folder.parent.name}-{folder.name}-")
         folder.rename(aside / folder.name)
         return aside
+
+
+def fresh_folder(where: Path, prefix: str) -> Path:
+    where.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
 
 
 def file_digest(path: Path) -> str:
@@ -200,13 +230,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]:
+def examined(
+    folder: Path, stage: str, key: str, manifest_file: str = manifest.FILE_NAME
+) -> tuple[Artifact | None, str]:
+    """The artifact whose files lie in a folder that is there, or what is wrong with it."""
     try:
-        made = Manifest.from_json((folder / manifest.FILE_NAME).read_bytes())
+        made = Manifest.from_json((folder / manifest_file).read_bytes())
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None, f"{manifest.FILE_NAME} is missing"
+        return None, f"{manifest_file} is missing"
     except ValueError as fault:
-        return None, f"{manifest.FILE_NAME} {fault}"
+        return None, f"{manifest_file} {fault}"
     if (made.recipe.stage, made.recipe.key) != (stage, key):
         return None, f"it belongs to {made.recipe.stage}/{made.recipe.key}"
     for name, record in made.files.items():
@@ -216,4 +249,4 @@ def _examined(folder: Path, stage: str, key: str) -> tuple[Artifact | None, str]
                 return None, f"{name} does not match its sha256"
         except (FileNotFoundError, IsADirectoryError):
             return None, f"{name} is missing"
-    return Artifact(stage, key, made.digest, folder), ""
+    return Artifact(stage, key, made.digest, folder, manifest_file), ""

@@ -44,12 +44,15 @@ def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
             {
                 "name": pa.array(names, pa.string()),
                 "source": _repeated(config.name, len(names)),
+                "file": _first_file(len(names)),
                 "line": _int64(numbers),
+                "weight": pa.array([1.0] * len(names), pa.float64()),
             }
         ),
         pa.table(
             {
                 "source": _repeated(config.name, len(blank)),
+                "file": _first_file(len(blank)),
                 "line": _int64(blank),
                 "raw": pa.array([lines[number - 1] for number in blank], pa.binary()),
                 "reason": pa.array(["blank line"] * len(blank), pa.string()),
@@ -60,6 +63,10 @@ def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
 
 def _int64(numbers: list[int]) -> pa.Array:
     return pa.array(numbers, pa.int64())
+
+
+def _first_file(count: int) -> pa.Array:
+    return pa.array([1] * count, pa.int32())
 
 
 def _repeated(text: str, count: int) -> pa.DictionaryArray:

@@ -21,7 +21,7 @@ def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Taken:
     reason = pa.array(["duplicate of an earlier name"] * len(rejected), pa.string())
     return Taken(
         merged.filter(pa.array(~repeats)),
-        rejected.select(["source", "line", "name"]).append_column("reason", reason),
+        rejected.select(["source", "file", "line", "name"]).append_column("reason", reason),
     )
 
 

@@ -1,5 +1,7 @@
 """The table of every stage, declared once: columns, types, what they mean, and what a value has to be."""
 
+from collections.abc import Sequence
+
 import pandera.pyarrow as pandera
 import pyarrow as pa
 
@@ -18,14 +20,25 @@ _BYTES = pandera.Check(
 
 _name = Column(_TEXT, description="The name, without the end of its line and surrounding white space.")
 _source = Column(_CATEGORY, description="The source that the name came from, as named in the configuration.")
-_line = Column(pa.int64(), pandera.Check.ge(1), description="Line in the source's file, counted from 1.")
+_file = Column(
+    pa.int32(), pandera.Check.ge(1), description="Number of the file among those of the source, from 1."
+)
+_line = Column(pa.int64(), pandera.Check.ge(1), description="Line in that file, counted from 1.")
+_weight = Column(
+    pa.float64(), pandera.Check.gt(0), description="How much the name counts, beside a weight of 1."
+)
 _reason = Column(_TEXT, description="Why the row was not taken.")
 
-CORPUS = Schema({"name": _name, "source": _source, "line": _line}, strict=True, ordered=True)
+CORPUS = Schema(
+    {"name": _name, "source": _source, "file": _file, "line": _line, "weight": _weight},
+    strict=True,
+    ordered=True,
+)
 
 CORPUS_REJECTED = Schema(
     {
         "source": _source,
+        "file": _file,
         "line": _line,
         "raw": Column(None, _BYTES, description="The bytes of the line as they stood in the file."),
         "reason": _reason,
@@ -35,7 +48,9 @@ CORPUS_REJECTED = Schema(
 )
 
 REJECTED = Schema(
-    {"source": _source, "line": _line, "name": _name, "reason": _reason}, strict=True, ordered=True
+    {"source": _source, "file": _file, "line": _line, "name": _name, "reason": _reason},
+    strict=True,
+    ordered=True,
 )
 
 VOCABULARY = Schema(
@@ -62,6 +77,7 @@ EXAMPLES = Schema(
         "tokens": Column(
             pa.list_(pa.int32()), description="Vocabulary indices of the characters, without the end token."
         ),
+        "weight": _weight,
     },
     strict=True,
     ordered=True,
@@ -128,6 +144,40 @@ NAMES = Schema(
     ordered=True,
 )
 
+_index, _drawn_name, _log_probability, _length, _in_training = NAMES.columns.values()
+
+LISTED = Schema(
+    {
+        # Not `unique`: that would sort the numbers of every shard, which come in their order.
+        "index": Column(pa.int64(), description=_index.description),
+        "name": _drawn_name,
+        "log_probability": _log_probability,
+        "length": _length,
+        "in_training": _in_training,
+        "source": Column(
+            _CATEGORY, nullable=True, description="Of that name in the training list; null if it has none."
+        ),
+    },
+    strict=True,
+    ordered=True,
+)
+
+CANDIDATES = Schema(
+    {
+        "number": Column(pa.int64(), description="Of the name in the endless list of its seed."),
+        "name": _drawn_name,
+        "log_probability": _log_probability,
+    },
+    strict=True,
+    ordered=True,
+)
+
+LET_IN = Schema(
+    {"row": Column(pa.int32(), description="Of a row group of candidates, from 0: the first of its name.")},
+    strict=True,
+    ordered=True,
+)
+
 
 def conform(schema: Schema, table: pa.Table) -> pa.Table:
     """The table, checked against its schema, with the descriptions in its fields' metadata.
@@ -143,6 +193,11 @@ def conform(schema: Schema, table: pa.Table) -> pa.Table:
         for field in table.schema.remove_metadata()
     ]
     return table.cast(pa.schema(described))
+
+
+def part_of(schema: Schema, columns: Sequence[str]) -> Schema:
+    """Some of its columns, in another order perhaps."""
+    return Schema({name: schema.columns[name] for name in columns}, strict=True, ordered=True)
 
 
 def failures(schema: Schema, table: pa.Table) -> pa.Table:

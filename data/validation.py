@@ -23,7 +23,7 @@ def validate(merged: pa.Table, config: ValidationConfig) -> Taken:
     failed = schemas.failures(_schema(config), merged)
     rows = failed["index"]
     broken = pc.is_in(pa.array(range(len(merged)), pa.int64()), rows.combine_chunks())
-    rejected = merged.select(["source", "line", "name"]).take(rows)
+    rejected = merged.select(["source", "file", "line", "name"]).take(rows)
     return Taken(merged.filter(pc.invert(broken)), rejected.append_column("reason", failed["reason"]))
 
 

@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `init` and `server`."""
+"""The command line: `namewright run`, `generate`, `init` and `server`."""
 
 import inspect
 import io
@@ -7,23 +7,27 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
+from flows.generation import generation
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
-from tasks import console, interruption, knobs, pipeline_file, report_page, stages
+from tasks import console, interruption, knobs, listing, pipeline_file, report_page, stages
 from tasks.config import RetrainConfig
+from tasks.list_config import GenerateConfig
+from tasks.listing import ListSettings
 from tasks.planning import Plan
 from tasks.progress import Event, Finished, Listener
-from tasks.running import producing
+from tasks.running import WHO_ASKS, producing
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from tasks import server as prefect_server
 
+Engine = Literal["prefect", "plain"]
 _FLAT = Parameter(name="*")  # the fields are the options
 
 
@@ -41,21 +45,25 @@ app = App(
 )
 
 
-def _with_knobs(command: Callable[..., None]) -> Callable[..., None]:
+def _with_knobs(config: Any, settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """What the configuration's own docstrings say of each knob, into the command's."""
-    listed = knobs.documented("config", RetrainConfig()) + knobs.documented("settings", Settings())
-    command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
-    return command
+    listed = knobs.documented("config", config) + knobs.documented("settings", settings)
+
+    def documented(command: Callable[..., None]) -> Callable[..., None]:
+        command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
+        return command
+
+    return documented
 
 
 @app.command
-@_with_knobs
+@_with_knobs(RetrainConfig(), Settings())
 def run(
     *,
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
     config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),
     settings: Annotated[Settings, _FLAT] = Settings(),
-    engine: Literal["prefect", "plain"] = "prefect",
+    engine: Engine = "prefect",
     dry_run: bool = False,
 ) -> None:
     """Make names from lists of names. What an earlier run made is used again if nothing changed.
@@ -91,20 +99,91 @@ def run(
         raise lost
 
 
+@app.command
+@_with_knobs(GenerateConfig(), ListSettings())
+def generate(
+    *,
+    config: Annotated[GenerateConfig, _FLAT] = GenerateConfig(),
+    settings: Annotated[ListSettings, _FLAT] = ListSettings(),
+    engine: Engine = "prefect",
+) -> None:
+    """Make a list of names, of any length. The same command goes on where a killed one stopped.
+
+    Parameters
+    ----------
+    engine
+        Who runs the shards: Prefect, which records them in its UI, or this process alone.
+    """
+    whole: list[Finished] = []
+    with console.opened() as shown:
+
+        def listener(event: Event) -> None:
+            if isinstance(event, Finished) and event.stage == listing.LIST:
+                whole[:] = [event]
+            else:
+                shown(event)
+
+        with interruption.graceful():
+            lost = LIST_ENGINES[engine](config, settings, listener, shown.say)
+        shown.listed(whole[0])
+    if lost:
+        raise lost
+
+
+def _list_by_prefect(
+    config: GenerateConfig, settings: ListSettings, listener: Listener, say: Callable[[str], None]
+) -> NamewrightError | None:
+    listing.wanted(config, settings)  # what is wrong is told at once, and not after a server has started
+
+    def flow() -> None:
+        from flows.generate import generate
+
+        generate(config, settings)
+
+    return _recorded(flow, lambda: _list_alone(config, settings, listener, say), listener, say)
+
+
+def _list_alone(
+    config: GenerateConfig, settings: ListSettings, listener: Listener, _say: Callable[[str], None]
+) -> None:
+    listing.made(
+        listing.wanted(config, settings),
+        settings,
+        generation,
+        lambda of_stages: producing(of_stages, listener, settings.workers),
+        listener,
+        WHO_ASKS,
+    )
+
+
+LIST_ENGINES = {"prefect": _list_by_prefect, "plain": _list_alone}
+
+
 def _by_prefect(
     config: RetrainConfig, settings: Settings, listener: Listener, say: Callable[[str], None]
+) -> NamewrightError | None:
+    for source in config.sources:
+        _ = source.file.digest  # told at once, and not after a server has started
+
+    def flow() -> None:
+        from flows.retrain import retrain
+
+        retrain(config, settings)
+
+    return _recorded(flow, lambda: _alone(config, settings, listener, say), listener, say)
+
+
+def _recorded(
+    flow: Callable[[], None], instead: Callable[[], None], listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
     """An error that is to be told once all has been shown: what was made was not recorded."""
     from tasks import server
 
-    for source in config.sources:
-        _ = source.file.digest  # told at once, and not after a server has started
     server.ready(say)  # before Prefect is imported: it reads its settings then
-    from flows.retrain import retrain
     from tasks.prefect_engine import NotRecorded, recorded
 
     try:
-        recorded(lambda: retrain(config, settings), lambda: _alone(config, settings, listener, say), listener)
+        recorded(flow, instead, listener)
     except NotRecorded as lost:
         return lost
     return None

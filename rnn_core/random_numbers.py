@@ -26,7 +26,7 @@ Words = npt.NDArray[np.uint64]
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_30, _27, _31 = np.uint64(30), np.uint64(27), np.uint64(31)
+_ZERO, _30, _27, _31 = np.uint64(0), np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 class Stream:
@@ -52,12 +52,17 @@ class Stream:
         return (self._words(names, places) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
     def _words(self, names: Integers, places: Integers | int) -> Words:
-        x: Words = np.asarray(places * BLOCK + names).astype(np.uint64)
-        x *= _GAMMA
-        x += self._start
-        x ^= x >> _30
-        x *= _A
-        x ^= x >> _27
-        x *= _B
-        x ^= x >> _31
-        return x
+        return splitmix64(np.asarray(places * BLOCK + names).astype(np.uint64), self._start)
+
+
+def splitmix64(counters: Words, start: np.uint64 = _ZERO) -> Words:
+    """The numbers at these places of a stream; they take the memory of `counters`."""
+    x = counters
+    x *= _GAMMA
+    x += start
+    x ^= x >> _30
+    x *= _A
+    x ^= x >> _27
+    x *= _B
+    x ^= x >> _31
+    return x

@@ -39,7 +39,7 @@ MOST_AT_ONCE, LEAST_AT_ONCE = 4_096, 256  # names
 class SamplingConfig:
     """What names to draw.
 
-    model:             `network`, or `mixture` of network and n-grams, which needs validation names.
+    drawn_from:        `network`, or `mixture` of network and n-grams, which needs validation names.
     count:             how many.
     temperature:       below 1 nearer to what is most probable, above 1 more adventurous; 0 takes the most
                        probable character every time, so all names are one.
@@ -55,7 +55,7 @@ class SamplingConfig:
     capitalise_first:  the first letter of the decoded name as a capital (see `capitalised`).
     """
 
-    model: Literal["network", "mixture"] = "network"
+    drawn_from: Literal["network", "mixture"] = "network"
     count: int = 1000
     temperature: float = 1.0
     top_k: int | None = None
@@ -70,7 +70,7 @@ class SamplingConfig:
     capitalise_first: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("sampling.model", self.model, ("network", "mixture"))
+        check_choice("sampling.drawn_from", self.drawn_from, ("network", "mixture"))
         check_whole("sampling.count", self.count, 0, 1 << 40)
         check_at_least_0("sampling.temperature", self.temperature)
         if self.top_k is not None:

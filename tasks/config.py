@@ -69,12 +69,12 @@ class RetrainConfig:
                     fix="take those knobs out, or choose the other recipe with --recipe.",
                 )
 
-        if self.sampling.model == "mixture" and not self.has_validation_names:
+        if self.sampling.drawn_from == "mixture" and not self.has_validation_names:
             raise ConfigError(
                 "config.mixture",
                 "the weight of the mixture is fitted on validation names, and there are none",
                 saw="the notebook recipe" if self.recipe == "notebook" else "examples.validation_share = 0",
-                fix="give some names to validation, or draw from the network: --sampling.model network.",
+                fix="give some names to validation, or draw from the network: --sampling.drawn-from network.",
             )
 
     @property

@@ -26,6 +26,7 @@ class Console(Protocol):
     def summary(
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
     ) -> None: ...
+    def listed(self, whole: Finished) -> None: ...
 
 
 @contextmanager
@@ -79,6 +80,10 @@ class PlainLines:
         self.say(f"{len(stages)} stages: {counted(stages)}, {seconds:.1f} s")
         self.say(f"names: {', '.join(names[:_NAMES_SHOWN])}")
         self.say(f"report: {page}")
+
+    def listed(self, whole: Finished) -> None:
+        for line in _of_a_list(whole):
+            self.say(line)
 
     def _due(self, stage: str) -> bool:
         now = time.monotonic()
@@ -155,6 +160,10 @@ class Terminal:
         self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.say(f"report  {page}")
 
+    def listed(self, whole: Finished) -> None:
+        for line in _of_a_list(whole):
+            self.say(line)
+
     def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rich import box
         from rich.table import Table
@@ -168,6 +177,18 @@ class Terminal:
         for row in rows:
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         self._console.print(table)
+
+
+def _of_a_list(whole: Finished) -> Iterator[str]:
+    made = whole.artifact.manifest()
+    names, new = made.facts["names"], made.facts.get("new")
+    size = sum(file.bytes for file in made.files.values()) / 1e6
+    speed = f"{whole.seconds:.1f} s, {names / max(whole.seconds, 1e-9):,.0f} names/s"
+    yield f"{names:,} names: {'there already' if whole.reused else speed}"
+    if new is not None:
+        yield f"new: {new:,}, the others are in the training list"
+    yield f"names: {', '.join(made.facts['first'][:_NAMES_SHOWN])}"
+    yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
 
 
 _STYLES = {"computed": "green", "cached": "dim"}

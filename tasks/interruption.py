@@ -20,8 +20,8 @@ def graceful() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
         yield
         return
-    before = {number: signal.signal(number, _ask) for number in _SIGNALS}
-    outermost = _ask not in before.values()
+    before = {number: signal.signal(number, _handle) for number in _SIGNALS}
+    outermost = _handle not in before.values()
     try:
         yield
     finally:
@@ -33,6 +33,18 @@ def graceful() -> Iterator[None]:
 
 def asked() -> bool:
     return _asked.is_set()
+
+
+def signal_number() -> int:
+    """Of the signal that asked; 0 if none did."""
+    return _signal_number if asked() else 0
+
+
+def ask(number: int) -> None:
+    """As that signal would."""
+    global _signal_number
+    _signal_number = number
+    _asked.set()
 
 
 def check(at: str, fix: str = _GO_ON) -> None:
@@ -47,9 +59,7 @@ def stopped(number: int, at: str, fix: str = _GO_ON) -> Interrupted:
     return error
 
 
-def _ask(number: int, _frame: FrameType | None) -> None:
-    global _signal_number
-    _signal_number = number
-    _asked.set()
+def _handle(number: int, _frame: FrameType | None) -> None:
+    ask(number)
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)

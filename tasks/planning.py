@@ -1,8 +1,7 @@
 """What a run would do, and why, without doing it."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from artifacts.keys import Recipe
@@ -57,39 +56,10 @@ class Plan:
 
 def _difference(recipe: Recipe, store: Store) -> str:
     """Which part of the key is new, against the most similar artifact that the store has of this stage."""
-    wanted = dict(_leaves(asdict(recipe)))
-    known = [dict(_leaves(asdict(made.recipe))) for made in store.list() if made.recipe.stage == recipe.stage]
+    known = [made.recipe for made in store.list() if made.recipe.stage == recipe.stage]
     if not known:
         return "never made before"
-
-    def differing(other: Mapping[str, Any]) -> list[str]:
-        # As JSON: 1 and 1.0 are two keys.
-        parts = {*wanted, *other}
-        return sorted(part for part in parts if _shown(wanted.get(part)) != _shown(other.get(part)))
-
-    nearest = min(known, key=lambda other: len(differing(other)))
-    return "; ".join(
-        f"{part} was {_short(nearest.get(part))}, is {_short(wanted.get(part))}"
-        for part in differing(nearest)
-    )
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _short(value: Any) -> str:
-    return (
-        f"{_shown(value)[:13]}…" if len(_shown(value)) > 40 else _shown(value)
-    )  # of a digest, the first digits
+    return recipe.difference(min(known, key=lambda other: len(recipe.differing(other))))
 
 
 def _singly(inputs: Any) -> Iterator[Any]:

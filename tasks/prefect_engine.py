@@ -20,22 +20,21 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import Abort, ObjectNotFound, TerminationSignal
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, PrefectWrappedFuture
 from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
 from prefect.states import Completed
 
-from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError, ServerError
-from tasks import interruption, report_page, server
+from tasks import interruption, report_page, runners, server
 from tasks.progress import Event, Finished, Listener, Notice, Progress
+from tasks.runners import Hired, Workers
 from tasks.settings import Settings
-from tasks.stage import Input, Runner, Stage
+from tasks.side_by_side import SideBySide, produced
+from tasks.stage import Stage, StageRunner
+from tasks.worker_processes import deaf_to_ctrl_c
 
 _PROGRESS_SECONDS = 2.0  # between two updates in the UI, and before the first
-# Waiting without a limit would not hear Ctrl-C once Polars is imported: its handler for SIGINT resumes the
-# interrupted wait, so Python's own never gets to run.
-_LISTEN_SECONDS = 0.2
 _PATIENCE_SECONDS = (0.0, 1.0, 2.0, 4.0)  # a server that restarts is back within them
 
 
@@ -65,39 +64,86 @@ def as_task(stage: Stage) -> Task[..., Any]:
         persist_result=False,
         retries=0,  # what failed fails again: same stage, same inputs
     )
-    def produce(settings: Settings, config: Any, listener: Listener, inputs: Mapping[str, Input]) -> Any:
-        with _reporting(stage, listener) as reporting:
-            artifact, reused = stage.produce(
-                _refreshing(settings, stage), config, reporting, _who_asks(), **inputs
+    def produce(settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]) -> Any:
+        with _reporting(stage) as report:
+            outcome, reused = produced(
+                stage, _refreshing(settings, stage), config, listener, report, who_asks(), inputs
             )
         if reused:
-            return Completed(name="Cached", message=f"reused {artifact.origin}", data=artifact)
-        return artifact
+            return Completed(name="Cached", message=f"reused {outcome.artifact.origin}", data=outcome)
+        return outcome
 
     return produce
 
 
 @contextmanager
-def submitting(settings: Settings) -> Iterator[Runner]:
-    """Inside a flow: a runner that hands every stage to the flow's task runner. At its end all are done, and
-    the report of all of them is published.
+def submitting(settings: Settings, workers: Workers | None = None) -> Iterator[StageRunner]:
+    """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
+    and the report of all of them is published.
 
-    Raises the first error of a stage as the stage raised it, and Abort if the server is gone by then.
+    workers:  that run the stages; without them the flow's own task runner does.
+
+    Raises the first error of a stage as the stage raised it, TrainingError for a worker that died,
+    ConfigError and ServerError for a Dask that is not there, and Abort if the server is gone by then.
     """
     caller = _caller.get() or _Caller(lambda _event: None)
-    futures: list[PrefectFuture[Any]] = []
-
-    def run(stage: Stage, config: Any, **inputs: Any) -> PrefectFuture[Any]:
-        futures.append(as_task(stage).submit(settings, config, caller.listener, inputs))
-        return futures[-1]
-
     with interruption.graceful():  # Prefect has put a handler of its own in the place of ours
-        yield run
         try:
-            report_page.publish_last(settings.store, _wait_for(futures))
+            with _hired(workers) as hired:
+                submitted = _Submitted(settings, caller.listener, hired)
+                try:
+                    yield submitted
+                    made = submitted.finish()
+                finally:
+                    submitted.stop()
+            report_page.publish_last(settings.store, made)
             caller.complete = True
         finally:
             _check_server()
+
+
+@contextmanager
+def _hired(workers: Workers | None) -> Iterator[Hired]:
+    if workers is not None:
+        with runners.task_runner(workers) as hired:
+            yield hired
+        return
+    context = FlowRunContext.get()
+    assert context, "not inside a flow"
+    yield Hired(context.task_runner)
+
+
+class _Submitted(SideBySide):
+    def __init__(self, settings: Settings, listener: Listener, hired: Hired) -> None:
+        super().__init__(listener, hired)
+        self._settings = settings
+        self._progress = _LiveProgress("names", get_run_logger())
+
+    def show(self, sums: Progress) -> None:
+        self._progress.latest(sums)
+
+    def stop(self) -> None:
+        super().stop()
+        self._progress.end()
+
+    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
+        listener = None if self._hired.elsewhere else self._listener
+        parameters = {
+            "settings": self._settings, "config": config, "listener": listener, "inputs": inputs,
+        }  # fmt: skip
+        with deaf_to_ctrl_c():
+            future: PrefectFuture[Any] = self._hired.pool.submit(as_task(stage), parameters)
+        return future
+
+    def cancel(self, promise: PrefectFuture[Any]) -> None:
+        if isinstance(promise, PrefectWrappedFuture):
+            promise.wrapped_future.cancel()
+
+
+def listener() -> Listener:
+    """Of who has started the flow."""
+    caller = _caller.get()
+    return caller.listener if caller else lambda _event: None
 
 
 def recorded(flow: Callable[[], object], instead: Callable[[], object], listener: Listener) -> None:
@@ -148,32 +194,6 @@ class _Caller:
 _caller: contextvars.ContextVar["_Caller | None"] = contextvars.ContextVar("caller", default=None)
 
 
-def _wait_for(futures: list[PrefectFuture[Any]]) -> list[Artifact]:
-    """Until all are done. The first error is the cause; the stages after it only could not run."""
-    artifacts: list[Artifact] = []
-    errors: list[Exception] = []
-    for future in futures:
-        _wait_and_listen(future)
-        try:
-            artifacts.append(future.result())
-        except Exception as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
-    return artifacts
-
-
-def _wait_and_listen(future: PrefectFuture[Any]) -> None:
-    done = threading.Event()
-
-    def end(_future: PrefectFuture[Any]) -> None:
-        done.set()
-
-    future.add_done_callback(end)
-    while not done.wait(_LISTEN_SECONDS):
-        pass
-
-
 def _check_server() -> None:
     """Raises Abort if the server is gone: Prefect then leaves the flow, and does not try to report it."""
     url = PREFECT_API_URL.value()
@@ -200,7 +220,7 @@ def _refreshing(settings: Settings, stage: Stage) -> Settings:
     return replace(settings, refresh=(*settings.refresh, stage.name)) if asked else settings
 
 
-def _who_asks() -> dict[str, str]:
+def who_asks() -> dict[str, str]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return {"engine": "prefect"}
@@ -208,16 +228,16 @@ def _who_asks() -> dict[str, str]:
 
 
 @contextmanager
-def _reporting(stage: Stage, listener: Listener) -> Iterator[Listener]:
-    """A listener that tells Prefect as well: its logs what happens, its UI how far it is."""
+def _reporting(stage: Stage) -> Iterator[Listener]:
+    """A listener that tells Prefect: its logs what happens, its UI how far it is."""
     logger = get_run_logger()
     progress = _LiveProgress(stage.name, logger)
 
     def hear(event: Event) -> None:
-        listener(event)
         match event:
             case Progress():
-                progress.latest(event)
+                if not stage.names:  # else the flow shows the sum of all
+                    progress.latest(event)
             case Notice():
                 logger.info(f"{event.stage}: {event.text}")
             case Finished():
@@ -236,21 +256,23 @@ def _sentence(finished: Finished) -> str:
 
 
 class _LiveProgress:
-    """The latest progress of a task run, shown by a thread of its own: no stage waits for a server."""
+    """The latest progress of a run, shown by a thread of its own: no stage waits for a server."""
 
-    def __init__(self, stage: str, logger: "logging.Logger | logging.LoggerAdapter[logging.Logger]") -> None:
-        self._key = f"progress-{stage}"
+    def __init__(self, what: str, logger: "logging.Logger | logging.LoggerAdapter[logging.Logger]") -> None:
+        self._key = f"progress-{what}"
         self._logger = logger
+        self._context = contextvars.copy_context()  # Prefect finds the run in it
+        self._lock = threading.Lock()
         self._latest: Progress | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def latest(self, progress: Progress) -> None:
         self._latest = progress
-        if self._thread is None:
-            context = contextvars.copy_context()  # Prefect finds the task run in it
-            self._thread = threading.Thread(target=context.run, args=(self._show,), daemon=True)
-            self._thread.start()
+        with self._lock:  # whichever thread comes first
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._context.run, args=(self._show,), daemon=True)
+                self._thread.start()
 
     def end(self) -> None:
         self._ended.set()
@@ -269,8 +291,8 @@ class _LiveProgress:
 
     def _put(self, artifact: UUID | None) -> UUID:
         assert self._latest
-        _, done, total, note = self._latest
-        percent, text = 100.0 * done / max(total, 1), f"{done:,} of {total:,}  {note}"
+        stage, _, done, total, note = self._latest
+        percent, text = 100.0 * done / max(total, 1), f"{stage}: {done:,} of {total:,}  {note}"
         # Either is a coroutine where an event loop runs, which is not so in a thread of ours.
         if artifact is None:
             return cast(UUID, create_progress_artifact(percent, key=self._key, description=text))

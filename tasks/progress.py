@@ -7,9 +7,10 @@ from artifacts.store import Artifact
 
 
 class Progress(NamedTuple):
-    """done of total, in the stage's own unit: steps, names."""
+    """done of total, in the stage's own unit: steps, names. title: of this run of the stage."""
 
     stage: str
+    title: str
     done: int
     total: int
     note: str

@@ -7,11 +7,11 @@ from pathlib import Path
 from rnn_core.ranges import check_at_least_0, check_whole, out_of_range
 
 
-def _default_store() -> Path:
+def default_store() -> Path:
     return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
 
 
-def _cores() -> int:
+def cores() -> int:
     """That this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -31,10 +31,10 @@ class Settings:
                          has cores by default. With any number the same bytes are made.
     """
 
-    store: Path = field(default_factory=_default_store)
+    store: Path = field(default_factory=default_store)
     refresh: tuple[str, ...] = ()
     checkpoint_seconds: float = 10.0
-    threads: int = field(default_factory=_cores)
+    threads: int = field(default_factory=cores)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", Path(os.path.expanduser(self.store)))  # noqa: PTH111  # no user: no error

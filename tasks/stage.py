@@ -1,18 +1,18 @@
 """A stage makes an artifact, or finds that the store has it."""
 
-import functools
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from artifacts.keys import Recipe
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Draft, Store
-from tasks import interruption
+from tasks import blas, interruption
 from tasks.progress import Finished, Listener, Notice, Progress
 from tasks.settings import Settings
 
@@ -20,11 +20,22 @@ Input = Artifact | SourceFile | Sequence[Artifact]
 Runner = Callable[..., Any]  # (stage, config, **inputs) -> an artifact, or the promise of one
 
 
+class StageRunner(Protocol):
+    """A runner whose promises can be waited for, where what comes next depends on what was made."""
+
+    def __call__(self, stage: "Stage", config: Any, **inputs: Any) -> Any: ...
+
+    def wait(self, promises: Sequence[Any]) -> list[Artifact]:
+        """Raises the first error of any stage, once all have ended; nothing is begun after it."""
+
+
 @dataclass
 class Work:
     """What the function behind a stage is given to do its work with."""
 
     stage: str
+    title: str
+    recipe: Recipe
     draft: Draft
     settings: Settings
     listener: Listener
@@ -35,7 +46,7 @@ class Work:
         self.draft.write_table(name, schemas.conform(schema, table))
 
     def progress(self, done: int, total: int, note: str) -> None:
-        self.listener(Progress(self.stage, done, total, note))
+        self.listener(Progress(self.stage, self.title, done, total, note))
 
     def notice(self, text: str) -> None:
         self.listener(Notice(self.stage, text))
@@ -49,12 +60,16 @@ class Stage:
     make:     `module:function`, imported when there is something to make; called as
               `function(work, config, **inputs)`.
     title:    what a person calls one run of it, from its configuration.
+    store:    opens the store, at the folder that the settings name.
+    names:    how many names one run of it makes, where that is what takes the time.
     """
 
     name: str
     version: int
     make: str
     title: Callable[[Any], str] = field(default=lambda _config: "")
+    store: Callable[[Path], Store] = Store
+    names: Callable[[Any], int] | None = None
 
     def called(self, config: Any) -> str:
         return f"{self.name} {self.title(config)}".strip()
@@ -73,7 +88,7 @@ class Stage:
         """
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
-        store = Store(settings.store)
+        store = self.store(settings.store)
         recipe = self.recipe(config, inputs)
 
         def notice(text: str) -> None:
@@ -89,7 +104,7 @@ class Stage:
         if artifact:
             return finished(artifact, reused=True)
 
-        wait = _once(notice, f"waiting for another run that makes {self.name}/{recipe.key}")
+        wait = once(listener, self.name, f"waiting for another run that makes {self.name}/{recipe.key}")
         with store.lock(self.name, recipe.key, waiting=wait):
             # Again under the lock: somebody may have made it meanwhile, or it is damaged.
             artifact = (
@@ -101,21 +116,14 @@ class Stage:
                 return finished(artifact, reused=True)
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.draft(self.name, recipe.key)
-            _one_blas_thread()
+            blas.one_thread_for_good()
             module, _, function = self.make.partition(":")
             make = getattr(importlib.import_module(module), function)
-            make(Work(self.name, draft, settings, listener), config, **inputs)
+            work = Work(self.name, self.called(config), recipe, draft, settings, listener)
+            make(work, config, **inputs)
             origins = {role: one.origin for role, one in _flat(inputs)}
             artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
         return finished(artifact, reused=False)
-
-
-@functools.cache
-def _one_blas_thread() -> None:
-    """For the rest of the process: sharing a product out changes its last bits, and small ones lose by it."""
-    from threadpoolctl import threadpool_limits  # only for those who compute
-
-    threadpool_limits(1, user_api="blas")
 
 
 def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
@@ -127,14 +135,14 @@ def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceF
             yield from ((f"{role}.{place}", each) for place, each in enumerate(one))
 
 
-def _once(notice: Callable[[str], None], text: str) -> Callable[[], None]:
+def once(listener: Listener, stage: str, text: str) -> Callable[[], None]:
     """Say it the first time; look for an interruption every time."""
     said: list[str] = []
 
     def waiting() -> None:
         if not said:
             said.append(text)
-            notice(text)
+            listener(Notice(stage, text))
         interruption.check("while waiting for another run")
 
     return waiting

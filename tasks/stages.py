@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from artifacts.dataset import Shards
 from rnn_core.errors import ConfigError
 from tasks.config import network_label
 from tasks.stage import Stage
@@ -13,16 +14,45 @@ class NoKnobs:
     """The configuration of a stage that has none."""
 
 
-corpus = Stage("corpus", 1, "tasks.making.corpora:corpus", title=lambda config: config.name)
-merged = Stage("merged", 1, "tasks.making.corpora:merged")
-validated = Stage("validated", 1, "tasks.making.corpora:validated")
+corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: config.name)
+merged = Stage("merged", 2, "tasks.making.corpora:merged")
+validated = Stage("validated", 2, "tasks.making.corpora:validated")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
-examples = Stage("examples", 1, "tasks.making.examples:examples")
+examples = Stage("examples", 2, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
 names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 2, "tasks.making.report:report")
+
+# Of a generated list; the versions of all are raised together.
+LIST_VERSION = 1
+shard = Stage(
+    "shard",
+    LIST_VERSION,
+    "tasks.making.lists:shard",
+    title=lambda config: f"{config.file.number:05}",
+    store=Shards,
+    names=lambda config: config.sampling.count,
+)
+candidates = Stage(
+    "candidates",
+    LIST_VERSION,
+    "tasks.making.lists:candidates",
+    title=lambda config: f"from {config.start:,}",
+    names=lambda config: config.sampling.count,
+)
+let_in = Stage(
+    "let_in", LIST_VERSION, "tasks.making.lists:let_in", title=lambda config: f"{config.number:05}"
+)
+gathered = Stage(
+    "gathered",
+    LIST_VERSION,
+    "tasks.making.lists:gathered",
+    title=lambda config: f"{config.file.number:05}",
+    store=Shards,
+    names=lambda config: config.count,
+)
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -23,7 +23,8 @@ from rnn_core.sampling import Sampler, SamplingConfig, joined
 from rnn_core.vocabulary import Vocabulary
 from tasks import interruption
 from tasks.making.examples import EXAMPLES, opened_vocabulary
-from tasks.making.mixture import Models, opened
+from tasks.making.mixture import opened
+from tasks.model_file import Models
 from tasks.stage import Work
 
 METRICS = "metrics.parquet"
@@ -67,7 +68,9 @@ def _scores(models: Models) -> dict[str, Score]:
     scores: dict[str, Score] = {NETWORK: lambda names: scoring.log_probabilities(models.network, names)}
     if (both := models.mixture) is not None:
         scores[MIXTURE] = lambda names: mixing.log_probabilities(both, names)
-    return {**scores, f"kneser-ney {len(models.ngrams.levels)}-gram": models.ngrams.log_probabilities}
+    if (ngrams := models.ngrams) is not None:
+        scores[f"kneser-ney {len(ngrams.levels)}-gram"] = ngrams.log_probabilities
+    return scores
 
 
 def _generators(models: Models) -> dict[str, Model]:
@@ -131,7 +134,9 @@ def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
         {
             "name": pa.array(names, pa.string()),
             "source": pa.array([SAMPLE] * len(names)).dictionary_encode(),
+            "file": pa.array([1] * len(names), pa.int32()),
             "line": pa.array(range(1, len(names) + 1), pa.int64()),
+            "weight": pa.array([1.0] * len(names), pa.float64()),
         }
     )
     taken = validate(lines, rules).names["name"].to_pylist()

@@ -59,6 +59,7 @@ def examples(
                 "source": shuffled["source"],
                 "split": split,
                 "tokens": as_lists(letters.encode(shuffled["name"].to_pylist())),
+                "weight": shuffled["weight"],
             }
         ),
     )

@@ -16,14 +16,15 @@ from rnn_core.names import EncodedNames
 from rnn_core.training import train
 from rnn_core.training_config import TrainingConfig
 from rnn_core.training_state import State
+from rnn_core.tree import leaves
 from rnn_core.vocabulary import Vocabulary
 from tasks.making.checkpointing import Checkpointing
 from tasks.making.examples import EXAMPLES, opened_vocabulary
 from tasks.making.notebook import train as train_as_notebook
+from tasks.model_file import MODEL, with_characters
 from tasks.stage import Work
 
-MODEL, HISTORY = "model.npz", "history.parquet"
-CHARACTERS = "characters"  # beside the parameters, so that the file alone can make names
+HISTORY = "history.parquet"
 
 
 class Trained(NamedTuple):
@@ -46,13 +47,11 @@ def model(
     else:
         splits = (opened_split(examples, split) for split in ("train", "validation"))
         trained = _by_batches(work, config, letters, *splits)
-    arrays = network.to_arrays(trained.parameters)
-    code_points = np.array([ord(character) for character in letters.characters], np.uint32)
-    work.draft.write_arrays(MODEL, {**arrays, CHARACTERS: code_points})
+    work.draft.write_arrays(MODEL, with_characters(trained.parameters, letters))
     work.write_table(HISTORY, schemas.HISTORY, trained.history)
     work.draft.facts["model_card"] = {
         "hidden_size": trained.parameters.hidden_size,
-        "parameters": sum(array.size for array in arrays.values()),
+        "parameters": sum(leaf.size for leaf in leaves(trained.parameters)),
         "dtype": str(trained.parameters.dtype),
         **trained.card,
     }
@@ -61,12 +60,6 @@ def model(
 def opened_split(examples: Artifact, split: str) -> EncodedNames:
     table = examples.table(EXAMPLES, ["split", "tokens"])
     return from_lists(table.filter(pc.equal(table["split"].cast(pa.string()), split))["tokens"])
-
-
-def opened_model(artifact: Artifact) -> network.Parameters:
-    """Raises DataError for arrays that are no model."""
-    arrays = artifact.arrays(MODEL)
-    return network.from_arrays({name: array for name, array in arrays.items() if name != CHARACTERS})
 
 
 def _by_the_notebook(

@@ -8,13 +8,11 @@ from artifacts.store import Artifact
 from data import schemas
 from data.strings import strings
 from rnn_core.block import Watch
-from rnn_core.mixture import mixture_model, no_mixture
-from rnn_core.model import Model, network_model
 from rnn_core.sampling import Sampler, SamplingConfig
 from tasks import interruption
 from tasks.making.corpora import NAMES
 from tasks.making.examples import opened_vocabulary
-from tasks.making.mixture import Models, opened
+from tasks.making.mixture import opened
 from tasks.stage import Work
 
 
@@ -22,7 +20,7 @@ def names(
     work: Work, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
 ) -> None:
     letters = opened_vocabulary(vocabulary)
-    sampler = Sampler(_chosen(opened(mixture), config), letters, config)
+    sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
     parts = list(sampler.names(0, config.count, watch=_reporting(work, config)))
     written = [strings(part.names, letters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(written, pa.string()).combine_chunks()
@@ -43,14 +41,6 @@ def names(
     )
     distinct = pc.count_distinct(drawn).as_py()
     work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
-
-
-def _chosen(models: Models, config: SamplingConfig) -> Model:
-    if config.model == "network":
-        return network_model(models.network)
-    if models.mixture is None:
-        raise no_mixture()
-    return mixture_model(models.mixture)
 
 
 def _reporting(work: Work, config: SamplingConfig) -> Watch:

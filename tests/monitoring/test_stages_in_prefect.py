@@ -104,7 +104,7 @@ def test_progress_of_a_long_stage_is_visible_in_prefect(
     assert sum(isinstance(event, Progress) for event in told) == STEPS
     (shown,) = prefect_shows("artifacts", flows=of_flow("counted"))
     assert (shown["type"], shown["key"], shown["data"]) == ("progress", "progress-counting", 100.0)
-    assert shown["description"] == "20 of 20  greeting Ana"
+    assert shown["description"] == "counting: 20 of 20  greeting Ana"
 
 
 def test_an_error_of_ours_reaches_the_caller_as_it_was_raised(tmp_path: Path) -> None:

@@ -356,7 +356,7 @@ def test_of_equally_probable_characters_no_more_are_kept_than_asked_for():
 @pytest.mark.parametrize(
     ("knob", "value"),
     [
-        ("model", "ngrams"),
+        ("drawn_from", "ngrams"),
         ("count", -1),
         ("count", 1.5),
         ("temperature", -0.1),

@@ -4,6 +4,7 @@ import ast
 import importlib.metadata
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -35,9 +36,9 @@ def test_everything_that_we_import_is_declared(checkout, pyproject, our_names):
     imported = set().union(
         *(imported_names(module) for name in our_names for module in (checkout / name).rglob("*.py"))
     )
-    declared = {
-        canonicalize_name(Requirement(dependency).name) for dependency in pyproject["project"]["dependencies"]
-    }
+    project = pyproject["project"]
+    dependencies = chain(project["dependencies"], *project["optional-dependencies"].values())
+    declared = {canonicalize_name(Requirement(dependency).name) for dependency in dependencies}
     providers = importlib.metadata.packages_distributions()
     undeclared = {
         name

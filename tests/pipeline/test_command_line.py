@@ -189,7 +189,7 @@ def test_rejected_rows_are_kept_with_their_line_and_reason(namewright, tmp_path)
         stage: pq.read_table(next((tmp_path / "store" / stage).glob("*/rejected.parquet"))).to_pylist()
         for stage in ("corpus", "merged", "validated")
     }
-    assert kept["corpus"] == [{"source": "list", "line": 2, "raw": b"", "reason": "blank line"}]
+    assert kept["corpus"] == [{"source": "list", "file": 1, "line": 2, "raw": b"", "reason": "blank line"}]
     assert [(row["line"], row["reason"]) for row in kept["merged"]] == [(4, "duplicate of an earlier name")]
     assert [(row["line"], row["name"]) for row in kept["validated"]] == [(3, "Bea\u200b")]
     assert "invisible" in kept["validated"][0]["reason"]

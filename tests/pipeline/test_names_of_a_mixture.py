@@ -32,7 +32,7 @@ def names_in(folder):
 
 def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(made, tmp_path):
     (of_network,) = made("names")
-    _, of_mixture = made("names", "--sampling.model", "mixture")
+    _, of_mixture = made("names", "--sampling.drawn-from", "mixture")
     assert names_in(of_mixture) != names_in(of_network)
 
     (folder,) = (tmp_path / "store" / "mixture").iterdir()  # the same for both
@@ -65,7 +65,7 @@ def test_another_order_of_the_ngrams_trains_no_network(made, plain):
 )
 def test_a_mixture_without_validation_names_is_refused_before_anything_is_made(namewright, tmp_path, knobs):
     outcome = namewright(
-        "run", "--engine", "plain", "--sampling.model", "mixture", *knobs, "--store", "store"
+        "run", "--engine", "plain", "--sampling.drawn-from", "mixture", *knobs, "--store", "store"
     )
     assert outcome.returncode == 2
     assert "error[config.mixture]" in outcome.stderr
@@ -79,7 +79,7 @@ def test_a_list_too_short_for_validation_names_has_no_mixture_but_a_network(name
     assert namewright(*run).returncode == 0
     (folder,) = (tmp_path / "store" / "mixture").iterdir()
     assert "mixture.weight" not in read_arrays(folder / "model.npz")
-    outcome = namewright(*run, "--sampling.model", "mixture")
+    outcome = namewright(*run, "--sampling.drawn-from", "mixture")
     assert outcome.returncode == 3
     assert "error[mixture.no_validation]" in outcome.stderr
 

@@ -41,11 +41,11 @@ VOID = {"meta", "link"}
 TEXT, CATEGORY = pa.string(), pa.dictionary(pa.int32(), pa.string())
 WHOLE, SMALL, REAL = pa.int64(), pa.int32(), pa.float64()
 TYPES = {
-    "CORPUS": (TEXT, CATEGORY, WHOLE),
-    "CORPUS_REJECTED": (CATEGORY, WHOLE, pa.binary(), TEXT),
-    "REJECTED": (CATEGORY, WHOLE, TEXT, TEXT),
+    "CORPUS": (TEXT, CATEGORY, SMALL, WHOLE, REAL),
+    "CORPUS_REJECTED": (CATEGORY, SMALL, WHOLE, pa.binary(), TEXT),
+    "REJECTED": (CATEGORY, SMALL, WHOLE, TEXT, TEXT),
     "VOCABULARY": (SMALL, TEXT, WHOLE),
-    "EXAMPLES": (TEXT, CATEGORY, CATEGORY, pa.list_(SMALL)),
+    "EXAMPLES": (TEXT, CATEGORY, CATEGORY, pa.list_(SMALL), REAL),
     "HISTORY": (WHOLE, REAL, REAL, REAL, REAL),
     "METRICS": (TEXT, TEXT, TEXT, TEXT, REAL, WHOLE),
     "NAMES": (WHOLE, TEXT, REAL, SMALL, pa.bool_()),
@@ -161,10 +161,12 @@ class StandIns:
 
     def inputs(self) -> dict[str, Any]:
         count = len(self.names)
-        taken = ("CORPUS", [list(self.names), [self.source] * count, list(range(1, count + 1))])
+        lines, ones = list(range(1, count + 1)), [1] * count
+        taken = ("CORPUS", [list(self.names), [self.source] * count, ones, lines, ones])
 
         def rejected(rows: Sequence[tuple[int, Any, str]], schema: str) -> tuple[str, list[Any]]:
-            return schema, [[self.source] * len(rows), *([row[place] for row in rows] for place in range(3))]
+            told = ([row[place] for row in rows] for place in range(3))
+            return schema, [[self.source] * len(rows), [1] * len(rows), *told]
 
         corpus = self.left(
             "corpus",
@@ -213,6 +215,7 @@ class StandIns:
                         [self.source] * count,
                         list(self.splits[:count]),
                         [[letters.index(letter) + 1 for letter in name] for name in self.names],
+                        ones,
                     ],
                 )
             },

@@ -1,0 +1,187 @@
+"""A list of names in files, one per shard, in a folder that others open as a whole.
+
+<folder>/part-00000.parquet …       the shards, each complete from the moment it is seen
+<folder>/_SUCCESS                   last of all: the list is whole
+<folder>/__namewright__/request.json   first of all: which list the folder is for
+<folder>/__namewright__/manifest.json  of the whole list
+<folder>/__namewright__/shards/        a manifest for every shard, its commit point
+<folder>/__namewright__/…              a store of what leads to the shards, gone when the list is whole
+
+Readers take a folder for a table of all its files, but for those that begin with an underscore.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from artifacts import durable, locks, manifest
+from artifacts.keys import Recipe, canonical_json
+from artifacts.manifest import FileRecord, Manifest
+from artifacts.store import Artifact, Draft, Store, examined, fresh_folder
+from rnn_core.errors import StoreError
+
+SUCCESS = "_SUCCESS"
+_OURS = "__namewright__"
+_MANIFEST = f"{_OURS}/{manifest.FILE_NAME}"
+_KEPT = (manifest.FILE_NAME, "request.json", "shards", "quarantine", "lock")
+_PART = re.compile(r"part-\d{5,}\.\w+")
+
+
+def part_file(number: int, suffix: str) -> str:
+    return f"part-{number:05}.{suffix}"
+
+
+class Shards(Store):
+    """A store whose artifacts' files lie side by side in the dataset's folder.
+
+    root:  the dataset's `__namewright__`.
+    """
+
+    def folder(self, stage: str, key: str) -> Path:  # noqa: ARG002  # one for all
+        return self.root.parent
+
+    def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
+        folder, file = self.root.parent, _shard_manifest(key)
+        with durable.reported(folder / file, "read a shard"):
+            # A part without a manifest was not committed: it will be replaced.
+            return examined(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
+
+    def draft(self, stage: str, key: str) -> Draft:
+        """A list of which a shard is made again is not whole until it is there."""
+        with durable.reported(self.root.parent, "write to the list"):
+            (self.root.parent / SUCCESS).unlink(missing_ok=True)
+        return super().draft(stage, key)
+
+    def _publish(self, scratch: Path, made: Manifest) -> Artifact:
+        folder, file = self.root.parent, _shard_manifest(made.recipe.key)
+        (folder / file).unlink(missing_ok=True)
+        for name in made.files:
+            durable.publish(scratch / name, folder / name)
+        durable.publish(scratch / manifest.FILE_NAME, folder / file)
+        scratch.rmdir()
+        return Artifact(made.recipe.stage, made.recipe.key, made.digest, folder, file)
+
+    def _quarantine(self, stage: str, key: str, fault: str) -> Path:
+        """The manifest alone where it does not say which file is its own; that one will be replaced."""
+        folder, file = self.root.parent, Path(_shard_manifest(key))
+        aside = fresh_folder(self.root / "quarantine", f"{stage}-{key}-")
+        with contextlib.suppress(ValueError):
+            for name in Manifest.from_json((folder / file).read_bytes()).files:
+                with contextlib.suppress(FileNotFoundError):
+                    (folder / name).rename(aside / name)
+        (folder / file).rename(aside / file.name)
+        (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
+        return aside
+
+
+class Dataset:
+    """A generated list in its folder, whole or on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / _OURS
+
+    def find(self, request: Recipe) -> Artifact | None:
+        """The list, if it is whole and every file matches its sha256."""
+        with durable.reported(self.folder, "read the list"):
+            if not (self.folder / SUCCESS).exists():
+                return None
+            return examined(self.folder, request.stage, request.key, _MANIFEST)[0]
+
+    @contextlib.contextmanager
+    def claimed(self, request: Recipe, overwrite: bool, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the folder, for this list alone. Shards that are there already are gone on from.
+
+        overwrite:  a list of ours that is another one is removed first.
+        waiting:    called again and again while another run holds it; it may raise to give up.
+
+        Raises StoreError if the folder holds another list, or what is no list of ours.
+        """
+        with durable.reported(self.folder, "write the list"):
+            self._check_nothing_foreign()
+            durable.make_folder(self.work)
+            (self.work / "lock").touch()
+        with locks.exclusive(self.work / "lock", waiting):
+            with durable.reported(self.folder, "write the list"):
+                if self._request() != request:
+                    self._check_not_another(request, overwrite)
+                    self._clear()
+                    durable.write_file(self.work / "request.json", canonical_json(asdict(request)))
+            yield
+
+    def finish(
+        self,
+        request: Recipe,
+        shards: Sequence[Artifact],
+        *,
+        facts: Mapping[str, Any],
+        origins: Mapping[str, str],
+        seconds: float,
+        run: Mapping[str, str],
+    ) -> Artifact:
+        """Say that the list is whole, for who holds it; what led to the shards is removed."""
+        files: dict[str, FileRecord] = {}
+        for shard in shards:
+            files.update(shard.manifest().files)
+        made = Manifest(
+            recipe=request, origins=origins, files=files, facts=facts,
+            made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
+        )  # fmt: skip
+        with durable.reported(self.folder, "finish the list"):
+            durable.write_file(self.folder / _MANIFEST, made.to_json())
+            durable.write_file(self.folder / SUCCESS, b"")
+            self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
+        return Artifact(request.stage, request.key, made.digest, self.folder, _MANIFEST)
+
+    def _request(self) -> Recipe | None:
+        try:
+            return Recipe(**json.loads((self.work / "request.json").read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):  # killed before it was there
+            return None
+
+    def _check_nothing_foreign(self) -> None:
+        if not self.folder.exists() or self.work.is_dir() or not any(self.folder.iterdir()):
+            return
+        raise StoreError(
+            "list.foreign",
+            "the output folder holds what is no list of ours",
+            where=str(self.folder),
+            saw=", ".join(sorted(each.name for each in self.folder.iterdir())[:3]),
+            fix="name an empty or a new folder with --output; nothing there was touched.",
+        )
+
+    def _check_not_another(self, request: Recipe, overwrite: bool) -> None:
+        there = self._request()
+        if there is None or overwrite:
+            return
+        raise StoreError(
+            "list.another",
+            "the output folder holds another list",
+            where=str(self.folder),
+            saw=request.difference(there),
+            fix="name another folder with --output, or replace that list: --overwrite.",
+        )
+
+    def _clear(self) -> None:
+        """`_SUCCESS` first: a list that is half removed never looks whole."""
+        (self.folder / SUCCESS).unlink(missing_ok=True)
+        self._remove(each for each in self.work.iterdir() if each.name != "lock")
+        self._remove(each for each in self.folder.iterdir() if _PART.fullmatch(each.name))
+
+    def _remove(self, paths: Iterator[Path]) -> None:
+        for path in sorted(paths):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _shard_manifest(key: str) -> str:
+    return f"{_OURS}/shards/{key}.json"

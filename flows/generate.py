@@ -1,0 +1,20 @@
+"""The Prefect flow: from a trained model to a list of names."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.generation import generation
+from tasks.list_config import GenerateConfig
+from tasks.listing import ListSettings
+from tasks.prefect_list import listed
+
+
+@flow(flow_run_name="generate {config.sampling.count}")
+def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings = ListSettings()) -> Any:
+    """Shards that are there already are not made again."""
+    return listed(config, settings, generation)
+
+
+if __name__ == "__main__":
+    generate()

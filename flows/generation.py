@@ -1,0 +1,39 @@
+"""A model to a list of names in shards, whoever runs it."""
+
+from typing import Any
+
+from artifacts.store import Artifact
+from tasks.list_config import GenerateConfig, PartitionConfig
+from tasks.sifting import Round, check_enough, gathering, let_in_of, next_names
+from tasks.stage import StageRunner
+from tasks.stages import candidates, gathered, let_in, shard
+
+
+def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[Artifact]:
+    """The shards, in their order.
+
+    inputs:  `model`, and `training`, the list that it has learnt from, if that is known.
+
+    Raises TrainingError if the model has fewer names than asked for that may be let in.
+    """
+    if not config.is_sifted:
+        return run.wait([run(shard, each, **inputs) for each in config.shards()])
+    training = {role: one for role, one in inputs.items() if role == "training"}
+    drawn: list[Artifact] = []
+    sifted: list[Artifact] = []
+    rounds = [Round(0, 0)]
+    while more := next_names(config.count, rounds):
+        parts = config.candidates(rounds[-1].drawn, more)
+        drawn += run.wait([run(candidates, each, **inputs) for each in parts])
+        if config.unique:
+            partitions = [PartitionConfig(number) for number in range(config.partitions)]
+            sifted = run.wait([run(let_in, each, candidates=drawn) for each in partitions])
+        rounds.append(Round(rounds[-1].drawn + more, sum(let_in_of(drawn, sifted))))
+    check_enough(config, rounds)
+    files = gathering(config, let_in_of(drawn, sifted))
+    return run.wait(
+        [
+            run(gathered, each, candidates=drawn[slice(*each.reads)], let_in=sifted, **training)
+            for each in files
+        ]
+    )

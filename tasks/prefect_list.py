@@ -1,0 +1,72 @@
+"""A generated list in Prefect: its state, and what its page shows."""
+
+from collections.abc import Callable
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas import State
+from prefect.states import Completed
+
+from artifacts.store import Artifact
+from tasks import listing, prefect_engine
+from tasks.list_config import GenerateConfig
+from tasks.listing import ListSettings
+from tasks.markup import visible
+from tasks.progress import Event, Finished
+
+_PAGE = "generated-list"
+
+
+def listed(
+    config: GenerateConfig, settings: ListSettings, compose: Callable[..., list[Artifact]]
+) -> State[None] | None:
+    """Inside a flow: make the list. A state named "Cached" if it was there already.
+
+    Raises what `listing.wanted` and `listing.made` raise.
+    """
+    tell = prefect_engine.listener()
+
+    def hear(event: Event) -> None:
+        tell(event)
+        if isinstance(event, Finished):
+            create_markdown_artifact(_page(event), key=_PAGE, description=event.title)
+
+    reused = listing.made(
+        listing.wanted(config, settings),
+        settings,
+        compose,
+        lambda of_stages: prefect_engine.submitting(of_stages, settings.workers),
+        hear,
+        prefect_engine.who_asks(),
+    )
+    return Completed(name="Cached", message="the list was there already") if reused else None
+
+
+def _page(whole: Finished) -> str:
+    made = whole.artifact.manifest()
+    facts, config = made.facts, dict(made.recipe.config)
+    knobs = {**config.pop("sampling"), **config}
+    rows = {
+        "names": f"{facts['names']:,}",
+        "not in the training list": f"{facts['new']:,}" if "new" in facts else "not known",
+        "folder": str(whole.artifact.folder),
+        "files": f"{len(made.files):,}, {sum(file.bytes for file in made.files.values()) / 1e6:,.1f} MB",
+        "model": made.origins["model"],
+        "took": "was there already" if whole.reused else f"{whole.seconds:,.1f} s",
+        "sha256 of the names": facts["content"],
+        **{name: str(value) for name, value in knobs.items() if value not in ("", None, [])},
+    }
+    names = "".join(f"1. {_plain(name)}\n" for name in facts["first"])
+    return f"{_table(rows)}\n\nThe first of them:\n\n{names}"
+
+
+def _table(rows: dict[str, str]) -> str:
+    lines = [f"| {_plain(head)} | {_plain(text)} |" for head, text in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _plain(text: str) -> str:
+    """Nothing in it is markup."""
+    return "".join(
+        letter if letter.isalnum() or letter in " ,." else f"&#{ord(letter)};"
+        for letter in visible(text, longest=200)
+    )

@@ -1,0 +1,388 @@
+"""A trained model, found and opened, without a pipeline around it."""
+
+import contextlib
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import textwrap
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_runs import CORPORA
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from artifacts import formats
+from artifacts.manifest import Manifest
+from flows.pipeline import pipeline
+from rnn_core.errors import ConfigError, DataError
+from rnn_core.evaluation import EvaluationConfig
+from rnn_core.ngram import NgramConfig
+from rnn_core.sampling import SamplingConfig
+from rnn_core.training_config import TrainingConfig
+from rnn_core.vocabulary import UnknownCharacter
+from tasks import blas, stages
+from tasks.config import RetrainConfig
+from tasks.models import find, open_model, opened
+from tasks.running import producing
+from tasks.settings import Settings
+from tasks.sources import Source
+
+NAMES = (CORPORA / "argentine.txt").read_text().splitlines()[:200]
+KNOBS = {"count": 60, "seed": 5, "temperature": 0.8}
+
+
+def run_pipeline(store, names, **changes):
+    path = store.parent / "names.txt"
+    path.write_text("\n".join(names) + "\n")
+    config = RetrainConfig(
+        sources=(Source("names", str(path)),),
+        training=TrainingConfig(hidden_size=8, epochs=2),
+        evaluation=EvaluationConfig(sample_names=0),
+        **changes,
+    )
+    with producing(Settings(store=store), lambda _event: None) as run:
+        pipeline(config, run)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A store with one model and two lists of names: what the network made, and what the mixture made."""
+    store = tmp_path_factory.mktemp("trained") / "store"
+    for drawn_from in ("network", "mixture"):
+        run_pipeline(store, NAMES, sampling=SamplingConfig(**KNOBS, drawn_from=drawn_from))
+    return store
+
+
+@pytest.fixture
+def store(trained, tmp_path):
+    """The same, for tests that change something."""
+    return shutil.copytree(trained, tmp_path / "store")
+
+
+def folder_of(store, stage):
+    (folder,) = (store / stage).iterdir()
+    return folder
+
+
+def names_made(store, drawn_from):
+    """The table that the stage `names` left."""
+    for folder in (store / "names").iterdir():
+        made = Manifest.from_json((folder / "manifest.json").read_bytes())
+        if made.recipe.config["drawn_from"] == drawn_from:
+            return pq.read_table(folder / "names.parquet")
+    raise AssertionError(drawn_from)
+
+
+def refused(code, *saying):
+    def told(error):
+        return error.code == code and error.exit_code == 3 and all(text in str(error) for text in saying)
+
+    return pytest.raises(DataError, check=told)
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def another_mixture(store, made_at):
+    """Of the same network, with n-grams of another order, said to be made at that time."""
+    before = set((store / "mixture").iterdir())
+    run_pipeline(store, NAMES, ngrams=NgramConfig(order=2), sampling=SamplingConfig(count=1))
+    (folder,) = set((store / "mixture").iterdir()) - before
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(replace(Manifest.from_json(manifest.read_bytes()), made_at=made_at).to_json())
+    return folder
+
+
+@pytest.mark.parametrize("drawn_from", ["network", "mixture"])
+def test_the_champion_draws_the_names_that_the_pipeline_drew_and_finds_them_as_probable(trained, drawn_from):
+    model = open_model(store=trained)
+    names = model.draw(**KNOBS, drawn_from=drawn_from)
+    table = names_made(trained, drawn_from)
+    assert isinstance(names, pa.StringArray)
+    assert names.to_pylist() == table["name"].to_pylist()
+    scored = model.log_probabilities(names, drawn_from)
+    assert scored.dtype == np.float64
+    assert scored == pytest.approx(table["log_probability"].to_numpy(), abs=1e-3)
+    assert (model.log_probabilities(names.to_pylist(), drawn_from) == scored).all()
+
+
+def test_a_path_a_key_and_its_first_digits_name_one_model(trained, tmp_path):
+    folder = folder_of(trained, "mixture")
+    champion = find("champion", trained)
+    link = tmp_path / "best.npz"
+    link.symlink_to(folder / "model.npz")
+    named = (folder.name, folder.name[:6], folder.name[:9].upper(), f"mixture/{folder.name[:7]}")
+    for file in [find(name, trained) for name in named] + [
+        find(path, tmp_path / "elsewhere") for path in (folder / "model.npz", str(link))
+    ]:
+        assert (file.origin, file.digest) == (f"mixture/{folder.name}", champion.digest)
+        assert file.training == champion.training
+    assert champion.training.folder.samefile(folder_of(trained, "validated"))
+    assert champion.training.table("names.parquet", ["name", "source"]).num_rows == 200
+
+
+def test_the_network_before_its_mixture_is_a_model_too_but_draws_from_no_mixture(trained):
+    alone = open_model(f"model/{folder_of(trained, 'model').name}", trained)
+    assert alone.draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
+    assert find(folder_of(trained, "model") / "model.npz", trained).training
+    with refused("mixture.not_there"):
+        alone.draw(**KNOBS, drawn_from="mixture")
+    with refused("mixture.not_there"):
+        alone.log_probabilities(["Ana"], "mixture")
+
+
+def test_a_copy_of_the_file_alone_draws_the_same_names_and_knows_of_no_training_list(trained, tmp_path):
+    copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
+    file = find(copy, tmp_path / "no store")
+    assert (file.origin, file.training) == (str(copy), None)
+    assert opened(file).draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
+    assert open_model(copy).draw(**KNOBS, drawn_from="mixture").to_pylist() == (
+        names_made(trained, "mixture")["name"].to_pylist()
+    )
+
+
+def test_the_store_is_the_one_of_the_current_folder_or_of_the_environment(trained, tmp_path, monkeypatch):
+    monkeypatch.delenv("NAMEWRIGHT_STORE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with refused("model.none", "artifacts/store", "namewright run", "--store", "--model"):
+        open_model()
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "store").symlink_to(trained)
+    here = open_model()
+    assert here.draw(5) == open_model(store=str(trained)).draw(5)
+    assert here.origin == f"mixture/{folder_of(trained, 'mixture').name}"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("NAMEWRIGHT_STORE", str(trained))
+    assert open_model().origin == here.origin
+
+
+def test_the_champion_is_the_mixture_made_last(store):
+    first = folder_of(store, "mixture")
+    second = another_mixture(store, "2001-01-01T00:00:00+00:00")
+    assert find("champion", store).artifact.folder == first
+    manifest = second / "manifest.json"
+    later = replace(Manifest.from_json(manifest.read_bytes()), made_at="2999-01-01T00:00:00+00:00")
+    manifest.write_bytes(later.to_json())
+    assert find("champion", store).artifact.folder == second
+
+
+def test_a_model_is_one_input_of_a_stage_whatever_it_was_named_by(trained, tmp_path):
+    copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
+    keys = {
+        stages.names.recipe(SamplingConfig(), {"model": file}).key
+        for file in (find("champion", trained), find(copy, trained), find(str(copy), trained))
+    }
+    assert len(keys) == 1
+    file = find("champion", trained)
+    assert file.digest
+    again = pickle.loads(pickle.dumps(file))  # as to a worker elsewhere
+    assert (again, again.training) == (file, file.training)
+
+
+def test_any_number_of_threads_draws_the_same_names(trained):
+    model = open_model(store=trained)
+    one, two = (model.draw(70_000, max_length=6, threads=threads) for threads in (1, 2))
+    assert one == two
+    assert one[:100] == model.draw(100, max_length=6)
+
+
+def test_the_probabilities_of_all_short_names_are_the_share_of_them_that_is_drawn(trained):
+    model = open_model(store=trained)
+    letters = model.vocabulary.characters[1:]
+    short = ["", *letters, *(a + b for a in letters for b in letters)]
+    for drawn_from in ("network", "mixture"):
+        expected = np.exp(model.log_probabilities(short, drawn_from)[1:]).sum()
+        empty = np.exp(model.log_probabilities([""], drawn_from)).sum()
+        names = model.draw(20_000, trimmed=False, drawn_from=drawn_from)
+        share = np.mean(pc.utf8_length(names).to_numpy() <= 2)  # no drawn name is empty
+        assert share == pytest.approx(expected / (1 - empty), abs=4 * np.sqrt(0.25 / 20_000))
+
+
+def test_no_names_and_no_probabilities_of_none(trained):
+    model = open_model(store=trained)
+    assert model.draw(0).to_pylist() == []
+    assert model.log_probabilities([]).shape == (0,)
+    assert model.log_probabilities([], "mixture").shape == (0,)
+    assert model.log_probabilities(pa.chunked_array([], pa.string())).shape == (0,)
+
+
+def test_a_name_with_a_character_that_the_model_never_saw_is_refused(trained):
+    with pytest.raises(UnknownCharacter) as caught:
+        open_model(store=trained).log_probabilities(["Ana", "Bea☃"])
+    assert (caught.value.name, caught.value.character) == ("Bea☃", "☃")
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("names", ["Ana", ["Ana", None], pa.array(["Ana", None]), [1]], ids=repr)
+def test_what_is_no_list_of_names_is_refused(trained, names):
+    with pytest.raises(TypeError, match="list of names"):
+        open_model(store=trained).log_probabilities(names)
+
+
+@pytest.mark.parametrize("knobs", [{"top_k": 0}, {"count": -1}, {"threads": 0}, {"prefix": "☃"}], ids=repr)
+def test_a_knob_out_of_range_is_refused(trained, knobs):
+    with pytest.raises(ConfigError):
+        open_model(store=trained).draw(**knobs)
+
+
+def test_a_list_too_short_for_validation_names_leaves_a_model_without_a_mixture(tmp_path):
+    run_pipeline(tmp_path / "store", ["Bern", "Basel", "Biel"], sampling=SamplingConfig(count=1))
+    model = open_model(store=tmp_path / "store")
+    assert len(model.draw(7)) == 7
+    with refused("mixture.no_validation"):
+        model.draw(7, drawn_from="mixture")
+
+
+def test_a_key_that_there_is_not_is_told_with_what_there_is_and_when_it_was_made(trained, tmp_path):
+    there = [f"{stage}/{folder_of(trained, stage).name}, made 2" for stage in ("mixture", "model")]
+    for named in ("abcdef" * 5, "12345", "mixtrue", "", "mixture/000000", "a" * 5_000):
+        with refused("model.unknown", str(trained), *there):
+            find(named, trained)
+    with refused("model.unknown", "the store holds none"):
+        find("abcdef", tmp_path / "nowhere")
+
+
+def test_a_beginning_of_two_keys_is_refused_and_the_stage_tells_them_apart(store):
+    folder = folder_of(store, "mixture")
+    shutil.copytree(folder, store / "model" / (folder.name[:8] + "f" * 24))
+    with refused("model.ambiguous", f"mixture/{folder.name}, made 2", f"model/{folder.name[:8]}ffff"):
+        find(folder.name[:8], store)
+    assert find(f"mixture/{folder.name[:8]}", store).artifact.folder == folder
+    assert find(folder.name, store).artifact.folder == folder
+
+
+@pytest.mark.parametrize("file", ["model.npz", "manifest.json"])
+def test_a_damaged_artifact_is_refused_however_it_was_named(store, file):
+    folder = folder_of(store, "mixture")
+    damage(folder / file)
+    for named in ("champion", folder.name, folder / "model.npz"):
+        with refused("model.damaged", str(folder), file):
+            find(named, store)
+
+
+def test_damage_to_the_training_list_concerns_those_who_want_it_and_a_removed_one_is_not_known(store):
+    validated = folder_of(store, "validated")
+    damage(validated / "names.parquet")
+    file = find("champion", store)
+    assert len(opened(file).draw(3)) == 3
+    with refused("model.damaged", str(validated), "names.parquet"):
+        _ = file.training
+    shutil.rmtree(validated)
+    assert find("champion", store).training is None
+
+
+def arrays_of(store, stage="mixture"):
+    return formats.read_arrays(folder_of(store, stage) / "model.npz")
+
+
+def without_characters(arrays, path):
+    del arrays["characters"]
+    formats.write_arrays(path, arrays)
+
+
+def with_characters(changed):
+    return lambda arrays, path: formats.write_arrays(
+        path, {**arrays, "characters": changed(arrays["characters"])}
+    )
+
+
+BROKEN = {
+    "an empty file": lambda _, path: path.write_bytes(b""),
+    "a text": lambda _, path: path.write_text("Ana\nBea\n"),
+    "a folder": lambda _, path: path.mkdir(),
+    "a FIFO": lambda _, path: os.mkfifo(path),
+    "half a file": lambda arrays, path: path.write_bytes(formats.arrays_as_bytes(arrays)[:-2000]),
+    "pickled objects": lambda arrays, path: np.savez(path, **{**arrays, "b_y": np.array([{}], dtype=object)}),
+    "a pickle": lambda arrays, path: path.write_bytes(pickle.dumps(arrays)),
+    "one array": lambda arrays, path: np.save(path.open("wb"), arrays["b_y"]),
+    "somebody else's arrays": lambda _, path: np.savez(path, weights=np.zeros(3)),
+    "an empty npz": lambda _, path: np.savez(path),
+    "a zip of texts": lambda _, path: zipfile.ZipFile(path, "w").writestr("W_hy", "Ana"),
+    "the n-grams half": lambda arrays, path: formats.write_arrays(
+        path, {name: array for name, array in arrays.items() if name != "ngrams.2.codes"}
+    ),
+    "a weight and no n-grams": lambda arrays, path: formats.write_arrays(
+        path, {name: array for name, array in arrays.items() if not name.startswith("ngrams.")}
+    ),
+    "no characters": without_characters,
+    "characters as strings": with_characters(lambda points: points.astype(str)),
+    "a character too few": with_characters(lambda points: points[:-1]),
+    "characters in disorder": with_characters(lambda points: points[::-1]),
+    "a surrogate": with_characters(lambda points: np.append(points[:-1], np.uint32(0xD800))),
+    "no code point": with_characters(lambda points: np.append(points[:-1], np.uint32(0x110000))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_file_that_is_no_whole_model_is_refused_with_its_path(trained, tmp_path, kind):
+    path = tmp_path / "broken.npz"
+    BROKEN[kind](arrays_of(trained), path)
+    with refused("model.unreadable", str(path)):
+        open_model(path)
+
+
+@pytest.mark.parametrize(
+    "named", ["no/such/file", "missing.npz", "./champion", "~nobody-here/a.npz", "a\0.npz"]
+)
+def test_a_file_that_is_not_there_is_refused(trained, tmp_path, monkeypatch, named):
+    monkeypatch.chdir(tmp_path)
+    with refused("model.unreadable", "could not be read"):
+        find(named, trained)
+
+
+def test_a_file_that_changes_after_its_digest_was_taken_is_refused(trained, tmp_path):
+    copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
+    file = find(copy, trained)
+    shutil.copy(folder_of(trained, "model") / "model.npz", copy)
+    with refused("model.unreadable", "changed"):
+        opened(file)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), end=st.floats(0, 1))
+def test_a_damaged_copy_is_refused_or_draws_the_same_names(trained, tmp_path, place, bit, end):
+    whole = (folder_of(trained, "mixture") / "model.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[int(place * len(whole))] ^= 1 << bit
+    for content in (bytes(flipped), whole[: int(end * len(whole))]):
+        (tmp_path / "mine.npz").write_bytes(content)
+        with contextlib.suppress(DataError):
+            assert open_model(tmp_path / "mine.npz").draw(3) == open_model(store=trained).draw(3)
+
+
+def test_who_draws_keeps_the_threads_of_his_own_products(trained):
+    script = f"""
+        from threadpoolctl import threadpool_info, threadpool_limits
+        from tasks.models import open_model
+        threadpool_limits(2, user_api="blas")
+        model = open_model(store={str(trained)!r})
+        model.log_probabilities(model.draw(5))
+        assert [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"] == [2]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+
+
+def test_the_limit_of_threads_is_lifted_when_the_last_one_leaves_it():
+    limit = blas._OneThread()
+    with threadpool_limits(2, user_api="blas"):
+        with limit:
+            with limit:
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
