@@ -3,7 +3,7 @@
 <root>/<stage>/<key>/     the artifact: its files and manifest.json
 <root>/scratch/           what is being written
 <root>/checkpoints/       trainings under way
-<root>/quarantine/        what was damaged, with the reason
+<root>/quarantine/        what was damaged or refused, with the reason
 <root>/locks/             one per key
 """
 
@@ -69,10 +69,13 @@ class Artifact:
 
 
 class Draft:
-    """An artifact in the making: files go into a scratch folder that nobody reads."""
+    """An artifact in the making: files go into a scratch folder that nobody reads.
 
-    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
-        self.folder, self.checkpoint = folder, checkpoint
+    refused:  the folder that `set_aside` makes of it.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint, refused: Path) -> None:
+        self.folder, self.checkpoint, self._refused = folder, checkpoint, refused
         self.facts: dict[str, Any] = {}
         self._rows: dict[str, int | None] = {}
 
@@ -103,6 +106,18 @@ class Draft:
         with durable.reported(self.folder / name, "write a text"):
             (self.folder / name).write_bytes(text.encode())
         self._rows[name] = None
+
+    def set_aside(self, reason: str) -> Path:
+        """Keep what there is of an artifact that will not be made, for a person to look at.
+
+        Returns the folder, in quarantine: the same one for every attempt to make the artifact.
+        """
+        with durable.reported(self._refused, "set a refused artifact aside"):
+            (self.folder / "reason.txt").write_text(reason + "\n", encoding="utf-8")
+            shutil.rmtree(self._refused, ignore_errors=True)
+            durable.sync_folder(self.folder)
+            durable.publish(self.folder, self._refused)
+        return self._refused
 
     def records(self) -> dict[str, FileRecord]:
         """Of every file, in the order it was written."""
@@ -156,7 +171,8 @@ class Store:
                 shutil.rmtree(left, ignore_errors=True)
             durable.make_folder(folder.parent)
             folder.mkdir()
-        return Draft(folder, self.checkpoint(stage, key))
+        refused = self.root / "quarantine" / f"{folder.name}-refused"
+        return Draft(folder, self.checkpoint(stage, key), refused)
 
     def checkpoint(self, stage: str, key: str) -> Checkpoint:
         return Checkpoint(self.root / "checkpoints" / stage / f"{key}.npz", self.root / "quarantine")

@@ -7,6 +7,7 @@ import pyarrow as pa
 from data.config import CorpusConfig
 from rnn_core.errors import DataError
 
+BLANK = "blank line"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -55,7 +56,7 @@ def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
                 "file": _first_file(len(blank)),
                 "line": _int64(blank),
                 "raw": pa.array([lines[number - 1] for number in blank], pa.binary()),
-                "reason": pa.array(["blank line"] * len(blank), pa.string()),
+                "reason": pa.array([BLANK] * len(blank), pa.string()),
             }
         ),
     )

@@ -1,43 +1,119 @@
 """Several corpora as one table, in the order in which the sources are named."""
 
-import unicodedata
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.columns import replaced
 from data.config import MergingConfig
-from data.corpus import Taken
+from data.sifting import first_rows
+
+DROPPED = "duplicate of an earlier name"
+COUNTED = "duplicate of an earlier name, counted in its weight"
+
+# All that str.isspace() tells but for the plain space; RE2's own \s is that of ASCII.
+_OTHER_SPACE = (
+    r"\t-\r\x{1C}-\x{1F}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
+)
+_RUN = f"[ {_OTHER_SPACE}]+"
+_UNEVEN = f"[{_OTHER_SPACE}]|  "
 
 
-def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Taken:
+class Merged(NamedTuple):
+    """The rows that go on, those that do not with the reason, and what was done, by source."""
+
+    names: pa.Table
+    rejected: pa.Table
+    sources: dict[str, dict[str, Any]]
+
+
+def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Merged:
     """All rows of all corpora, source after source, line after line."""
-    merged = _normalised(pa.concat_tables(corpora).combine_chunks().unify_dictionaries(), config)
-    repeats = (
-        _later_occurrences(merged["name"]) if config.duplicates == "drop" else np.zeros(len(merged), bool)
-    )
-    rejected = merged.filter(pa.array(repeats))
-    reason = pa.array(["duplicate of an earlier name"] * len(rejected), pa.string())
-    return Taken(
-        merged.filter(pa.array(~repeats)),
-        rejected.select(["source", "file", "line", "name"]).append_column("reason", reason),
-    )
+    read = pa.concat_tables(corpora).unify_dictionaries()
+    read = read.set_column(0, "name", _spelled(read["name"], config))
+    first = first_rows(read["name"])
+    repeats = first != np.arange(len(first))
+    left_out = np.zeros_like(repeats) if config.duplicates == "keep" else repeats
+    source = _codes(read["source"])
+    before = _numbers(read["weight"])
+    after: npt.NDArray[np.float64] = before
+    if config.duplicates == "count":
+        after = np.bincount(first, before, len(first)).astype(np.float64)  # no rows are counted as integers
+    if config.balance == "equal":
+        after = _balanced(after, source, ~left_out)
+    if after is not before:
+        read = read.set_column(read.schema.get_field_index("weight"), "weight", pa.array(after))
+    names = read.filter(pa.array(~left_out)) if left_out.any() else read
+    rejected = read.select(["source", "file", "line", "name"]).filter(pa.array(left_out))
+    reason = pa.repeat(pa.scalar(COUNTED if config.duplicates == "count" else DROPPED), len(rejected))
+    account = _Account(source, first, left_out, before, after)
+    return Merged(names, rejected.append_column("reason", reason), account.by_source(_sources(read)))
 
 
-def _later_occurrences(names: pa.ChunkedArray) -> np.ndarray:
-    """(N,) True where the same name stood before."""
-    if not len(names):
-        return np.zeros(0, bool)
-    codes = pc.dictionary_encode(names.combine_chunks()).indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    later = np.ones(len(codes), bool)
-    later[first] = False
-    return later
+class _Account(NamedTuple):
+    """(N,) each, of all rows read: source as a number, row of the first equal name, weights."""
+
+    source: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int64]
+    left_out: npt.NDArray[np.bool_]
+    before: npt.NDArray[np.float64]
+    after: npt.NDArray[np.float64]
+
+    def by_source(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        repeats = self.first != np.arange(len(self.first))
+        within = repeats & (self.source == self.source[self.first])
+        count = len(names)
+
+        def rows(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+            return np.bincount(self.source[which], minlength=count)
+
+        figures = {
+            "rows_read": np.bincount(self.source, minlength=count),
+            "rows": rows(~self.left_out),
+            "weight_read": np.bincount(self.source, self.before, count),
+            "weight": np.bincount(self.source, np.where(self.left_out, 0.0, self.after), count),
+            "duplicates_within": rows(within),
+            "duplicates_of_earlier_sources": rows(repeats & ~within),
+        }
+        return {
+            name: {figure: of_sources[place].item() for figure, of_sources in figures.items()}
+            for place, name in enumerate(names)
+        }
 
 
-def _normalised(table: pa.Table, config: MergingConfig) -> pa.Table:
-    if config.normalisation == "none":
-        return table
-    names = [unicodedata.normalize(config.normalisation, name) for name in table["name"].to_pylist()]
-    return table.set_column(0, "name", pa.array(names, pa.string()))
+def _balanced(
+    weight: npt.NDArray[np.float64], source: npt.NDArray[np.int32], kept: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Weights that sum to the same in every source that has rows; their sum over all stays as it was."""
+    totals = np.bincount(source, np.where(kept, weight, 0.0))
+    share = totals.sum() / max(np.count_nonzero(totals), 1)
+    factors = np.divide(share, totals, out=np.ones(len(totals)), where=totals > 0)
+    balanced: npt.NDArray[np.float64] = weight * factors[source]
+    return balanced
+
+
+def _spelled(names: pa.ChunkedArray, config: MergingConfig) -> pa.ChunkedArray:
+    if config.white_space == "fold":
+        uneven = pc.match_substring_regex(names, _UNEVEN)
+        folded = pc.replace_substring_regex(names.filter(uneven), _RUN, " ")
+        names = replaced(names, uneven.to_numpy(), folded)
+    if config.normalisation == "none" or pc.all(pc.string_is_ascii(names)).as_py() is not False:
+        return names
+    return pc.utf8_normalize(names, config.normalisation)
+
+
+def _sources(table: pa.Table) -> list[str]:
+    column = table["source"]
+    return list(column.chunk(0).dictionary.to_pylist()) if column.num_chunks else []
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
+    return np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in column.chunks)])
+
+
+def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *(chunk.to_numpy() for chunk in column.chunks)])

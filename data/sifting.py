@@ -35,13 +35,16 @@ def first_occurrences(names: Names) -> npt.NDArray[np.bool_]:
 
     Raises ValueError if a name is null.
     """
-    _refuse_nulls(names)
-    encoded = names.dictionary_encode()
-    chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
-    # Numbered in the order of first appearance: what is new has a higher number than all before it.
-    numbers = np.concatenate([np.full(1, -1, np.int32), *(chunk.indices.to_numpy() for chunk in chunks)])
-    highest = np.maximum.accumulate(numbers)
-    return highest[1:] > highest[:-1]
+    return _are_new(_numbered(names))
+
+
+def first_rows(names: Names) -> npt.NDArray[np.int64]:
+    """(N,) the row in which the equal name stands that comes before all others.
+
+    Raises ValueError if a name is null.
+    """
+    numbers = _numbered(names)
+    return np.flatnonzero(_are_new(numbers))[numbers]
 
 
 def grouped(partition: Integers, partitions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -55,6 +58,20 @@ def grouped(partition: Integers, partitions: int) -> tuple[npt.NDArray[np.int64]
     narrow = partition.astype(np.min_scalar_type(partitions - 1))
     counts = np.bincount(partition, minlength=partitions)
     return np.argsort(narrow, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
+
+
+def _numbered(names: Names) -> npt.NDArray[np.int32]:
+    """(N,) a number for each distinct name, from 0 in the order of first appearance."""
+    _refuse_nulls(names)
+    encoded = names.dictionary_encode()
+    chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
+    return np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in chunks)])
+
+
+def _are_new(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    # What is new has a higher number than all before it.
+    highest = np.maximum.accumulate(np.concatenate([np.full(1, -1, np.int32), numbers]))
+    return highest[1:] > highest[:-1]
 
 
 def _utf8(names: pa.StringArray | pa.LargeStringArray) -> tuple[npt.NDArray[np.uint8], Integers]:

@@ -1,50 +1,182 @@
 """The rules applied: a pandera schema on an Arrow table, every failure found at once."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandera.pyarrow as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
+import regex
 
 from data import schemas
+from data.columns import characters_class
 from data.config import ValidationConfig
 from data.corpus import Taken
+from data.rare_characters import character_counts, without_rare
 
-# Controls, and the invisible ones that turn or join what stands beside them.
+Rows = npt.NDArray[np.bool_]
+Kept = Callable[[pa.ChunkedArray], Rows]
+
+# Controls, and the invisible ones that turn or join what stands beside them, or only look like a space. Not
+# the joiners U+200C and U+200D: Persian, the scripts of India and emoji are written with them.
 _UNSEEN = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}"
-    r"\x{FEFF}\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
+    r"\x{3164}\x{FEFF}\x{FFA0}\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
 )
+_BASELESS = r"^[\p{M}\x{200C}\x{200D}]"
+
+# RE2 has no name for what is unassigned, and knows an older Unicode than `regex`: that one has the last word.
+_PERHAPS_MEANINGLESS = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]|\x{FFFD}"
+_MEANINGLESS = regex.compile(r"[\p{Cn}\p{Co}\uFFFD]")
+
+# Characters that can share a cluster with the one before or after, but for Hangul syllables, which do so
+# beside a jamo alone.
+_JOINING = (
+    r"[^\p{L}\p{N}\p{P}\p{S}\p{Z}]|[\x{D4E}\x{E33}\x{EB3}\x{1100}-\x{11FF}\x{A960}-\x{A97F}\x{D7B0}-\x{D7FF}"
+    r"\x{FF9E}\x{FF9F}\x{111C2}\x{111C3}\x{1193F}\x{11941}\x{11A84}-\x{11A89}\x{11D46}\x{11F02}"
+    r"\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}]"
+)
+_CLUSTER = regex.compile(r"\X")
 
 
-def validate(merged: pa.Table, config: ValidationConfig) -> Taken:
-    """The names that keep the rules; of the others, a row for each rule that one breaks."""
-    failed = schemas.failures(_schema(config), merged)
-    rows = failed["index"]
-    broken = pc.is_in(pa.array(range(len(merged)), pa.int64()), rows.combine_chunks())
-    rejected = merged.select(["source", "file", "line", "name"]).take(rows)
-    return Taken(merged.filter(pc.invert(broken)), rejected.append_column("reason", failed["reason"]))
+class Validated(NamedTuple):
+    """The rows that go on, those that do not with the reason, and what was taken out of some.
+
+    removed:    characters taken out of accepted names, each with the number of times it stood there.
+    shortened:  accepted rows of which something was taken out.
+    doubled:    of these, those that equal another accepted name since.
+    """
+
+    names: pa.Table
+    rejected: pa.Table
+    removed: dict[str, int]
+    shortened: int
+    doubled: int
 
 
-def _schema(config: ValidationConfig) -> schemas.Schema:
+def validate(lines: pa.Table, config: ValidationConfig) -> Taken:
+    """The names that keep the rules; of the others, a row for each rule that one breaks.
+
+    Without the rule on rare characters, which is one on a whole corpus and not on a name.
+    """
+    failed = _failures(lines["name"], config)
+    rows = _others(failed, len(lines))
+    return Taken(lines if len(rows) == len(lines) else lines.take(pa.array(rows)), _rejected(lines, failed))
+
+
+def validate_corpus(merged: pa.Table, config: ValidationConfig) -> Validated:
+    """As `validate`, and no character is left that stands there fewer times than it has to."""
+    failed = _failures(merged["name"], config)
+    rows = _others(failed, len(merged))
+    kept = merged if len(rows) == len(merged) else merged.take(pa.array(rows))
+    common = without_rare(kept["name"], config, lambda names: _failures(names, config))
+    later = common.failed.set_column(0, "index", pa.array(rows[common.failed["index"].to_numpy()]))
+    if len(common.rows) < len(kept):
+        kept = kept.take(pa.array(common.rows))
+    before = kept["name"]
+    if config.rare == "remove":
+        kept = kept.set_column(0, "name", common.names)
+    rejected = _rejected(merged, pa.concat_tables([failed, later]))
+    return Validated(kept, rejected, *_removed(before, kept["name"]))
+
+
+def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str, int], int, int]:
+    """Characters that were taken out, rows that this changed, and those that equal another since."""
+    changed = pc.not_equal(before, after)
+    now = after.filter(changed)
+    if not len(now):
+        return {}, 0, 0
+    lost = character_counts(before.filter(changed)) - character_counts(now)
+    removed = {chr(code_point): int(lost[code_point]) for code_point in np.flatnonzero(lost)}
+    equal = after.filter(pc.is_in(after, now.unique()))
+    several = [each["values"] for each in equal.value_counts().to_pylist() if each["counts"] > 1]
+    doubled = pc.sum(pc.is_in(now, pa.array(several, pa.string()))).as_py()
+    return removed, len(now), doubled
+
+
+def _others(failed: pa.Table, count: int) -> npt.NDArray[np.int64]:
+    """Rows of `count` that are not in the table of failures."""
+    kept = np.ones(count, bool)
+    kept[failed["index"].to_numpy()] = False
+    return np.flatnonzero(kept)
+
+
+def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:
+    failed = failed.sort_by([("index", "ascending"), ("reason", "ascending")])
+    rejected = lines.select(["source", "file", "line", "name"]).take(failed["index"])
+    return rejected.append_column("reason", failed["reason"])
+
+
+def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
+    """Every rule that a name breaks: index of the name and reason."""
     rules = [
         _rule(
             f"shorter than {config.min_length} or longer than {config.max_length} characters",
-            lambda names: pc.and_(
-                pc.greater_equal(pc.utf8_length(names), config.min_length),
-                pc.less_equal(pc.utf8_length(names), config.max_length),
-            ),
+            lambda names: _fit(names, config),
         ),
+        _rule("holds a control or an invisible character", _of_special(lambda names: ~_hold(names, _UNSEEN))),
         _rule(
-            "holds a control or an invisible character",
-            lambda names: pc.invert(pc.match_substring_regex(names, _UNSEEN)),
+            "begins with a combining mark or a joiner", _of_special(lambda names: ~_hold(names, _BASELESS))
         ),
+        _rule("holds a private, unassigned or replacement character", _of_special(_have_meaning)),
+        *_allowed(config),
     ]
-    columns = {**schemas.CORPUS.columns, "name": pandera.Column(pa.string(), rules)}
-    return pandera.DataFrameSchema(columns, strict=True, ordered=True)
+    schema = pandera.DataFrameSchema({"name": pandera.Column(pa.string(), rules)}, strict=True)
+    return schemas.failures(schema, pa.table({"name": names}))
 
 
-def _rule(reason: str, kept: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> Any:
+def _rule(reason: str, kept: Kept) -> Any:
     """A check of whole columns: only such a one tells pandera the rows that fail."""
-    return pandera.Check(lambda data: kept(data.table[data.key]), error=reason)
+    return pandera.Check(lambda data: pa.chunked_array([kept(data.table[data.key])]), error=reason)
+
+
+def _of_special(kept: Kept) -> Kept:
+    """The same, but without a look at names of printable ASCII alone: they are kept."""
+
+    def kept_of_all(names: pa.ChunkedArray) -> Rows:
+        special = ~pc.ascii_is_printable(names).to_numpy()
+        rows = np.ones(len(names), bool)
+        rows[special] = kept(names.filter(pa.array(special)))
+        return rows
+
+    return kept_of_all
+
+
+def _fit(names: pa.ChunkedArray, config: ValidationConfig) -> Rows:
+    """Whether the length is allowed, in grapheme clusters: as many as code points, or fewer."""
+    length = pc.utf8_length(names).to_numpy().astype(np.int64)
+    counted_from = config.min_length if config.min_length > 1 else config.max_length + 1
+    unsure = np.flatnonzero(length >= counted_from)
+    if len(unsure):
+        unsure = unsure[_hold(names.take(pa.array(unsure)), _JOINING)]
+        length[unsure] = [len(_CLUSTER.findall(name)) for name in names.take(pa.array(unsure)).to_pylist()]
+    fits: Rows = (length >= config.min_length) & (length <= config.max_length)
+    return fits
+
+
+def _have_meaning(names: pa.ChunkedArray) -> Rows:
+    meaningful = ~_hold(names, _PERHAPS_MEANINGLESS)
+    suspects = names.filter(pa.array(~meaningful)).to_pylist()
+    meaningful[~meaningful] = [not _MEANINGLESS.search(name) for name in suspects]
+    return meaningful
+
+
+def _allowed(config: ValidationConfig) -> Iterator[Any]:
+    """At most one rule."""
+    named = characters_class(map(ord, config.characters))
+    if config.scripts:
+        scripts = "".join(rf"\p{{{script}}}" for script in (*config.scripts, "Common", "Inherited"))
+        foreign = f"[^{scripts}{named}]"
+        yield _rule(
+            f"holds a character of another script than {', '.join(config.scripts)}",
+            lambda names: ~_hold(names, foreign),
+        )
+    elif config.characters:
+        yield _rule("holds a character that is not allowed", lambda names: ~_hold(names, f"[^{named}]"))
+
+
+def _hold(names: pa.ChunkedArray, pattern: str) -> Rows:
+    found: Rows = pc.match_substring_regex(names, pattern).to_numpy()
+    return found

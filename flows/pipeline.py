@@ -23,7 +23,7 @@ def pipeline(config: RetrainConfig, run: Runner) -> Any:
     """The report, which needs all the rest. `run(stage, config, **inputs)` gives an artifact or a promise."""
     corpora = [run(corpus, source.reading, file=source.file) for source in config.sources]
     together = run(merged, config.merging, corpora=corpora)
-    accepted = run(validated, config.validation, merged=together)
+    accepted = run(validated, config.validation, merged=together, corpora=corpora)
     letters = run(vocabulary, NoKnobs(), validated=accepted)
     shuffled = run(examples, config.ordering, validated=accepted, vocabulary=letters)
     trained = run(model, config.learning, examples=shuffled, vocabulary=letters)

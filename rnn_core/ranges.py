@@ -24,10 +24,10 @@ def check_at_least_0(knob: str, value: object) -> None:
         raise out_of_range(knob, "a number, 0 or above", value)
 
 
-def check_share(knob: str, value: object) -> None:
-    """Raises ConfigError unless `value` is a number from 0 to below 1."""
-    if not (_is_number(value) and 0.0 <= value < 1.0):
-        raise out_of_range(knob, "a number from 0 to below 1", value)
+def check_share(knob: str, value: object, with_1: bool = False) -> None:
+    """Raises ConfigError unless `value` is a number from 0 to below 1, or to 1 itself."""
+    if not (_is_number(value) and (0.0 <= value < 1.0 or (with_1 and value == 1.0))):
+        raise out_of_range(knob, f"a number from 0 to {'1' if with_1 else 'below 1'}", value)
 
 
 def check_choice(knob: str, value: object, choices: tuple[str, ...]) -> None:

@@ -15,8 +15,8 @@ class NoKnobs:
 
 
 corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: config.name)
-merged = Stage("merged", 2, "tasks.making.corpora:merged")
-validated = Stage("validated", 2, "tasks.making.corpora:validated")
+merged = Stage("merged", 3, "tasks.making.corpora:merged")
+validated = Stage("validated", 3, "tasks.making.corpora:validated")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 2, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from artifacts.durable import reported
 from artifacts.keys import sha256
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import Taken, read_text
+from data.corpus import BLANK, Taken, read_text
 from rnn_core.errors import DataError
 from tasks.stage import Work
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
+
+_CASES = 3  # rejected rows that are shown; all are in the table
 
 
 def corpus(work: Work, config: CorpusConfig, file: SourceFile) -> None:
@@ -38,20 +43,52 @@ def corpus(work: Work, config: CorpusConfig, file: SourceFile) -> None:
 
 
 def merged(work: Work, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
-    _write(work, merging.merge([one.table(NAMES) for one in corpora], config), schemas.REJECTED)
+    together = merging.merge([one.table(NAMES) for one in corpora], config)
+    work.draft.facts["sources"] = together.sources
+    _write(work, Taken(together.names, together.rejected), schemas.REJECTED)
 
 
-def validated(work: Work, config: ValidationConfig, merged: Artifact) -> None:
-    taken = validation.validate(merged.table(NAMES), config)
-    if not len(taken.names):
-        seen = "; ".join(_reasons(taken))
+def validated(
+    work: Work, config: ValidationConfig, merged: Artifact, corpora: Sequence[Artifact] = ()
+) -> None:
+    """corpora:  what was merged: rows that were rejected there count in the share of rejected rows."""
+    lines = merged.table(NAMES)
+    found = validation.validate_corpus(lines, config)
+    _write(work, Taken(found.names, found.rejected), schemas.REJECTED)
+    if found.shortened:
+        gone = ", ".join(map(repr, found.removed))
+        work.notice(f"rare characters were removed from {found.shortened} names: {gone}")
+    work.draft.facts["rare_characters_removed"] = {
+        "characters": found.removed,
+        "rows": found.shortened,
+        "equal_to_another_name": found.doubled,
+    }
+    unread = [table for one in corpora if len(table := _unread(one))]
+    rejected = len(lines) - len(found.names) + sum(map(len, unread))
+    files = merged.manifest().files
+    read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
+    work.draft.facts["rejected_share"] = share = rejected / max(read, 1)
+    is_empty = not len(found.names)
+    if is_empty or share > config.max_rejected_share:
+        what = f"{rejected:,} of {read:,} rows are rejected"
+        cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
+        places = [work.draft.set_aside(what), *(one.folder for one in corpora if len(_unread(one)))]
         raise DataError(
-            "corpus.empty",
-            "no name is left to learn from",
-            saw=f"{len(taken.rejected)} rejections: {seen}",
-            fix="check the files of the sources, and the rules under [validation].",
+            "corpus.empty" if is_empty else "corpus.rejects",
+            f"no name is left to learn from: {what}"
+            if is_empty
+            else f"{what}, a share above {config.max_rejected_share:g}",
+            where=", ".join(str(place / REJECTED) for place in places),
+            saw="; ".join(cases),
+            fix="look at these tables, then mend the lists or the rules under [validation]"
+            + ("." if is_empty else "; or allow it: validation.max_rejected_share."),
         )
-    _write(work, taken, schemas.REJECTED)
+
+
+def _unread(corpus: Artifact) -> pa.Table:
+    """Rows that were no names as they were read. A blank line is none that somebody might miss."""
+    table = corpus.table(REJECTED)
+    return table.filter(pc.not_equal(table["reason"], BLANK))
 
 
 def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:
@@ -67,5 +104,12 @@ def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:
 def _reasons(taken: Taken) -> list[str]:
     return [
         f"{row['source']} line {row['line']}: {row['reason']}"
-        for row in taken.rejected.slice(0, 3).select(["source", "line", "reason"]).to_pylist()
+        for row in taken.rejected.slice(0, _CASES).select(["source", "line", "reason"]).to_pylist()
+    ]
+
+
+def _cases(rejected: pa.Table) -> list[str]:
+    return [
+        f"{row['source']} line {row['line']}: {row['reason']} ({row.get('name', row.get('raw'))!r:.60})"
+        for row in rejected.slice(0, _CASES).to_pylist()
     ]

@@ -46,7 +46,7 @@ def test_a_table_that_is_not_as_declared_is_never_written(wrong):
 
 
 def test_merging_keeps_the_stated_order_of_sources_and_lines():
-    merged, rejected = merge(
+    merged, rejected, _ = merge(
         [corpus("b", "Zoe", "Ana"), corpus("a", "Ana", "Bea")], MergingConfig(duplicates="keep")
     )
     assert merged["name"].to_pylist() == ["Zoe", "Ana", "Ana", "Bea"]
@@ -55,7 +55,7 @@ def test_merging_keeps_the_stated_order_of_sources_and_lines():
 
 
 def test_of_equal_names_the_first_is_kept_and_the_others_are_listed():
-    merged, rejected = merge(
+    merged, rejected, _ = merge(
         [corpus("b", "Zoe", "Ana", "Zoe"), corpus("a", "Ana", "Bea")], MergingConfig(duplicates="drop")
     )
     assert merged["name"].to_pylist() == ["Zoe", "Ana", "Bea"]
@@ -79,10 +79,10 @@ def test_every_rule_that_a_name_breaks_is_told():
 
 def test_one_name_in_two_spellings_becomes_one_spelling():
     corpora = [corpus("x", "José", "Jose\u0301")]
-    names, rejected = merge(corpora, MergingConfig())
+    names, rejected, _ = merge(corpora, MergingConfig())
     assert names["name"].to_pylist() == ["José"]
     assert rejected["line"].to_pylist() == [2]
-    as_they_stand, _ = merge(corpora, MergingConfig(normalisation="none"))
+    as_they_stand, *_ = merge(corpora, MergingConfig(normalisation="none"))
     assert as_they_stand["name"].to_pylist() == ["José", "Jose\u0301"]
 
 
