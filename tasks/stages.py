@@ -18,7 +18,7 @@ corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: 
 merged = Stage("merged", 2, "tasks.making.corpora:merged")
 validated = Stage("validated", 2, "tasks.making.corpora:validated")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
-examples = Stage("examples", 2, "tasks.making.examples:examples")
+examples = Stage("examples", 3, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")

@@ -7,8 +7,9 @@ from artifacts.store import Artifact
 from data import schemas
 from data.config import ExamplesConfig, NotebookOrder
 from data.examples import SPLITS, Arrangement, arrange, as_lists
+from data.strings import check_one_array_holds, counts_of_characters, encoded
 from rnn_core.notebook import NotebookConfig, shuffled_order
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.vocabulary import END_TOKEN, Vocabulary
 from tasks.making.corpora import NAMES
 from tasks.stage import Work
 
@@ -16,10 +17,11 @@ VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
 
 
 def vocabulary(work: Work, _config: object, validated: Artifact) -> None:
-    names = validated.table(NAMES, ["name"])["name"].to_pylist()
-    letters = Vocabulary.from_names(names)
-    counts = np.bincount(letters.encode(names).tokens, minlength=letters.size)
-    counts[0] = len(names)
+    names = validated.table(NAMES, ["name"])["name"]
+    occurrences = counts_of_characters(names)
+    letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
+    counts = occurrences[[*map(ord, letters.characters)]]
+    counts[END_TOKEN] = len(names)
     work.write_table(
         VOCABULARY,
         schemas.VOCABULARY,
@@ -40,7 +42,8 @@ def opened_vocabulary(artifact: Artifact) -> Vocabulary:
 def examples(
     work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
 ) -> None:
-    names = validated.table(NAMES)
+    names = validated.table(NAMES, ["name", "source", "weight"])
+    check_one_array_holds(names["name"])
     letters = opened_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
         notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
@@ -58,7 +61,7 @@ def examples(
                 "name": shuffled["name"],
                 "source": shuffled["source"],
                 "split": split,
-                "tokens": as_lists(letters.encode(shuffled["name"].to_pylist())),
+                "tokens": as_lists(encoded(shuffled["name"], letters)),
                 "weight": shuffled["weight"],
             }
         ),
