@@ -61,3 +61,8 @@ def from_lists(column: pa.ChunkedArray) -> EncodedNames:
     first, last = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
     tokens = lists.values.to_numpy()[first:last]
     return EncodedNames(tokens, lists.offsets.to_numpy().astype(np.int64) - first)
+
+
+def encoded_names(examples: pa.Table) -> EncodedNames:
+    """With their weights. examples: its columns tokens and weight."""
+    return from_lists(examples["tokens"]).weighted(examples["weight"].to_numpy())

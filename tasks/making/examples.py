@@ -2,12 +2,14 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
 from data.config import ExamplesConfig, NotebookOrder
 from data.examples import SPLITS, Arrangement, arrange, as_lists
 from data.strings import check_one_array_holds, counts_of_characters, encoded
+from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from rnn_core.vocabulary import END_TOKEN, Vocabulary
 from tasks.making.corpora import NAMES
@@ -39,6 +41,18 @@ def opened_vocabulary(artifact: Artifact) -> Vocabulary:
     return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
 
 
+def _check_equal_weights(weights: pa.ChunkedArray) -> None:
+    """The notebook reads every name as often as it stands in the list."""
+    lightest, heaviest = pc.min_max(weights).as_py().values()
+    if lightest != heaviest:
+        raise DataError(
+            "notebook.weights",
+            "the notebook's recipe reads every name alike, and these have weights",
+            saw=f"weights from {lightest:g} to {heaviest:g}",
+            fix="take the weights out of the sources and of [merging], or choose the default recipe.",
+        )
+
+
 def examples(
     work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
 ) -> None:
@@ -46,6 +60,7 @@ def examples(
     check_one_array_holds(names["name"])
     letters = opened_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
+        _check_equal_weights(names["weight"])
         notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
         order = shuffled_order(notebook, letters.size, len(names))
         arrangement = Arrangement(order, np.zeros(len(names), np.int32))
