@@ -65,9 +65,9 @@ def evaluation(
 
 
 def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
-    values = column.combine_chunks()
-    dictionary = np.array(values.dictionary.to_pylist(), np.str_)
-    return dictionary[values.indices.to_numpy()]
+    codes = column.combine_chunks()
+    values: npt.NDArray[np.str_] = np.array(codes.dictionary.to_pylist(), np.str_)[codes.indices.to_numpy()]
+    return values
 
 
 def _scores(models: Models) -> dict[str, Score]:

@@ -100,7 +100,8 @@ def test_a_weighted_list_is_learnt_as_the_list_that_repeats_its_names():
     weighted = names_of(*["ab", "ba", "bab"] * 50).weighted(np.tile([1.0, 1.0, 4.0], 50))
     repeated = names_of(*["ab", "ba"] * 25, *["bab"] * 100)
     ours, theirs = (
-        probabilities(learnt(names, epochs=40).state.parameters, "ab", "ba", "bab") for names in (weighted, repeated)
+        probabilities(learnt(names, epochs=40).state.parameters, "ab", "ba", "bab")
+        for names in (weighted, repeated)
     )
     np.testing.assert_allclose(ours, theirs, atol=0.02)
     np.testing.assert_allclose(ours, [1 / 6, 1 / 6, 2 / 3], atol=0.03)
