@@ -31,7 +31,7 @@ class EvaluationConfig:
 
 
 def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> dict[str, float]:
-    """Of N scored names; the end token counts as a character.
+    """Of N scored names; the end token counts as a character, and a name by its weight.
 
     log_probabilities:  (N,) nats, of whole names.
     """

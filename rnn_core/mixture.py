@@ -62,6 +62,8 @@ def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNam
 
         sum_c (P_network(c) - P_ngrams(c)) / (weight P_network(c) + (1 - weight) P_ngrams(c))
 
+    Each term counts as much as the name that the character is of, if names have weights.
+
     Raises DataError if there are no validation names, or for a token that is not in the vocabulary, and
     TrainingError if the network's probabilities are not numbers.
     """
@@ -78,10 +80,13 @@ def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNam
     # A common factor cancels. So the larger of the two becomes 1, and none of their sums is zero.
     larger = np.maximum(of_network, of_ngrams)
     p, q = np.exp(of_network - larger), np.exp(of_ngrams - larger)
+    difference = p - q
+    if validation.weights is not None:
+        difference *= np.repeat(validation.weights, validation.lengths + 1)
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         weight = (low + high) / 2
-        if ((p - q) / (weight * p + (1.0 - weight) * q)).sum() > 0:
+        if (difference / (weight * p + (1.0 - weight) * q)).sum() > 0:
             low = weight
         else:
             high = weight

@@ -1,10 +1,13 @@
 """Many encoded names in two flat arrays, as Arrow lays out a list column."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from rnn_core.arrays import Floats
+from rnn_core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -13,10 +16,12 @@ class EncodedNames:
 
     tokens:   (C,) int32, vocabulary indices from 1; name after name.
     offsets:  (N + 1,) int64; name i is tokens[offsets[i]:offsets[i + 1]].
+    weights:  (N,) float64, how much each counts beside the others; None if all count alike. See `weighted`.
     """
 
     tokens: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def from_lists(cls, names: Iterable[Iterable[int]]) -> "EncodedNames":
@@ -33,9 +38,28 @@ class EncodedNames:
     def lengths(self) -> npt.NDArray[np.int64]:
         return np.diff(self.offsets)
 
+    def weighted(self, weights: Floats) -> "EncodedNames":
+        """The same names, one of weight w counting as w / mean(w) names; without weights if all are equal.
+
+        Raises DataError unless each is a finite number above 0.
+        """
+        wrong = weights[~((weights > 0) & (weights < np.inf))]
+        if len(wrong):
+            raise DataError(
+                "names.weight",
+                "the weight of a name is a finite number above 0",
+                saw=f"{wrong[0]} and {len(wrong) - 1:,} others of {self.count:,}",
+                fix="give every name a weight, or leave out what is not to count.",
+            )
+        if not len(weights) or weights.min() == weights.max():
+            return replace(self, weights=None)
+        largest = weights / weights.max()  # so that no sum is infinite
+        return replace(self, weights=largest / largest.mean())
+
     def take(self, rows: npt.NDArray[np.integer]) -> "EncodedNames":
         """The names at `rows`, in that order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return EncodedNames(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets)
+        weights = None if self.weights is None else self.weights[rows]
+        return EncodedNames(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets, weights)

@@ -25,6 +25,7 @@ from rnn_core.arrays import Integers
 from rnn_core.batching import Stream
 from rnn_core.names import EncodedNames
 from rnn_core.ranges import check_whole, out_of_range
+from rnn_core.resampling import MIDDLE, resampled
 from rnn_core.restoring import no_model
 from rnn_core.scoring import check_tokens, in_parts, of_whole_names
 from rnn_core.vocabulary import END_TOKEN
@@ -135,11 +136,16 @@ class KneserNey:
     ) -> "KneserNey":
         """order: characters of the longest n-gram, the one that is predicted among them.
 
+        Names with weights are counted as often as `resampling` repeats them. Counts have to be whole: what
+        is taken from each of them would be more than a small fraction. So a light name may not be counted.
+
         Raises ConfigError for an order or a discount that NgramConfig refuses, DataError for a token that is
         not in the vocabulary.
         """
         NgramConfig(order, discount)
         check_tokens(training, vocabulary_size)
+        if training.weights is not None:
+            training = training.take(resampled(training.weights, MIDDLE))
         rows = Rows.of(training)
         codes = np.arange(vocabulary_size)
         grams = rows.targets  # id of the n-gram that ends with each row's target

@@ -37,12 +37,17 @@ def longest_first(rows: Integers, chosen: Integers) -> Integers:
     return ordered(-rows, chosen)
 
 
-def shuffled_batches(keys: Integers, batch_size: int, rng: np.random.Generator) -> list[Integers]:
+def shuffled_batches(
+    keys: Integers, batch_size: int, rng: np.random.Generator, names: Integers | None = None
+) -> list[Integers]:
     """Every name once, in random batches, each sorted by key.
 
-    keys:  (N,) minus the lengths for packed batches, `alphabetical_places` for shared ones.
+    keys:   (N,) minus the lengths for packed batches, `alphabetical_places` for shared ones.
+    names:  (N,) these instead of all, some perhaps more than once.
     """
-    order = rng.permutation(len(keys))
+    order: Integers = rng.permutation(len(keys))
+    if names is not None:
+        order = names[order]
     return [ordered(keys, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
 
 

@@ -2,6 +2,7 @@
 
 Held-out names are measured as if a model had drawn them. One half of them stands for such a sample, the other
 is what every sample is compared with. So beside each figure stands the one that a perfect model would reach.
+Held-out names with weights are repeated as `resampling` does: a model draws a name as often as it counts.
 """
 
 import math
@@ -16,6 +17,7 @@ from rnn_core.distributions import length_distance, ngram_divergence
 from rnn_core.edit_distance import Neighbours
 from rnn_core.names import EncodedNames
 from rnn_core.novelty import folded, novelty, uniqueness, words
+from rnn_core.resampling import MIDDLE, resampled
 
 HELD_OUT = "held-out"
 DISTANCE, DISTANCE_RATIO = "edit_distance_to_training", "edit_distance_ratio"
@@ -82,6 +84,8 @@ def compared(
     Raises ValueError if there are no training names.
     """
     learnt = Learnt.of(training)
+    if held_out.encoded.weights is not None:
+        held_out = held_out.take(resampled(held_out.encoded.weights, MIDDLE))
     first, second = halves(held_out.written, rng)
     reference = held_out.encoded.take(first)
     most = max((sample.encoded.count for sample in samples.values()), default=0)

@@ -62,19 +62,25 @@ def of_whole_names(
 def cross_entropy_per_character(parameters: network.Parameters, names: EncodedNames) -> float:
     """Mean of -log P(character | those before it) in nats, the end token of each name being a character.
 
-    nan if there are no names. Its exponential is the perplexity; divided by log 2 it is in bits.
+    A name counts by its weight, if it has one. nan if there are no names. Its exponential is the perplexity;
+    divided by log 2 it is in bits.
     """
     return per_character(log_probabilities(parameters, names), names)
 
 
 def per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> float:
     """Nats per character, end tokens included, of names with these log-probabilities, (N,); nan for none."""
-    return _mean_cost(log_probabilities, len(names.tokens) + names.count)
+    return _mean_cost(log_probabilities, names.lengths + 1, names.weights)
 
 
-def stream_cross_entropy(parameters: network.Parameters, stream: Stream, workspace: Workspace) -> float:
-    """`cross_entropy_per_character` for parameters and names that are prepared already."""
-    return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), int(stream.rows.sum()))
+def stream_cross_entropy(
+    parameters: network.Parameters, stream: Stream, workspace: Workspace, weights: Floats | None = None
+) -> float:
+    """`cross_entropy_per_character` for parameters and names that are prepared already.
+
+    weights:  (N,) of the names.
+    """
+    return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), stream.rows, weights)
 
 
 def in_parts(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
@@ -129,5 +135,13 @@ def _stream_log_probabilities(
     return result
 
 
-def _mean_cost(log_probabilities: npt.NDArray[np.float64], characters: int) -> float:
-    return -float(log_probabilities.sum()) / characters if characters else math.nan
+def _mean_cost(
+    log_probabilities: npt.NDArray[np.float64], characters: npt.NDArray[np.int64], weights: Floats | None
+) -> float:
+    """Of N names: their log-probabilities, how many characters each has, how much it counts.
+
+    sum_i w_i (-log P_i) / sum_i w_i n_i
+    """
+    w: Floats | float = 1.0 if weights is None else weights
+    total = float((w * characters).sum())
+    return -float((w * log_probabilities).sum()) / total if total else math.nan

@@ -1,5 +1,8 @@
 """The default recipe: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
 
+An epoch is as many names as there are. If they have weights, each epoch draws its names anew by them: a light
+name is left out of some epochs, a heavy one occurs in all of them, and more than once.
+
 A training that goes on from a state ends with the bytes of one that was never interrupted.
 """
 
@@ -11,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnn_core import network
-from rnn_core.arrays import Floats, Workspace
+from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batch import Batch
 from rnn_core.batching import Stream
 from rnn_core.descent import optimizer_of, schedule_of
@@ -20,12 +23,14 @@ from rnn_core.errors import DataError, TrainingError
 from rnn_core.names import EncodedNames
 from rnn_core.optimizers import Optimizer
 from rnn_core.ordering import alphabetical_places, shuffled_batches, small
+from rnn_core.resampling import resampled
 from rnn_core.scoring import check_tokens, stream_cross_entropy
 from rnn_core.sharding import Map, Part, Shard, combined, parts, sharing
 from rnn_core.training_config import Training
 from rnn_core.training_state import HistoryRow, State, check_place
 
-SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS = 1, 2, 3  # what streams of random numbers are for, as START is
+# What streams of random numbers are for, as START is.
+SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS, RESAMPLING = 1, 2, 3, 4
 
 
 class Progress(NamedTuple):
@@ -104,7 +109,8 @@ def train(
     with sharing(min(threads, most_parts)) as shared_map:
         while not finished():
             epoch = state.epoch + 1
-            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch))
+            drawn = _drawn_by_weight(config, training, state.epoch)
+            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch), drawn)
             del batches[state.batch + steps_total - state.step :]
             left = [parts(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]]
             laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
@@ -121,10 +127,21 @@ def train(
                 validation_loss = math.nan
                 if state.batch == len(batches):
                     if validation.count:
-                        validation_loss = stream_cross_entropy(state.current, held_out, shards[0].workspace)
+                        validation_loss = stream_cross_entropy(
+                            state.current, held_out, shards[0].workspace, validation.weights
+                        )
                         _check_finite(validation_loss, state.step, learning_rate)
                     _end_epoch(state, validation_loss, learning_rate)
                 yield progress(epoch, found.loss, validation_loss)
+
+
+def _drawn_by_weight(config: Training, training: EncodedNames, epoch: int) -> Integers | None:
+    """(N,) the names of an epoch; None if all count alike, and so all occur once."""
+    if training.weights is None:
+        return None
+    rng = config.rng(RESAMPLING, epoch)
+    order = rng.permutation(training.count)
+    return order[resampled(training.weights[order], rng.random())]
 
 
 def _gradient(

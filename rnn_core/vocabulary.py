@@ -1,18 +1,23 @@
 """Characters as small integers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from rnn_core.arrays import Integers
 from rnn_core.errors import DataError
 from rnn_core.names import EncodedNames
 
 END = "\n"  # ends a name, so it begins one too
 END_TOKEN = 0
 UTF32 = "utf-32-le"
+CODE_POINTS: Final = 0x110000  # in Unicode
+NAMES_AT_ONCE: Final = 1 << 16  # that are decoded; bounds the memory it takes
+
 CodePoints = npt.NDArray[np.uint32]
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -67,8 +72,12 @@ class Vocabulary:
     @classmethod
     def from_names(cls, names: Iterable[str]) -> "Vocabulary":
         """Every character that the names have."""
-        letters = set(chain.from_iterable(names)) - {END}
-        return cls((END, *sorted(letters)))
+        return cls.from_characters(chain.from_iterable(names))
+
+    @classmethod
+    def from_characters(cls, characters: Iterable[str]) -> "Vocabulary":
+        """In any order, repeated or not."""
+        return cls((END, *sorted(set(characters) - {END})))
 
     @property
     def size(self) -> int:
@@ -78,15 +87,23 @@ class Vocabulary:
     def encode(self, names: Sequence[str]) -> EncodedNames:
         """Raises UnknownCharacter."""
         offsets = np.concatenate([[0], np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))])
-        read = _code_points("".join(names))
-        places = np.searchsorted(self._code_points, read)
-        known = places < len(self._code_points)
-        known[known] = self._code_points[places[known]] == read[known]
-        if not known.all():
-            first = int(np.argmin(known))
-            name = names[int(np.searchsorted(offsets, first, side="right")) - 1]
-            raise UnknownCharacter(name, chr(int(read[first])))
-        return EncodedNames((places + 1).astype(np.int32), offsets)
+        return EncodedNames(self._tokens(_code_points("".join(names)), offsets), offsets)
+
+    def encode_utf8(self, text: Bytes, offsets: Integers) -> EncodedNames:
+        """Names as `utf8` lays them out, without a Python object for any of them.
+
+        offsets:  (N + 1,) in bytes; they need not begin with 0.
+
+        Raises UnknownCharacter, and UnicodeDecodeError for what is no UTF-8.
+        """
+        tokens = np.empty(int(offsets[-1] - offsets[0]), np.int32)  # there are no more characters than bytes
+        bounds = np.zeros(len(offsets), np.int64)
+        done = end = 0
+        for read, starts in _decoded(text, offsets):
+            tokens[end : end + len(read)] = self._tokens(read, starts)
+            bounds[done : done + len(starts)] = end + starts
+            done, end = done + len(starts) - 1, end + len(read)
+        return EncodedNames(tokens[:end], bounds)
 
     def decode(self, names: EncodedNames) -> list[str]:
         """Raises DataError if a token is none of this vocabulary's characters."""
@@ -121,6 +138,18 @@ class Vocabulary:
         text = table[chosen][np.arange(widest) < of_characters[:, np.newaxis]]
         return text, np.concatenate([[0], np.cumsum(of_characters)])[names.offsets]
 
+    def _tokens(self, read: CodePoints, offsets: Offsets) -> npt.NDArray[np.int32]:
+        """(C,) of the characters of N names. Raises UnknownCharacter."""
+        # The end token is no character of a name, so it can stand for those that are unknown.
+        token_of = np.full(int(self._code_points.max(initial=0)) + 2, END_TOKEN, np.int32)
+        token_of[self._code_points] = np.arange(1, self.size)
+        tokens = token_of.take(read, mode="clip")
+        if not tokens.all():
+            first = int(np.argmin(tokens != END_TOKEN))
+            name = int(np.searchsorted(offsets, first, side="right")) - 1
+            raise UnknownCharacter(_text(read[offsets[name] : offsets[name + 1]]), _text(read[[first]]))
+        return tokens
+
     def _check(self, names: EncodedNames) -> None:
         if names.tokens.size and not 1 <= names.tokens.min() <= names.tokens.max() < self.size:
             raise DataError(
@@ -131,5 +160,31 @@ class Vocabulary:
             )
 
 
+def character_counts(text: Bytes, offsets: Integers) -> npt.NDArray[np.int64]:
+    """(CODE_POINTS,) how often each occurs in names that are laid out as by `Vocabulary.utf8`.
+
+    Raises UnicodeDecodeError for what is no UTF-8.
+    """
+    counts = np.zeros(CODE_POINTS, np.int64)
+    for read, _ in _decoded(text, offsets):
+        found = np.bincount(read)
+        counts[: len(found)] += found
+    return counts
+
+
+def _decoded(text: Bytes, offsets: Integers) -> Iterator[tuple[CodePoints, Offsets]]:
+    """Some names at a time: their code points, and where among these each begins and the last one ends."""
+    for start in range(0, len(offsets) - 1, NAMES_AT_ONCE):
+        bounds = offsets[start : start + NAMES_AT_ONCE + 1]
+        some = text[bounds[0] : bounds[-1]]
+        begins_a_character = some & 0xC0 != 0x80  # the other bytes of one are 10xxxxxx
+        starts = np.concatenate([[0], np.cumsum(begins_a_character)])[bounds - bounds[0]]
+        yield _code_points(some.tobytes().decode("utf-8", "surrogatepass")), starts
+
+
 def _code_points(text: str) -> CodePoints:
     return np.frombuffer(text.encode(UTF32, "surrogatepass"), dtype="<u4")
+
+
+def _text(code_points: CodePoints) -> str:
+    return code_points.tobytes().decode(UTF32, "surrogatepass")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from artifacts.store import Artifact
 from data import schemas
 from data.config import ALL_SOURCES, JudgingConfig, ValidationConfig
-from data.examples import SPLITS, from_lists
+from data.examples import SPLITS, encoded_names
 from data.validation import validate
 from rnn_core import mixture as mixing
 from rnn_core import scoring
@@ -51,8 +51,8 @@ def evaluation(
     work: Work, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
 ) -> None:
     table = examples.table(EXAMPLES)
-    names = Names(table["name"].to_pylist(), from_lists(table["tokens"]))
-    split, source = (np.array(table[column].to_pylist()) for column in ("split", "source"))
+    names = Names(table["name"].to_pylist(), encoded_names(table))
+    split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
     new = are_new(names.written, folded(training.written))
     models = opened(mixture)
@@ -62,6 +62,12 @@ def evaluation(
         samples = {name: _drawn(model, config, letters) for name, model in _generators(models).items()}
         rows += _sampled(samples, held_out, training, config)
     work.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
+
+
+def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
+    codes = column.combine_chunks()
+    values: npt.NDArray[np.str_] = np.array(codes.dictionary.to_pylist(), np.str_)[codes.indices.to_numpy()]
+    return values
 
 
 def _scores(models: Models) -> dict[str, Score]:

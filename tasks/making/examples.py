@@ -2,13 +2,16 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
 from data.config import ExamplesConfig, NotebookOrder
 from data.examples import SPLITS, Arrangement, arrange, as_lists
+from data.strings import check_one_array_holds, counts_of_characters, encoded
+from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.vocabulary import END_TOKEN, Vocabulary
 from tasks.making.corpora import NAMES
 from tasks.stage import Work
 
@@ -16,10 +19,11 @@ VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
 
 
 def vocabulary(work: Work, _config: object, validated: Artifact) -> None:
-    names = validated.table(NAMES, ["name"])["name"].to_pylist()
-    letters = Vocabulary.from_names(names)
-    counts = np.bincount(letters.encode(names).tokens, minlength=letters.size)
-    counts[0] = len(names)
+    names = validated.table(NAMES, ["name"])["name"]
+    occurrences = counts_of_characters(names)
+    letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
+    counts = occurrences[[*map(ord, letters.characters)]]
+    counts[END_TOKEN] = len(names)
     work.write_table(
         VOCABULARY,
         schemas.VOCABULARY,
@@ -37,12 +41,26 @@ def opened_vocabulary(artifact: Artifact) -> Vocabulary:
     return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
 
 
+def _check_equal_weights(weights: pa.ChunkedArray) -> None:
+    """The notebook reads every name as often as it stands in the list."""
+    lightest, heaviest = pc.min_max(weights).as_py().values()
+    if lightest != heaviest:
+        raise DataError(
+            "notebook.weights",
+            "the notebook's recipe reads every name alike, and these have weights",
+            saw=f"weights from {lightest:g} to {heaviest:g}",
+            fix="take the weights out of the sources and of [merging], or choose the default recipe.",
+        )
+
+
 def examples(
     work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
 ) -> None:
-    names = validated.table(NAMES)
+    names = validated.table(NAMES, ["name", "source", "weight"])
+    check_one_array_holds(names["name"])
     letters = opened_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
+        _check_equal_weights(names["weight"])
         notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
         order = shuffled_order(notebook, letters.size, len(names))
         arrangement = Arrangement(order, np.zeros(len(names), np.int32))
@@ -58,7 +76,7 @@ def examples(
                 "name": shuffled["name"],
                 "source": shuffled["source"],
                 "split": split,
-                "tokens": as_lists(letters.encode(shuffled["name"].to_pylist())),
+                "tokens": as_lists(encoded(shuffled["name"], letters)),
                 "weight": shuffled["weight"],
             }
         ),

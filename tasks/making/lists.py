@@ -17,12 +17,12 @@ from artifacts.dataset import part_file
 from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import schemas, sifting
-from data.strings import strings
+from data.strings import capitalised, encoded, strings
 from rnn_core.block import Watch
 from rnn_core.names import EncodedNames
 from rnn_core.neighbourhood import Neighbourhood
 from rnn_core.random_numbers import BLOCK
-from rnn_core.sampling import Sampler, SamplingConfig, capitalised
+from rnn_core.sampling import Sampler, SamplingConfig
 from rnn_core.vocabulary import Vocabulary
 from tasks import interruption
 from tasks.list_config import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
@@ -164,13 +164,13 @@ def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
     table = training.table(NAMES, ["name", "source"]).combine_chunks()
     names = table["name"].combine_chunks()
     if capitalise_first:
-        names = pa.array([capitalised(name) for name in names.to_pylist()], pa.string())
+        names = capitalised(names)
     return TrainingList(names, table["source"].combine_chunks())
 
 
 @functools.lru_cache(maxsize=1)
 def _neighbourhood(training: Artifact, letters: Vocabulary) -> Neighbourhood:
-    return Neighbourhood.of(letters.encode(training.table(NAMES, ["name"])["name"].to_pylist()))
+    return Neighbourhood.of(encoded(training.table(NAMES, ["name"])["name"], letters))
 
 
 def _write(

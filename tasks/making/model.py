@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
-from data.examples import from_lists
+from data.examples import encoded_names
 from rnn_core import network, notebook
 from rnn_core.cells import elman
 from rnn_core.names import EncodedNames
@@ -58,8 +58,9 @@ def model(
 
 
 def opened_split(examples: Artifact, split: str) -> EncodedNames:
-    table = examples.table(EXAMPLES, ["split", "tokens"])
-    return from_lists(table.filter(pc.equal(table["split"].cast(pa.string()), split))["tokens"])
+    """With their weights."""
+    table = examples.table(EXAMPLES, ["split", "tokens", "weight"])
+    return encoded_names(table.filter(pc.equal(table["split"].cast(pa.string()), split)))
 
 
 def _by_the_notebook(
@@ -90,6 +91,9 @@ def _by_batches(
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
         f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
     )
+    if names.weights is not None:
+        lightest, heaviest = names.weights.min(), names.weights.max()
+        work.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
     if state.step:
         work.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""

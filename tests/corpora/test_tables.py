@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import schemas
@@ -116,6 +116,83 @@ def test_the_split_has_the_shares_asked_for_and_another_seed_another_order():
     assert [int((split == SPLITS.index(side)).sum()) for side in SPLITS] == [700, 200, 100]
     assert (arrange(names, ExamplesConfig(0.2, 0.1, seed=1)).order == order).all()
     assert not (arrange(names, ExamplesConfig(0.2, 0.1, seed=2)).order == order).all()
+
+
+def sides(names, config):
+    """The side of every distinct name."""
+    order, split = arrange(pa.chunked_array([names], pa.string()), config)
+    return {names[row]: SPLITS[side] for row, side in zip(order, split, strict=True)}
+
+
+def numbered(start, stop):
+    return [f"name {number}" for number in range(start, stop)]
+
+
+@given(
+    st.lists(st.text(max_size=3), min_size=1, max_size=60),
+    st.sampled_from([0.0, 0.1, 0.25, 0.5]),
+    st.sampled_from([0.0, 0.1, 0.33]),
+)
+def test_the_split_has_exactly_its_shares_of_the_distinct_names(names, validation, test):
+    split = list(sides(names, ExamplesConfig(validation, test, seed=3)).values())
+    assert split.count("validation") == round(validation * len(set(names)))
+    assert split.count("test") == round(test * len(set(names)))
+
+
+@given(st.integers(0, 999), st.text(max_size=8), st.booleans())
+@settings(max_examples=50)
+def test_a_name_more_or_less_moves_at_most_one_other_across_each_border(seed, name, is_more):
+    config = ExamplesConfig(0.1, 0.1, seed)
+    names = numbered(0, 1000)
+    before = sides(names, config)
+    after = sides([*names, name] if is_more else names[:seed] + names[seed + 1 :], config)
+    moved = [each for each in before.keys() & after.keys() if before[each] != after[each]]
+    assert len(moved) <= 2
+    assert len({(before[each], after[each]) for each in moved}) == len(moved)
+    assert all("train" in (before[each], after[each]) for each in moved)
+
+
+def test_a_list_that_grows_keeps_what_is_held_out_but_for_what_its_shares_ask_for():
+    config = ExamplesConfig(0.1, 0.1, seed=7)
+    before, after = sides(numbered(0, 1000), config), sides(numbered(0, 1100), config)
+    held_out_before = {name for name, side in before.items() if side != "train"}
+    moved = [name for name in held_out_before if after[name] != before[name]]
+    learnt_before = [name for name, side in after.items() if side != "train" and before.get(name) == "train"]
+    assert len(moved) + len(learnt_before) < 20
+
+
+def test_where_a_name_stands_in_the_list_and_how_often_does_not_move_it():
+    names = numbered(0, 300)
+    config = ExamplesConfig(0.2, 0.1, seed=5)
+    assert sides(names, config) == sides([*names[::-1], *names[:50]], config)
+
+
+def test_another_share_for_validation_moves_no_name_into_or_out_of_test_nor_the_other_way_round():
+    names = numbered(0, 500)
+
+    def held_out(validation, test):
+        split = sides(names, ExamplesConfig(validation, test))
+        return [{name for name in names if split[name] == side} for side in ("validation", "test")]
+
+    validation, test = held_out(0.1, 0.1)
+    more_validation, same_test = held_out(0.3, 0.1)
+    same_validation, more_test = held_out(0.1, 0.3)
+    assert (same_validation, same_test) == (validation, test)
+    assert validation < more_validation
+    assert test < more_test
+
+
+def test_what_is_held_out_is_the_same_for_ever():
+    split = sides(["Ana", "Bea", "Cleo", "Diego", "Eva", "José", "김", "Ἀθηνᾶ"], ExamplesConfig(0.25, 0.25))
+    assert {name for name, side in split.items() if side == "test"} == {"Bea", "José"}
+    assert {name for name, side in split.items() if side == "validation"} == {"Ana", "Ἀθηνᾶ"}
+
+
+def test_another_seed_holds_out_other_names():
+    names = numbered(0, 1000)
+    one, other = (sides(names, ExamplesConfig(0.1, 0.1, seed)) for seed in (1, 2))
+    both = [name for name in names if one[name] == other[name] == "test"]
+    assert 2 <= len(both) <= 25
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused():

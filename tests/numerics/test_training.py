@@ -124,7 +124,7 @@ def test_every_row_of_the_defaults_stands_in_the_help():
 
 def test_other_defaults_are_another_version_of_the_stage():
     """The key of a model does not hold them."""
-    assert (stages.model.version, sha256(repr(ROWS).encode())[:8]) == (2, "0237275e")
+    assert (stages.model.version, sha256(repr(ROWS).encode())[:8]) == (3, "0237275e")
 
 
 def test_names_longer_than_any_seen_can_be_held_out():
@@ -159,7 +159,9 @@ RUNS = {
     ),
     "cut short by its number of steps": (small(max_steps=17), VALIDATION),
     "stopped early": (small(learning_rate=0.3, epochs=30, patience=1), VALIDATION),
+    "names with weights": (small(), VALIDATION.weighted(1 + np.arange(20.0))),
 }
+LEARNT = {"names with weights": TRAINING.weighted(1 + np.arange(100.0) % 7)}
 UNDISTURBED = {}
 
 
@@ -168,23 +170,29 @@ UNDISTURBED = {}
 @given(stops=st.lists(st.integers(1, 40), min_size=1, max_size=3))
 def test_a_resumed_training_ends_with_the_same_bytes(run, stops):
     config, validation = RUNS[run]
+    training = LEARNT.get(run, TRAINING)
     if run not in UNDISTURBED:
-        UNDISTURBED[run] = finished(config, validation=validation).state
+        UNDISTURBED[run] = finished(config, training, validation).state
     kept = None
     for stop in stops:
         state = State.from_arrays(config, VOCABULARY_SIZE, kept) if kept else None
-        for count, progress in enumerate(train(config, VOCABULARY_SIZE, TRAINING, validation, state), 1):
+        for count, progress in enumerate(train(config, VOCABULARY_SIZE, training, validation, state), 1):
             kept = progress.state.arrays()
             if count == stop:
                 break
     for array in kept.values():
         array.setflags(write=False)  # as from a file that is mapped
-    state = finished(
-        config, validation=validation, state=State.from_arrays(config, VOCABULARY_SIZE, kept)
-    ).state
+    state = finished(config, training, validation, State.from_arrays(config, VOCABULARY_SIZE, kept)).state
     assert the_bytes(state.arrays()) == the_bytes(UNDISTURBED[run].arrays())
     ours, theirs = (network.to_arrays(each.parameters) for each in (state, UNDISTURBED[run]))
     assert the_bytes(ours) == the_bytes(theirs)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_with_equal_weights_the_bytes_are_those_without_any(weight):
+    weighted = (names.weighted(np.full(names.count, weight)) for names in (TRAINING, VALIDATION))
+    ours, theirs = finished(small(), *weighted), finished(small())
+    assert the_bytes(ours.state.arrays()) == the_bytes(theirs.state.arrays())
 
 
 @pytest.mark.parametrize("batches", ["packed", "shared"])
