@@ -144,7 +144,7 @@ class Registry:
             self._write((*history, entry))
 
     def roll_back(
-        self, by: Mapping[str, str], check: Callable[[Reference], None], waiting: Waiting
+        self, by: Mapping[str, str], check: Callable[[Reference], object], waiting: Waiting
     ) -> tuple[Reference, Reference]:
         """Let stand again what stood before, durably: what stood until now, and what does from now on.
 

@@ -216,10 +216,11 @@ class Store:
             shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
         return Artifact(made.recipe.stage, made.recipe.key, made.digest, target)
 
-    def list(self) -> Iterator[Manifest]:
-        """The manifest of every artifact; a broken one is passed over, for `find` to report."""
+    def list(self, stage: str = "*") -> Iterator[Manifest]:
+        """The manifest of every artifact, or of those of a stage; a broken one is passed over, for `find` to
+        report."""
         with durable.reported(self.root, "list the store"):
-            for path in sorted(self.root.glob(f"*/*/{manifest.FILE_NAME}")):
+            for path in sorted(self.root.glob(f"{stage}/*/{manifest.FILE_NAME}")):
                 if path.parent.parent.name not in _NOT_STAGES:
                     with contextlib.suppress(ValueError):
                         yield Manifest.from_json(path.read_bytes())
