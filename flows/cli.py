@@ -22,7 +22,7 @@ from tasks.list_config import GenerateConfig
 from tasks.listing import ListSettings
 from tasks.planning import Plan
 from tasks.progress import Event, Finished, Listener
-from tasks.running import WHO_ASKS, producing
+from tasks.running import WHO_ASKS, InOrder, producing
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def look_at_data(
 
         refusal = None
         try:
-            with interruption.graceful(), producing(settings, listener) as run:
-                lists(config, run)
+            with interruption.graceful():
+                lists(config, InOrder(settings, listener))  # a look accepts no lists: only a run does
         except GateRefused as refused:
             refusal = refused  # told once all has been shown
         shown.sheets(look(made["corpus"], made["profile"][0], made["gate"][0]))

@@ -61,8 +61,10 @@ class Stage:
     title:    what a person calls one run of it, from its configuration.
     store:    opens the store, at the folder that the settings name.
     names:    how many names one run of it makes, where that is what takes the time.
-    verdict:  `module:function`, called with the artifact whenever it was made or found; raises if no run may
-              go on from it. The artifact stays, to be read.
+    standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
+              called as `function(store, **inputs)`, it gives the further inputs by role, or none.
+    verdict:  `module:function`, called as `function(store, artifact)` whenever it was made or found; raises if
+              no run may go on from it. The artifact stays, to be read.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Stage:
     title: Callable[[Any], str] = field(default=lambda _config: "")
     store: Callable[[Path], Store] = Store
     names: Callable[[Any], int] | None = None
+    standing: str = ""
     verdict: str = ""
 
     def called(self, config: Any) -> str:
@@ -79,10 +82,15 @@ class Stage:
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
         return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
 
-    def judge(self, artifact: Artifact) -> None:
+    def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
+        further = _function(self.standing)(store, **inputs) if self.standing else {}
+        return {**inputs, **further}
+
+    def judge(self, store: Store, artifact: Artifact) -> None:
         """Raises what the verdict on the artifact raises, if there is one."""
         if self.verdict:
-            _function(self.verdict)(artifact)
+            _function(self.verdict)(store, artifact)
 
     def produce(
         self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
@@ -96,6 +104,7 @@ class Stage:
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
         store = self.store(settings.store)
+        inputs = self.with_standing(store, inputs)
         recipe = self.recipe(config, inputs)
 
         def notice(text: str) -> None:
@@ -104,7 +113,7 @@ class Stage:
         def finished(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
             seconds, rows = time.monotonic() - began, artifact.manifest().rows
             listener(Finished(self.name, self.called(config), artifact, reused, rows, seconds))
-            self.judge(artifact)
+            self.judge(store, artifact)
             return artifact, reused
 
         refresh = self.name in settings.refresh
@@ -132,11 +141,11 @@ class Stage:
         return finished(artifact, reused=False)
 
 
-def _function(called: str) -> Callable[..., None]:
+def _function(named: str) -> Callable[..., Any]:
     """Imported only where it is needed: of a run that finds everything, next to nothing is."""
-    module, _, name = called.partition(":")
-    function: Callable[..., None] = getattr(importlib.import_module(module), name)
-    return function
+    module, _, function = named.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:

@@ -18,12 +18,15 @@ corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: 
 merged = Stage("merged", 2, "tasks.making.corpora:merged")
 validated = Stage("validated", 2, "tasks.making.corpora:validated")
 profile = Stage("profile", 1, "tasks.making.profile:profile")
-gate = Stage("gate", 1, "tasks.making.gate:gate", verdict="tasks.gate:verdict")
+gate = Stage(
+    "gate", 1, "tasks.making.gate:gate", standing="tasks.gate:compared_with", verdict="tasks.gate:verdict"
+)
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 2, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
+decision = Stage("decision", 1, "tasks.making.decision:decision", standing="tasks.champion:compared_with")
 names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 3, "tasks.making.report:report")
 
@@ -69,5 +72,5 @@ def check_names(names: Iterable[str]) -> None:
 
 ALL = (
     *(corpus, merged, validated, profile, gate),
-    *(vocabulary, examples, model, mixture, evaluation, names, report),
+    *(vocabulary, examples, model, mixture, evaluation, names, decision, report),
 )

@@ -21,7 +21,9 @@ def profile(
     names = [one.table(NAMES, ["name", "source"]) for one in (*corpora, validated)]
     not_read = pa.concat_tables([_rejected(one) for one in corpora])
     rejected = dict(zip(BY_STEP, (not_read, _rejected(merged), _rejected(validated)), strict=True))
-    work.write_table(PROFILE, schemas.PROFILE, counted(names[:-1], names[-1], rejected))
+    table = counted(names[:-1], names[-1], rejected)
+    work.write_table(PROFILE, schemas.PROFILE, table)
+    work.draft.facts["sources"] = Profile.of(table).sources
 
 
 def opened_profile(artifact: Artifact) -> Profile:

@@ -72,6 +72,26 @@ def test_it_shows_the_same_when_everything_was_there_already(namewright, hostile
     assert first == again
 
 
+def test_what_a_run_would_refuse_is_shown_and_has_the_exit_code_of_the_run(namewright, quick, lists):
+    assert namewright("run", "--engine", "plain", *quick).returncode == 0
+    assert namewright("data", *quick).returncode == 0
+    argentine, _ = lists
+    argentine.write_text("".join(argentine.read_text().splitlines(keepends=True)[::3]))
+    for command in (["data"], ["data"], ["run", "--engine", "plain"], ["run", "--dry-run"]):
+        outcome = namewright(*command, *quick)
+        assert outcome.returncode == 8, outcome.stdout + outcome.stderr
+        assert outcome.stderr.startswith("error[gate.refused]: ")
+        assert "names lost: 44.4%" in outcome.stderr
+        if command == ["data"]:
+            changed = sheets(outcome.stdout)["since the last accepted lists"]
+            assert ["names", "lost", "180", "100", "44.4%", "10.0%", "too", "much"] in changed
+            assert ["names", "of", "argentine", "120", "40", "-66.7%"] in changed
+    assert namewright("data", *quick, "--gate.mode", "report").returncode == 0
+    assert namewright("data", *quick).returncode == 8, "a look accepts nothing"
+    assert namewright("run", "--engine", "plain", *quick, "--gate.mode", "report").returncode == 0
+    assert namewright("data", *quick).returncode == 0
+
+
 def test_it_reads_the_pipeline_file_and_the_variables_of_a_run(namewright, tmp_path):
     (tmp_path / "towns.txt").write_text("Bern\nBasel\n")
     (tmp_path / "pipeline.toml").write_text(

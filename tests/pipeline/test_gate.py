@@ -3,19 +3,18 @@
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from artifacts.store import Artifact
+from artifacts.store import Store
 from data.config import GateConfig
-from flows.pipeline import lists, pipeline
-from rnn_core.errors import GateRefused
+from flows.pipeline import Lists, lists, pipeline
+from rnn_core.errors import DataError, GateRefused
 from rnn_core.sampling import SamplingConfig
 from rnn_core.training_config import TrainingConfig
-from tasks import stages
 from tasks.config import RetrainConfig
 from tasks.planning import Plan
 from tasks.progress import Finished
@@ -23,7 +22,6 @@ from tasks.runners import Workers
 from tasks.running import producing
 from tasks.settings import Settings
 from tasks.sources import Source
-from tasks.stage import Stage, StageRunner
 
 TOWNS = [
     f"{first}{last}"
@@ -33,24 +31,8 @@ TOWNS = [
 BEFORE_THE_GATE = ["corpus", "merged", "validated", "profile", "gate"]
 
 
-@dataclass
-class Against:
-    """A runner whose gate compares with these lists."""
-
-    run: StageRunner
-    accepted: Artifact
-
-    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Any:
-        return self.run(
-            stage, config, **inputs, **({"accepted": self.accepted} if stage is stages.gate else {})
-        )
-
-    def wait(self, promises: Any) -> Any:
-        return self.run.wait(promises)
-
-
 class Runs:
-    """Runs of the pipeline on lists of towns, each against the first one."""
+    """Runs of the pipeline on lists of towns, of which the first was accepted."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = Settings(store=folder / "store")
@@ -60,12 +42,12 @@ class Runs:
             training=TrainingConfig(hidden_size=4, epochs=1),
             sampling=SamplingConfig(count=5),
         )
-        self.accepted = self.profiled(TOWNS)
+        self.accepted = self.accept(self.change(TOWNS))
 
-    def profiled(self, names: list[str]) -> Artifact:
-        self.list.write_text("\n".join(names) + "\n")
+    def accept(self, config: RetrainConfig) -> Lists:
+        """Without learning anything."""
         with producing(self.settings, lambda _event: None) as run:
-            return lists(self.config, run).profile
+            return lists(config, run)
 
     def change(self, names: list[str], gate: GateConfig = GateConfig(), **others: Any) -> RetrainConfig:
         self.list.write_text("\n".join(names) + "\n")
@@ -76,7 +58,7 @@ class Runs:
         told: list[Finished] = []
         try:
             with producing(self.settings, told.append, workers) as run:
-                pipeline(config, Against(run, self.accepted))
+                pipeline(config, run)
         finally:
             self.told = [event for event in told if isinstance(event, Finished)]
         return self.told
@@ -137,17 +119,57 @@ def test_every_reason_is_a_line_of_the_error_and_characters_are_named(runs):
 
 def test_a_refused_list_is_accepted_by_a_higher_limit_or_by_a_gate_that_only_reports(runs):
     for gate in (GateConfig(max_rows_lost=0.6), GateConfig(max_rows_lost=None), GateConfig(mode="report")):
-        config = runs.change(TOWNS[::2], gate)
-        assert runs.run(config)[-1].stage == "report"
-    assert runs.told[4].artifact.manifest().facts["reasons"] != []
+        runs.accept(runs.change(TOWNS))
+        passed = runs.accept(runs.change(TOWNS[::2], gate)).gate
+        assert passed.manifest().facts["passed"] is (gate.mode == "stop")
+        runs.accept(runs.change(TOWNS, GateConfig(mode="report")))
+    assert passed.manifest().facts["reasons"]
 
 
 def test_lists_without_earlier_ones_are_let_through(runs):
-    runs.change(["Ω"])
-    with producing(runs.settings, lambda _event: None) as run:
-        gate = lists(runs.config, run).gate
+    gate = runs.accepted.gate
     assert gate.manifest().facts == {"passed": True, "reasons": []}
     assert gate.table("changes.parquet").num_rows == 0
+
+
+def test_lists_of_other_sources_are_other_lists_and_each_has_its_own_last_accepted_ones(runs):
+    others = runs.change(["Ω"], sources=(Source("rivers", str(runs.list)),))
+    assert runs.accept(others).gate.table("changes.parquet").num_rows == 0
+    with runs.refused():
+        runs.accept(runs.change(["Ω"]))
+
+
+def test_an_accepted_list_is_what_the_next_one_is_compared_with_and_the_same_list_is_compared_as_before(runs):
+    more = [*TOWNS, *(f"{town}is" for town in TOWNS[:10])]
+    first, again = (runs.accept(runs.change(more)).gate for _ in range(2))
+    assert again == first
+    assert first.table("changes.parquet")["before"][1].as_py() == len(TOWNS)
+    third = runs.accept(runs.change(more[:-1])).gate
+    assert third.table("changes.parquet")["before"][1].as_py() == len(more)
+
+
+def test_a_refused_list_is_never_what_the_next_one_is_compared_with(runs):
+    with runs.refused():
+        runs.accept(runs.change(TOWNS[::2]))
+    assert runs.accept(runs.change(TOWNS)).gate == runs.accepted.gate
+
+
+def test_a_list_that_only_reporting_let_through_is_accepted(runs):
+    half = runs.change(TOWNS[::2], GateConfig(mode="report"))
+    runs.accept(half)
+    runs.accept(runs.change(TOWNS[::2]))  # whatever its gate says: these are the last accepted ones
+    assert runs.accept(runs.change(TOWNS[::2][:-1])).gate.manifest().facts["passed"]
+
+
+def test_accepted_lists_of_which_nothing_is_known_any_more_are_one_clear_error(runs):
+    profile = runs.accepted.profile
+    config = runs.change([*TOWNS, "Bernis"])
+    Store(runs.settings.store).remove(profile)
+    with pytest.raises(DataError, match=r"gate\.accepted_lost") as lost:
+        runs.accept(config)
+    assert str(profile.folder) in lost.value.where
+    runs.accept(runs.change(TOWNS))  # which makes it again
+    runs.accept(runs.change([*TOWNS, "Bernis"]))
 
 
 def test_a_list_that_grew_a_little_is_learnt(runs):
@@ -172,13 +194,13 @@ def test_stages_side_by_side_wait_for_the_gate(runs):
 def test_a_dry_run_ends_where_the_run_would_be_refused(runs):
     config = runs.change(TOWNS[::2])
     plan = Plan(runs.settings)
-    pipeline(config, Against(plan, runs.accepted))  # what the gate will find is not known yet
+    pipeline(config, plan)  # what the gate will find is not known yet
     assert plan.stages[-1].stage == "report"
     with runs.refused():
         runs.run(config)
     plan = Plan(runs.settings)
     with runs.refused():
-        pipeline(config, Against(plan, runs.accepted))
+        pipeline(config, plan)
     assert [planned.stage for planned in plan.stages] == BEFORE_THE_GATE
 
 
@@ -191,7 +213,7 @@ def test_prefect_shows_that_the_gate_failed_and_that_nothing_came_after_it(runs,
 
     def gated() -> None:
         with submitting(runs.settings) as run:
-            pipeline(config, Against(run, runs.accepted))
+            pipeline(config, run)
 
     with runs.refused():
         recorded(flow(name="gated")(gated), lambda: None, lambda _event: None)
