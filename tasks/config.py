@@ -5,13 +5,21 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from data.config import ExamplesConfig, JudgingConfig, MergingConfig, NotebookOrder, ValidationConfig
+from data.config import (
+    ExamplesConfig,
+    GateConfig,
+    JudgingConfig,
+    MergingConfig,
+    NotebookOrder,
+    ValidationConfig,
+)
 from rnn_core.errors import ConfigError
 from rnn_core.evaluation import EvaluationConfig
 from rnn_core.ngram import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sampling import SamplingConfig
 from rnn_core.training_config import TrainingConfig
+from tasks.promotion import DecidingConfig, PromotionConfig
 from tasks.sources import BUNDLED_SOURCES, Source, as_sources
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
@@ -41,11 +49,13 @@ class RetrainConfig:
     sources: Sources = BUNDLED_SOURCES
     merging: MergingConfig = MergingConfig()
     validation: ValidationConfig = ValidationConfig()
+    gate: GateConfig = GateConfig()
     examples: ExamplesConfig = ExamplesConfig()
     training: TrainingConfig = TrainingConfig()
     notebook: NotebookConfig = NotebookConfig()
     ngrams: NgramConfig = NgramConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    promotion: PromotionConfig = PromotionConfig()
     sampling: SamplingConfig = SamplingConfig()
 
     def __post_init__(self) -> None:
@@ -94,6 +104,10 @@ class RetrainConfig:
     @property
     def judging(self) -> JudgingConfig:
         return JudgingConfig(self.evaluation, self.validation)
+
+    @property
+    def deciding(self) -> DecidingConfig:
+        return DecidingConfig(self.promotion, self.sampling.drawn_from)
 
     @property
     def drawing(self) -> SamplingConfig:

@@ -17,7 +17,6 @@ from tasks.progress import Finished, Listener, Notice, Progress
 from tasks.settings import Settings
 
 Input = Artifact | SourceFile | Sequence[Artifact]
-Runner = Callable[..., Any]  # (stage, config, **inputs) -> an artifact, or the promise of one
 
 
 class StageRunner(Protocol):
@@ -62,6 +61,10 @@ class Stage:
     title:    what a person calls one run of it, from its configuration.
     store:    opens the store, at the folder that the settings name.
     names:    how many names one run of it makes, where that is what takes the time.
+    standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
+              called as `function(store, **inputs)`, it gives the further inputs by role, or none.
+    verdict:  `module:function`, called as `function(store, artifact)` whenever it was made or found; raises if
+              no run may go on from it. The artifact stays, to be read.
     """
 
     name: str
@@ -70,12 +73,24 @@ class Stage:
     title: Callable[[Any], str] = field(default=lambda _config: "")
     store: Callable[[Path], Store] = Store
     names: Callable[[Any], int] | None = None
+    standing: str = ""
+    verdict: str = ""
 
     def called(self, config: Any) -> str:
         return f"{self.name} {self.title(config)}".strip()
 
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
         return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
+
+    def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
+        further = _function(self.standing)(store, **inputs) if self.standing else {}
+        return {**inputs, **further}
+
+    def judge(self, store: Store, artifact: Artifact) -> None:
+        """Raises what the verdict on the artifact raises, if there is one."""
+        if self.verdict:
+            _function(self.verdict)(store, artifact)
 
     def produce(
         self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
@@ -84,11 +99,12 @@ class Stage:
 
         run:  who asks, for the manifest.
 
-        Raises Interrupted between stages, StoreError, and what the stage's own function raises.
+        Raises Interrupted between stages, StoreError, and what the stage's function and its verdict raise.
         """
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
         store = self.store(settings.store)
+        inputs = self.with_standing(store, inputs)
         recipe = self.recipe(config, inputs)
 
         def notice(text: str) -> None:
@@ -97,6 +113,7 @@ class Stage:
         def finished(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
             seconds, rows = time.monotonic() - began, artifact.manifest().rows
             listener(Finished(self.name, self.called(config), artifact, reused, rows, seconds))
+            self.judge(store, artifact)
             return artifact, reused
 
         refresh = self.name in settings.refresh
@@ -117,13 +134,18 @@ class Stage:
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.draft(self.name, recipe.key)
             blas.one_thread_for_good()
-            module, _, function = self.make.partition(":")
-            make = getattr(importlib.import_module(module), function)
             work = Work(self.name, self.called(config), recipe, draft, settings, listener)
-            make(work, config, **inputs)
+            _function(self.make)(work, config, **inputs)
             origins = {role: one.origin for role, one in _flat(inputs)}
             artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
         return finished(artifact, reused=False)
+
+
+def _function(named: str) -> Callable[..., Any]:
+    """Imported only where it is needed: of a run that finds everything, next to nothing is."""
+    module, _, function = named.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:

@@ -17,13 +17,18 @@ class NoKnobs:
 corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: config.name)
 merged = Stage("merged", 3, "tasks.making.corpora:merged")
 validated = Stage("validated", 3, "tasks.making.corpora:validated")
+profile = Stage("profile", 1, "tasks.making.profile:profile")
+gate = Stage(
+    "gate", 1, "tasks.making.gate:gate", standing="tasks.gate:compared_with", verdict="tasks.gate:verdict"
+)
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 3, "tasks.making.examples:examples")
 model = Stage("model", 3, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 2, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 3, "tasks.making.evaluation:evaluation")
+decision = Stage("decision", 1, "tasks.making.decision:decision", standing="tasks.champion:compared_with")
 names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
-report = Stage("report", 2, "tasks.making.report:report")
+report = Stage("report", 3, "tasks.making.report:report")
 
 # Of a generated list; the versions of all are raised together.
 LIST_VERSION = 1
@@ -65,4 +70,7 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-ALL = (corpus, merged, validated, vocabulary, examples, model, mixture, evaluation, names, report)
+ALL = (
+    *(corpus, merged, validated, profile, gate),
+    *(vocabulary, examples, model, mixture, evaluation, names, decision, report),
+)

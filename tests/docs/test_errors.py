@@ -10,7 +10,9 @@ from tasks.prefect_engine import NotRecorded
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text()
 # The first argument of every error: one code, or one of two.
-RAISED = re.compile(r'(?:Error|Interrupted|NotRecorded|__init__)\(\s*"([\w.]+)"(?: if \w+ else "([\w.]+)")?')
+RAISED = re.compile(
+    r'(?:Error|GateRefused|Interrupted|NotRecorded|__init__)\(\s*"([\w.]+)"(?: if \w+ else "([\w.]+)")?'
+)
 
 
 def codes_in_use():
