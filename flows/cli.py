@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `generate`, `init` and `server`."""
+"""The command line: `namewright run`, `generate`, `models`, `init` and `server`."""
 
 import inspect
 import io
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
+from flows import models_commands
 from flows.generation import generation
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
@@ -231,6 +232,8 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
 
+
+app.command(models_commands.commands)
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
 app.command(server)
