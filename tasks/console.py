@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 from tasks.markup import Column
 from tasks.planning import Planned
 from tasks.progress import Event, Finished, Notice, Progress
+from tasks.sheets import Sheet
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from tasks.look import Sheet  # which brings what reads tables, and few commands need it
 
 _LINE_SECONDS = 5.0  # between two progress lines in a log
 _NAMES_SHOWN = 10
@@ -30,7 +30,7 @@ class Console(Protocol):
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
     ) -> None: ...
     def listed(self, whole: Finished) -> None: ...
-    def sheets(self, sheets: Iterable["Sheet"]) -> None: ...
+    def sheets(self, sheets: Iterable[Sheet]) -> None: ...
 
 
 @contextmanager
@@ -89,7 +89,7 @@ class PlainLines:
         for line in _of_a_list(whole):
             self.say(line)
 
-    def sheets(self, sheets: Iterable["Sheet"]) -> None:
+    def sheets(self, sheets: Iterable[Sheet]) -> None:
         for sheet in sheets:
             self.say(f"{sheet.title}:")
             for line in _aligned(sheet) or [sheet.nothing]:
@@ -176,7 +176,7 @@ class Terminal:
         for line in _of_a_list(whole):
             self.say(line)
 
-    def sheets(self, sheets: Iterable["Sheet"]) -> None:
+    def sheets(self, sheets: Iterable[Sheet]) -> None:
         for sheet in sheets:
             if sheet.rows:
                 self._table(sheet.heads, sheet.rows, sheet.title)
@@ -208,7 +208,7 @@ def _of_a_list(whole: Finished) -> Iterator[str]:
     yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
 
 
-def _aligned(sheet: "Sheet") -> list[str]:
+def _aligned(sheet: Sheet) -> list[str]:
     """Its rows below its heads, each column as wide as its widest cell; none without rows."""
     if not sheet.rows:
         return []
@@ -223,7 +223,13 @@ def _aligned(sheet: "Sheet") -> list[str]:
     return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
 
 
-_STYLES = {"computed": "green", "cached": "dim", "too much": "bold red"}
+_STYLES = {
+    "computed": "green",
+    "cached": "dim",
+    "too much": "bold red",
+    "champion": "green",
+    "rolled back": "dim",
+}
 
 
 def _would_be(stage: Planned) -> str:

@@ -1,7 +1,6 @@
 """A look at the lists, as tables for the command line: what was taken, what was not and why, what changed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,19 +12,11 @@ from tasks.gate import told
 from tasks.making.corpora import NAMES
 from tasks.making.profile import opened_profile
 from tasks.markup import Column, glyph, visible
+from tasks.sheets import Sheet
 
 _EXAMPLES = 10
 _CHARACTERS = 12
 _OVERLAPS = 20
-
-
-class Sheet(NamedTuple):
-    """A table with a title; of no rows, what its absence means."""
-
-    title: str
-    heads: Sequence[Column]
-    rows: Sequence[Sequence[str]]
-    nothing: str = ""
 
 
 def look(corpora: Sequence[Artifact], profile: Artifact, gate: Artifact) -> Iterator[Sheet]:
