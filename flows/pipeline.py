@@ -21,7 +21,7 @@ from tasks.stages import (
 
 def pipeline(config: RetrainConfig, run: Runner) -> Any:
     """The report, which needs all the rest. `run(stage, config, **inputs)` gives an artifact or a promise."""
-    corpora = [run(corpus, source.reading, file=source.file) for source in config.sources]
+    corpora = [run(corpus, source.reading, file=source.files) for source in config.sources]
     together = run(merged, config.merging, corpora=corpora)
     accepted = run(validated, config.validation, merged=together)
     letters = run(vocabulary, NoKnobs(), validated=accepted)

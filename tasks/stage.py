@@ -16,7 +16,7 @@ from tasks import blas, interruption
 from tasks.progress import Finished, Listener, Notice, Progress
 from tasks.settings import Settings
 
-Input = Artifact | SourceFile | Sequence[Artifact]
+Input = Artifact | SourceFile | Sequence[Artifact | SourceFile]
 Runner = Callable[..., Any]  # (stage, config, **inputs) -> an artifact, or the promise of one
 
 

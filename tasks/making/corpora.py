@@ -2,36 +2,29 @@
 
 from collections.abc import Sequence
 
-from artifacts.durable import reported
-from artifacts.keys import sha256
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import Taken, read_text
+from data.corpus import Taken, read
 from rnn_core.errors import DataError
 from tasks.stage import Work
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
 
-def corpus(work: Work, config: CorpusConfig, file: SourceFile) -> None:
-    with reported(file.path, "read the corpus"):
-        content = file.path.read_bytes()
-    if sha256(content) != file.digest:
-        raise DataError(
-            "corpus.changed",
-            "the file changed while it was read",
-            where=str(file.path),
-            fix="run again when nobody writes to it.",
-        )
-    taken = read_text(content, config, str(file.path))
+def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
+    """file:  of the source, or several, in the order in which they are read."""
+    files = [file] if isinstance(file, SourceFile) else file
+    taken = read(files, config)
     if not len(taken.names):
         raise DataError(
             "corpus.empty",
-            "the file holds no names",
-            where=str(file.path),
-            saw=f"{len(taken.rejected)} lines, all blank" if len(taken.rejected) else "no line",
+            "the source holds no names",
+            where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
+            saw=f"{len(taken.rejected)} rows: {'; '.join(_reasons(taken))}"
+            if len(taken.rejected)
+            else "no row",
             fix="check the file, or take it out of the sources.",
         )
     _write(work, taken, schemas.CORPUS_REJECTED)
