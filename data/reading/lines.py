@@ -21,12 +21,12 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
     for data, ends in whole_rows(blocks, line_ends, config.max_row_bytes, path):
         check_utf8(data, ends, first, "line", path)
         lines = as_lines(data, ends)
-        yield Rows(lines.cast(pa.string()), None, None, "blank line", partial(without_ends, lines))
+        yield Rows(lines, None, None, "blank line", partial(without_ends, lines))
         first, ended = first + len(ends), data[-1] in b"\r\n"
     if config.empty_last_line and ended:
         yield Rows(pa.array([""]), None, None, None, pa.array([b""], pa.binary()).filter)
 
 
-def without_ends(lines: pa.BinaryArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
+def without_ends(lines: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
     """The bytes of some lines, each without what ends it."""
-    return pc.replace_substring_regex(lines.filter(chosen), r"(?:\r\n|\r|\n)\z", "")
+    return pc.replace_substring_regex(lines.filter(chosen), r"(?:\r\n|\r|\n)\z", "").cast(pa.binary())
