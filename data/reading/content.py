@@ -133,11 +133,11 @@ class _Hashed(io.RawIOBase):
         self._peeked = self.read(size)
         return self._peeked
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         if self._peeked:
-            peeked, self._peeked = self._peeked, b""
+            peeked, self._peeked = self._peeked[:size], self._peeked[size:]
             return peeked
-        block = self._file.read(BLOCK_BYTES if size is None or size < 0 else size)
+        block = self._file.read(size)
         self._sha256.update(block)
         return block
 

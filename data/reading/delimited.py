@@ -62,9 +62,11 @@ class _Grammar:
     def fields(self, row: bytes) -> list[str]:
         """Of one row, the header for instance."""
         most = row.count(self._delimiter.encode()) + 1
-        table = self._table(
-            row, pa.csv.ReadOptions(autogenerate_column_names=True), [f"f{n}" for n in range(most)]
-        )
+        if not self._last_row.fullmatch(row):  # a quote is left open
+            row += b'"'
+        row += b"" if row.endswith((b"\n", b"\r")) else b"\n"  # else Arrow sees no row
+        reading = pa.csv.ReadOptions(autogenerate_column_names=True)
+        table = self._table(row, reading, [f"f{place}" for place in range(most)])
         return [table[column][0].as_py() for column in table.column_names]
 
     def parsed(self, data: bytes, ends: Ends, width: int, places: Chosen) -> Rows:
@@ -77,17 +79,15 @@ class _Grammar:
             data = data[:starts_last]
 
         def ragged(row: pa.csv.InvalidRow) -> str:
-            faults[row.number - 1] = f"has {row.actual_columns} fields and not {width}"
+            faults[row.number - 2] = f"has {row.actual_columns} fields and not {width}"
             return "skip"
 
         columns = [str(place) for place in range(width)]
         included = [str(place) for place in places if place is not None]
-        options = pa.csv.ReadOptions(column_names=columns, block_size=len(data) + 1)
-        table = (
-            self._table(data, options, included, ragged)
-            if data
-            else pa.table({n: [""] for n in included})[:0]
-        )
+        # A blank row before all: Arrow would drop a byte order mark there, of which each block may have one.
+        data = b"\n" + data
+        reading = pa.csv.ReadOptions(column_names=columns, block_size=len(data) + 1)
+        table = self._table(data, reading, included, ragged)[1:]
         if len(table) + len(faults) != len(ends):  # a row that is shifted is worse than none
             raise ValueError(f"Arrow sees {len(table)} + {len(faults)} rows where there are {len(ends)}")
         text = [_spread(table[column].combine_chunks(), faults, len(ends)) for column in included]

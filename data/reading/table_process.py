@@ -110,9 +110,19 @@ class _Feather:
         opened = pa.ipc.open_file(self._file, options=options)
         for number in range(opened.num_record_batches):
             batch = opened.get_batch(number)
-            batch.validate(full=True)  # offsets that point elsewhere are found before anyone follows them
+            _check(batch)
             for start in range(0, len(batch), BATCH_ROWS):
                 yield batch[start : start + BATCH_ROWS]
+
+
+def _check(batch: Any) -> None:
+    """Offsets that point elsewhere are found before anyone follows them."""
+    import pyarrow as pa
+
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid as fault:
+        raise _Failed(NOT_UTF8 if "UTF8" in str(fault) else DAMAGED, str(fault)) from fault
 
 
 def _kind(type: Any) -> str:
@@ -141,7 +151,8 @@ def _parts(batch: Any, wanted: list[str], before: int, max_row_bytes: int) -> It
         lengths = pc.binary_length(names.dictionary.cast(pa.large_binary())).take(names.indices)
     else:
         lengths = pc.binary_length(names.cast(pa.large_binary()))
-    lengths = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    # Nulls make it floats. Not pc.fill_null: that imports pandas where there is one, which takes a second.
+    lengths = np.nan_to_num(lengths.to_numpy(zero_copy_only=False)).astype(np.int64)
     for place in np.flatnonzero(lengths > max_row_bytes)[:1]:
         raise _Failed(TOO_LONG, f"row {before + place + 1:,}")
     begins_part = np.diff(np.cumsum(lengths) // BATCH_BYTES, prepend=-1) != 0
