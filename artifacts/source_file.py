@@ -32,5 +32,5 @@ class SourceFile:
             "corpus.unreadable",
             f"the corpus could not be read: {why}",
             where=str(self.path),
-            fix="check the path of this source in pipeline.toml, and that you may read the file.",
+            fix="check the path of this source, and that you may read the file.",
         )

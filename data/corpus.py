@@ -1,14 +1,19 @@
-"""One list of names, as it lies in a text file: what is taken and what is not."""
+"""One source, a list of names in one file or several: what is taken and what is not."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.config import CorpusConfig
-from rnn_core.errors import DataError
-
-BLANK = "blank line"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+from data.reading import delimited, lines, tables
+from data.reading.content import Content, ListFile, opened, too_large
+from data.reading.encodings import as_utf8
+from data.reading.rows import Rows
 
 
 class Taken(NamedTuple):
@@ -18,67 +23,140 @@ class Taken(NamedTuple):
     rejected: pa.Table
 
 
-def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
-    """One name a line, UTF-8. Lines end at LF, CRLF and CR; white space around a name is no part of it.
+def read(files: Sequence[ListFile], config: CorpusConfig) -> Taken:
+    """The rows of all files, one after another. Memory grows with the tables that are made, by no more.
 
-    where:  the file's path, for messages.
-
-    Rows taken and rows rejected are together the lines read. Raises DataError with the line and the byte if
-    the text is not UTF-8: then the whole file is likely to be in another encoding.
+    Rows taken and rows rejected are together the rows read. Raises DataError where a file cannot be read as
+    the configuration says, where a limit of it is passed, and where a file is no longer that of its digest.
     """
-    lines = content.removeprefix(_BYTE_ORDER_MARK).splitlines()[: config.limit]
-    names: list[str] = []
-    numbers: list[int] = []
-    blank: list[int] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            name = line.decode().strip()
-        except UnicodeDecodeError as fault:
-            raise _not_utf8(where, number, line, fault) from fault
-        if name:
-            names.append(name)
-            numbers.append(number)
-        else:
-            blank.append(number)
-    return Taken(
-        pa.table(
-            {
-                "name": pa.array(names, pa.string()),
-                "source": _repeated(config.name, len(names)),
-                "file": _first_file(len(names)),
-                "line": _int64(numbers),
-                "weight": pa.array([1.0] * len(names), pa.float64()),
-            }
-        ),
-        pa.table(
-            {
-                "source": _repeated(config.name, len(blank)),
-                "file": _first_file(len(blank)),
-                "line": _int64(blank),
-                "raw": pa.array([lines[number - 1] for number in blank], pa.binary()),
-                "reason": pa.array([BLANK] * len(blank), pa.string()),
-            }
-        ),
+    gathered, unpacked = _Gathered(config), 0
+    for number, file in enumerate(files, start=1):
+        with opened(file, config.max_bytes, unpacked) as content:
+            gathered.add(number, content.path, _rows(content, config, gathered.left))
+        unpacked = content.unpacked
+    return gathered.taken()
+
+
+def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
+    """The same for the content of a text file that is in memory. `where` is its path, for messages."""
+    gathered = _Gathered(config)
+    blocks = as_utf8(iter([content]), config.encoding, Path(where))
+    gathered.add(1, Path(where), lines.rows(blocks, config, Path(where)))
+    return gathered.taken()
+
+
+def _rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[Rows]:
+    if config.format in ("parquet", "feather"):
+        return tables.rows(content, config, limit)
+    read_as = lines.rows if config.format == "text" else delimited.rows
+    return read_as(as_utf8(content.blocks(), config.encoding, content.path), config, content.path)
+
+
+_NAMES = pa.schema(
+    [
+        ("name", pa.string()),
+        ("source", pa.dictionary(pa.int32(), pa.string())),
+        ("file", pa.int32()),
+        ("line", pa.int64()),
+        ("weight", pa.float64()),
+    ]
+)
+_REJECTED = pa.schema(
+    [
+        *(_NAMES.field(column) for column in ("source", "file", "line")),
+        ("raw", pa.binary()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+class _Gathered:
+    """What was taken and what was rejected so far."""
+
+    def __init__(self, config: CorpusConfig) -> None:
+        self._config = config
+        self._source = pa.array([config.name])
+        self._names = [_NAMES.empty_table()]
+        self._rejected = [_REJECTED.empty_table()]
+        self._rows = 0
+        self._bytes = 0
+
+    @property
+    def left(self) -> int | None:
+        """How many rows are still to be read; None for all there are."""
+        return None if self._config.limit is None else self._config.limit - self._rows
+
+    def taken(self) -> Taken:
+        return Taken(pa.concat_tables(self._names), pa.concat_tables(self._rejected))
+
+    def add(self, file: int, path: Path, blocks: Iterator[Rows]) -> None:
+        """The rows of one file, as many as are left to be read. Raises DataError beyond `max_bytes`."""
+        line = 1
+        while self.left != 0 and (rows := next(blocks, None)):
+            count = len(rows.values) if self.left is None else min(self.left, len(rows.values))
+            self._add(
+                rows, file, np.arange(line, line + len(rows.values)), np.arange(len(rows.values)) < count
+            )
+            self._rows += count
+            line += count
+            if self._bytes > self._config.max_bytes:
+                raise too_large(path, self._config.max_bytes)
+
+    def _add(
+        self, rows: Rows, file: int, lines: npt.NDArray[np.int64], is_wanted: npt.NDArray[np.bool_]
+    ) -> None:
+        """lines: (N,) the number of each row in its file; is_wanted: (N,) false beyond the limit."""
+        names = pc.utf8_trim_whitespace(rows.values)
+        reasons = _reasons(rows, names)
+        is_taken = (
+            is_wanted if reasons is None else is_wanted & reasons.is_null().to_numpy(zero_copy_only=False)
+        )
+        weights = pa.scalar(1.0) if rows.counts is None else _chosen(rows.counts, is_taken)
+        taken = lines[is_taken]
+        columns = [
+            _chosen(names, is_taken),
+            *self._place(file, taken),
+            pc.multiply(weights, pa.array(np.full(len(taken), self._config.weight))),
+        ]
+        self._bytes += _append(self._names, columns, _NAMES)
+        if reasons is not None:
+            is_rejected = pa.array(is_wanted & ~is_taken)
+            place = self._place(file, lines[is_wanted & ~is_taken])
+            columns = [*place, rows.raw(is_rejected), reasons.filter(is_rejected)]
+            self._bytes += _append(self._rejected, columns, _REJECTED)
+
+    def _place(self, file: int, lines: npt.NDArray[np.int64]) -> list[pa.Array]:
+        """Source, file and line."""
+        source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(lines), np.int32)), self._source)
+        return [source, pa.array(np.full(len(lines), file, np.int32)), pa.array(lines)]
+
+
+def _append(tables: list[pa.Table], columns: list[pa.Array], schema: pa.Schema) -> int:
+    """How many bytes it takes."""
+    table = pa.table(columns, schema=schema)
+    tables.append(table)
+    return int(table.nbytes)
+
+
+def _chosen(values: pa.Array, is_chosen: npt.NDArray[np.bool_]) -> pa.Array:
+    return values if is_chosen.all() else values.filter(pa.array(is_chosen))
+
+
+def _reasons(rows: Rows, names: pa.StringArray) -> pa.StringArray | None:
+    """(N,) why a row is not taken, null where it is; None if all are.
+
+    names:  (N,) without surrounding white space.
+    """
+    lengths = pc.binary_length(names)
+    if (
+        rows.reasons is None
+        and not names.null_count
+        and (not rows.blank or pc.all(pc.greater(lengths, 0)).as_py())
+    ):
+        return None
+    of_name = pc.case_when(
+        pc.make_struct(pc.is_null(names), pc.and_(pc.equal(lengths, 0), rows.blank is not None)),
+        "no value",
+        pa.scalar(rows.blank, pa.string()),
     )
-
-
-def _int64(numbers: list[int]) -> pa.Array:
-    return pa.array(numbers, pa.int64())
-
-
-def _first_file(count: int) -> pa.Array:
-    return pa.array([1] * count, pa.int32())
-
-
-def _repeated(text: str, count: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
-
-
-def _not_utf8(where: str, number: int, line: bytes, fault: UnicodeDecodeError) -> DataError:
-    return DataError(
-        "corpus.encoding",
-        "line is not valid UTF-8",
-        where=f"{where}, line {number}, byte {fault.start + 1} (0x{line[fault.start]:02X})",
-        saw=repr(line[:80]),
-        fix="re-encode the file as UTF-8, with iconv for instance.",
-    )
+    return of_name if rows.reasons is None else pc.coalesce(rows.reasons, of_name)

@@ -207,7 +207,8 @@ def _by_prefect(
     config: RetrainConfig, settings: Settings, listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
     for source in config.sources:
-        _ = source.file.digest  # told at once, and not after a server has started
+        # What is wrong is told at once, and not after a server has started.
+        _ = source.reading, [file.digest for file in source.files]
 
     def flow() -> None:
         from flows.retrain import retrain

@@ -35,7 +35,7 @@ class Lists(NamedTuple):
 
 def lists(config: RetrainConfig, run: StageRunner) -> Lists:
     """Files to the names that are valid, and what they are like."""
-    corpora = [run(corpus, source.reading, file=source.file) for source in config.sources]
+    corpora = [run(corpus, source.reading, file=source.files) for source in config.sources]
     together = run(merged, config.merging, corpora=corpora)
     valid = run(validated, config.validation, merged=together, corpora=corpora)
     like = run(profile, NoKnobs(), corpora=corpora, merged=together, validated=valid)

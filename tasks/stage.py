@@ -16,7 +16,7 @@ from tasks import blas, interruption
 from tasks.progress import Finished, Listener, Notice, Progress
 from tasks.settings import Settings
 
-Input = Artifact | SourceFile | Sequence[Artifact]
+Input = Artifact | SourceFile | Sequence[Artifact | SourceFile]
 
 
 class StageRunner(Protocol):
@@ -39,10 +39,10 @@ class Work:
     settings: Settings
     listener: Listener
 
-    def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
+    def write_table(self, name: str, schema: Any, table: pa.Table, rising: Sequence[str] = ()) -> None:
         from data import schemas  # pandera is slow to import, and a run that finds everything needs none
 
-        self.draft.write_table(name, schemas.conform(schema, table))
+        self.draft.write_table(name, schemas.conform(schema, table), rising)
 
     def progress(self, done: int, total: int, note: str) -> None:
         self.listener(Progress(self.stage, self.title, done, total, note))

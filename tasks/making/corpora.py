@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.durable import reported
-from artifacts.keys import sha256
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import BLANK, Taken, read_text
+from data.corpus import Taken, read
+from data.reading.lines import BLANK
 from rnn_core.errors import DataError
 from tasks.stage import Work
 
@@ -20,23 +19,18 @@ NAMES, REJECTED = "names.parquet", "rejected.parquet"
 _CASES = 3  # rejected rows that are shown; all are in the table
 
 
-def corpus(work: Work, config: CorpusConfig, file: SourceFile) -> None:
-    with reported(file.path, "read the corpus"):
-        content = file.path.read_bytes()
-    if sha256(content) != file.digest:
-        raise DataError(
-            "corpus.changed",
-            "the file changed while it was read",
-            where=str(file.path),
-            fix="run again when nobody writes to it.",
-        )
-    taken = read_text(content, config, str(file.path))
+def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
+    """file:  of the source, or several, in the order in which they are read."""
+    files = [file] if isinstance(file, SourceFile) else file
+    taken = read(files, config)
     if not len(taken.names):
         raise DataError(
             "corpus.empty",
-            "the file holds no names",
-            where=str(file.path),
-            saw=f"{len(taken.rejected)} lines, all blank" if len(taken.rejected) else "no line",
+            "the source holds no names",
+            where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
+            saw=f"{len(taken.rejected)} rows: {'; '.join(_reasons(taken))}"
+            if len(taken.rejected)
+            else "no row",
             fix="check the file, or take it out of the sources.",
         )
     _write(work, taken, schemas.CORPUS_REJECTED)
@@ -92,8 +86,8 @@ def _unread(corpus: Artifact) -> pa.Table:
 
 
 def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:
-    work.write_table(NAMES, schemas.CORPUS, taken.names)
-    work.write_table(REJECTED, rejected, taken.rejected)
+    work.write_table(NAMES, schemas.CORPUS, taken.names, rising=["line"])
+    work.write_table(REJECTED, rejected, taken.rejected, rising=["line"])
     work.draft.facts["rejected"] = {
         each["values"]: each["counts"] for each in taken.rejected["reason"].value_counts().to_pylist()
     }

@@ -1,3 +1,5 @@
+import gzip
+import json
 import os
 import subprocess
 import tomllib
@@ -97,6 +99,11 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
         ("[[source]]\nname = 'towns'\npaht = 'x'\n", ("paht", "path")),
         ("[[source]]\nname = 'towns'\n", ("path",)),
         ("[[source]]\nname = 'towns'\npath = 'x'\nlimit = 'all'\n", ("limit",)),
+        ("[[source]]\nname = 'towns'\npath = 'x'\ncolumn = true\n", ("column", "a text or a whole number")),
+        ("[[source]]\nname = 'towns'\npath = 'x'\nformat = 'xls'\n", ("xls", "parquet")),
+        ("[[source]]\nname = 'towns'\npath = 'x'\nencoding = 'klingon'\n", ("klingon", "latin-1")),
+        ("[[source]]\nname = 'towns'\npath = 'x'\ncolumn = 'y'\n", ("column", "text")),
+        ("[[source]]\nname = 'towns'\npath = 'x'\nweight = 0\n", ("weight",)),
         ("[[source]]\nname = 'a'\npath = 'x'\n[[source]]\nname = 'a'\npath = 'y'\n", ("two sources",)),
         ("recipe = 'cookbook'\n", ("recipe",)),
         ("[training]\nhidden_size = 0\n", ("hidden_size", "0")),
@@ -147,8 +154,8 @@ def test_an_unknown_stage_to_refresh_is_one_clear_error(namewright):
     ("content", "code", "tells"),
     [
         (None, "corpus.unreadable", ["list.txt", "No such file"]),
-        (b"", "corpus.empty", ["list.txt", "no line"]),
-        (b"\n \n\n", "corpus.empty", ["list.txt", "3 lines, all blank"]),
+        (b"", "corpus.empty", ["list.txt", "no row"]),
+        (b"\n \n\n", "corpus.empty", ["list.txt", "3 rows: list line 1: blank line"]),
         (
             "José\nZoë\n".encode("latin-1"),
             "corpus.encoding",
@@ -166,11 +173,37 @@ def test_a_list_that_cannot_be_used_is_one_clear_error(namewright, tmp_path, con
     refused(outcome, code, 3, *tells)
 
 
-def test_a_list_that_is_a_folder_or_a_pipe_is_refused_and_does_not_hang(namewright, tmp_path):
+def test_a_list_that_is_a_pipe_is_refused_and_does_not_hang(namewright, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
-        outcome = namewright("run", "--engine", "plain", "--source", f"list={path}")
-        refused(outcome, "corpus.unreadable", 3, "no regular file")
+    outcome = namewright("run", "--engine", "plain", "--source", f"list={tmp_path / 'pipe'}")
+    refused(outcome, "corpus.unreadable", 3, "no regular file")
+
+
+def test_a_folder_without_a_list_is_one_clear_error(namewright, tmp_path):
+    outcome = namewright("run", "--engine", "plain", "--source", f"list={tmp_path}")
+    refused(outcome, "corpus.no_file", 3, str(tmp_path))
+
+
+def test_a_source_in_a_pipeline_file_says_how_it_is_read(namewright, pipeline_file, tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "a.csv").write_bytes("id,who,n\n1,José,3\n2,,1\n".encode("latin-1"))
+    (tmp_path / "lists" / "b.csv.gz").write_bytes(gzip.compress("id,who,n\n3,Zoë,2\n".encode("latin-1")))
+    pipeline_file.write_text(
+        '[[source]]\nname = "towns"\npath = "lists/*.csv*"\nencoding = "latin-1"\ncolumn = "who"\n'
+        "counts = 3\nweight = 2\n[training]\nepochs = 1\nhidden_size = 4\n"
+    )
+    outcome = namewright("run", "--engine", "plain", "--store", "store")
+    assert outcome.returncode == 0, outcome.stderr
+    (folder,) = (tmp_path / "store" / "corpus").iterdir()
+    rows = pq.read_table(folder / "names.parquet", columns=["name", "file", "line", "weight"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [("José", 1, 1, 6.0), ("Zoë", 2, 1, 4.0)]
+    (left,) = pq.read_table(folder / "rejected.parquet").to_pylist()
+    assert (left["line"], left["raw"], left["reason"]) == (2, b"2,,1", "blank name")
+    origins = json.loads((folder / "manifest.json").read_text())["origins"]
+    assert origins == {
+        "file.0": str(tmp_path / "lists" / "a.csv"),
+        "file.1": str(tmp_path / "lists" / "b.csv.gz"),
+    }
 
 
 def test_a_store_that_cannot_be_written_is_one_clear_error(namewright, small, tmp_path):

@@ -1,0 +1,141 @@
+"""CSV and TSV: a column of a table in text."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from data.config import CorpusConfig
+from data.reading.columns import Chosen, chosen, counted
+from data.reading.encodings import check_utf8
+from data.reading.lines import without_ends
+from data.reading.rows import Ends, Rows, as_lines, line_ends, whole_rows
+
+_NUMBER = r"^\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
+
+
+def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
+    """blocks: of UTF-8, without a byte order mark. Fields may be quoted; then they may hold ends of lines.
+
+    Arrow's parser reads blocks of whole rows: of a stream, one of its threads might still hold a Python file
+    when the process ends. Raises DataError for a missing column, and a row that is not UTF-8 or too long.
+    """
+    grammar = _Grammar(config.delimiter)
+    columns: list[str] | None = None
+    places = Chosen(0, None)
+    first = 0 if config.header else 1  # the header is no row
+    for data, ends in whole_rows(blocks, grammar.ends, config.max_row_bytes, path, first):
+        check_utf8(data, ends, first, "row", path)
+        if columns is None:
+            columns = grammar.fields(data[: ends[0]])
+            labels = columns if config.header else [str(number + 1) for number in range(len(columns))]
+            places = chosen(labels, config, path)
+            if config.header:
+                first, data, ends = first + 1, data[ends[0] :], ends[1:] - ends[0]
+        if len(ends):
+            yield grammar.parsed(data, ends, len(columns), places)
+        first += len(ends)
+
+
+class _Grammar:
+    """Where rows end, as Arrow's parser sees it: a quote that begins a field goes on to its partner."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        d = re.escape(delimiter.encode())
+        field = rb'(?:"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!")[^%b\r\n]*+)' % (d, d)
+        row = rb"%b(?:%b%b)*+" % (field, d, field)
+        self._row = re.compile(rb"(?P<row>%b(?:\r\n|\r(?!\Z)|\n))|[\s\S]++" % row)
+        self._last_row = re.compile(rb"%b(?:\r\n|\r|\n)?" % row)
+
+    def ends(self, data: bytes) -> Ends:
+        if b'"' not in data:
+            return line_ends(data)
+        found = (match.end() for match in self._row.finditer(data) if match["row"] is not None)
+        return np.fromiter(found, np.int64)
+
+    def fields(self, row: bytes) -> list[str]:
+        """Of one row, the header for instance."""
+        most = row.count(self._delimiter.encode()) + 1
+        if not self._last_row.fullmatch(row):  # a quote is left open
+            row += b'"'
+        row += b"" if row.endswith((b"\n", b"\r")) else b"\n"  # else Arrow sees no row
+        reading = pa.csv.ReadOptions(autogenerate_column_names=True)
+        table = self._table(row, reading, [f"f{place}" for place in range(most)])
+        return [table[column][0].as_py() for column in table.column_names]
+
+    def parsed(self, data: bytes, ends: Ends, width: int, places: Chosen) -> Rows:
+        """width: how many fields a row has to have. One that has not comes with the reason, and no value."""
+        lines = as_lines(data, ends)
+        faults: dict[int, str] = {}  # by place among these rows, from 0
+        starts_last = int(ends[-2]) if len(ends) > 1 else 0
+        if not self._last_row.fullmatch(data, starts_last):
+            faults[len(ends) - 1] = "a quote is left open"
+            data = data[:starts_last]
+
+        def ragged(row: pa.csv.InvalidRow) -> str:
+            faults[row.number - 2] = f"has {row.actual_columns} fields and not {width}"
+            return "skip"
+
+        columns = [str(place) for place in range(width)]
+        included = [str(place) for place in places if place is not None]
+        # A blank row before all: Arrow would drop a byte order mark there, of which each block may have one.
+        data = b"\n" + data
+        reading = pa.csv.ReadOptions(column_names=columns, block_size=len(data) + 1)
+        table = self._table(data, reading, included, ragged)[1:]
+        if len(table) + len(faults) != len(ends):  # a row that is shifted is worse than none
+            raise ValueError(f"Arrow sees {len(table)} + {len(faults)} rows where there are {len(ends)}")
+        text = [_spread(table[column].combine_chunks(), faults, len(ends)) for column in included]
+        reasons = _reasons(faults, len(ends)) if faults else None
+        counts = None
+        if places.counts is not None:
+            counts, wrong = counted(_numbers(text[-1]))
+            reasons = pc.coalesce(reasons, wrong) if faults else wrong
+        return Rows(text[0], reasons, counts, "blank name", partial(without_ends, lines))
+
+    def _table(
+        self,
+        data: bytes,
+        reading: pa.csv.ReadOptions,
+        columns: list[str],
+        ragged: Callable[[pa.csv.InvalidRow], str] | None = None,
+    ) -> pa.Table:
+        """Columns of text as it stands: nothing in it means that there is none."""
+        reading.use_threads = False  # else Arrow does not number the rows that it skips
+        parsing = pa.csv.ParseOptions(
+            delimiter=self._delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=ragged,
+        )
+        types = dict.fromkeys(columns, pa.string())
+        included = columns if reading.column_names else None
+        converting = pa.csv.ConvertOptions(check_utf8=False, column_types=types, include_columns=included)
+        return pa.csv.read_csv(pa.BufferReader(data), reading, parsing, converting)
+
+
+def _spread(values: pa.StringArray, faults: dict[int, str], count: int) -> pa.StringArray:
+    """(count,) the values in their places, and null where there is a fault."""
+    if not faults:
+        return values
+    is_fault = np.zeros(count, bool)
+    is_fault[list(faults)] = True
+    return values.take(pa.array(np.cumsum(~is_fault) - 1, mask=is_fault))
+
+
+def _reasons(faults: dict[int, str], count: int) -> pa.StringArray:
+    reasons: list[str | None] = [None] * count
+    for place, reason in faults.items():
+        reasons[place] = reason
+    return pa.array(reasons, pa.string())
+
+
+def _numbers(text: pa.StringArray) -> pa.DoubleArray:
+    trimmed = pc.utf8_trim_whitespace(text)
+    is_number = pc.match_substring_regex(trimmed, _NUMBER)
+    return pc.if_else(is_number, trimmed, pa.scalar(None, pa.string())).cast(pa.float64())

@@ -1,0 +1,136 @@
+"""Parquet and Feather: a column of a table in binary, read by a process that has no more than its memory."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.config import CorpusConfig
+from data.reading import table_process
+from data.reading.columns import chosen, counted, wrong_type
+from data.reading.content import Content
+from data.reading.rows import Rows, too_long
+from rnn_core.errors import DataError
+
+# The system's allocator, since others reserve addresses before they need them.
+_ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[Rows]:
+    """limit:  how many rows are wanted; None for all.
+
+    Raises DataError for a missing column or one of another type, for a value that is too long or not UTF-8,
+    and for a file that is damaged or takes more memory than `table_process.MEMORY_BYTES` to read.
+    """
+    with _plain_file(content) as path, _reader(path, content.path, config, limit) as process:
+        assert process.stdin
+        assert process.stdout
+        columns = json.loads(process.stdout.readline() or "null")
+        if columns is None:
+            return
+        name, count = _wanted(columns, config, content.path)
+        process.stdin.write(json.dumps([name, count]).encode() + b"\n")
+        process.stdin.close()
+        with contextlib.suppress(pa.ArrowInvalid, EOFError, OSError):  # the exit code tells what went wrong
+            for batch in pa.ipc.open_stream(process.stdout):
+                yield _as_rows(batch, count is not None)
+
+
+def _as_rows(batch: pa.RecordBatch, with_counts: bool) -> Rows:
+    counts, reasons = counted(batch["count"]) if with_counts else (None, None)
+    return Rows(batch["name"], reasons, counts, "blank name", partial(_raw, batch["name"]))
+
+
+def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
+    return pc.fill_null(names.filter(chosen).cast(pa.binary()), b"")
+
+
+def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> tuple[str, str | None]:
+    places = chosen([column for column, _ in columns], config, path)
+    for place, expected in zip(places, ("text", "number"), strict=True):
+        if place is not None and columns[place][1] != expected:
+            raise wrong_type(columns[place][0], columns[place][1], expected, path)
+    return columns[places.names][0], None if places.counts is None else columns[places.counts][0]
+
+
+@contextlib.contextmanager
+def _plain_file(content: Content) -> Iterator[Path]:
+    """The file itself, or what it unpacks to: these formats are not read from beginning to end."""
+    if content.compression is None:
+        yield content.path
+        return
+    with tempfile.NamedTemporaryFile(prefix="namewright-") as unpacked:
+        for block in content.blocks():
+            unpacked.write(block)
+        unpacked.flush()
+        yield Path(unpacked.name)
+
+
+@contextlib.contextmanager
+def _reader(
+    path: Path, called: Path, config: CorpusConfig, limit: int | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """called:  the file as the user knows it, for messages."""
+    asked = {
+        "path": str(path),
+        "format": config.format,
+        "limit": limit,
+        "max_row_bytes": config.max_row_bytes,
+    }
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [sys.executable, "-P", table_process.__file__, json.dumps(asked)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **_ENVIRONMENT},
+        ) as process,
+    ):  # fmt: skip
+        try:
+            yield process
+            process.wait()
+        finally:
+            process.kill()  # of no effect on one that has ended
+        if process.returncode:
+            raise _failure(process.returncode, _last_line(errors), called, config)
+
+
+def _last_line(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> DataError:
+    if exit_code == table_process.TOO_LONG:
+        return too_long(path, saw, "", config.max_row_bytes)
+    if exit_code == table_process.NOT_UTF8:
+        return DataError(
+            "corpus.encoding",
+            "a value is not valid UTF-8",
+            where=str(path),
+            saw=saw,
+            fix="write the column anew as text.",
+        )
+    if exit_code == table_process.TOO_LARGE:
+        return DataError(
+            "corpus.too_large",
+            f"to read the file takes more than {table_process.MEMORY_BYTES >> 20:,} MiB of memory",
+            where=str(path),
+            saw=saw,
+            fix="write it anew with smaller row groups and pages, or as text.",
+        )
+    return DataError(
+        "corpus.damaged",
+        f"the file cannot be read as {config.format}",
+        where=str(path),
+        saw=saw if exit_code > 0 else f"its reader was ended by signal {-exit_code}",
+        fix="fetch it again, or say what it is: format.",
+    )
