@@ -26,6 +26,7 @@ from tasks.running import WHO_ASKS, producing
 from tasks.settings import Settings, default_store
 
 if TYPE_CHECKING:
+    from tasks import deploying
     from tasks import server as prefect_server
 
 Engine = Literal["prefect", "plain"]
@@ -275,6 +276,33 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
             fix="name another with --file.",
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
+
+
+@app.command
+def deploy(*, file: Path = Path("prefect.yaml")) -> None:
+    """Set up on the Prefect server what runs by itself, and when. Given twice, it changes nothing.
+
+    Parameters
+    ----------
+    file
+        That says what, and when. It is for the current folder, a checkout.
+    """
+    url = _lasting_server(quiet=True)
+    from tasks import deploying, deployment_file
+
+    deploying.deployed(deployment_file.read(file), _tell)
+    print(f"{url.removesuffix('/api')}  a worker runs them: prefect worker start --pool namewright")
+
+
+def _tell(done: "deploying.Done") -> None:
+    print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
+
+
+def _lasting_server(*, quiet: bool) -> str:
+    from tasks import server
+
+    os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
+    return server.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
