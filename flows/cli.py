@@ -294,6 +294,21 @@ def deploy(*, file: Path = Path("prefect.yaml")) -> None:
     print(f"{url.removesuffix('/api')}  a worker runs them: prefect worker start --pool namewright")
 
 
+@app.command
+def serve(*, file: Path = Path("prefect.yaml")) -> None:
+    """Run what `deploy` sets up in this process, without a worker: for a demonstration. Ctrl-C ends it.
+
+    Parameters
+    ----------
+    file
+        That says what, and when. It is for the current folder, a checkout.
+    """
+    _lasting_server(quiet=False)
+    from tasks import deployment_file, serving
+
+    serving.served(deployment_file.read(file))
+
+
 def _tell(done: "deploying.Done") -> None:
     print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
 

@@ -109,7 +109,9 @@ def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Done:
         return Done("created", "automation", wanted.name, "")
     if _plain(found[0]) == _plain(wanted):
         return Done("unchanged", "automation", wanted.name, "")
-    client.update_automation(found[0].id, wanted.model_copy(update={"enabled": found[0].enabled}))
+    kept = {"enabled": found[0].enabled}
+    update = AutomationCore.model_validate({**wanted.model_dump(exclude={"owner_resource"}), **kept})
+    client.update_automation(found[0].id, update)
     return Done("updated", "automation", wanted.name, "")
 
 

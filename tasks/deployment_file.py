@@ -14,7 +14,7 @@ from prefect.events import DeploymentTriggerTypes
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.templating import apply_values
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from rnn_core.errors import ConfigError
 
@@ -71,17 +71,22 @@ def read(file: Path) -> list[Deployment]:
 def _deployment(file: Path, said: Mapping[str, Any]) -> Deployment:
     name = said["name"]
     try:
-        flow: Flow[..., Any] = load_flow_from_entrypoint(said["entrypoint"])
+        flow = _flow(file, name, said["entrypoint"])
         schedules = {each["slug"]: _schedule(each) for each in said.get("schedules") or ()}
         triggers = tuple(_triggers(name, said.get("triggers") or ()))
         return Deployment(flow, name, _fields(flow, said), schedules, triggers)
     except KeyError as missing:
         raise _wrong(file, f"the deployment {name} lacks something", f"no {missing} is given") from missing
-    except ValidationError as wrong:
+    except (ValueError, TypeError) as wrong:  # pydantic's own among them
         raise _wrong(file, f"the deployment {name} has what it cannot have", str(wrong)) from wrong
+
+
+def _flow(file: Path, name: str, entrypoint: str) -> Flow[..., Any]:
+    try:
+        return load_flow_from_entrypoint(entrypoint)
     except Exception as fault:  # whatever the import of that file may raise
-        said_by = f"{said.get('entrypoint')}: {type(fault).__name__}: {fault}"
-        raise _wrong(file, f"the flow of the deployment {name} cannot be loaded", said_by) from fault
+        saw = f"{entrypoint}: {type(fault).__name__}: {fault}"
+        raise _wrong(file, f"the flow of the deployment {name} cannot be loaded", saw) from fault
 
 
 def _fields(flow: Flow[..., Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +110,12 @@ def _fields(flow: Flow[..., Any], said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
-    (kind,) = _SCHEDULES.keys() & said.keys()
+    kinds = _SCHEDULES.keys() & said.keys()
+    if len(kinds) != 1:
+        raise ValueError(
+            f"the schedule {said['slug']} has {len(kinds)} of {', '.join(_SCHEDULES)}, and not one"
+        )
+    (kind,) = kinds
     about = {name: said[name] for name in (kind, "timezone", "anchor_date", "day_or") if name in said}
     rest = {name: said[name] for name in ("slug", "active", "parameters") if name in said}
     return DeploymentScheduleCreate(schedule=_SCHEDULES[kind](**about), **rest)

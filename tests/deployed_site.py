@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,44 +42,64 @@ _SMALL = {
 
 @dataclass(frozen=True)
 class Site:
-    """environment: of every command and of the worker; the server's own PREFECT_HOME is in it."""
+    """environment: of every command and of the worker."""
 
     url: str
     folder: Path
     environment: Mapping[str, str]
 
     @property
-    def list(self) -> Path:
+    def names(self) -> Path:
         return self.folder / "dinosaurs.txt"
 
     @property
-    def store(self) -> Path:
-        return self.folder / "store"
+    def checkout(self) -> Path:
+        """As far as a site needs one; what a command writes there does no harm."""
+        return self.folder / "checkout"
 
     def namewright(self, *arguments: str) -> str:
         """What the command prints, given in the checkout."""
         return self.command(COMMAND, *arguments)
 
     def command(self, *words: str | Path) -> str:
-        outcome = subprocess.run(
-            words, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=120
-        )
-        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-        return outcome.stdout
+        with self.running(*words) as process:
+            printed, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, printed
+        return printed
+
+    @contextmanager
+    def running(self, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
+        """Its output and errors are one stream."""
+        with subprocess.Popen(
+            words,
+            cwd=self.checkout,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            yield process
 
     def ask(self, path: str, body: Any = None) -> Any:
         """The API's answer; a POST if there is a body."""
-        return self.wait(lambda: self._asked(path, body))[0]
+        return json.loads(self.wait(lambda: self._answers(path, body))[0])
 
-    def _asked(self, path: str, body: Any) -> list[Any]:
+    def tell(self, path: str, body: Any) -> None:
+        """What is to be changed there."""
+        self.wait(lambda: self._answers(path, body, "PATCH"))
+
+    def _answers(self, path: str, body: Any, method: str | None = None) -> list[bytes]:
         """Empty if the server is busy with itself: on SQLite everyone now and then waits for many writers."""
         content = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/{path}", content, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
         try:
-            with urlopen(request, timeout=30) as answer:
-                return [json.load(answer)]
+            with urlopen(
+                Request(f"{self.url}/{path}", content, headers, method=method), timeout=30
+            ) as answer:
+                return [answer.read()]
         except HTTPError as refusal:
-            assert refusal.code == 503, f"{path}: {refusal.read().decode()}"
+            if refusal.code != 503:
+                pytest.fail(f"{path}: {refusal.read().decode()}")
         except TimeoutError:
             pass
         return []
@@ -108,7 +129,7 @@ class Site:
 
         return self.wait(over)
 
-    def runs(self, flow: str, *states: str) -> "list[Any]":
+    def runs(self, flow: str, *states: str) -> list[Any]:
         """In the order they began."""
         filters: dict[str, Any] = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC"}
         if states:
@@ -125,7 +146,7 @@ class Site:
 
         return dict(self.wait(over))
 
-    def events(self, name: str) -> "list[Any]":
+    def events(self, name: str) -> list[Any]:
         return list(self.ask("events/filter", {"filter": {"event": {"name": [name]}}})["events"])
 
 
@@ -141,8 +162,13 @@ def opened(folder: Path) -> Iterator[Site]:
         "DO_NOT_TRACK": "1",
         "NAMEWRIGHT_STORE": str(folder / "store"),
         "NAMEWRIGHT_SOURCE": f"dinosaurs={folder / 'dinosaurs.txt'}",
-        "PWD": str(ROOT),
+        "PWD": str(folder / "checkout"),
+        "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}",
+        "PREFECT_SERVER_API_PORT": str(_free_port()),
     }
+    (folder / "checkout").mkdir()
+    (folder / "checkout" / "flows").symlink_to(ROOT / "flows")
+    shutil.copy(ROOT / "prefect.yaml", folder / "checkout")
     lines = (CORPORA / "dinosaurs.txt").read_text().splitlines()[:60]
     (folder / "dinosaurs.txt").write_text("\n".join(lines) + "\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -150,7 +176,7 @@ def opened(folder: Path) -> Iterator[Site]:
         for name, value in ours.items():
             if name.startswith("PREFECT_"):
                 patch.setenv(name, value)
-        url = server.start(_free_port(), say=lambda _text: None).url
+        url = server.start(say=lambda _text: None).url
         try:
             site = Site(url, folder, {**kept, **ours, "PREFECT_API_URL": url})
             site.namewright("deploy")

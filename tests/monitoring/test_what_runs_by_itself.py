@@ -15,87 +15,141 @@ ALL_STAGES = 10
 
 def objects(site: Site) -> dict[str, list[Any]]:
     """All that is set up on the server, with ids and the times of the last change."""
-    kinds = ("work_pools", "deployments", "automations")
-    found = {kind: site.ask(f"{kind}/filter", {}) for kind in kinds}
-    for pool in found["work_pools"]:
-        pool.pop("status", None)
-    moving = ("updated", "status", "last_polled")  # a worker that polls is no change
-    for each in [*found["work_pools"], *found["deployments"]]:
-        for name in moving if each in found["work_pools"] else moving[1:]:
-            each.pop(name, None)
-    return found
-
-
-def outcomes(printed: str) -> dict[str, str]:
-    lines = [line.split(maxsplit=1) for line in printed.splitlines()[:-1]]
-    return {
-        rest.partition("  ")[0] if "deployment" not in rest else rest.split()[1]: word for word, rest in lines
+    moving = {
+        "work_pools": ("updated", "status"),
+        "deployments": ("status", "last_polled"),
+        "automations": (),
     }
+    return {
+        kind: [
+            {name: value for name, value in each.items() if name not in left_out}  # a worker that polls
+            for each in site.ask(f"{kind}/filter", {})
+        ]
+        for kind, left_out in moving.items()
+    }
+
+
+def outcomes(printed: str) -> set[str]:
+    """Of everything but the last line, which tells where."""
+    return {line.split()[0] for line in printed.splitlines()[:-1]}
 
 
 def test_what_is_set_up_twice_changes_nothing(site: Site) -> None:
     before = objects(site)
     assert [len(found) for found in before.values()] == [1, 4, 4]
     printed = site.namewright("deploy")
-    assert set(outcomes(printed).values()) == {"unchanged"}
+    assert outcomes(printed) == {"unchanged"}
     assert objects(site) == before
 
 
+def test_what_differs_is_set_right_and_what_is_gone_is_removed(site: Site, tmp_path: Path) -> None:
+    before = objects(site)
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        FILE.read_text()
+        .replace("namewright.model.promoted", "namewright.model.refused")
+        .replace("retrain once more after a crash", "retrain after a crash")
+        .replace("Etc/UTC", "Europe/Berlin")
+        .replace("quarantine_days: 90", "quarantine_days: 7")
+    )
+    lines = site.namewright("deploy", "--file", str(other)).splitlines()
+    assert [line for line in lines[:-1] if not line.startswith("unchanged")] == [
+        "updated    deployment  retrain/retrain  schedules",
+        "updated    deployment  maintain/maintain  parameters, schedules",
+        "updated    deployment  watch/watch  schedules",
+        "created    automation  namewright/retrain after a crash",
+        "updated    automation  namewright/generate after a promotion",
+        "removed    automation  namewright/retrain once more after a crash",
+    ]
+    assert outcomes(site.namewright("deploy", "--file", str(other))) == {"unchanged"}
+    site.namewright("deploy")
+    after = objects(site)
+    assert [each["id"] for each in after["deployments"]] == [each["id"] for each in before["deployments"]]
+    assert {each["name"] for each in after["automations"]} == {each["name"] for each in before["automations"]}
+
+
+def test_what_somebody_paused_stays_paused(site: Site, tmp_path: Path) -> None:
+    def watch() -> Any:
+        return site.ask("deployments/name/watch/watch")
+
+    (schedule,) = watch()["schedules"]
+    paused = f"deployments/{watch()['id']}/schedules/{schedule['id']}"
+    other = tmp_path / "other.yaml"
+    other.write_text(FILE.read_text().replace("*/10 * * * *", "*/20 * * * *"))
+    site.tell(paused, {"active": False})
+    assert outcomes(site.namewright("deploy")) == {"unchanged"}
+    site.namewright("deploy", "--file", str(other))
+    site.namewright("deploy")
+    ((after,),) = (
+        each["schedules"] for each in site.ask("deployments/filter", {}) if each["name"] == "watch"
+    )
+    site.tell(paused, {"active": True})
+    assert (after["id"], after["active"]) == (schedule["id"], False)
+
+
+def grow(site: Site, name: str) -> None:
+    site.names.write_text(f"{site.names.read_text()}{name}\n")
+
+
+def runs_by(site: Site, kind: str, *states: str) -> list[Any]:
+    """Of the flow `retrain`, begun by the schedule or by an automation."""
+    return [run for run in site.runs("retrain", *states) if run["created_by"]["type"] == kind]
+
+
 def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Site, tmp_path: Path) -> None:
+    grow(site, "Cronosaurus")
     hasty = tmp_path / "hasty.yaml"
     hasty.write_text(FILE.read_text().replace("30 2 * * *", "* * * * * */10"))
-    assert "updated    deployment  retrain/retrain  schedules" in site.namewright(
-        "deploy", "--file", str(hasty)
-    )
+    updated = "updated    deployment  retrain/retrain  schedules\n"
+    assert updated in site.namewright("deploy", "--file", str(hasty))
 
-    site.wait(lambda: site.runs("retrain", "RUNNING"))
+    site.wait(lambda: runs_by(site, "SCHEDULE", "RUNNING"))
     collided = site.ended(site.start("retrain"))
     assert (collided["state_type"], collided["state"]["message"]) == (
         "CANCELLED",
         "Deployment concurrency limit reached.",
     )
-    first, second = site.wait(
-        lambda: site.runs("retrain", "COMPLETED")[1:2] and site.runs("retrain", "COMPLETED")
-    )[:2]
-    assert "updated    deployment  retrain/retrain  schedules" in site.namewright("deploy")
+    site.wait(lambda: len(runs_by(site, "SCHEDULE", "COMPLETED")) > 1)
+    assert updated in site.namewright("deploy")
 
-    assert first["auto_scheduled"]
+    first, second, *_ = runs_by(site, "SCHEDULE", "COMPLETED")
     assert first["name"] == "retrain dinosaurs · 8 units"
     assert {"namewright", "retrain"} <= set(first["tags"])
-    assert set(site.stages(first["id"]).values()) == {"Completed"}
+    assert site.stages(first["id"])["corpus dinosaurs"] == "Completed"
     assert list(site.stages(second["id"]).values()) == ["Cached"] * ALL_STAGES
 
 
 def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
-    site.list.write_text(site.list.read_text() + "Namewrightosaurus\n")
+    site.wait(lambda: not site.runs("retrain", "RUNNING", "PENDING"))
+    known = {run["id"] for run in runs_by(site, "AUTOMATION")}
+    grow(site, "Namewrightosaurus")
     looked = site.ended(site.start("watch"))
     assert (looked["state_name"], looked["state"]["message"]) == ("Changed", "changed: dinosaurs")
 
-    (event, *_) = site.wait(lambda: site.events("namewright.corpus.changed"))
-    (change,) = event["payload"]["changes"]
-    assert (change["source"], change["path"]) == ("dinosaurs", str(site.list))
+    def told() -> list[Any]:
+        return [event for event in site.events("namewright.corpus.changed") if event["payload"]]
 
-    (run,) = site.wait(lambda: begun_by_automation(site))
+    (event, *_) = site.wait(told)
+    (change,) = event["payload"]["changes"]
+    assert (change["source"], change["path"]) == ("dinosaurs", str(site.names))
+
+    run = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])[-1]
     assert site.ended(run["id"])["state_type"] == "COMPLETED"
     assert site.stages(run["id"])["corpus dinosaurs"] == "Completed"
 
 
-def begun_by_automation(site: Site) -> list[Any]:
-    return [run for run in site.runs("retrain") if run["created_by"]["type"] == "AUTOMATION"]
-
-
 def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Site) -> None:
     long = {
-        "sources": [{"name": "dinosaurs", "path": str(site.list)}],
+        "sources": [{"name": "dinosaurs", "path": str(site.names)}],
         "training": {"hidden_size": 512, "epochs": 100_000, "patience": 100_000},
     }
-    known = {run["id"] for run in begun_by_automation(site)}
+    known = {run["id"] for run in runs_by(site, "AUTOMATION")}
     killed = site.start("retrain", parameters={"config": long}, tags=["auto-scheduled"])
     site.wait(lambda: site.run(killed)["state_type"] == "RUNNING")
     os.kill(site.wait(lambda: process_of(killed)), signal.SIGKILL)
     assert site.ended(killed)["state_type"] == "CRASHED"
 
-    (again,) = site.wait(lambda: [run for run in begun_by_automation(site) if run["id"] not in known])
+    (again,) = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])
     assert site.ended(again["id"])["state_type"] == "COMPLETED"
     told = site.wait(lambda: site.events("namewright.run.failed"))
     assert [(event["payload"]["flow_run"], event["payload"]["state"]) for event in told] == [
@@ -145,4 +199,4 @@ def test_prefects_own_command_takes_the_file_as_it_stands(site: Site) -> None:
         "watch",
     ]
     site.namewright("deploy")
-    assert set(outcomes(site.namewright("deploy")).values()) == {"unchanged"}
+    assert outcomes(site.namewright("deploy")) == {"unchanged"}
