@@ -23,7 +23,7 @@ from tasks import server
 
 ROOT = Path(__file__).parents[1]
 PREFECT = Path(sys.executable).with_name("prefect")
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 FOREIGN = ("NAMEWRIGHT_", "PREFECT_")
 
 # The loops of a server and a worker are made for people, who have more time.
@@ -63,7 +63,7 @@ class Site:
 
     def command(self, *words: str | Path) -> str:
         with self.running(*words) as process:
-            printed, _ = process.communicate(timeout=120)
+            printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, printed
         return printed
 

@@ -7,6 +7,7 @@ import signal
 import pytest
 from deployed_site import ROOT, Site
 
+pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"```(.*)\n((?:.*\n)*?)```", GUIDE)
 COMMANDS = [line for info, block in BLOCKS if info == "sh" for line in block.splitlines()]

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from deployed_site import PREFECT, ROOT, Site, process_of
 
+pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 FILE = ROOT / "prefect.yaml"
 ALL_STAGES = 10
 
