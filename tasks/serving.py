@@ -1,0 +1,42 @@
+"""The deployments of prefect.yaml in one process, without a work pool and a worker: for a demonstration."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import RunnerDeployment
+
+from tasks.automations import PREFIX
+from tasks.deployment_file import Deployment
+
+_SUFFIX = "-served"  # so that a site's own deployments on the same server are left alone
+
+
+def served(wanted: Iterable[Deployment]) -> None:
+    """Until Ctrl-C or SIGTERM. Prefect then pauses the schedules, since nobody would run what they begin."""
+    serve(*(_served(each) for each in wanted))
+
+
+def _served(wanted: Deployment) -> RunnerDeployment:
+    fields = wanted.fields
+    triggers: list[Any] = [
+        each.model_copy(update={"name": f"served {(each.name or '').removeprefix(PREFIX)}"})
+        for each in wanted.triggers
+    ]
+    deployment = wanted.flow.to_deployment(
+        name=f"{wanted.name}{_SUFFIX}",
+        schedules=list(wanted.schedules.values()),
+        concurrency_limit=ConcurrencyLimitConfig.model_validate(
+            {"limit": fields["concurrency_limit"], **(fields["concurrency_options"] or {})}
+        )
+        if fields["concurrency_limit"]
+        else None,
+        parameters=fields["parameters"],
+        triggers=triggers,
+        description=fields["description"],
+        tags=fields["tags"],
+        version=fields["version"],
+    )
+    assert isinstance(deployment, RunnerDeployment)  # a coroutine where an event loop runs
+    return deployment

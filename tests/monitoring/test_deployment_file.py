@@ -1,0 +1,69 @@
+"""What `namewright deploy` is told wrongly, it says."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from deployed_site import ROOT
+from small_runs import COMMAND
+
+from rnn_core.errors import ConfigError
+
+FILE = (ROOT / "prefect.yaml").read_text()
+
+
+def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import deployment_file
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PWD", str(ROOT))
+    found = {each.full_name: each for each in deployment_file.read(ROOT / "prefect.yaml")}
+    assert set(found) == {"retrain/retrain", "generate/generate", "maintain/maintain", "watch/watch"}
+    retrain = found["retrain/retrain"]
+    assert retrain.when == "30 2 * * * Etc/UTC"
+    assert retrain.fields["concurrency_limit"] == 1
+    assert retrain.fields["concurrency_options"] == {"collision_strategy": "CANCEL_NEW"}
+    assert retrain.fields["pull_steps"] == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "it cannot be read: No such file or directory"),
+        ("deployments: [", "while parsing"),
+        ("- 1", "TypeError"),
+        ("name: x", "KeyError: 'deployments'"),
+        (FILE.replace("$PWD", "$NOWHERE_SET"), "the variable NOWHERE_SET is not set"),
+        (FILE.replace("slug: nightly", "slag: nightly"), "no 'slug' is given"),
+        (FILE.replace("flows/retrain.py:retrain", "flows/retrain.py:retain"), "cannot be loaded"),
+        (FILE.replace("flows/retrain.py:retrain", "flows/retrian.py:retrain"), "cannot be loaded"),
+        (FILE.replace("30 2 * * *", "30 2 * *"), "has what it cannot have"),
+        (FILE.replace("Etc/UTC", "Mars/Olympus"), "has what it cannot have"),
+        (FILE.replace("cron:", "corn:"), "has what it cannot have"),
+        (FILE.replace("expect: [namewright.corpus.changed]", "expect: {a: 1}"), "has what it cannot have"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_said(
+    content: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import deployment_file
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PWD", str(ROOT))
+    file = tmp_path / "prefect.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        deployment_file.read(file)
+    assert caught.value.code == "config.deployments"
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["deploy", "serve"])
+def test_without_a_server_there_is_one_clear_error(command: str, tmp_path: Path) -> None:
+    environment = {"PREFECT_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    outcome = subprocess.run([COMMAND, command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert outcome.returncode == 6
+    assert outcome.stderr.startswith("error[server.down]: no Prefect server of ours is running")

@@ -1,0 +1,216 @@
+"""A team's site from morning to morning: what `namewright deploy` sets up does its work, whatever dies."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from deployed_site import PREFECT, ROOT, Site, process_of
+
+if TYPE_CHECKING:
+    from tasks.deploying import Done
+
+pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
+PREFECT_YAML = (ROOT / "prefect.yaml").read_text()
+ALL_STAGES = 10
+
+
+def objects(site: Site) -> dict[str, list[Any]]:
+    """All that is set up on the server, with ids and the times of the last change."""
+    moving = {
+        "work_pools": ("updated", "status"),
+        "deployments": ("status", "last_polled"),
+        "automations": (),
+    }
+    return {
+        kind: [
+            {name: value for name, value in each.items() if name not in left_out}  # a worker that polls
+            for each in site.ask(f"{kind}/filter", {})
+        ]
+        for kind, left_out in moving.items()
+    }
+
+
+def outcomes(printed: str) -> set[str]:
+    """Of everything but the last line, which tells where."""
+    return {line.split()[0] for line in printed.splitlines()[:-1]}
+
+
+def test_what_is_set_up_twice_changes_nothing(site: Site) -> None:
+    before = objects(site)
+    assert [len(found) for found in before.values()] == [1, 4, 4]
+    printed = site.namewright("deploy")
+    assert outcomes(printed) == {"unchanged"}
+    assert objects(site) == before
+
+
+def deployed(site: Site, content: str) -> "list[Done]":
+    """As the command does it, here: a process more would take seconds to start."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from tasks import deploying, deployment_file
+
+    done: list[Done] = []
+    file = site.folder / "other.yaml"
+    file.write_text(content)
+    with (
+        temporary_settings({PREFECT_API_URL: site.url}),
+        contextlib.chdir(site.checkout),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PWD", str(site.checkout))
+        deploying.deployed(deployment_file.read(file), done.append)
+    return done
+
+
+def test_what_differs_is_set_right_and_what_is_gone_is_removed(site: Site) -> None:
+    before = objects(site)
+    other = (
+        PREFECT_YAML.replace("namewright.model.promoted", "namewright.model.refused")
+        .replace("retrain once more after a crash", "retrain after a crash")
+        .replace("Etc/UTC", "Europe/Berlin")
+        .replace("quarantine_days: 90", "quarantine_days: 7")
+    )
+    assert [tuple(each) for each in deployed(site, other) if each.outcome != "unchanged"] == [
+        ("updated", "deployment", "retrain/retrain", "schedules"),
+        ("updated", "deployment", "maintain/maintain", "parameters, schedules"),
+        ("updated", "deployment", "watch/watch", "schedules"),
+        ("created", "automation", "namewright/retrain after a crash", ""),
+        ("updated", "automation", "namewright/generate after a promotion", ""),
+        ("removed", "automation", "namewright/retrain once more after a crash", ""),
+    ]
+    assert {each.outcome for each in deployed(site, other)} == {"unchanged"}
+    deployed(site, PREFECT_YAML)
+    after = objects(site)
+    assert [each["id"] for each in after["deployments"]] == [each["id"] for each in before["deployments"]]
+    assert {each["name"] for each in after["automations"]} == {each["name"] for each in before["automations"]}
+
+
+def test_what_somebody_paused_stays_paused(site: Site) -> None:
+    def watch() -> Any:
+        return site.ask("deployments/name/watch/watch")
+
+    (schedule,) = watch()["schedules"]
+    paused = f"deployments/{watch()['id']}/schedules/{schedule['id']}"
+    site.tell(paused, {"active": False})
+    assert {each.outcome for each in deployed(site, PREFECT_YAML)} == {"unchanged"}
+    deployed(site, PREFECT_YAML.replace("*/10 * * * *", "*/20 * * * *"))
+    deployed(site, PREFECT_YAML)
+    (after,) = watch()["schedules"]
+    site.tell(paused, {"active": True})
+    assert (after["id"], after["active"]) == (schedule["id"], False)
+
+
+def grow(site: Site, name: str) -> None:
+    site.names.write_text(f"{site.names.read_text()}{name}\n")
+
+
+def runs_by(site: Site, kind: str, *states: str) -> list[Any]:
+    """Of the flow `retrain`, begun by the schedule or by an automation."""
+    return [run for run in site.runs("retrain", *states) if (run["created_by"] or {}).get("type") == kind]
+
+
+def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Site) -> None:
+    grow(site, "Cronosaurus")
+    deployed(site, PREFECT_YAML.replace("30 2 * * *", "* * * * * */10"))
+
+    site.wait(lambda: runs_by(site, "SCHEDULE", "RUNNING"))
+    collided = site.ended(site.start("retrain"))
+    assert (collided["state_type"], collided["state"]["message"]) == (
+        "CANCELLED",
+        "Deployment concurrency limit reached.",
+    )
+    site.wait(lambda: len(runs_by(site, "SCHEDULE", "COMPLETED")) > 1)
+    deployed(site, PREFECT_YAML)
+
+    first, second, *_ = runs_by(site, "SCHEDULE", "COMPLETED")
+    assert first["name"] == "retrain dinosaurs · 8 units"
+    assert {"namewright", "retrain"} <= set(first["tags"])
+    assert site.stages(first["id"])["corpus dinosaurs"] == "Completed"
+    assert list(site.stages(second["id"]).values()) == ["Cached"] * ALL_STAGES
+
+
+def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
+    site.wait(lambda: not site.runs("retrain", "RUNNING", "PENDING"))
+    known = {run["id"] for run in runs_by(site, "AUTOMATION")}
+    grow(site, "Namewrightosaurus")
+    looked = site.ended(site.start("watch"))
+    assert (looked["state_name"], looked["state"]["message"]) == ("Changed", "changed: dinosaurs")
+
+    def told() -> list[Any]:
+        return [event for event in site.events("namewright.corpus.changed") if event["payload"]]
+
+    (event, *_) = site.wait(told)
+    (change,) = event["payload"]["changes"]
+    assert (change["source"], change["path"]) == ("dinosaurs", str(site.names))
+
+    run = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])[-1]
+    assert site.ended(run["id"])["state_type"] == "COMPLETED"
+    assert site.stages(run["id"])["corpus dinosaurs"] == "Completed"
+
+
+def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Site) -> None:
+    long = {
+        "sources": [{"name": "dinosaurs", "path": str(site.names)}],
+        "training": {"hidden_size": 512, "epochs": 100_000, "patience": 100_000},
+    }
+    known = {run["id"] for run in runs_by(site, "AUTOMATION")}
+    killed = site.start("retrain", parameters={"config": long}, tags=["auto-scheduled"])
+    site.wait(lambda: site.run(killed)["state_type"] == "RUNNING")
+    os.kill(site.wait(lambda: process_of(killed)), signal.SIGKILL)
+    assert site.ended(killed)["state_type"] == "CRASHED"
+
+    (again,) = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])
+    assert site.ended(again["id"])["state_type"] == "COMPLETED"
+    told = site.wait(lambda: site.events("namewright.run.failed"))
+    assert [(event["payload"]["flow_run"], event["payload"]["state"]) for event in told] == [
+        (killed, "Crashed")
+    ]
+
+
+def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> None:
+    from prefect.client.orchestration import SyncPrefectClient
+
+    from tasks.automations import died_silently
+
+    with SyncPrefectClient(site.url) as client:
+        client.create_automation(died_silently(["silent"], within_seconds=10.0))
+    code = "import time; from prefect import flow; flow(name='silent')(lambda: time.sleep(600))()"
+    with subprocess.Popen([sys.executable, "-c", code], env=site.environment) as process:
+        (run,) = site.wait(lambda: site.runs("silent", "RUNNING"))
+        beats = {
+            "event": {"name": ["prefect.flow-run.heartbeat"]},
+            "any_resource": {"id": [f"prefect.flow-run.{run['id']}"]},
+        }
+        site.wait(lambda: site.ask("events/filter", {"filter": beats})["events"])
+        process.kill()
+    crashed = site.ended(run["id"])
+    assert crashed["state_type"] == "CRASHED"
+    assert crashed["state"]["message"].startswith("It died without a word.")
+
+
+def test_an_error_of_ours_is_an_event_with_its_code(site: Site) -> None:
+    code = "from flows.watch import watch; watch()"
+    environment = {**site.environment, "NAMEWRIGHT_SOURCE": "towns=not-there.txt"}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 1
+
+    def told() -> list[Any]:
+        return [event for event in site.events("namewright.run.failed") if "code" in event["payload"]]
+
+    (event,) = site.wait(told)
+    assert (event["payload"]["flow"], event["payload"]["code"]) == ("watch", "corpus.unreadable")
+
+
+def test_prefects_own_command_takes_the_file_as_it_stands(site: Site) -> None:
+    site.command(PREFECT, "--no-prompt", "deploy", "--all")
+    assert [each["name"] for each in site.ask("deployments/filter", {"sort": "NAME_ASC"})] == [
+        "generate",
+        "maintain",
+        "retrain",
+        "watch",
+    ]
+    site.namewright("deploy")
+    assert outcomes(site.namewright("deploy")) == {"unchanged"}

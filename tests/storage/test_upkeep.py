@@ -1,0 +1,185 @@
+"""A store is put in order, and nothing that anyone uses is touched."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_artifacts import put, recipe_of
+
+from artifacts.keys import Recipe
+from artifacts.store import Artifact, Store
+from artifacts.upkeep import Act, Upkeep, superseded
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class NoKnobs:
+    pass
+
+
+def upkeep(store: Store, days_later: float = 0.0, dry_run: bool = False) -> Upkeep:
+    return Upkeep(store, time.time() + days_later * DAY, dry_run)
+
+
+def told(acts: list[Act]) -> list[tuple[str, str]]:
+    return [(act.outcome, act.what) for act in acts]
+
+
+def files(store: Store) -> set[Path]:
+    return {path for path in store.root.rglob("*") if path.parent.name != "locks"}
+
+
+def damage(artifact: Artifact) -> None:
+    (artifact.folder / "report.html").write_text("<p>Eve</p>")
+
+
+def test_a_damaged_artifact_is_set_aside_and_a_whole_one_stays(store: Store) -> None:
+    whole, damaged = (put(store, recipe_of(stage)) for stage in ("names", "report"))
+    damage(damaged)
+    acts = list(upkeep(store).verify(["names", "report"]))
+    assert told(acts) == [("whole", whole.origin), ("damaged", damaged.origin)]
+    assert "report.html does not match its sha256" in acts[1].why
+    assert store.examine("names", whole.key)[0] == whole
+    assert not damaged.folder.exists()
+    assert [path.name for path in (store.root / "quarantine").glob("*/*/report.html")] == ["report.html"]
+
+
+def test_what_a_dead_run_left_is_cleared(store: Store) -> None:
+    recipe = recipe_of("names")
+    store.draft(recipe.stage, recipe.key).write_text("half.txt", "half")
+    (act,) = upkeep(store).clear_scratch()
+    assert told([act]) == [("removed", f"scratch/names-{recipe.key}")]
+    assert not list((store.root / "scratch").iterdir())
+
+
+def test_what_somebody_writes_at_this_moment_is_left_alone(store: Store) -> None:
+    recipe = recipe_of("names")
+    artifact = put(store, recipe)
+    damage(artifact)
+    with store.lock(recipe.stage, recipe.key, waiting=lambda: None):
+        draft = store.draft(recipe.stage, recipe.key)
+        checkpoint = draft.checkpoint
+        checkpoint.write({})
+        before = files(store)
+        busy = upkeep(store, days_later=1000)
+        acts = [
+            *busy.verify(["names"]),
+            *busy.clear_scratch(),
+            *busy.clear_checkpoints(1),
+            *busy.remove([artifact.manifest()]),
+        ]
+    assert [act.outcome for act in acts] == ["in use"] * 4
+    assert files(store) == before
+
+
+@pytest.mark.parametrize(("days", "left"), [(6, 1), (8, 0)])
+def test_a_checkpoint_that_nobody_goes_on_with_is_removed_in_time(store: Store, days: int, left: int) -> None:
+    recipe = recipe_of("model")
+    store.checkpoint(recipe.stage, recipe.key).write({})
+    list(upkeep(store, days_later=days).clear_checkpoints(7))
+    assert len(list(store.root.glob("checkpoints/model/*.npz"))) == left
+
+
+def test_a_checkpoint_whose_model_is_there_is_of_no_use(store: Store) -> None:
+    recipe = recipe_of("model")
+    put(store, recipe)
+    store.checkpoint(recipe.stage, recipe.key).write({})
+    (act,) = upkeep(store).clear_checkpoints(7)
+    assert (act.outcome, act.why) == ("removed", "its model is there")
+
+
+@pytest.mark.parametrize(("days", "left"), [(6, 1), (8, 0)])
+def test_quarantine_is_emptied_in_time(store: Store, days: int, left: int) -> None:
+    damage(put(store, recipe_of("names")))
+    list(upkeep(store).verify(["names"]))
+    list(upkeep(store, days_later=days).clear_quarantine(7))
+    assert len(list((store.root / "quarantine").iterdir())) == left
+
+
+def test_a_dry_run_says_the_same_and_touches_nothing(store: Store) -> None:
+    names, report = recipe_of("names"), recipe_of("report")
+    old, damaged = put(store, names), put(store, report)
+    damage(damaged)
+    store.draft("names", "0" * 32)
+    store.checkpoint("model", "1" * 32).write({})
+
+    def acts(dry_run: bool) -> list[Act]:
+        order = upkeep(store, days_later=99, dry_run=dry_run)
+        return [
+            *order.verify(["report"]),
+            *order.clear_scratch(),
+            *order.clear_checkpoints(7),
+            *order.remove([made for made in store.list() if made.recipe == names]),
+        ]
+
+    before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
+    said = acts(dry_run=True)
+    assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+    assert told(said) == told(acts(dry_run=False))
+    assert not old.folder.exists()
+
+
+def chained(store: Store, parents: list[list[int]]) -> list[str]:
+    """Artifacts of which each was made from earlier ones; their origins."""
+    origins: list[str] = []
+    for number, inputs in enumerate(parents):
+        recipe = Recipe.of(f"stage{number % 3}", number, NoKnobs(), {})
+        draft = store.draft(recipe.stage, recipe.key)
+        draft.write_text("number.txt", str(number))
+        made_from = {str(each): origins[each] for each in inputs}
+        origins.append(
+            store.commit(draft, recipe, origins=made_from, seconds=0.0, run={"engine": "plain"}).origin
+        )
+    return origins
+
+
+TREES = st.integers(1, 12).flatmap(
+    lambda size: st.tuples(
+        *[
+            st.lists(st.integers(0, max(at - 1, 0)), max_size=2 if at else 0, unique=True)
+            for at in range(size)
+        ]
+    )
+)
+
+
+@settings(max_examples=15)  # every artifact is forced to the disk
+@given(parents=TREES, data=st.data())
+def test_nothing_that_is_kept_loses_what_it_was_made_from(
+    tmp_path_factory: pytest.TempPathFactory, parents: tuple[list[int], ...], data: st.DataObject
+) -> None:
+    store = Store(tmp_path_factory.mktemp("store"))
+    origins = chained(store, list(parents))
+    roots = data.draw(st.lists(st.sampled_from(origins), unique=True))
+    keep_last = data.draw(st.integers(1, 3))
+    stages = ["stage0", "stage1", "stage2"]
+    gone = superseded(store, stages, roots, keep_last, datetime.now(UTC) + timedelta(days=1))
+    removed = {f"{made.recipe.stage}/{made.recipe.key}" for made in gone}
+    assert not removed & set(roots)
+    kept = [made for made in store.list() if f"{made.recipe.stage}/{made.recipe.key}" not in removed]
+    for made in kept:
+        assert not removed & set(made.origins.values())
+    for stage in stages:
+        of_stage = sum(origin.startswith(stage) for origin in origins)
+        assert sum(made.recipe.stage == stage for made in kept) >= min(keep_last, of_stage)
+
+
+def test_what_is_young_is_kept(store: Store) -> None:
+    chained(store, [[], [], [], [], []])
+    stages = ["stage0", "stage1"]
+    assert not superseded(store, stages, [], 1, datetime.now(UTC) - timedelta(days=1))
+    assert len(superseded(store, stages, [], 1, datetime.now(UTC) + timedelta(days=1))) == 2
+
+
+def test_an_artifact_that_nothing_refers_to_is_removed(store: Store) -> None:
+    artifact = put(store, recipe_of("names"))
+    (act,) = upkeep(store).remove([artifact.manifest()])
+    assert told([act]) == [("removed", artifact.origin)]
+    assert act.bytes > 0
+    assert not artifact.folder.exists()
+    assert not list((store.root / "scratch").glob("*/*"))
