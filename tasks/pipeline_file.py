@@ -25,13 +25,12 @@ def from_file(app: App, called: App, commands: tuple[str, ...], arguments: Argum
     """
     _refuse_unknown_variables(app, arguments)
     named = arguments.get("--config", None)
-    if named is None:  # a command that reads none
-        return
-    file = Path(named.tokens[0].value) if named.tokens else DEFAULT
-    if named.tokens or file.exists():
-        Dict(_tables(file), source=str(file.absolute()), use_commands_as_keys=False)(
-            called, commands, arguments
-        )
+    if named is not None:  # else it is a command that reads none
+        file = Path(named.tokens[0].value) if named.tokens else DEFAULT
+        if named.tokens or file.exists():
+            Dict(_tables(file), source=str(file.absolute()), use_commands_as_keys=False)(
+                called, commands, arguments
+            )
     _refuse_fractions(arguments)
 
 
