@@ -28,7 +28,7 @@ from tasks.running import producing
 from tasks.settings import Settings
 from tasks.sources import Source
 
-SHORT = ["Ana", "Ema", "Eva", "Leo", "Lia", "Mia", "Noa", "Teo"]  # such as a model comes upon soon
+SHORT = ["Al", "An", "Ed", "El", "Lu", "Ma", "Mo", "Ana", "Ema", "Leo"]  # a model comes upon such names
 TRAINING_LIST = (CORPORA / "argentine.txt").read_text().splitlines()[:200] + SHORT
 
 

@@ -129,14 +129,14 @@ def test_a_shard_is_the_same_in_a_longer_list(made):
 
 
 def test_a_row_tells_the_length_of_a_name_whether_it_is_known_from_which_list_and_how_probable(made, learnt):
-    rows = rows_of(made(count=BLOCK))
+    rows = rows_of(made(count=BLOCK, max_length=3))
     assert rows.column_names == list(list_config.COLUMNS)
     assert rows["length"].to_pylist() == [len(name) for name in rows["name"].to_pylist()]
     known = pc.is_in(rows["name"], pa.array(TRAINING_LIST))
     assert rows["in_training"].combine_chunks().equals(known.combine_chunks())
     assert set(rows.filter(known)["source"].to_pylist()) == {"people"}
     assert rows.filter(pc.invert(known))["source"].null_count == len(rows) - pc.sum(known).as_py()
-    few = rows.filter(pc.less(rows["length"], 6)).slice(0, 100)  # a name of six may have been cut off
+    few = rows.filter(pc.less(rows["length"], 3)).slice(0, 100)  # a name of three may have been cut off
     scores = open_model(store=learnt).log_probabilities(few["name"])
     assert few["log_probability"].to_numpy() == pytest.approx(scores, abs=1e-4)
 
@@ -171,7 +171,7 @@ def test_no_name_of_a_novel_list_is_in_the_training_list_or_too_near_to_one_of_i
     near = f"from '{{}}/*.parquet' l, known k where levenshtein(l.name, k.name) <= {distance}"
     connection = duckdb.connect()
     connection.register("known", pa.table({"name": SHORT}))
-    knobs = {"count": BLOCK, "max_length": 4, "columns": ("name",)}
+    knobs = {"count": BLOCK, "max_length": 3, "columns": ("name",)}
     any_names, novel = made("any", **knobs), made("novel", novel=True, novel_distance=distance, **knobs)
     ((found,),) = connection.sql(f"select count(*) {near.format(any_names)}").fetchall()
     assert found > 0
