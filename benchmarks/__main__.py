@@ -26,6 +26,7 @@ PARTS = {
     "two-cores": [*OWN, "benchmarks.two_cores", "--names", "first", "--plot", "two-cores.svg"],
     "sampling": [*OWN, "benchmarks.sampling_speed", "--names", "first", "--plot", "sampling.svg"],
     "sampling-two-cores": [*OWN, "benchmarks.sampling_speed", "--names", "first"],
+    "lists": [*OWN, "benchmarks.lists", str(NAMEWRIGHT), "--names", "first"],
     "notebook": [*OWN, "benchmarks.notebook_loop"],
     "unchanged-run": [str(NAMEWRIGHT), "-m", "benchmarks.unchanged_run"],
 }
@@ -43,8 +44,9 @@ def main() -> None:
     for part in arguments.parts or PARTS:
         print(f"\n## {part}\n", flush=True)
         command = [str(arguments.plots / word) if word.endswith(".svg") else word for word in PARTS[part]]
-        cores = os.cpu_count() if part == "unchanged-run" else 2 if part.endswith("two-cores") else 1
-        if part.endswith("two-cores") and len(os.sched_getaffinity(0)) < cores:
+        two_cores = part == "lists" or part.endswith("two-cores")
+        cores = os.cpu_count() if part == "unchanged-run" else 2 if two_cores else 1
+        if two_cores and len(os.sched_getaffinity(0)) < cores:
             print("left out: this process has one core")
             continue
         subprocess.run(command, check=True, env={**os.environ, "BENCHMARK_CORES": str(cores)}, cwd=ROOT)

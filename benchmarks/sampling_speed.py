@@ -25,7 +25,8 @@ import torch
 from benchmarks import CORES, plots
 from benchmarks.names import names
 from benchmarks.samplers import Draws, Jax, KeptState, Makemore, Notebook, Ours, Trained, sampler
-from benchmarks.training_speed import line, ratio, rule
+from benchmarks.tables import line, rule
+from benchmarks.training_speed import ratio
 from rnn_core import network
 from rnn_core.names import EncodedNames
 from rnn_core.random_numbers import BLOCK

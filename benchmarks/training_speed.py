@@ -26,6 +26,7 @@ from benchmarks.names import names
 from benchmarks.ours import Ours
 from benchmarks.pytorch import PyTorch
 from benchmarks.start import Contestant, Start, start
+from benchmarks.tables import line, rule
 from rnn_core.vocabulary import Vocabulary
 
 SECONDS = 0.12  # a contestant's turn, about
@@ -139,14 +140,6 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def thousands_per_second(seconds: Sequence[Sequence[float]]) -> list[str]:
     return [f"{1e-3 / statistics.median(rounds):,.0f}" for rounds in seconds]
-
-
-def line(*cells: object) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def rule(columns: int) -> str:
-    return "|---|" + "---:|" * (columns - 1)
 
 
 def check_losses(everyone: Sequence[Contestant]) -> None:

@@ -10,7 +10,8 @@ import statistics
 
 from benchmarks import plots
 from benchmarks.ours import Ours
-from benchmarks.training_speed import line, measured, parsed, ratio, rule, starts, thousands_per_second
+from benchmarks.tables import line, rule
+from benchmarks.training_speed import measured, parsed, ratio, starts, thousands_per_second
 
 NAMES = ["packed", "packed, 2", "shared", "shared, 2"]
 COMPARED = ["the better", "packed", "shared"]

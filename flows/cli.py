@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,8 +46,8 @@ app = App(
     name="namewright",
     help="Learn what names sound like from lists of names, and make new ones.",
     version=_version,
-    config=(Env(pipeline_file.PREFIX, command=False), pipeline_file.from_file),
 )
+app.config = (Env(pipeline_file.PREFIX, command=False), partial(pipeline_file.from_file, app))
 
 
 def said(command: str) -> dict[str, Any]:

@@ -18,7 +18,6 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
     """
     if not config.is_sifted:
         return run.wait([run(shard, each, **inputs) for each in config.shards()])
-    training = {role: one for role, one in inputs.items() if role == "training"}
     drawn: list[Artifact] = []
     sifted: list[Artifact] = []
     rounds = [Round(0, 0)]
@@ -32,8 +31,5 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
     check_enough(config, rounds)
     files = gathering(config, let_in_of(drawn, sifted))
     return run.wait(
-        [
-            run(gathered, each, candidates=drawn[slice(*each.reads)], let_in=sifted, **training)
-            for each in files
-        ]
+        [run(gathered, each, candidates=drawn[slice(*each.reads)], let_in=sifted, **inputs) for each in files]
     )

@@ -67,7 +67,7 @@ class PlainLines:
         match event:
             case Progress():
                 if self._due(event.stage):
-                    self.say(f"{event.stage}: {event.done:,} of {event.total:,}  {event.note}")
+                    self.say(str(event))
             case Notice():
                 self.say(f"{event.stage}: {event.text}")
             case Finished():
@@ -198,14 +198,19 @@ class Terminal:
 
 def _of_a_list(whole: Finished) -> Iterator[str]:
     made = whole.artifact.manifest()
-    names, new = made.facts["names"], made.facts.get("new")
+    names, new, first = made.facts["names"], made.facts.get("new"), made.facts["first"][:_NAMES_SHOWN]
     size = sum(file.bytes for file in made.files.values()) / 1e6
     speed = f"{whole.seconds:.1f} s, {names / max(whole.seconds, 1e-9):,.0f} names/s"
-    yield f"{names:,} names: {'there already' if whole.reused else speed}"
-    if new is not None:
-        yield f"new: {new:,}, the others are in the training list"
-    yield f"names: {', '.join(made.facts['first'][:_NAMES_SHOWN])}"
-    yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
+    yield f"{_some(names, 'name')}: {'there already' if whole.reused else speed}"
+    if new is not None and names:
+        yield f"in the training list: {names - new:,} of them"
+    if first:
+        yield f"names: {', '.join(first)}"
+    yield f"list: {whole.artifact.folder}  ({_some(len(made.files), 'file')}, {size:,.1f} MB)"
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _aligned(sheet: Sheet) -> list[str]:

@@ -1,10 +1,10 @@
 """Which list of names `generate` makes, and what each of the stages that make it is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from artifacts.exports import Format
 from rnn_core.errors import ConfigError
@@ -15,6 +15,11 @@ from rnn_core.sampling import SamplingConfig
 OF_THE_TRAINING_LIST = ("in_training", "source")  # columns that need it
 COLUMNS = ("index", "name", "log_probability", "length", *OF_THE_TRAINING_LIST)  # of schemas.LISTED
 NAMES_PER_PARTITION = 1 << 19  # wanted ones; what a process holds of them while it looks for repeats
+
+
+def _separated(_type: object, tokens: Sequence[Token]) -> tuple[str, ...]:
+    """An option `--columns name,length`, or one for each of them."""
+    return tuple(column.strip() for token in tokens for column in token.value.split(","))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,8 @@ class GenerateConfig:
     novel_distance:  with novel, how far from every name of that list: beyond an edit distance of 0 or 1.
     fewer:           if the model has fewer such names than asked for, write those there are.
     format:          of the files: parquet, csv, jsonl, or txt with one name a line and nothing else.
-    columns:         which of index, name, log_probability, length, in_training and source; all that are
-                     known if none is named.
+    columns:         which of index, name, log_probability, length, in_training and source, with commas
+                     between them; all that are known if none is named.
     shard_size:      names per file; a multiple of 65,536.
     """
 
@@ -96,7 +101,7 @@ class GenerateConfig:
     novel_distance: Literal[0, 1] = 0
     fewer: bool = False
     format: Format = "parquet"
-    columns: tuple[str, ...] = ()
+    columns: Annotated[tuple[str, ...], Parameter(converter=_separated, n_tokens=1, negative="")] = ()
     shard_size: int = 16 * BLOCK
 
     def __post_init__(self) -> None:

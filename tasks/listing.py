@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
-from tasks import models
+from tasks import models, sifting
 from tasks.list_config import GenerateConfig
 from tasks.models import ModelFile
 from tasks.progress import Finished, Listener, Notice
@@ -102,6 +102,7 @@ def made(
     with dataset.claimed(request, settings.overwrite, wait):
         there = dataset.find(request)
         if there:
+            sifting.check_enough_there(wanted.config, there.manifest().facts["names"])
             return finished(there, reused=True)
         with running(_for_stages(wanted, settings)) as runner:
             shards = compose(wanted.config, runner, **wanted.inputs)

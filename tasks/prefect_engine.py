@@ -304,8 +304,7 @@ class _LiveProgress:
 
     def _put(self, artifact: UUID | None) -> UUID:
         assert self._latest
-        stage, _, done, total, note = self._latest
-        percent, text = 100.0 * done / max(total, 1), f"{stage}: {done:,} of {total:,}  {note}"
+        percent, text = 100.0 * self._latest.done / max(self._latest.total, 1), str(self._latest)
         # Either is a coroutine where an event loop runs, which is not so in a thread of ours.
         if artifact is None:
             return cast(UUID, create_progress_artifact(percent, key=self._key, description=text))

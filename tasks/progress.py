@@ -7,13 +7,26 @@ from artifacts.store import Artifact
 
 
 class Progress(NamedTuple):
-    """done of total, in the stage's own unit: steps, names. title: of this run of the stage."""
+    """done of total, in the stage's own unit: steps, names.
+
+    title:         of this run of the stage.
+    seconds_left:  until it is done, if that is known.
+    """
 
     stage: str
     title: str
     done: int
     total: int
     note: str
+    seconds_left: int | None = None
+
+    def __str__(self) -> str:
+        """A line of a log."""
+        line = f"{self.stage}: {self.done:,} of {self.total:,}  {self.note}"
+        if self.seconds_left is None:
+            return line
+        minutes, seconds = divmod(self.seconds_left, 60)
+        return f"{line}, {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 
 
 class Notice(NamedTuple):

@@ -40,6 +40,18 @@ def next_names(wanted: int, rounds: Sequence[Round]) -> int:
 def check_enough(config: GenerateConfig, rounds: Sequence[Round]) -> None:
     """Raises TrainingError if there are too few, and what there are is not asked for."""
     drawn, found = rounds[-1]
+    last, let_in = drawn - rounds[-2].drawn, found - rounds[-2].let_in
+    _check_enough(
+        config, found, f"after {drawn:,} were drawn", f"of the last {last:,} only {let_in:,} could be let in"
+    )
+
+
+def check_enough_there(config: GenerateConfig, found: int) -> None:
+    """The same of a list that is whole, of as many names as the model had."""
+    _check_enough(config, found, "in the list that is there", "it was made with --fewer")
+
+
+def _check_enough(config: GenerateConfig, found: int, after: str, saw: str) -> None:
     if found >= config.count or config.fewer:
         return
     kind = " ".join(
@@ -48,10 +60,11 @@ def check_enough(config: GenerateConfig, rounds: Sequence[Round]) -> None:
     raise TrainingError(
         "sampling.too_few",
         f"the model has too few {kind} names under these settings",
-        where=f"{found:,} of {config.count:,} after {drawn:,} were drawn",
-        saw=f"of the last {drawn - rounds[-2].drawn:,} only {found - rounds[-2].let_in:,} could be let in",
+        where=f"{found:,} of {config.count:,} {after}",
+        saw=saw,
         fix="raise --temperature or --max-length, loosen --prefix, --top-k, --top-p, --allowed or "
-        f"--forbidden; or ask for fewer (--count {found}), or for those there are: --fewer.",
+        f"--forbidden; or take those there are: --fewer; or ask for fewer: --count {found}, with --overwrite "
+        "where you name an --output.",
     )
 
 

@@ -80,8 +80,5 @@ class _Sum:
             return None
         self.next_event = now + _SECONDS
         rate = (so_far - self.found) / max(now - self.began, 1e-9)
-        note = f"{rate:,.0f} names/s"
-        if rate:
-            left = round((total - so_far) / rate)
-            note += f", {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
-        return Progress(self.stage, self.stage, so_far, total, note)
+        left = round((total - so_far) / rate) if rate else None
+        return Progress(self.stage, self.stage, so_far, total, f"{rate:,.0f} names/s", left)

@@ -1,25 +1,98 @@
-"""Lists of names in memory, and profiles of them, for tests of what is said of lists."""
+"""What tests share that generate lists of names, with a model that was hardly trained."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-from hypothesis import strategies as st
+import pyarrow.parquet as pq
+from small_runs import CORPORA
 
-from data.profile import Profile, profile
+from artifacts.manifest import Manifest
+from flows.generation import generation
+from flows.pipeline import pipeline
+from rnn_core.evaluation import EvaluationConfig
+from rnn_core.random_numbers import BLOCK
+from rnn_core.sampling import SamplingConfig
+from rnn_core.training_config import TrainingConfig
+from tasks import listing
+from tasks.config import RetrainConfig
+from tasks.list_config import GenerateConfig
+from tasks.listing import ListSettings
+from tasks.progress import Event
+from tasks.runners import Hired, Workers
+from tasks.running import producing
+from tasks.settings import Settings
+from tasks.sources import Source
 
-LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n\r")
-NAMES = st.lists(st.text(LETTERS, min_size=1, max_size=6), min_size=1, max_size=8)
-SOURCES = st.dictionaries(st.sampled_from(["towns", "rivers", "$x$"]), NAMES, min_size=1)
+SHORT = ["Al", "An", "Ed", "El", "Lu", "Ma", "Mo", "Ana", "Ema", "Leo"]  # a model comes upon such names
+TRAINING_LIST = (CORPORA / "argentine.txt").read_text().splitlines()[:200] + SHORT
 
 
-def corpus(source, names):
-    sources = pa.array([source] * len(names), pa.string()).dictionary_encode()
-    return pa.table({"name": pa.array(names, pa.string()), "source": sources})
+def trained(folder: Path) -> Path:
+    """A store with a model in it, which learnt from TRAINING_LIST for a moment."""
+    path = folder / "names.txt"
+    path.write_text("\n".join(TRAINING_LIST) + "\n")
+    config = RetrainConfig(
+        sources=(Source("people", str(path)),),
+        training=TrainingConfig(cell="elman", hidden_size=8, epochs=2),
+        evaluation=EvaluationConfig(sample_names=0),
+        sampling=SamplingConfig(count=1),
+    )
+    with producing(Settings(store=folder / "store"), lambda _event: None) as run:
+        pipeline(config, run)
+    return folder / "store"
 
 
-def rejected(*rows):
-    sources, reasons = zip(*rows, strict=True)
-    return pa.table({"source": pa.array(sources).dictionary_encode(), "reason": reasons})
+def asked(**knobs: Any) -> GenerateConfig:
+    """A list of short names in small shards, with these knobs, of sampling or of the list."""
+    ours = {"max_length": 6, "shard_size": BLOCK, **knobs}
+    of_sampling = {field.name for field in fields(SamplingConfig)}
+    sampling = SamplingConfig(**{name: ours.pop(name) for name in of_sampling & set(ours)})
+    return GenerateConfig(sampling=sampling, **ours)
 
 
-def profiled(lists, **rejections):
-    tables = [corpus(*each) for each in lists.items()]
-    return Profile.of(profile(tables, pa.concat_tables(tables), rejections))
+def make_list(
+    config: GenerateConfig, settings: ListSettings, tell: Callable[[Event], None] = lambda _event: None
+) -> bool:
+    """Without Prefect. Whether it was there already."""
+    return listing.made(
+        listing.wanted(config, settings),
+        settings,
+        generation,
+        lambda of_stages: producing(of_stages, tell, settings.workers),
+        tell,
+        {"engine": "plain"},
+    )
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return Manifest.from_json((folder / "__namewright__" / "manifest.json").read_bytes())
+
+
+def rows_of(folder: Path) -> pa.Table:
+    """Of a list in Parquet, all in one piece."""
+    return pq.read_table(folder, partitioning=None).combine_chunks()
+
+
+def always(hired: Hired) -> Callable[[Workers], Any]:
+    """Workers that have been started, in the place of new ones for every list."""
+
+    @contextlib.contextmanager
+    def there(_wanted: Workers) -> Iterator[Hired]:
+        yield hired
+
+    return there
+
+
+def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """Inode and time of every shard that is complete, and of its manifest: what was made again has others."""
+    found = {}
+    for path in (folder / "__namewright__" / "shards").glob("*.json"):
+        for each in (path, *(folder / name for name in Manifest.from_json(path.read_bytes()).files)):
+            stat = os.stat(each)  # noqa: PTH116
+            found[str(each)] = (stat.st_ino, stat.st_mtime_ns)
+    return found

@@ -60,7 +60,7 @@ class _Drawn(NamedTuple):
 def shard(work: Work, config: ShardConfig, model: ModelFile, training: Artifact | None = None) -> None:
     drawn = _drawn(work, config, model)
     table = drawn.table.rename_columns(["index", "name", "log_probability"])
-    _write(work, config.file, table, training, config.sampling.capitalise_first)
+    _write(work, config.file, table, model, training, config.sampling.capitalise_first)
 
 
 def candidates(
@@ -108,13 +108,14 @@ def gathered(
     config: GatheringConfig,
     candidates: Sequence[Artifact],
     let_in: Sequence[Artifact],
+    model: ModelFile,
     training: Artifact | None = None,
 ) -> None:
     found = [_let_in(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
     table = pa.concat_tables([_NO_CANDIDATES, *found]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
-    _write(work, config.file, table, training, config.capitalise_first)
+    _write(work, config.file, table, model, training, config.capitalise_first)
 
 
 def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
@@ -174,7 +175,12 @@ def _neighbourhood(training: Artifact, letters: Vocabulary) -> Neighbourhood:
 
 
 def _write(
-    work: Work, file: FileConfig, table: pa.Table, training: Artifact | None, capitalise_first: bool
+    work: Work,
+    file: FileConfig,
+    table: pa.Table,
+    model: ModelFile,
+    training: Artifact | None,
+    capitalise_first: bool,
 ) -> None:
     table = table.append_column("length", pc.utf8_length(table["name"]))
     first = table["name"].slice(0, FIRST).to_pylist()
@@ -188,7 +194,11 @@ def _write(
     schema = schemas.part_of(schemas.LISTED, file.columns)
     rows = schemas.conform(schema, table.select(list(file.columns)))
     recipe = canonical_json(asdict(work.recipe)).decode()
-    metadata = {"namewright.key": work.recipe.key, "namewright.recipe": recipe}
+    metadata = {
+        "namewright.key": work.recipe.key,
+        "namewright.recipe": recipe,
+        "namewright.model": model.digest,  # by its key or its path the same file would give other bytes
+    }
     work.draft.write_names(part_file(file.number, file.format), rows, file.format, metadata)
 
 

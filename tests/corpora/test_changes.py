@@ -2,7 +2,7 @@ import random
 
 import pytest
 from hypothesis import given, settings
-from small_lists import SOURCES, profiled
+from profiled_lists import SOURCES, profiled
 
 from data import schemas
 from data.changes import as_table, changes

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_lists import SOURCES, corpus, profiled, rejected
+from profiled_lists import SOURCES, corpus, profiled, rejected
 
 from data import schemas
 from data.profile import profile

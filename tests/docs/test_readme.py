@@ -5,6 +5,7 @@ import re
 import shlex
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from small_runs import COMMAND
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(?:sh)?\n(.*?)```", README, flags=re.S)
-MAKE, SHOWN, COMMANDS = BLOCKS[:3]
+BLOCKS = re.findall(r"```(?:sh|python)?\n(.*?)```", README, flags=re.S)
+MAKE, SHOWN, COMMANDS, PYTHON = BLOCKS
 PLAIN = {"NAMEWRIGHT_ENGINE": "plain"}
 QUICK = {"NAMEWRIGHT_TRAINING_EPOCHS": "1"}
 
@@ -70,6 +71,8 @@ def test_every_command_it_names_works(command, ran, tmp_path):
     variables = {"NAMEWRIGHT_SOURCE": "towns=towns.txt", "NAMEWRIGHT_TRAINING_HIDDEN_SIZE": "8", **QUICK}
     if "--recipe" in arguments:
         variables = {"NAMEWRIGHT_NOTEBOOK_ITERATIONS": "3"}
+    if arguments[0] == "generate":
+        ran("run", **variables)
     if arguments[0] == "server":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -80,6 +83,15 @@ def test_every_command_it_names_works(command, ran, tmp_path):
             assert ran("server", "stop", **variables) == "stopped\n"
     else:
         assert ran(*arguments, **variables)
+
+
+def test_its_lines_of_python_draw_names_and_tell_how_probable_given_ones_are(ran, tmp_path):
+    ran("run", **QUICK, NAMEWRIGHT_TRAINING_HIDDEN_SIZE="8")
+    script = f"{PYTHON}print(len(names), *(log_probabilities < 0))"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert printed.stdout == "1000 True True\n"
 
 
 def test_every_page_it_points_to_is_there():

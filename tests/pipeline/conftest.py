@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_lists import trained
 from small_runs import COMMAND, CORPORA, outcomes
 
 FOREIGN = ("NAMEWRIGHT_", "PREFECT_")
@@ -74,3 +75,9 @@ def plain(namewright: Ran, quick: list[str]) -> Callable[..., dict[str, str]]:
         return outcomes(outcome.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a hardly trained model, for lists of names."""
+    return trained(tmp_path_factory.mktemp("trained"))

@@ -1,0 +1,129 @@
+"""A list whose making is killed, or runs out of disk: complete shards stay, and the same command goes on."""
+
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from small_lists import manifest_of, stamps
+from small_runs import COMMAND
+
+from rnn_core.random_numbers import BLOCK
+
+KILLS = SHARDS = 20
+TESTS = Path(__file__).parents[1]
+
+
+def command(learnt, output, shards):
+    count, size = str(shards * BLOCK), str(BLOCK)
+    short = ["--max-length", "3", "--columns", "index,name", "--workers", "1"]
+    where = ["--store", str(learnt), "--output", str(output)]
+    return [COMMAND, "generate", "--engine", "plain", "--count", count, "--shard-size", size, *short, *where]
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("part-*")}
+
+
+@pytest.mark.timeout(600)
+def test_a_list_killed_at_any_moment_goes_on_and_no_shard_is_made_twice(learnt, environment, tmp_path):
+    began = time.monotonic()
+    whole = tmp_path / "undisturbed"
+    subprocess.run(command(learnt, whole, SHARDS), env=environment, capture_output=True, check=True)
+    duration = time.monotonic() - began
+    expected = files_of(whole)
+    assert len(expected) == SHARDS
+
+    def killed_and_resumed(number, moment):
+        output = tmp_path / f"killed-{number}"
+        run = subprocess.Popen(command(learnt, output, SHARDS), env=environment, stdout=subprocess.DEVNULL)
+        try:
+            run.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
+        complete = stamps(output)
+        if run.returncode:
+            assert not (output / "_SUCCESS").exists()
+        resumed = subprocess.run(
+            command(learnt, output, SHARDS),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "damaged" not in resumed.stdout
+        assert complete.items() <= stamps(output).items(), "a shard was made twice"
+        assert (output / "_SUCCESS").exists()
+        same = files_of(output) == expected and manifest_of(output).files == manifest_of(whole).files
+        return run.returncode == -signal.SIGKILL, len(complete) // 2, same
+
+    rng = random.Random(4)
+    moments = [(number, rng.uniform(0.2, 1.0) * duration) for number in range(KILLS)]
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda one: killed_and_resumed(*one), moments))
+    killed, complete, same = zip(*outcomes, strict=True)
+    assert same == (True,) * KILLS
+    assert sum(killed) >= KILLS // 2, "too few were still running"
+    assert sum(0 < each < SHARDS for each in complete) >= KILLS // 4, "too few had shards to go on from"
+
+
+def test_a_list_that_is_asked_to_stop_says_how_to_go_on_and_does(learnt, environment, tmp_path):
+    run = subprocess.Popen(
+        command(learnt, tmp_path / "list", SHARDS),
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    run.stdout.readline()  # the first shard is complete
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert errors.startswith("error[run.interrupted]: stopped by SIGINT")
+    assert "Traceback" not in errors
+    complete = stamps(tmp_path / "list")
+    assert 0 < len(complete) < 2 * SHARDS
+    again = subprocess.run(command(learnt, tmp_path / "list", SHARDS), env=environment, capture_output=True)
+    assert again.returncode == 0
+    assert complete.items() <= stamps(tmp_path / "list").items()
+
+
+FULL = """
+    import subprocess, sys
+    from pathlib import Path
+    sys.path.insert(0, {tests!r})
+    from small_lists import stamps
+
+    output, command = Path({output!r}), {command!r}
+    refused = subprocess.run(command, capture_output=True, text=True)
+    print(refused.returncode, refused.stderr.splitlines()[0], "Traceback" in refused.stderr, sep="|")
+    complete = stamps(output)
+    print(len(complete) // 2, (output / "_SUCCESS").exists(), sep="|")
+    subprocess.run(["mount", "-o", "remount,size=64m", str(output.parent)], check=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    print(complete.items() <= stamps(output).items(), (output / "_SUCCESS").exists(), sep="|")
+"""
+
+
+def test_a_full_disk_is_one_clear_error_and_complete_shards_are_gone_on_from(learnt, environment, tmp_path):
+    script, disk = tmp_path / "fill.py", tmp_path / "disk"
+    disk.mkdir()
+    run = [str(word) for word in command(learnt, disk / "list", 6)]
+    filled = FULL.format(tests=str(TESTS), output=str(disk / "list"), command=run)
+    script.write_text(textwrap.dedent(filled))
+    mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3"'
+    outcome = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted, "sh", disk, sys.executable, script],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    refused, left, resumed = (line.split("|") for line in outcome.stdout.splitlines())
+    assert refused[0] == "4"
+    assert refused[1].startswith("error[learnt.full]: could not ")
+    assert refused[2] == "False"
+    assert 0 < int(left[0]) < 6
+    assert left[1] == "False"
+    assert resumed == ["True", "True"]
