@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.pipeline import pipeline
 from tasks.config import RetrainConfig
-from tasks.prefect_engine import submitting
+from tasks.prefect_report import reporting
 from tasks.settings import Settings
 from tasks.stages import check_names
 
@@ -13,7 +13,7 @@ from tasks.stages import check_names
 def retrain(config: RetrainConfig = RetrainConfig(), settings: Settings = Settings()) -> None:
     """A stage whose inputs did not change is not run again."""
     check_names(settings.refresh)
-    with submitting(settings) as run:
+    with reporting(settings, config.tags) as run:
         pipeline(config, run)
 
 

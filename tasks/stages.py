@@ -23,7 +23,7 @@ model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
 names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
-report = Stage("report", 2, "tasks.making.report:report")
+report = Stage("report", 3, "tasks.making.report:report")
 
 # Of a generated list; the versions of all are raised together.
 LIST_VERSION = 1

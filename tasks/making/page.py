@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from data.config import ALL_SOURCES
 from rnn_core.sample_metrics import HELD_OUT
+from tasks.making.temperatures import Taste, by_temperature
 from tasks.markup import (
     Column,
     Html,
@@ -19,7 +20,8 @@ from tasks.markup import (
     table,
     visible,
 )
-from tasks.report_page import PROVENANCE
+from tasks.parts import as_html
+from tasks.report_page import OUTCOME, PROVENANCE
 
 _STYLE_SHEET = Path(__file__).with_name("page.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -28,7 +30,7 @@ _NAMES_SHOWN = 96
 _CHARACTERS_SHOWN = 240
 _REASONS_SHOWN = 20
 
-_SPLIT_TITLES = {
+SPLIT_TITLES = {
     "test": "test: names that no decision has seen",
     "validation": "validation: names that told training when to stop",
     "train": "train: names it has learnt from",
@@ -37,7 +39,7 @@ _SPLIT_TITLES = {
 _MODELS = {"rnn": "network", HELD_OUT: "held-out names"}
 
 # By metric: what it is called here, what it says, and how it is written.
-_MEASURES = {
+MEASURES = {
     "validity": ("valid", "would be taken from a list, as they are", ".1%"),
     "uniqueness": ("distinct", "are left once repeats are dropped", ".1%"),
     "novelty": ("new", "equal no training name, whatever the case", ".1%"),
@@ -140,6 +142,7 @@ class Findings(NamedTuple):
     scores: Sequence[Scores]
     measures: Sequence[Measure]
     sample: Sample
+    tastes: Sequence[Taste]
 
 
 def page(found: Findings) -> str:
@@ -165,7 +168,9 @@ def page(found: Findings) -> str:
         element(
             "main",
             _tiles(found),
+            OUTCOME,
             _names(found.sample),
+            as_html(by_temperature(found.tastes)),
             element("div", _curves(found.training), _lengths(found.sample), class_="pair"),
             _scores(found.scores),
             _measures(found.measures),
@@ -197,9 +202,9 @@ def _score_tiles(scores: Sequence[Scores]) -> list[Html]:
     total = scores[0]
     return [
         _tile(
-            _called(model),
-            _number(nats),
-            f"nats per character, perplexity {_number(total.perplexity.get(model), 2)}",
+            called(model),
+            number(nats),
+            f"nats per character, perplexity {number(total.perplexity.get(model), 2)}",
             f"on {total.names:,} names {'it has learnt from' if total.split == 'train' else 'kept from it'}",
         )
         for model, nats in total.nats.items()
@@ -262,7 +267,7 @@ def _lengths(sample: Sample) -> Html:
     if not sample.lengths:
         return section("Lengths", nothing("There are no names to measure."))
     read, sampled = sample.mean_lengths
-    note = f"Mean: {_number(read, 2)} characters in training names, {_number(sampled, 2)} in sampled ones."
+    note = f"Mean: {number(read, 2)} characters in training names, {number(sampled, 2)} in sampled ones."
     return section("Lengths", Html(sample.lengths), element("p", note, class_="note"))
 
 
@@ -275,11 +280,11 @@ def _scores(scores: Sequence[Scores]) -> Html:
     heads = [
         Column("source"),
         Column("names", numeric=True),
-        *(Column(_called(model), numeric=True) for model in models),
+        *(Column(called(model), numeric=True) for model in models),
         *([Column(f"network against {baseline}", numeric=True)] if baseline != network else []),
     ]
     groups = [
-        (_SPLIT_TITLES.get(split, split), [_score_row(row, models) for row in rows])
+        (SPLIT_TITLES.get(split, split), [_score_row(row, models) for row in rows])
         for split, rows in groupby(scores, key=lambda row: row.split)
     ]
     note = (
@@ -304,10 +309,10 @@ def _score_row(row: Scores, models: Sequence[str]) -> list[str]:
 
 
 def _score(nats: float | None, perplexity: float | None) -> Html:
-    return element("span", _number(nats), element("small", _number(perplexity, 2)))
+    return element("span", number(nats), element("small", number(perplexity, 2)))
 
 
-def _called(model: str) -> str:
+def called(model: str) -> str:
     return _MODELS.get(model, model)
 
 
@@ -325,7 +330,7 @@ def _measures(measures: Sequence[Measure]) -> Html:
         return section(title, nothing("No names were drawn to be measured."))
     models = list(dict.fromkeys(model for measure in measures for model in measure.values))
     models.sort(key=lambda model: model == HELD_OUT)
-    heads = [Column("measure"), *(Column(_called(model), numeric=True) for model in models)]
+    heads = [Column("measure"), *(Column(called(model), numeric=True) for model in models)]
     rows = [_measure_row(each, models) for each in sorted(measures, key=_place)]
     return section(
         title, element("p", _measured(measures, models), class_="note"), table(heads, [("", rows)])
@@ -345,12 +350,12 @@ def _measured(measures: Sequence[Measure], models: Sequence[str]) -> str:
 
 
 def _place(measure: Measure) -> int:
-    known = list(_MEASURES)
+    known = list(MEASURES)
     return known.index(measure.metric) if measure.metric in known else len(known)
 
 
 def _measure_row(measure: Measure, models: Sequence[str]) -> list[str]:
-    title, meaning, form = _MEASURES.get(measure.metric, (measure.metric, "", ".3f"))
+    title, meaning, form = MEASURES.get(measure.metric, (measure.metric, "", ".3f"))
     values = (measure.values.get(model) for model in models)
     return [
         element("span", title, element("small", meaning)),
@@ -422,7 +427,7 @@ def _glyph(character: str) -> str:
     return f"◌{character}" if not character.isidentifier() and f"a{character}".isidentifier() else character
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not abs(value) < float("inf") else f"{value:,.{digits}f}"
 
 

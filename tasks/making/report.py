@@ -14,9 +14,10 @@ from data.examples import SPLITS
 from tasks import plots
 from tasks.making.corpora import NAMES, REJECTED
 from tasks.making.evaluation import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
-from tasks.making.examples import EXAMPLES, VOCABULARY
+from tasks.making.examples import EXAMPLES, VOCABULARY, opened_vocabulary
 from tasks.making.model import HISTORY
 from tasks.making.notebook import TRANSCRIPT
+from tasks.making.outline import outline
 from tasks.making.page import (
     Findings,
     Measure,
@@ -28,7 +29,8 @@ from tasks.making.page import (
     Training,
     page,
 )
-from tasks.report_page import FILE
+from tasks.making.temperatures import tastes
+from tasks.report_page import FILE, OUTLINE
 from tasks.stage import Work
 
 _ROWS_KEPT = 200  # of names, and characters: more than a page shows
@@ -63,8 +65,15 @@ def report(
         scores=scores,
         measures=_measures(row for row in metrics if row["split"] == SAMPLE),
         sample=_sample(names.table(NAMES, ["name", "length", "in_training"]), learnt),
+        tastes=tastes(
+            model,
+            opened_vocabulary(vocabulary),
+            validated.table(NAMES, ["name"])["name"],
+            capitalise_first=not _by_epochs(model),
+        ),
     )
     work.draft.write_text(FILE, page(found))
+    work.draft.write_text(OUTLINE, outline(found))
 
 
 def _source(place: int, corpus: Artifact, learnt: pa.Table) -> Source:

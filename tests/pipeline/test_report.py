@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -17,9 +18,12 @@ from hypothesis import strategies as st
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
 from data import schemas
+from rnn_core import network
+from rnn_core.vocabulary import Vocabulary
 from tasks import stages
 from tasks.config import RetrainConfig
 from tasks.markup import element, foreign, visible
+from tasks.model_file import with_characters
 from tasks.report_page import lineage, publish
 from tasks.settings import Settings
 
@@ -146,6 +150,7 @@ class StandIns:
         config: Mapping[str, Any],
         tables: Mapping[str, tuple[str, list[Any]]],
         facts: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, Any] | None = None,
         **inputs: Artifact,
     ) -> Artifact:
         digests = {role: one.digest for role, one in inputs.items()} or {"file": "0" * 64}
@@ -153,6 +158,8 @@ class StandIns:
         draft = self.store.draft(stage, recipe.key)
         for name, content in tables.items():
             draft.write_table(name, table(*content))
+        if arrays:
+            draft.write_arrays("model.npz", arrays)
         if "iterations" in config:  # the notebook's
             draft.write_text("transcript.txt", "Iteration: 0, Loss: 39.9\n")
         draft.facts.update(facts or {})
@@ -232,6 +239,7 @@ class StandIns:
                 )
             },
             facts={"model_card": {"parameters": 12345, "cell": "elman"}},
+            arrays=untrained(letters),
             examples=examples,
             vocabulary=vocabulary,
         )
@@ -280,6 +288,13 @@ class StandIns:
 
     def report(self) -> Artifact:
         return produced(self.root, self.inputs(), self.run)
+
+
+def untrained(letters: Sequence[str]) -> dict[str, Any]:
+    """A network to which every name is as likely as any other."""
+    rng = np.random.default_rng(0)
+    parameters = network.init(rng, "elman", len(letters) + 1, 4, np.float32)
+    return with_characters(parameters, Vocabulary(("\n", *letters)))
 
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:

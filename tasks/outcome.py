@@ -1,0 +1,76 @@
+"""What a run decided, from what its stages `decision` and `gate` left: parts of its report."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from artifacts.store import Artifact
+from tasks.markup import Column
+from tasks.parts import Part
+
+_ROWS_SHOWN = 40
+
+
+def outcome(made: Sequence[Artifact]) -> Iterator[Part]:
+    """made: by one run. Nothing of a stage that it has not run.
+
+    Raises DataError for a table that cannot be read.
+    """
+    for artifact in made:
+        if part := _PARTS.get(artifact.stage):
+            yield part(artifact)
+
+
+def _decision(artifact: Artifact) -> Part:
+    facts = artifact.manifest().facts
+    return Part(
+        "Champion and challenger",
+        lead="Promoted: this model is the champion now."
+        if facts["promote"]
+        else "Not promoted: the champion stays.",
+        points=facts["reasons"],
+        **_of_table(artifact.table("decision.parquet")),
+    )
+
+
+def _gate(artifact: Artifact) -> Part:
+    facts = artifact.manifest().facts
+    return Part(
+        "What the data gate found",
+        lead="The lists passed." if facts["passed"] else "Refused: nothing may be learnt from these lists.",
+        points=facts["reasons"],
+        **_of_table(artifact.table("changes.parquet")),
+    )
+
+
+_PARTS = {"decision": _decision, "gate": _gate}
+
+
+def _of_table(table: pa.Table) -> dict[str, Any]:
+    """The heads, the first rows and a note, for a Part."""
+    shown = table.slice(0, _ROWS_SHOWN)
+    numeric = (pa.types.is_floating(each.type) or pa.types.is_integer(each.type) for each in table.schema)
+    heads = [
+        Column(name.replace("_", " "), each) for name, each in zip(table.column_names, numeric, strict=True)
+    ]
+    more = len(table) - len(shown)
+    return {
+        "heads": heads,
+        "rows": [[_cell(value) for value in row.values()] for row in shown.to_pylist()],
+        "note": f"And {more:,} more rows." if more else "",
+    }
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:,.4g}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
