@@ -1,11 +1,11 @@
 """The knobs of the stages that make tables. Apart from the code they steer, which is slower to import."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from rnn_core.errors import ConfigError
 from rnn_core.evaluation import EvaluationConfig
-from rnn_core.ranges import check_choice, check_share, check_whole, out_of_range
+from rnn_core.ranges import check_at_least_0, check_choice, check_share, check_whole, out_of_range
 
 ALL_SOURCES = "all"  # where figures of each source stand beside those of all together
 
@@ -62,6 +62,39 @@ class ValidationConfig:
     def __post_init__(self) -> None:
         check_whole("validation.max_length", self.max_length, 1, 1 << 20)
         check_whole("validation.min_length", self.min_length, 1, self.max_length)
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """How far the names may differ from those of the last accepted lists. A limit of "none" is no limit.
+
+    mode:                   `stop` ends a run before anything is learnt beyond a limit; `report` only says so.
+    max_rows_lost:          share of the names there were by which they may have become fewer.
+    max_rows_gained:        the same for more; 1.0 lets them double.
+    max_new_characters:     share of all letters that may be of characters which no name had before.
+    max_lost_characters:    share of all letters before that may have been of characters that are gone.
+    max_length_distance:    characters by which the distributions of lengths may differ (Wasserstein-1).
+    max_duplicates_gained:  by how much the share of names that repeat an earlier one in the files may grow.
+    """
+
+    mode: Literal["stop", "report"] = "stop"
+    max_rows_lost: float | None = 0.1
+    max_rows_gained: float | None = 1.0
+    max_new_characters: float | None = 0.005
+    max_lost_characters: float | None = 0.005
+    max_length_distance: float | None = 1.0
+    max_duplicates_gained: float | None = 0.2
+
+    def __post_init__(self) -> None:
+        check_choice("gate.mode", self.mode, ("stop", "report"))
+        for limit, value in self.limits.items():
+            if value is not None:
+                check_at_least_0(f"gate.{limit}", value)
+
+    @property
+    def limits(self) -> dict[str, float | None]:
+        """By the name of the knob."""
+        return {knob.name: getattr(self, knob.name) for knob in fields(self) if knob.name != "mode"}
 
 
 @dataclass(frozen=True, slots=True)

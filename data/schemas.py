@@ -53,6 +53,50 @@ REJECTED = Schema(
     ordered=True,
 )
 
+PROFILE = Schema(
+    {
+        "measure": Column(
+            _TEXT,
+            description="taken: names in the files; distinct: different ones among them; overlap: of these, "
+            "how many another source has too; kept: names left after merging and validation; length: kept "
+            "names of so many characters; character: how often it stands in kept names; not_read, not_merged "
+            "and not_valid: rows that were not taken, by reason.",
+        ),
+        "source": Column(_TEXT, description="Of which source; `all` for all of them together."),
+        "value": Column(_TEXT, description="The other source, the length, the character or the reason."),
+        "count": Column(pa.int64(), pandera.Check.ge(0), description="Of the measure."),
+    },
+    strict=True,
+    ordered=True,
+)
+
+CHANGES = Schema(
+    {
+        "measure": Column(
+            _TEXT,
+            description="With a limit: rows_lost, rows_gained, new_characters, lost_characters, "
+            "length_distance and duplicates_gained. Without: rows of a source, and each new_character and "
+            "lost_character.",
+        ),
+        "value": Column(_TEXT, description="The source, or the character."),
+        "before": Column(
+            pa.float64(),
+            description="In the last accepted lists: names; letters; of lengths the mean; of duplicates the "
+            "share.",
+        ),
+        "after": Column(pa.float64(), description="The same in these lists."),
+        "change": Column(
+            pa.float64(),
+            description="What the limit is for. Of the rows of a source, the growth, relative to those "
+            "before; infinite if it is a new one.",
+        ),
+        "limit": Column(pa.float64(), nullable=True, description="Null where there is none."),
+        "within": Column(pa.bool_(), description="Whether the change is within its limit."),
+    },
+    strict=True,
+    ordered=True,
+)
+
 VOCABULARY = Schema(
     {
         "index": Column(pa.int32(), unique=True, description="What the network reads and predicts."),

@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `generate`, `init` and `server`."""
+"""The command line: `namewright run`, `data`, `generate`, `init` and `server`."""
 
 import inspect
 import io
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
+from artifacts.store import Artifact
 from flows.generation import generation
-from flows.pipeline import pipeline
-from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
+from flows.pipeline import lists, pipeline
+from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
 from tasks import console, interruption, knobs, listing, pipeline_file, report_page, stages
 from tasks.config import RetrainConfig
 from tasks.list_config import GenerateConfig
@@ -82,8 +83,10 @@ def run(
     with console.opened() as shown:
         if dry_run:
             plan = Plan(settings)
-            pipeline(config, plan.run)
-            shown.plan(plan.stages)
+            try:
+                pipeline(config, plan)
+            finally:
+                shown.plan(plan.stages)
             return
         finished: dict[str, Finished] = {}  # by title: the other engine may find what this one made
 
@@ -97,6 +100,46 @@ def run(
         _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
     if lost:
         raise lost
+
+
+@app.command(name="data")
+@_with_knobs(RetrainConfig(), Settings())
+def look_at_data(
+    *,
+    file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
+    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),
+    settings: Annotated[Settings, _FLAT] = Settings(),
+) -> None:
+    """Show what the lists hold, what was not taken and why, and what changed. Nothing is learnt from them.
+
+    The exit code is 8 if a run would be refused: the lists differ too much from the last accepted ones.
+
+    Parameters
+    ----------
+    file
+        Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
+    """
+    from tasks.look import look
+
+    stages.check_names(settings.refresh)
+    made: dict[str, list[Artifact]] = {}
+    with console.opened() as shown:
+
+        def listener(event: Event) -> None:
+            if isinstance(event, Finished):
+                made.setdefault(event.stage, []).append(event.artifact)
+            else:
+                shown(event)
+
+        refusal = None
+        try:
+            with interruption.graceful(), producing(settings, listener) as run:
+                lists(config, run)
+        except GateRefused as refused:
+            refusal = refused  # told once all has been shown
+        shown.sheets(look(made["corpus"], made["profile"][0], made["gate"][0]))
+    if refusal:
+        raise refusal
 
 
 @app.command

@@ -1,29 +1,51 @@
 """Corpora to names, whoever runs it: Prefect, this process alone, or a plan of what would be done."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from tasks.config import RetrainConfig
-from tasks.stage import Runner
+from tasks.stage import StageRunner
 from tasks.stages import (
     NoKnobs,
     corpus,
     evaluation,
     examples,
+    gate,
     merged,
     mixture,
     model,
     names,
+    profile,
     report,
     validated,
     vocabulary,
 )
 
 
-def pipeline(config: RetrainConfig, run: Runner) -> Any:
-    """The report, which needs all the rest. `run(stage, config, **inputs)` gives an artifact or a promise."""
+class Lists(NamedTuple):
+    """What is known of the names before anything is learnt from them: artifacts, or promises of them."""
+
+    corpora: Sequence[Any]
+    merged: Any
+    validated: Any
+    profile: Any
+    gate: Any
+
+
+def lists(config: RetrainConfig, run: StageRunner) -> Lists:
+    """Files to the names that are valid, and what they are like."""
     corpora = [run(corpus, source.reading, file=source.file) for source in config.sources]
     together = run(merged, config.merging, corpora=corpora)
-    accepted = run(validated, config.validation, merged=together)
+    valid = run(validated, config.validation, merged=together)
+    like = run(profile, NoKnobs(), corpora=corpora, merged=together, validated=valid)
+    return Lists(corpora, together, valid, like, run(gate, config.gate, profile=like))
+
+
+def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
+    """The report, which needs all the rest. `run(stage, config, **inputs)` gives an artifact or a promise."""
+    given = lists(config, run)
+    run.wait([given.gate])  # nothing is learnt from lists that it refuses
+    accepted = given.validated
     letters = run(vocabulary, NoKnobs(), validated=accepted)
     shuffled = run(examples, config.ordering, validated=accepted, vocabulary=letters)
     trained = run(model, config.learning, examples=shuffled, vocabulary=letters)
@@ -33,9 +55,7 @@ def pipeline(config: RetrainConfig, run: Runner) -> Any:
     return run(
         report,
         NoKnobs(),
-        corpora=corpora,
-        merged=together,
-        validated=accepted,
+        **given._asdict(),
         vocabulary=letters,
         examples=shuffled,
         model=trained,

@@ -23,8 +23,15 @@ def length_distance(left: EncodedNames, right: EncodedNames) -> float:
     """Wasserstein-1 distance of the two distributions of lengths, in characters; nan if one set is empty.
 
     The mean number of characters by which names would have to grow or shrink for one distribution to become
-    the other, if that is done as cheaply as can be. On a line it is the area between the two cumulative
-    distributions F and G:
+    the other, if that is done as cheaply as can be.
+    """
+    return wasserstein(np.bincount(left.lengths), np.bincount(right.lengths))
+
+
+def wasserstein(left: Codes, right: Codes) -> float:
+    """Wasserstein-1 distance of two distributions over 0, 1, 2, ..., given as counts; nan if one is empty.
+
+    On a line it is the area between the two cumulative distributions F and G:
 
         W = sum_x |F(x) - G(x)|
 
@@ -32,8 +39,8 @@ def length_distance(left: EncodedNames, right: EncodedNames) -> float:
     S. S. Vallender, "Calculation of the Wasserstein distance between probability distributions on the line",
     Theory of Probability & Its Applications 18 (1974), for the formula.
     """
-    longest = int(max(left.lengths.max(initial=0), right.lengths.max(initial=0)))
-    F, G = (np.cumsum(_shares(np.bincount(each.lengths, minlength=longest + 1))) for each in (left, right))
+    values = max(len(left), len(right), 1)
+    F, G = (np.cumsum(_shares(np.pad(each, (0, values - len(each))))) for each in (left, right))
     return float(np.abs(F - G).sum())
 
 

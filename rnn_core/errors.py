@@ -25,7 +25,7 @@ class NamewrightError(Exception):
         lines = [f"error[{self.code}]: {self.what}"]
         for label, text in (("where", self.where), ("saw", self.saw), ("fix", self.fix)):
             if text:
-                lines.append(f"  {label + ':':<7}{text}")
+                lines.append(f"  {label + ':':<7}" + text.replace("\n", "\n" + " " * 9))
         return "\n".join(lines)
 
 
@@ -65,6 +65,12 @@ class ServerError(NamewrightError):
     """The Prefect server is not there, or not what we expect."""
 
     exit_code = 6
+
+
+class GateRefused(NamewrightError):  # it names an outcome, as Interrupted does
+    """The lists differ more from the last accepted ones than they may."""
+
+    exit_code = 8
 
 
 class Interrupted(NamewrightError):

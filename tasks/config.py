@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from data.config import ExamplesConfig, JudgingConfig, MergingConfig, NotebookOrder, ValidationConfig
+from data.config import (
+    ExamplesConfig,
+    GateConfig,
+    JudgingConfig,
+    MergingConfig,
+    NotebookOrder,
+    ValidationConfig,
+)
 from rnn_core.errors import ConfigError
 from rnn_core.evaluation import EvaluationConfig
 from rnn_core.ngram import NgramConfig
@@ -41,6 +48,7 @@ class RetrainConfig:
     sources: Sources = BUNDLED_SOURCES
     merging: MergingConfig = MergingConfig()
     validation: ValidationConfig = ValidationConfig()
+    gate: GateConfig = GateConfig()
     examples: ExamplesConfig = ExamplesConfig()
     training: TrainingConfig = TrainingConfig()
     notebook: NotebookConfig = NotebookConfig()

@@ -3,15 +3,18 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from tasks.markup import Column
 from tasks.planning import Planned
 from tasks.progress import Event, Finished, Notice, Progress
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+    from tasks.look import Sheet  # which brings what reads tables, and few commands need it
 
 _LINE_SECONDS = 5.0  # between two progress lines in a log
 _NAMES_SHOWN = 10
@@ -27,6 +30,7 @@ class Console(Protocol):
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
     ) -> None: ...
     def listed(self, whole: Finished) -> None: ...
+    def sheets(self, sheets: Iterable["Sheet"]) -> None: ...
 
 
 @contextmanager
@@ -85,6 +89,12 @@ class PlainLines:
         for line in _of_a_list(whole):
             self.say(line)
 
+    def sheets(self, sheets: Iterable["Sheet"]) -> None:
+        for sheet in sheets:
+            self.say(f"{sheet.title}:")
+            for line in _aligned(sheet) or [sheet.nothing]:
+                self.say(f"  {line}")
+
     def _due(self, stage: str) -> bool:
         now = time.monotonic()
         if now < self._next_line.setdefault(stage, now + _LINE_SECONDS):
@@ -142,7 +152,8 @@ class Terminal:
                         self._bars.remove_task(self._bar_of.pop(event.stage))
 
     def plan(self, stages: Sequence[Planned]) -> None:
-        self._table(("stage", "would be"), [(stage.title, _would_be(stage)) for stage in stages])
+        heads = Column("stage"), Column("would be")
+        self._table(heads, [(stage.title, _would_be(stage)) for stage in stages])
 
     def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
         rows = [
@@ -155,7 +166,8 @@ class Terminal:
             )
             for stage in stages
         ]
-        self._table(("stage", "", "rows", "seconds", "where"), rows)
+        numbers = Column("rows", numeric=True), Column("seconds", numeric=True)
+        self._table((Column("stage"), Column(""), *numbers, Column("where")), rows)
         self.say(f"{counted(stages)} in {seconds:.1f} s")
         self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.say(f"report  {page}")
@@ -164,16 +176,21 @@ class Terminal:
         for line in _of_a_list(whole):
             self.say(line)
 
-    def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def sheets(self, sheets: Iterable["Sheet"]) -> None:
+        for sheet in sheets:
+            if sheet.rows:
+                self._table(sheet.heads, sheet.rows, sheet.title)
+            else:
+                self.say(f"{sheet.title}: {sheet.nothing}")
+
+    def _table(self, heads: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
         for head in heads:
-            table.add_column(
-                head, justify="right" if head in ("rows", "seconds") else "left", overflow="fold"
-            )
+            table.add_column(head.head, justify="right" if head.numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         self._console.print(table)
@@ -191,7 +208,22 @@ def _of_a_list(whole: Finished) -> Iterator[str]:
     yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
 
 
-_STYLES = {"computed": "green", "cached": "dim"}
+def _aligned(sheet: "Sheet") -> list[str]:
+    """Its rows below its heads, each column as wide as its widest cell; none without rows."""
+    if not sheet.rows:
+        return []
+    columns = list(zip([head.head for head in sheet.heads], *sheet.rows, strict=True))
+    padded = [
+        [
+            cell.rjust(max(map(len, cells))) if head.numeric else cell.ljust(max(map(len, cells)))
+            for cell in cells
+        ]
+        for head, cells in zip(sheet.heads, columns, strict=True)
+    ]
+    return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+
+
+_STYLES = {"computed": "green", "cached": "dim", "too much": "bold red"}
 
 
 def _would_be(stage: Planned) -> str:

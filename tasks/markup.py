@@ -38,6 +38,14 @@ def visible(text: str, longest: int = 80) -> str:
     return shown if len(text) <= longest else f"{shown}…"
 
 
+def glyph(character: str) -> str:
+    """What can be seen of a character that stands alone."""
+    if character.isspace() or not character.isprintable():
+        return "␣" if character == " " else visible(character)
+    # A combining mark would sit on what stands before it.
+    return f"◌{character}" if not character.isidentifier() and f"a{character}".isidentifier() else character
+
+
 def _code(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 

@@ -15,7 +15,8 @@ from rnn_core.ranges import out_of_range
 
 DEFAULT = Path("pipeline.toml")
 PREFIX = "NAMEWRIGHT_"
-_COMMANDS = {"run", "generate", "init", "server"}
+_COMMANDS = {"run", "generate", "data", "init", "server"}
+_OF_A_RUN = {"engine", "dry_run"}  # how it goes about it; commands that have no such knob pass over them
 
 
 def from_file(called: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
@@ -26,13 +27,13 @@ def from_file(called: App, commands: tuple[str, ...], arguments: ArgumentCollect
     _refuse_unknown_variables(arguments)
     file = Path(named.tokens[0].value) if named.tokens else DEFAULT
     if named.tokens or file.exists():
-        Dict(_tables(file), source=str(file.absolute()), use_commands_as_keys=False)(
+        Dict(_tables(file, commands), source=str(file.absolute()), use_commands_as_keys=False)(
             called, commands, arguments
         )
     _refuse_fractions(arguments)
 
 
-def _tables(file: Path) -> dict[str, Any]:
+def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refusal:
@@ -42,7 +43,7 @@ def _tables(file: Path) -> dict[str, Any]:
     else:
         for name in _COMMANDS & set(tables):  # cyclopts would take it for the section of a command
             raise ConfigError("config.option", f'Unknown option: "[{name}]" from {file}.', fix="take it out.")
-        return tables
+        return tables if "run" in commands else {k: v for k, v in tables.items() if k not in _OF_A_RUN}
     raise ConfigError("config.file", f"the pipeline file cannot be read: {fault}", where=str(file), fix=fix)
 
 
@@ -56,7 +57,8 @@ def _refuse_fractions(arguments: ArgumentCollection) -> None:
 
 def _refuse_unknown_variables(arguments: ArgumentCollection) -> None:
     """A misspelt variable would change nothing, without a word."""
-    known = [_variable(name) for argument in arguments for name in argument.names if "*" not in name]
+    names = [name for argument in arguments for name in argument.names if "*" not in name]
+    known = [_variable(name) for name in [*names, *_OF_A_RUN]]
     for name, value in os.environ.items():
         if name.startswith(PREFIX) and name not in known:
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]

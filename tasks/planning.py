@@ -28,15 +28,20 @@ class Planned:
 
 @dataclass
 class Plan:
-    """A runner for a pipeline that looks and touches nothing."""
+    """A runner for a pipeline that looks and touches nothing. It ends where the run would: at a verdict."""
 
     settings: Settings
     stages: list[Planned] = field(default_factory=list)
 
-    def run(self, stage: Stage, config: Any, **inputs: Any) -> Artifact | Unmade:
+    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Artifact | Unmade:
         found, reason = self._decide(stage, config, inputs)
         self.stages.append(Planned(stage.name, stage.called(config), reason))
+        if found:
+            stage.judge(found)
         return found or Unmade(stage.called(config))
+
+    def wait(self, promises: Sequence[Any]) -> list[Any]:
+        return list(promises)
 
     def _decide(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
         if stage.name in self.settings.refresh:

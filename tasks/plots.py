@@ -9,8 +9,10 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from typing import Any, NamedTuple
 
 if "matplotlib" not in sys.modules:
@@ -23,6 +25,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from tasks.markup import visible
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -64,6 +68,7 @@ _STYLE: Any = {
 _SIZE = 5.2, 3.1  # inches; small, so that letters stay legible on a phone
 _MOST_POINTS = 600
 _MOST_BINS = 60
+MOST_LINES = 6  # that can be told apart: three colours, whole and dashed
 
 
 class Curves(NamedTuple):
@@ -103,20 +108,43 @@ def loss_curves(curves: Curves) -> str:
 
 def length_distributions(training: Counts, sampled: Counts) -> str:
     """training[n] and sampled[n]: how many names have n characters. Shown as shares of their sums."""
-    lengths = max(len(training), len(sampled))
-    width = -(-lengths // _MOST_BINS)
-    edges = np.arange(0, lengths + width, width) - 0.5
+    edges = _edges([training, sampled])
     with _axes() as (figure, axes):
-        axes.stairs(_shares(training, width, len(edges) - 1), edges, fill=True, color=FIRST, alpha=0.35,
-                    linewidth=0, label="training names")  # fmt: skip
-        axes.stairs(_shares(sampled, width, len(edges) - 1), edges, color=SECOND, linewidth=2,
-                    label="sampled names")  # fmt: skip
-        axes.set(xlabel="characters", xlim=(edges[0], edges[-1]))
-        axes.set_title("share of names, %", loc="left", fontsize=10, color=MUTED)
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.stairs(_shares(training, edges), edges, fill=True, color=FIRST, alpha=0.35, linewidth=0,
+                    label="training names")  # fmt: skip
+        axes.stairs(_shares(sampled, edges), edges, color=SECOND, linewidth=2, label="sampled names")
+        _label_lengths(axes, edges)
         axes.legend()
         return _svg(figure, "lengths", "Lengths of training names and of sampled names")
+
+
+def lengths_by_source(counts: Mapping[str, Counts]) -> str:
+    """counts[source][n]: how many names of the source have n characters. Of at most MOST_LINES sources."""
+    edges = _edges(list(counts.values()))
+    looks = product(("solid", (0, (3, 2))), (FIRST, SECOND, THIRD))
+    with _axes() as (figure, axes):
+        matplotlib.rcParams["text.parse_math"] = False  # a source may have dollars in its name
+        lines = [
+            axes.stairs(_shares(lengths, edges), edges, color=color, linestyle=style, linewidth=2)
+            for lengths, (style, color) in zip(counts.values(), looks, strict=False)
+        ]
+        _label_lengths(axes, edges)
+        axes.legend(lines, [visible(source, 24) for source in counts])
+        return _svg(figure, "sources", "Lengths of the names of each source")
+
+
+def _edges(counts: Sequence[Counts]) -> Numbers:
+    """Of at most so many bins, as wide as each other, in which all lengths have a place."""
+    lengths = max(map(len, counts))
+    width = -(-lengths // _MOST_BINS)
+    return np.arange(0, lengths + width, width) - 0.5
+
+
+def _label_lengths(axes: Axes, edges: Numbers) -> None:
+    axes.set(xlabel="characters", xlim=(edges[0], edges[-1]))
+    axes.set_title("share of names, %", loc="left", fontsize=10, color=MUTED)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
 def _thinned(count: int) -> Counts:
@@ -124,7 +152,8 @@ def _thinned(count: int) -> Counts:
     return np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(np.int64))
 
 
-def _shares(counts: Counts, width: int, bins: int) -> Numbers:
+def _shares(counts: Counts, edges: Numbers) -> Numbers:
+    bins, width = len(edges) - 1, int(edges[1] - edges[0])
     filled = np.zeros(bins * width)
     filled[: len(counts)] = counts
     shares: Numbers = 100 * filled.reshape(bins, width).sum(axis=1) / max(counts.sum(), 1)
@@ -145,7 +174,10 @@ def _svg(figure: Figure, name: str, description: str) -> str:
     matplotlib.rcParams["svg.hashsalt"] = name  # ids are random without
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    with warnings.catch_warnings():
+        # It measures with a font of its own, which lacks scripts that the reader's have.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(
         "<svg", f'<svg role="img" aria-label="{html.escape(description)}"', 1

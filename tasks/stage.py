@@ -17,7 +17,6 @@ from tasks.progress import Finished, Listener, Notice, Progress
 from tasks.settings import Settings
 
 Input = Artifact | SourceFile | Sequence[Artifact]
-Runner = Callable[..., Any]  # (stage, config, **inputs) -> an artifact, or the promise of one
 
 
 class StageRunner(Protocol):
@@ -62,6 +61,8 @@ class Stage:
     title:    what a person calls one run of it, from its configuration.
     store:    opens the store, at the folder that the settings name.
     names:    how many names one run of it makes, where that is what takes the time.
+    verdict:  `module:function`, called with the artifact whenever it was made or found; raises if no run may
+              go on from it. The artifact stays, to be read.
     """
 
     name: str
@@ -70,12 +71,18 @@ class Stage:
     title: Callable[[Any], str] = field(default=lambda _config: "")
     store: Callable[[Path], Store] = Store
     names: Callable[[Any], int] | None = None
+    verdict: str = ""
 
     def called(self, config: Any) -> str:
         return f"{self.name} {self.title(config)}".strip()
 
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
         return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
+
+    def judge(self, artifact: Artifact) -> None:
+        """Raises what the verdict on the artifact raises, if there is one."""
+        if self.verdict:
+            _function(self.verdict)(artifact)
 
     def produce(
         self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
@@ -84,7 +91,7 @@ class Stage:
 
         run:  who asks, for the manifest.
 
-        Raises Interrupted between stages, StoreError, and what the stage's own function raises.
+        Raises Interrupted between stages, StoreError, and what the stage's function and its verdict raise.
         """
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
@@ -97,6 +104,7 @@ class Stage:
         def finished(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
             seconds, rows = time.monotonic() - began, artifact.manifest().rows
             listener(Finished(self.name, self.called(config), artifact, reused, rows, seconds))
+            self.judge(artifact)
             return artifact, reused
 
         refresh = self.name in settings.refresh
@@ -117,13 +125,18 @@ class Stage:
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.draft(self.name, recipe.key)
             blas.one_thread_for_good()
-            module, _, function = self.make.partition(":")
-            make = getattr(importlib.import_module(module), function)
             work = Work(self.name, self.called(config), recipe, draft, settings, listener)
-            make(work, config, **inputs)
+            _function(self.make)(work, config, **inputs)
             origins = {role: one.origin for role, one in _flat(inputs)}
             artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
         return finished(artifact, reused=False)
+
+
+def _function(called: str) -> Callable[..., None]:
+    """Imported only where it is needed: of a run that finds everything, next to nothing is."""
+    module, _, name = called.partition(":")
+    function: Callable[..., None] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:

@@ -17,6 +17,8 @@ class NoKnobs:
 corpus = Stage("corpus", 2, "tasks.making.corpora:corpus", title=lambda config: config.name)
 merged = Stage("merged", 2, "tasks.making.corpora:merged")
 validated = Stage("validated", 2, "tasks.making.corpora:validated")
+profile = Stage("profile", 1, "tasks.making.profile:profile")
+gate = Stage("gate", 1, "tasks.making.gate:gate", verdict="tasks.gate:verdict")
 vocabulary = Stage("vocabulary", 1, "tasks.making.examples:vocabulary")
 examples = Stage("examples", 2, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
@@ -65,4 +67,7 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-ALL = (corpus, merged, validated, vocabulary, examples, model, mixture, evaluation, names, report)
+ALL = (
+    *(corpus, merged, validated, profile, gate),
+    *(vocabulary, examples, model, mixture, evaluation, names, report),
+)

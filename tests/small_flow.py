@@ -10,10 +10,10 @@ from tasks import interruption, server
 from tasks.progress import Event
 from tasks.running import producing
 from tasks.settings import Settings
-from tasks.stage import Runner
+from tasks.stage import StageRunner
 
 
-def compose(run: Runner) -> None:
+def compose(run: StageRunner) -> None:
     import polars  # noqa: F401  # as a stage may; its handler for Ctrl-C must not deafen ours
 
     counted = run(counting, Greeting(), before=run(greeting, Greeting()))

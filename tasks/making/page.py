@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from data.config import ALL_SOURCES
 from rnn_core.sample_metrics import HELD_OUT
+from tasks.figures import Figures
+from tasks.gate import Told
 from tasks.making.temperatures import Taste, by_temperature
 from tasks.markup import (
     Column,
@@ -14,6 +16,7 @@ from tasks.markup import (
     element,
     escaped,
     foreign,
+    glyph,
     joined,
     nothing,
     section,
@@ -29,6 +32,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _NAMES_SHOWN = 96
 _CHARACTERS_SHOWN = 240
 _REASONS_SHOWN = 20
+_CHANGES_SHOWN = 60
+_FIGURES = ("distinct", "shortest", "median", "longest", "characters")
 
 SPLIT_TITLES = {
     "test": "test: names that no decision has seen",
@@ -133,9 +138,15 @@ class Sample(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """characters: what names are written with and how often, the most frequent first."""
+    """source_lengths:  SVG, or empty if there are no names.
+    changes:         since the last accepted lists; none if there were none.
+    characters:      what names are written with and how often, the most frequent first.
+    """
 
     sources: Sequence[Source]
+    figures: Sequence[Figures]
+    source_lengths: str
+    changes: Sequence[Told]
     rejections: Sequence[Rejection]
     characters: Sequence[tuple[str, int]]
     training: Training
@@ -175,6 +186,8 @@ def page(found: Findings) -> str:
             _scores(found.scores),
             _measures(found.measures),
             _sources(found.sources),
+            element("div", _figures(found.figures), _source_lengths(found.source_lengths), class_="pair"),
+            _changes(found.changes),
             _rejections(found.rejections),
             _characters(found.characters),
             PROVENANCE,
@@ -375,6 +388,50 @@ def _sources(sources: Sequence[Source]) -> Html:
     return section("Where the names come from", table(heads, [("", rows)]))
 
 
+def _figures(figures: Sequence[Figures]) -> Html:
+    heads = [Column("source"), *(Column(name, numeric=True) for name in _FIGURES)]
+    rows = [
+        [
+            element("b", "all") if each.source == ALL_SOURCES else foreign(each.source),
+            *(f"{getattr(each, name):,}" for name in _FIGURES),
+        ]
+        for each in figures
+    ]
+    return section(
+        "What the lists are like",
+        table(heads, [("", rows)], class_="figures"),
+        element("p", "Different names in the files; of those kept, the characters of a name.", class_="note"),
+    )
+
+
+def _source_lengths(lengths: str) -> Html:
+    return section("Lengths in each list", Html(lengths) if lengths else nothing("There are no names."))
+
+
+def _changes(changes: Sequence[Told]) -> Html:
+    title = "What changed since the last accepted lists"
+    if not changes:
+        return section(title, nothing("No lists were accepted before: there is nothing to compare with."))
+    shown = changes[:_CHANGES_SHOWN]
+    heads = [Column("what"), *(Column(name, numeric=True) for name in ("before", "now", "change", "limit"))]
+    rows = [
+        [
+            element("b", each.what) if each.limit else foreign(each.what),
+            each.before,
+            each.now,
+            each.change if each.within else element("span", f"{each.change} too much", class_="worse"),
+            each.limit,
+        ]
+        for each in shown
+    ]
+    more = len(changes) - len(shown)
+    return section(
+        title,
+        table(heads, [("", rows)]),
+        element("p", f"And {more:,} more characters, in changes.parquet.", class_="note") if more else "",
+    )
+
+
 def _rejections(rejections: Sequence[Rejection]) -> Html:
     if not rejections:
         return section("What was not taken", nothing("Every line was taken."))
@@ -408,7 +465,7 @@ def _rejection(rejection: Rejection) -> Html:
 
 def _characters(characters: Sequence[tuple[str, int]]) -> Html:
     chips = [
-        element("li", element("bdi", _glyph(character)), element("small", f"{count:,}"))
+        element("li", element("bdi", glyph(character)), element("small", f"{count:,}"))
         for character, count in characters[:_CHARACTERS_SHOWN]
     ]
     more = len(characters) - len(chips)
@@ -417,14 +474,6 @@ def _characters(characters: Sequence[tuple[str, int]]) -> Html:
         element("ul", *chips, class_="characters", translate="no") if chips else nothing("There are none."),
         element("p", f"And {more:,} that are rarer.", class_="note") if more > 0 else "",
     )
-
-
-def _glyph(character: str) -> str:
-    """What can be seen of a character that stands alone."""
-    if character.isspace() or not character.isprintable():
-        return "␣" if character == " " else visible(character)
-    # A combining mark would sit on what stands before it.
-    return f"◌{character}" if not character.isidentifier() and f"a{character}".isidentifier() else character
 
 
 def number(value: float | None, digits: int = 3) -> str:

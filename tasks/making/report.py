@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 from artifacts.store import Artifact
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
+from data.profile import Profile
 from tasks import plots
+from tasks.figures import figures
+from tasks.gate import told
 from tasks.making.corpora import NAMES, REJECTED
 from tasks.making.evaluation import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
 from tasks.making.examples import EXAMPLES, VOCABULARY, opened_vocabulary
@@ -29,6 +32,7 @@ from tasks.making.page import (
     Training,
     page,
 )
+from tasks.making.profile import opened_profile
 from tasks.making.temperatures import tastes
 from tasks.report_page import FILE, OUTLINE
 from tasks.stage import Work
@@ -46,6 +50,8 @@ def report(
     corpora: Sequence[Artifact],
     merged: Artifact,
     validated: Artifact,
+    profile: Artifact,
+    gate: Artifact,
     vocabulary: Artifact,
     examples: Artifact,
     model: Artifact,
@@ -55,10 +61,14 @@ def report(
     learnt = examples.table(EXAMPLES, ["source", "split", "tokens"])
     metrics = evaluation.table(METRICS).to_pylist()
     scores = _scores(row for row in metrics if row["split"] != SAMPLE)
+    known = opened_profile(profile)
     steps = [("reading", one.table(REJECTED)) for one in corpora]
     steps += [("merging", merged.table(REJECTED)), ("validating", validated.table(REJECTED))]
     found = Findings(
         sources=[_source(place, one, learnt) for place, one in enumerate(corpora, start=1)],
+        figures=figures(known),
+        source_lengths=_source_lengths(known),
+        changes=told(gate),
         rejections=list(_rejections(steps)),
         characters=_characters(vocabulary.table(VOCABULARY)),
         training=_training(model.table(HISTORY), _by_epochs(model), scores),
@@ -85,6 +95,13 @@ def _source(place: int, corpus: Artifact, learnt: pa.Table) -> Source:
     kept = dict.fromkeys(SPLITS, 0)
     kept |= {each["values"]: each["counts"] for each in splits.value_counts().to_pylist()}
     return Source(name, lines, lines - sum(kept.values()), **kept)
+
+
+def _source_lengths(known: Profile) -> str:
+    """Of the sources with the most names, if there are more than can be told apart."""
+    sources = sorted(known.sources, key=lambda source: -known.count("kept", source))[: plots.MOST_LINES]
+    lengths = {source: known.lengths(source) for source in known.sources if source in sources}
+    return plots.lengths_by_source(lengths) if any(map(len, lengths.values())) else ""
 
 
 def _rejections(steps: Sequence[tuple[str, pa.Table]]) -> Iterator[Rejection]:

@@ -10,9 +10,9 @@ from small_stages import STEPS, Greeting, counting, greeting, refusing, stumblin
 from rnn_core.errors import DataError
 from tasks.progress import Event, Finished, Progress
 from tasks.settings import Settings
-from tasks.stage import Runner
+from tasks.stage import StageRunner
 
-Compose = Callable[[Runner], Any]
+Compose = Callable[[StageRunner], Any]
 pytestmark = pytest.mark.usefixtures("prefect_url")
 
 
@@ -42,7 +42,7 @@ def both_ended(runs: list[Any]) -> bool:
     return [run["state_type"] for run in runs] == ["COMPLETED", "COMPLETED"]
 
 
-def greet_twice(run: Runner) -> None:
+def greet_twice(run: StageRunner) -> None:
     first = run(greeting, Greeting("Ana"))
     run(greeting, Greeting("Bea"), before=[first])
 
