@@ -183,5 +183,13 @@ class Dataset:
                 path.unlink()
 
 
+def manifests(folder: Path) -> Iterator[Manifest]:
+    """Of every whole list below a folder; a broken one is passed over."""
+    with durable.reported(folder, "look for lists"):
+        for path in sorted(folder.glob(f"*/{_MANIFEST}")):
+            with contextlib.suppress(ValueError):
+                yield Manifest.from_json(path.read_bytes())
+
+
 def _shard_manifest(key: str) -> str:
     return f"{_OURS}/shards/{key}.json"

@@ -141,12 +141,14 @@ class Store:
     @contextlib.contextmanager
     def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
         """Only its holder makes the artifact of this key, in this process or any other."""
-        path = self.root / "locks" / f"{stage}-{key}.lock"
-        with durable.reported(path, "lock an artifact"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()  # refused here, with a name, and not within the lock
-        with locks.exclusive(path, waiting):
+        with locks.exclusive(self._lock_file(stage, key), waiting):
             yield
+
+    @contextlib.contextmanager
+    def lock_if_free(self, stage: str, key: str) -> Iterator[bool]:
+        """Whether it is held now; somebody else holds it if not."""
+        with locks.if_free(self._lock_file(stage, key)) as is_held:
+            yield is_held
 
     def draft(self, stage: str, key: str) -> Draft:
         """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
@@ -207,6 +209,13 @@ class Store:
     def remove(self, artifact: Artifact) -> None:
         with durable.reported(artifact.folder, "remove an artifact"):
             shutil.rmtree(self._set_aside(artifact.folder, self.root / "scratch"))
+
+    def _lock_file(self, stage: str, key: str) -> Path:
+        path = self.root / "locks" / f"{stage}-{key}.lock"
+        with durable.reported(path, "lock an artifact"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()  # refused here, with a name, and not within the lock
+        return path
 
     def _quarantine(self, stage: str, key: str, fault: str) -> Path:
         aside = self._set_aside(self.folder(stage, key), self.root / "quarantine")

@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `data`, `generate`, `init` and `server`."""
+"""The command line: every command of `namewright`."""
 
 import inspect
 import io
@@ -16,16 +16,18 @@ from artifacts.store import Artifact
 from flows.generation import generation
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
-from tasks import console, interruption, knobs, listing, pipeline_file, report_page, stages
+from tasks import console, interruption, knobs, listing, maintenance, pipeline_file, report_page, stages
 from tasks.config import RetrainConfig
 from tasks.list_config import GenerateConfig
 from tasks.listing import ListSettings
+from tasks.maintenance import MaintenanceConfig
 from tasks.planning import Plan
 from tasks.progress import Event, Finished, Listener
 from tasks.running import WHO_ASKS, producing
-from tasks.settings import Settings
+from tasks.settings import Settings, default_store
 
 if TYPE_CHECKING:
+    from tasks import deploying
     from tasks import server as prefect_server
 
 Engine = Literal["prefect", "plain"]
@@ -46,9 +48,27 @@ app = App(
 )
 
 
-def _with_knobs(config: Any, settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def said(command: str) -> dict[str, Any]:
+    """The arguments that the command would have in this folder, with no options.
+
+    Raises ConfigError for what variables and files say that it cannot have.
+    """
+    try:
+        _, bound, _ = app.parse_args([command], exit_on_error=False, print_error=False)
+    except CycloptsError as refusal:
+        raise _refused(refusal) from refusal
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def _refused(refusal: CycloptsError) -> ConfigError:
+    return ConfigError("config.option", str(refusal), fix="namewright --help lists every command and option.")
+
+
+def _with_knobs(config: Any, settings: Any = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """What the configuration's own docstrings say of each knob, into the command's."""
-    listed = knobs.documented("config", config) + knobs.documented("settings", settings)
+    listed = knobs.documented("config", config)
+    listed += knobs.documented("settings", settings) if settings else ""
 
     def documented(command: Callable[..., None]) -> Callable[..., None]:
         command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
@@ -249,6 +269,32 @@ def _summarise(shown: console.Console, settings: Settings, finished: list[Finish
 
 
 @app.command
+@_with_knobs(MaintenanceConfig())
+def maintain(
+    *,
+    config: Annotated[MaintenanceConfig, _FLAT] = MaintenanceConfig(),
+    store: Path | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Put the store in order: verify every artifact, clear what dead runs left, remove what is old.
+
+    Parameters
+    ----------
+    store
+        Folder of the artifact store; by default artifacts/store below the current folder.
+    dry_run
+        Say what would be done; touch nothing.
+    """
+    root = store or default_store()
+    acts = []
+    with interruption.graceful():
+        for act in maintenance.maintained(config, root, dry_run):
+            acts.append(act)
+            maintenance.told([act], print)
+    print(f"{root}: {maintenance.summary(acts, dry_run)}")
+
+
+@app.command
 def init(*, file: Path = pipeline_file.DEFAULT) -> None:
     """Write a pipeline.toml with every knob at its default, and what it does.
 
@@ -273,6 +319,33 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
             fix="name another with --file.",
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
+
+
+@app.command
+def deploy(*, file: Path = Path("prefect.yaml")) -> None:
+    """Set up on the Prefect server what runs by itself, and when. Given twice, it changes nothing.
+
+    Parameters
+    ----------
+    file
+        That says what, and when. It is for the current folder, a checkout.
+    """
+    url = _lasting_server(quiet=True)
+    from tasks import deploying, deployment_file
+
+    deploying.deployed(deployment_file.read(file), _tell)
+    print(f"{url.removesuffix('/api')}  a worker runs them: prefect worker start --pool namewright")
+
+
+def _tell(done: "deploying.Done") -> None:
+    print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
+
+
+def _lasting_server(*, quiet: bool) -> str:
+    from tasks import server
+
+    os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
+    return server.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
@@ -320,11 +393,7 @@ def main() -> None:
         app(exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as refusal:
-        _fail(
-            ConfigError(
-                "config.option", str(refusal), fix="namewright --help lists every command and option."
-            )
-        )
+        _fail(_refused(refusal))
     except NamewrightError as error:
         _fail(error)
     except BrokenPipeError:  # whoever read our output has had enough

@@ -7,10 +7,11 @@ from prefect import flow
 from flows.generation import generation
 from tasks.list_config import GenerateConfig
 from tasks.listing import ListSettings
+from tasks.prefect_events import tell_failure
 from tasks.prefect_list import listed
 
 
-@flow(flow_run_name="generate {config.sampling.count}")
+@flow(flow_run_name="generate {config.sampling.count}", on_failure=[tell_failure], on_crashed=[tell_failure])
 def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings = ListSettings()) -> Any:
     """Shards that are there already are not made again."""
     return listed(config, settings, generation)

@@ -1,17 +1,29 @@
 """The Prefect flow: from lists of names to new names."""
 
 from prefect import flow
+from prefect.runtime import flow_run
 
+from flows.knobs import of_run
 from flows.pipeline import pipeline
 from tasks.config import RetrainConfig
+from tasks.prefect_events import tell_failure
 from tasks.prefect_report import reporting
 from tasks.settings import Settings
 from tasks.stages import check_names
 
 
-@flow(flow_run_name="retrain {config.label}")
-def retrain(config: RetrainConfig = RetrainConfig(), settings: Settings = Settings()) -> None:
-    """A stage whose inputs did not change is not run again."""
+def _run_name() -> str:
+    config, _ = of_run(*(flow_run.parameters.get(name) for name in ("config", "settings")))
+    return f"retrain {config.label}"
+
+
+@flow(flow_run_name=_run_name, on_failure=[tell_failure], on_crashed=[tell_failure])
+def retrain(config: RetrainConfig | None = None, settings: Settings | None = None) -> None:
+    """A stage whose inputs did not change is not run again.
+
+    Without a configuration it makes what `namewright run` would make in this folder.
+    """
+    config, settings = of_run(config, settings)
     check_names(settings.refresh)
     with reporting(settings, config.tags) as run:
         pipeline(config, run)

@@ -63,15 +63,35 @@ def ready(say: Say) -> str:
     Raises ServerError, and Interrupted while it waits.
     """
     prefect_defaults.apply_defaults(quiet=True)
-    _reach_this_machine_directly()
-    if url := prefect_defaults.api_url():
-        _check_answers(url)
-    elif server := find():
-        url = os.environ["PREFECT_API_URL"] = server.url
-    else:
+    url = _running()
+    if not url:
         return _embed(say)
     _import_prefect()
     return url
+
+
+def lasting(*, quiet: bool = True) -> str:
+    """As `ready`, but for a server that is still there when this process has ended.
+
+    quiet:  keep Prefect's logs off this process's console.
+
+    Raises ServerError if there is none.
+    """
+    prefect_defaults.apply_defaults(quiet=quiet)
+    url = _running() or status().url
+    _import_prefect()
+    return url
+
+
+def _running() -> str | None:
+    _reach_this_machine_directly()
+    if url := prefect_defaults.api_url():
+        _check_answers(url)
+        return url
+    if server := find():
+        os.environ["PREFECT_API_URL"] = server.url
+        return server.url
+    return None
 
 
 def find() -> Server | None:

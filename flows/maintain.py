@@ -1,0 +1,23 @@
+"""The Prefect flow that puts the store in order."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from tasks.maintenance import MaintenanceConfig
+from tasks.prefect_events import tell_failure
+from tasks.prefect_maintenance import maintained
+from tasks.settings import default_store
+
+
+@flow(flow_run_name="maintain the store", on_failure=[tell_failure], on_crashed=[tell_failure])
+def maintain(
+    config: MaintenanceConfig = MaintenanceConfig(), store: Path | None = None, dry_run: bool = False
+) -> Any:
+    """Verify every artifact and clear what nobody needs. Without a store it is that of NAMEWRIGHT_STORE."""
+    return maintained(config, store or default_store(), dry_run)
+
+
+if __name__ == "__main__":
+    maintain()

@@ -1,0 +1,22 @@
+"""The Prefect flow that notices when a list of names changed."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.knobs import of_run
+from tasks.config import RetrainConfig
+from tasks.prefect_events import tell_failure
+from tasks.prefect_watch import watched
+from tasks.settings import Settings
+
+
+@flow(flow_run_name="watch the lists", on_failure=[tell_failure], on_crashed=[tell_failure])
+def watch(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
+    """Tell of lists that changed; if none are named, of those that `namewright run` reads in this folder."""
+    config, settings = of_run(config, settings)
+    return watched(config, settings.store)
+
+
+if __name__ == "__main__":
+    watch()

@@ -1,0 +1,41 @@
+"""The automation that no deployment can have as a trigger: for runs that nobody can report any more."""
+
+from datetime import timedelta
+
+from prefect.client.schemas import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+PREFIX = "namewright/"  # of the name of every automation of ours
+_HEARTBEAT = "prefect.flow-run.heartbeat"
+_ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Cached", "Failed", "Cancelled", "Crashed")}
+HEARTBEATS_SECONDS = 540.0  # three of them: Prefect's heart beats every 180 s where it is not set otherwise
+
+
+def died_silently(flows: list[str], within_seconds: float = HEARTBEATS_SECONDS) -> AutomationCore:
+    """Runs of these flows that were killed together with their worker would stay Running for ever.
+
+    within_seconds:  without a heartbeat, after which a run is Crashed; 10 or more.
+    """
+    return AutomationCore(
+        name=f"{PREFIX}a run that died silently is crashed",
+        description=f"No heartbeat for {within_seconds:.0f} s: it was killed, or its machine went down.",
+        trigger=EventTrigger(
+            after={_HEARTBEAT},
+            expect={_HEARTBEAT, *_ENDS},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": flows},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=within_seconds),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name=None,
+                state=StateType.CRASHED,
+                message="It died without a word. The next run goes on from its finished stages.",
+                force=False,
+            )
+        ],
+    )

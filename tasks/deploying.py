@@ -1,0 +1,158 @@
+"""Making a Prefect server have the deployments of prefect.yaml: what is there already is left as it is."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL
+from prefect.workers.process import ProcessWorker
+
+from rnn_core.errors import ServerError
+from tasks.automations import PREFIX, died_silently
+from tasks.deployment_file import Deployment
+
+Outcome = Literal["created", "updated", "unchanged", "removed"]
+
+
+class Done(NamedTuple):
+    """note: what differed, or when it runs."""
+
+    outcome: Outcome
+    kind: str
+    name: str
+    note: str
+
+
+def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None:
+    """Set these up, thing by thing. What an operator paused on the server stays paused.
+
+    Raises ServerError if the server refuses, or goes away; what was told until then is done.
+    """
+    wanted = list(wanted)
+    with _refusals_told(), get_client(sync_client=True) as client:
+        for pool in dict.fromkeys(each.fields["work_pool_name"] for each in wanted):
+            tell(_work_pool(client, pool))
+        automations = [died_silently(sorted(each.flow.name for each in wanted))]
+        for each in wanted:
+            done, deployment_id = _deployment(client, each)
+            tell(done)
+            for trigger in each.triggers:
+                trigger.set_deployment_id(deployment_id)
+                automations.append(trigger.as_automation())
+        for automation in automations:
+            tell(_automation(client, automation))
+        for done in _clear_automations(client, {automation.name for automation in automations}):
+            tell(done)
+
+
+def _work_pool(client: SyncPrefectClient, name: str) -> Done:
+    """One that is there is its owner's: also of another type than ours."""
+    try:
+        found = client.read_work_pool(name)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(
+            WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
+        )
+        return Done("created", "work pool", name, ProcessWorker.type)
+    return Done("unchanged", "work pool", name, found.type)
+
+
+def _deployment(client: SyncPrefectClient, wanted: Deployment) -> tuple[Done, UUID]:
+    try:
+        found = client.read_deployment_by_name(wanted.full_name)
+    except ObjectNotFound:
+        flow_id = client.create_flow_from_name(wanted.flow.name)
+        schedules = list(wanted.schedules.values())
+        created = client.create_deployment(flow_id, wanted.name, schedules=schedules, **wanted.fields)
+        return Done("created", "deployment", wanted.full_name, wanted.when), created
+    differing = _differing(wanted, found)
+    if not differing:
+        return Done("unchanged", "deployment", wanted.full_name, wanted.when), found.id
+    for schedule in found.schedules:
+        if schedule.slug not in wanted.schedules:
+            client.delete_deployment_schedule(found.id, schedule.id)
+    # Always with the schedules: the server expects them where those that it has are named.
+    updates = [
+        DeploymentScheduleUpdate(slug=slug, schedule=each.schedule, parameters=each.parameters)
+        for slug, each in wanted.schedules.items()
+    ]
+    client.update_deployment(found.id, DeploymentUpdate(schedules=updates, **wanted.fields))
+    return Done("updated", "deployment", wanted.full_name, ", ".join(differing)), found.id
+
+
+def _differing(wanted: Deployment, found: DeploymentResponse) -> list[str]:
+    there = found.model_dump(mode="json")
+    limit = found.global_concurrency_limit
+    there["concurrency_limit"] = limit.limit if limit else None
+    if there["concurrency_options"]:  # with what nobody said
+        said = wanted.fields["concurrency_options"] or {}
+        there["concurrency_options"] = {name: there["concurrency_options"][name] for name in said} or None
+    differing = [name for name, value in wanted.fields.items() if name in there and there[name] != value]
+    schedules = {each.slug: (each.schedule, each.parameters) for each in found.schedules}
+    if schedules != {slug: (each.schedule, each.parameters) for slug, each in wanted.schedules.items()}:
+        differing.append("schedules")
+    return differing
+
+
+def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Done:
+    found = client.read_automations_by_name(wanted.name)
+    if not found:
+        client.create_automation(wanted)
+        return Done("created", "automation", wanted.name, "")
+    if _plain(found[0]) == _plain(wanted):
+        return Done("unchanged", "automation", wanted.name, "")
+    client.update_automation(found[0].id, wanted.model_copy(update={"enabled": found[0].enabled}))
+    return Done("updated", "automation", wanted.name, "")
+
+
+def _clear_automations(client: SyncPrefectClient, wanted: set[str]) -> Iterator[Done]:
+    for automation in client.read_automations():
+        if automation.name.startswith(PREFIX) and automation.name not in wanted:
+            client.delete_automation(automation.id)
+            yield Done("removed", "automation", automation.name, "")
+
+
+def _plain(automation: AutomationCore) -> Any:
+    """What is to be the same: nothing that the server, or an operator, gave it."""
+    kept = {"name", "description", "trigger", "actions"}
+    return _without_ids(automation.model_dump(mode="json", include=kept))
+
+
+def _without_ids(value: Any) -> Any:
+    """Sets come as lists in any order."""
+    if isinstance(value, Mapping):
+        return {name: _without_ids(each) for name, each in value.items() if name != "id"}
+    if isinstance(value, list):
+        return sorted(map(_without_ids, value), key=str)
+    return value
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    url = PREFECT_API_URL.value() or ""
+    try:
+        yield
+    except PrefectHTTPStatusError as refusal:
+        raise ServerError(
+            "server.refused",
+            "the Prefect server refuses what is to be set up",
+            where=f"{url}, {refusal.request.method} {refusal.request.url.path}",
+            saw=f"{refusal.response.status_code} {refusal.response.text[:500]}",
+            fix="mend what it says, or look into its log. The same command goes on with what is missing.",
+        ) from refusal
+    except httpx.TransportError as lost:
+        raise ServerError(
+            "server.gone",
+            "the Prefect server went away while the deployments were set up",
+            where=url,
+            saw=f"{type(lost).__name__}: {lost}",
+            fix="start it, then give the same command: it goes on with what is missing.",
+        ) from lost

@@ -1,0 +1,45 @@
+"""What we tell the world through Prefect's events, for its automations to act on: docs/operations.md.
+
+Nothing depends on one that is lost: a server that is gone has no automations either.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas import FlowRun, State
+from prefect.events import emit_event
+from prefect.events.worker import EventsWorker
+
+from rnn_core.errors import NamewrightError
+
+CORPUS_CHANGED = "namewright.corpus.changed"
+STORE_MAINTAINED = "namewright.store.maintained"
+RUN_FAILED = "namewright.run.failed"
+
+
+def emit(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
+    """resource: its id in Prefect. name: of the resource, for people."""
+    labels = {"prefect.resource.id": resource, "prefect.resource.name": name}
+    emit_event(event, labels, payload=dict(payload))
+
+
+def delivered() -> None:
+    """Wait until the server has what was emitted."""
+    EventsWorker.instance().wait_until_empty()
+
+
+def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """A hook of flows, for runs that failed or crashed."""
+    error = state.result(raise_on_failure=False) if state.data is not None else None
+    payload = {
+        "flow": flow.name,
+        "flow_run": str(flow_run.id),
+        "flow_run_name": flow_run.name,
+        "state": state.name,
+        "message": state.message or "",
+    }
+    if isinstance(error, NamewrightError):
+        told = ("code", "what", "where", "saw", "fix", "exit_code")
+        payload |= {name: getattr(error, name) for name in told}
+    emit(RUN_FAILED, f"prefect.flow-run.{flow_run.id}", flow_run.name, payload)

@@ -1,0 +1,52 @@
+"""Looking whether the lists of names changed, and an event if one did: what retrains next listens to it."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas import State
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+
+from tasks import prefect_events, watching
+from tasks.config import RetrainConfig
+from tasks.watching import Watched
+
+_LISTENER = "retrain"
+
+
+def watched(config: RetrainConfig, store: Path) -> State[Any]:
+    """Inside a flow: one event for all lists that changed. Its state says which.
+
+    A list is remembered once the server has the event, so an event may come twice and is never lost. While a
+    deployed retraining is going nothing is announced: the run that the event starts would be cancelled.
+
+    Raises DataError for a list that cannot be read, and StoreError.
+    """
+    lists = Watched(store)
+    changes = lists.changes(config.sources)
+    if not changes:
+        return Completed(message=f"{len(config.sources)} lists, none changed")
+    names = ", ".join(change.source for change in changes)
+    if _is_retraining():
+        return Completed(name="Deferred", message=f"changed: {names}; to be told once the retraining is done")
+    prefect_events.emit(prefect_events.CORPUS_CHANGED, "namewright.corpora", names, watching.payload(changes))
+    prefect_events.delivered()
+    lists.remember(changes)
+    get_run_logger().info(f"changed: {names}")
+    return Completed(name="Changed", message=f"changed: {names}")
+
+
+def _is_retraining() -> bool:
+    going = {
+        "deployment_id": {"is_null_": False},
+        "state": {"type": {"any_": ["PENDING", "RUNNING"]}},
+    }
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter.model_validate({"name": {"any_": [_LISTENER]}}),
+            flow_run_filter=FlowRunFilter.model_validate(going),
+            limit=1,
+        )
+    return bool(cast(list[Any], runs))

@@ -1,0 +1,59 @@
+"""Whether the lists of names are others than those that were seen last."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from artifacts import durable
+from tasks.sources import Source
+
+FILE = "watched.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A list that is another one by now. digest: sha256 of its bytes; was: empty for one never seen."""
+
+    source: str
+    path: str
+    digest: str
+    was: str
+
+
+class Watched:
+    """What was seen last, in a small file at the top of the store."""
+
+    def __init__(self, store: Path) -> None:
+        self._file = store / FILE
+
+    def changes(self, sources: Iterable[Source]) -> list[Change]:
+        """Raises DataError for a list that cannot be read, StoreError for a store that cannot."""
+        seen = self._seen()
+        now = [(source.name, source.path, source.file.digest) for source in sources]
+        return [
+            Change(name, path, digest, seen.get(name, ""))
+            for name, path, digest in now
+            if seen.get(name) != digest
+        ]
+
+    def remember(self, changes: Iterable[Change]) -> None:
+        seen = {**self._seen(), **{change.source: change.digest for change in changes}}
+        with durable.reported(self._file, "remember what was seen"):
+            durable.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
+
+    def _seen(self) -> Mapping[str, str]:
+        with durable.reported(self._file, "read what was seen last"):
+            if not self._file.exists():
+                return {}
+            content = self._file.read_bytes()
+        try:
+            seen = json.loads(content)
+        except ValueError:  # damaged: every list is announced once more, which costs a run of cached stages
+            return {}
+        return seen if isinstance(seen, dict) else {}
+
+
+def payload(changes: Iterable[Change]) -> dict[str, object]:
+    """Of the event, as docs/operations.md describes it."""
+    return {"changes": [asdict(change) for change in changes]}
