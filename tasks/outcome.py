@@ -6,20 +6,22 @@ from typing import Any
 import pyarrow as pa
 
 from artifacts.store import Artifact
+from tasks.gate import told
 from tasks.markup import Column
 from tasks.parts import Part
 
 _ROWS_SHOWN = 40
 
 
-def outcome(made: Sequence[Artifact]) -> Iterator[Part]:
-    """made: by one run. Nothing of a stage that it has not run.
+def outcome(made: Sequence[Artifact], *stages: str) -> Iterator[Part]:
+    """What these stages found, in this order; nothing of one that the run has not come to.
+
+    made:  by the run.
 
     Raises DataError for a table that cannot be read.
     """
-    for artifact in made:
-        if part := _PARTS.get(artifact.stage):
-            yield part(artifact)
+    for stage in stages:
+        yield from (_PARTS[stage](artifact) for artifact in made if artifact.stage == stage)
 
 
 def _decision(artifact: Artifact) -> Part:
@@ -35,12 +37,22 @@ def _decision(artifact: Artifact) -> Part:
 
 
 def _gate(artifact: Artifact) -> Part:
-    facts = artifact.manifest().facts
+    facts, changes = artifact.manifest().facts, told(artifact)
+    title = "What the data gate found"
+    if not changes:
+        return Part(title, "No lists were accepted before: there is nothing to compare with.")
+    heads = [Column("what"), *(Column(name, numeric=True) for name in ("before", "now", "change", "limit"))]
+    shown = changes[:_ROWS_SHOWN]
+    more = len(changes) - len(shown)
     return Part(
-        "What the data gate found",
-        lead="The lists passed." if facts["passed"] else "Refused: nothing may be learnt from these lists.",
+        title,
+        lead="The lists are within its limits."
+        if facts["passed"]
+        else "The lists differ too much from the last accepted ones.",
         points=facts["reasons"],
-        **_of_table(artifact.table("changes.parquet")),
+        heads=heads,
+        rows=[[each.what, each.before, each.now, each.change, each.limit] for each in shown],
+        note=f"And {more:,} more characters, in changes.parquet." if more else "",
     )
 
 

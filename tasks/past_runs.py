@@ -47,7 +47,7 @@ def moved(runs: Sequence[PastRun], now: str) -> Part:
     heads = [
         Column("made, UTC"),
         Column("model"),
-        Column("held-out names", numeric=True),
+        Column("names", numeric=True),
         *(Column(head, numeric=True) for head in ("network", "mixture", _NGRAMS, "new", "valid")),
     ]
     curve = sparkline(
@@ -105,7 +105,7 @@ def _row(run: PastRun, is_now: bool) -> list[str]:
     shares = (run.sample.get(metric) for metric in _OF_SAMPLE)
     return [
         f"{datetime.fromisoformat(run.made_at):%Y-%m-%d %H:%M}",
-        f"{run.model[:8]}{', this one' if is_now else ''}",
+        f"{run.model[:8]}{' (this)' if is_now else ''}",
         f"{run.names:,}",
         *("–" if value is None else f"{value:.3f}" for value in nats),
         *("–" if value is None else f"{value:.1%}" for value in shares),

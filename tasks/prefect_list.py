@@ -7,7 +7,7 @@ from prefect.client.schemas import State
 from prefect.states import Completed
 
 from artifacts.store import Artifact
-from tasks import events, listing, markdown, prefect_engine
+from tasks import listing, markdown, prefect_engine, prefect_events
 from tasks.list_config import GenerateConfig
 from tasks.listing import ListSettings
 from tasks.markdown import Markdown
@@ -30,17 +30,16 @@ def listed(
         tell(event)
         if isinstance(event, Finished):
             create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
-            events.list_generated(event)
+            prefect_events.tell_generated(event)
 
-    with events.failures():
-        reused = listing.made(
-            listing.wanted(config, settings),
-            settings,
-            compose,
-            lambda of_stages: prefect_engine.submitting(of_stages, settings.workers),
-            hear,
-            prefect_engine.who_asks(),
-        )
+    reused = listing.made(
+        listing.wanted(config, settings),
+        settings,
+        compose,
+        lambda of_stages: prefect_engine.submitting(of_stages, settings.workers),
+        hear,
+        prefect_engine.who_asks(),
+    )
     return Completed(name="Cached", message="the list was there already") if reused else None
 
 

@@ -1,18 +1,19 @@
 """What Prefect's UI shows of one run as a whole: a page and a table, under keys that stay the same."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import httpx
 from prefect import get_client
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas import State
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
+from prefect.states import Completed
 
 from artifacts.store import Artifact, Store
-from rnn_core.errors import Interrupted, NamewrightError
-from tasks import console, events, markdown, prefect_engine, report_page
+from rnn_core.errors import GateRefused, Interrupted, NamewrightError
+from tasks import console, markdown, prefect_engine, prefect_events, report_page
 from tasks.markdown import Markdown
 from tasks.markup import Column
 from tasks.outcome import outcome
@@ -22,17 +23,20 @@ from tasks.report_page import FILE, OUTLINE, movement
 from tasks.settings import Settings
 from tasks.stage import StageRunner
 
-PAGE, SAMPLE = "retrain-report", "sample-names"
+_PAGE, _SAMPLE = "retrain-report", "sample-names"
 _NAMES_SHOWN = 200
 
+Compose = Callable[[StageRunner], object]
 
-@contextmanager
-def reporting(settings: Settings, tags: Sequence[str]) -> Iterator[StageRunner]:
-    """As `prefect_engine.submitting`; at the end, also a bad one, the UI has a page that tells of the run.
 
-    tags:  that the flow run is to be found by.
+def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State[None]:
+    """Inside a flow: have the stages run; in the end, also a bad one, the UI has a page that tells of it.
 
-    Raises what `submitting` raises. What cannot be shown costs no run.
+    tags:     that the flow run is to be found by.
+    compose:  hands the stages to the runner that it is given.
+
+    Returns a state that is named "Cached" if all was there already.
+    Raises what `prefect_engine.submitting` raises. What cannot be shown costs no run.
     """
     finished: list[Finished] = []
 
@@ -40,31 +44,38 @@ def reporting(settings: Settings, tags: Sequence[str]) -> Iterator[StageRunner]:
         if isinstance(event, Finished):
             finished.append(event)
 
-    began = time.monotonic()
     _tag(tags)
-    with events.failures():
-        try:
-            with prefect_engine.submitting(settings, hear=hear) as run:
-                yield run
-        except Interrupted:
-            raise
-        except Exception as error:
-            _show(settings, finished, _failed(error), time.monotonic() - began)
-            raise
-    _show(settings, finished, None, time.monotonic() - began)
-
-
-def _show(settings: Settings, finished: Sequence[Finished], failure: Part | None, seconds: float) -> None:
-    title = "Failed" if failure else "Done"
-    summary = f"{title}: {console.counted(finished)} in {seconds:,.1f} s"
+    began = time.monotonic()
     try:
-        page = _page(settings, finished, failure, summary)
-        create_markdown_artifact(page, key=PAGE, description=markdown.plain(summary))
-        for each in finished:
-            if each.stage == "names":
-                _table(each.artifact)
+        with prefect_engine.submitting(settings, hear=hear) as run:
+            compose(run)
+    except Interrupted:
+        raise
+    except Exception as error:
+        _show(settings, finished, "failed", _failure(error))
+        if isinstance(error, GateRefused):
+            for gate in _of_stage(finished, "gate"):
+                prefect_events.tell_gate_refused(gate)
+        raise
+    done = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
+    _show(settings, finished, done)
+    return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
+
+
+def _show(
+    settings: Settings, finished: Sequence[Finished], summary: str, failure: Part | None = None
+) -> None:
+    try:
+        page = _page(settings, finished, failure)
+        create_markdown_artifact(page, key=_PAGE, description=markdown.plain(summary))
+        for names in _of_stage(finished, "names"):
+            _show_sample(names)
     except (NamewrightError, OSError, httpx.HTTPError) as fault:
         get_run_logger().warning(f"the run is not shown as a page: {fault}")
+
+
+def _of_stage(finished: Sequence[Finished], stage: str) -> list[Artifact]:
+    return [each.artifact for each in finished if each.stage == stage]
 
 
 def _tag(tags: Sequence[str]) -> None:
@@ -80,28 +91,25 @@ def _tag(tags: Sequence[str]) -> None:
         get_run_logger().warning(f"the run has no tags: {fault}")
 
 
-def _failed(error: Exception) -> Part:
-    if isinstance(error, NamewrightError):
-        points = [f"{label}: {text}" for label, text in _told(error) if text]
-        return Part(f"Failed: {error.code}", lead=error.what, points=points)
-    return Part(f"Failed: {type(error).__name__}", lead=str(error), note="The log has the traceback.")
+def _failure(error: Exception) -> Part:
+    if not isinstance(error, NamewrightError):
+        return Part(f"Failed: {type(error).__name__}", lead=str(error), note="The log has the traceback.")
+    told = (("where", error.where), ("saw", error.saw), ("fix", error.fix))
+    return Part(
+        f"Failed: {error.code}", error.what, points=[f"{name}: {text}" for name, text in told if text]
+    )
 
 
-def _told(error: NamewrightError) -> list[tuple[str, str]]:
-    return [("where", error.where), ("saw", error.saw), ("fix", error.fix)]
-
-
-def _page(settings: Settings, finished: Sequence[Finished], failure: Part | None, summary: str) -> Markdown:
+def _page(settings: Settings, finished: Sequence[Finished], failure: Part | None) -> Markdown:
     made = [each.artifact for each in finished]
     store = Store(settings.store)
-    report = next((artifact for artifact in made if artifact.stage == "report"), None)
-    parts: list[str] = [markdown.strong(summary)]
-    parts += [as_markdown(part) for part in (failure, *outcome(made)) if part]
+    told = [failure] if failure else []
+    parts: list[str] = [as_markdown(part) for part in (*told, *outcome(made, "decision", "gate"))]
+    report = next(iter(_of_stage(finished, "report")), None)
     if report:
         origins = report_page.lineage(store, report, made)
         parts += [Markdown(report.text(OUTLINE)), as_markdown(movement(store, origins))]
-    parts += [as_markdown(_stages(finished)), as_markdown(_files(settings, report))]
-    return markdown.blocks(*parts)
+    return markdown.blocks(*parts, as_markdown(_stages(finished)), as_markdown(_files(settings, report)))
 
 
 def _stages(finished: Sequence[Finished]) -> Part:
@@ -131,7 +139,7 @@ def _files(settings: Settings, report: Artifact | None) -> Part:
     return Part("Where it lies", points=[f"the store: {store}", f"the whole report: {page}"])
 
 
-def _table(names: Artifact) -> None:
+def _show_sample(names: Artifact) -> None:
     drawn = names.table("names.parquet", ["name", "log_probability", "in_training"])
     rows = [
         {
@@ -142,4 +150,4 @@ def _table(names: Artifact) -> None:
         for row in drawn.slice(0, _NAMES_SHOWN).to_pylist()
     ]
     description = f"The first {len(rows):,} of {len(drawn):,} names"
-    create_table_artifact(rows, key=SAMPLE, description=markdown.plain(description))
+    create_table_artifact(rows, key=_SAMPLE, description=markdown.plain(description))

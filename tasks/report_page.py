@@ -40,7 +40,7 @@ def publish(store: Store, report: Artifact, run: Sequence[Artifact] = ()) -> Pat
     with durable.reported(target, "publish the report"):
         filled = (
             report.text(FILE)
-            .replace(OUTCOME, joined(*map(as_html, outcome(run))), 1)
+            .replace(OUTCOME, joined(*map(as_html, outcome(run, "decision"))), 1)
             .replace(PROVENANCE, joined(as_html(movement(store, made)), _provenance(made)), 1)
         )
         content = filled.encode(errors="backslashreplace")

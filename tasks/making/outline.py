@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from data.config import ALL_SOURCES
+from rnn_core.sample_metrics import HELD_OUT
 from tasks import markdown
 from tasks.making.page import (
     MEASURES,
-    SPLIT_TITLES,
     Findings,
     Measure,
     Rejection,
@@ -49,18 +49,19 @@ def _predicting(scores: Sequence[Scores]) -> Part:
         *(Column(called(model), numeric=True) for model in models),
     ]
     rows = [
-        [_group(row), f"{row.names:,}", *(number(row.nats.get(model)) for model in models)]
+        [
+            f"{row.split}, never seen" if row.unseen else row.split,
+            f"{row.names:,}",
+            *(number(row.nats.get(model)) for model in models),
+        ]
         for row in scores
         if row.source == ALL_SOURCES
     ]
-    note = "Nats per character, the end of a name included. Lower is better."
+    note = (
+        "Nats per character, the end of a name included. Lower is better. No decision has seen the test "
+        "names; the validation names told training when to stop. Never seen: equal no training name."
+    )
     return Part(title, heads=heads, rows=rows, note=note)
-
-
-def _group(row: Scores) -> str:
-    if row.unseen:
-        return f"{row.split}: those never seen, in capitals or not"
-    return SPLIT_TITLES.get(row.split, row.split)
 
 
 def _lengths(sample: Sample) -> Part:
@@ -76,6 +77,7 @@ def _like(measures: Sequence[Measure]) -> Part:
     if not measures:
         return Part(title, "No names were drawn to be measured.")
     models = list(dict.fromkeys(model for measure in measures for model in measure.values))
+    models.sort(key=lambda model: model == HELD_OUT)
     known = [measure for name in MEASURES for measure in measures if measure.metric == name]
     heads = [Column("measure"), *(Column(called(model), numeric=True) for model in models)]
     return Part(title, heads=heads, rows=[_measured(measure, models) for measure in known])

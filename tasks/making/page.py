@@ -35,7 +35,7 @@ _REASONS_SHOWN = 20
 _CHANGES_SHOWN = 60
 _FIGURES = ("distinct", "shortest", "median", "longest", "characters")
 
-SPLIT_TITLES = {
+_SPLIT_TITLES = {
     "test": "test: names that no decision has seen",
     "validation": "validation: names that told training when to stop",
     "train": "train: names it has learnt from",
@@ -297,7 +297,7 @@ def _scores(scores: Sequence[Scores]) -> Html:
         *([Column(f"network against {baseline}", numeric=True)] if baseline != network else []),
     ]
     groups = [
-        (SPLIT_TITLES.get(split, split), [_score_row(row, models) for row in rows])
+        (_SPLIT_TITLES.get(split, split), [_score_row(row, models) for row in rows])
         for split, rows in groupby(scores, key=lambda row: row.split)
     ]
     note = (

@@ -13,11 +13,12 @@ from rnn_core.model import Model, network_model
 from rnn_core.sampling import Sampler, SamplingConfig
 from rnn_core.vocabulary import Vocabulary
 from tasks.making.mixture import opened
-from tasks.markup import Column
+from tasks.markup import Column, visible
 from tasks.parts import Part
 
 TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 _NAMES = 12
+_LONGEST = 24  # characters shown of one: four stand beside each other
 
 
 class Taste(NamedTuple):
@@ -51,13 +52,14 @@ def _taste(model: Model, letters: Vocabulary, known: pa.ChunkedArray, config: Sa
 
 
 def by_temperature(tastes: Sequence[Taste]) -> Part:
-    heads = [Column(f"at {one.temperature:g}: {one.new} of {len(one.names)} are new") for one in tastes]
+    title = "Names by temperature"
+    if not tastes:
+        return Part(title, "There are no characters to write names with.")
+    new = ", ".join(f"{one.new} at {one.temperature:g}" for one in tastes)
     names = zip(*(one.names for one in tastes), strict=True)
-    rows = [[name or "(empty)" for name in row] for row in names]
     return Part(
-        "Names by temperature",
-        lead="" if rows else "There are no characters to write names with.",
-        heads=heads,
-        rows=rows,
-        note="Drawn from the network alone. New are those that stand in none of the lists." if rows else "",
+        title,
+        heads=[Column(f"at {one.temperature:g}") for one in tastes],
+        rows=[[visible(name, _LONGEST) or "(empty)" for name in row] for row in names],
+        note=f"Drawn from the network alone. Of each {_NAMES} stand in none of the lists: {new}.",
     )
