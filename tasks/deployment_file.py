@@ -128,5 +128,5 @@ def _wrong(file: Path, what: str, saw: str) -> ConfigError:
         f"the deployments cannot be set up: {what}",
         where=str(file.absolute()),
         saw=saw,
-        fix="give the command in a checkout; its prefect.yaml is one to compare with. Or name it with --file.",
+        fix="give the command in a checkout, whose prefect.yaml is one to compare with, or name one: --file.",
     )
