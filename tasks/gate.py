@@ -45,9 +45,9 @@ MEASURES = {
     "lost_characters": Measure("letters of characters that are gone", _count, _share),
     "length_distance": Measure("lengths, mean and distance", _characters, _characters),
     "duplicates_gained": Measure("duplicates gained", _share, _share),
-    "rows": Measure("names", _count, _growth),
-    "new_character": Measure("new", _count, _share),
-    "lost_character": Measure("gone", _count, _share),
+    "rows": Measure("names of", _count, _growth),
+    "new_character": Measure("new:", _count, _share),
+    "lost_character": Measure("gone:", _count, _share),
 }
 
 

@@ -137,7 +137,7 @@ def _edges(counts: Sequence[Counts]) -> Numbers:
     """Of at most so many bins, as wide as each other, in which all lengths have a place."""
     lengths = max(map(len, counts))
     width = -(-lengths // _MOST_BINS)
-    return np.arange(0, lengths + width, width) - 0.5
+    return np.arange(0, lengths + width, width).astype(np.float64) - 0.5
 
 
 def _label_lengths(axes: Axes, edges: Numbers) -> None:

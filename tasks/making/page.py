@@ -399,8 +399,10 @@ def _figures(figures: Sequence[Figures]) -> Html:
     ]
     return section(
         "What the lists are like",
-        table(heads, [("", rows)], class_="figures"),
-        element("p", "Different names in the files; of those kept, the characters of a name.", class_="note"),
+        table(heads, [("", rows)]),
+        element(
+            "p", "Distinct names are those of the files; the rest is of names that were kept.", class_="note"
+        ),
     )
 
 

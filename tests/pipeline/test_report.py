@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -48,6 +49,8 @@ TYPES = {
     "CORPUS": (TEXT, CATEGORY, SMALL, WHOLE, REAL),
     "CORPUS_REJECTED": (CATEGORY, SMALL, WHOLE, pa.binary(), TEXT),
     "REJECTED": (CATEGORY, SMALL, WHOLE, TEXT, TEXT),
+    "PROFILE": (TEXT, TEXT, TEXT, WHOLE),
+    "CHANGES": (TEXT, TEXT, REAL, REAL, REAL, REAL, pa.bool_()),
     "VOCABULARY": (SMALL, TEXT, WHOLE),
     "EXAMPLES": (TEXT, CATEGORY, CATEGORY, pa.list_(SMALL), REAL),
     "HISTORY": (WHOLE, REAL, REAL, REAL, REAL),
@@ -137,6 +140,7 @@ class StandIns:
     sampled: Sequence[tuple[str, bool]] = (*((name, False) for name in HOSTILE), ("Bar", True))
     learning: Mapping[str, Any] = field(default_factory=lambda: {"cell": "elman", "epochs": 3})
     merging: Mapping[str, Any] = field(default_factory=lambda: {"duplicates": "drop"})
+    changes: Sequence[tuple[str, str, float, float, float, float | None, bool]] = ()
     seconds: float = 1.0
     run: Mapping[str, str] = field(default_factory=lambda: {"engine": "plain"})
 
@@ -194,6 +198,21 @@ class StandIns:
             {"max_length": 49},
             {"names.parquet": taken, "rejected.parquet": rejected(self.rule_rejected, "REJECTED")},
             merged=merged,
+        )
+        profile = self.left(
+            "profile",
+            {},
+            {"profile.parquet": ("PROFILE", [[row[place] for row in self.counted()] for place in range(4)])},
+            **{"corpora.0": corpus},
+            merged=merged,
+            validated=validated,
+        )
+        gate = self.left(
+            "gate",
+            {"mode": "report"},
+            {"changes.parquet": ("CHANGES", [[row[place] for row in self.changes] for place in range(7)])},
+            facts={"passed": True, "reasons": []},
+            profile=profile,
         )
         letters = sorted(set("".join(self.names)))
         vocabulary = self.left(
@@ -279,12 +298,23 @@ class StandIns:
             "corpora": [corpus],
             "merged": merged,
             "validated": validated,
+            "profile": profile,
+            "gate": gate,
             "vocabulary": vocabulary,
             "examples": examples,
             "model": model,
             "evaluation": evaluation,
             "names": names,
         }
+
+    def counted(self) -> list[tuple[str, str, str, int]]:
+        lengths = Counter(map(len, self.names))
+        return [
+            ("taken", self.source, "", len(self.names)),
+            ("distinct", self.source, "", len(set(self.names))),
+            ("kept", self.source, "", len(self.names)),
+            *(("length", self.source, str(length), count) for length, count in sorted(lengths.items())),
+        ]
 
     def report(self) -> Artifact:
         return produced(self.root, self.inputs(), self.run)
@@ -377,7 +407,7 @@ def test_the_page_shows_both_curves_and_both_length_distributions(page):
     labels = page.all_of("text")
     for label in ("training", "validation", "kneser-ney 6-gram", "2.400", "training names", "sampled names"):
         assert label in labels
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 3
 
 
 def test_the_scores_stand_beside_the_baselines(page):
@@ -534,6 +564,7 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
         "Nothing was scored.",
         "Every line was taken.",
         "There are no names to measure.",
+        "No lists were accepted before",
         "an empty list",
     ):
         assert said in text
@@ -563,7 +594,32 @@ def test_a_loss_that_is_not_finite_is_shown_as_a_gap(stand_ins):
     page = page_of(stand_ins.report())
     assert "network – nats per character" in page.text
     assert "no validation" in page.text
-    assert page.tags.count("svg") == 2
+    assert page.tags.count("svg") == 3
+
+
+def test_the_page_shows_what_each_list_is_like_whatever_it_is_called(stand_ins):
+    for source in ("_<b>$x$ ", "李小龍 محمد"):
+        stand_ins.source = source
+        page = page_of(stand_ins.report())
+        assert f"{source.strip()} 4 3 3 8" in page.text  # distinct, and shortest, median and longest
+        assert any(source.strip() in text for text in page.all_of("text"))
+        assert "b" not in page.tags or source not in page.all_of("b")
+
+
+def test_the_page_shows_what_the_gate_found(stand_ins):
+    stand_ins.changes = [
+        ("rows_lost", "", 4318.0, 2159.0, 0.5, 0.1, False),
+        ("rows_gained", "", 4318.0, 2159.0, 0.0, 1.0, True),
+        ("rows", "<towns>", 4318.0, 2159.0, -0.5, None, True),
+        ("rows", "rivers", 0.0, 9.0, float("inf"), None, True),
+        *(("new_character", chr(0x300 + number), 0.0, 1.0, 0.01, None, True) for number in range(80)),
+    ]
+    text = page_of(stand_ins.report()).text
+    assert "names lost 4,318 2,159 50.0% too much 10.0%" in text
+    assert "names of <towns> 4,318 2,159 -50.0%" in text
+    assert "names of rivers 0 9 new" in text
+    assert "new: ◌\u0300 0 1 1.0%" in text
+    assert "And 24 more characters, in changes.parquet." in text
 
 
 def test_a_big_run_still_makes_a_small_page(stand_ins):
