@@ -8,6 +8,7 @@ from tasks.stage import StageRunner
 from tasks.stages import (
     NoKnobs,
     corpus,
+    decision,
     evaluation,
     examples,
     gate,
@@ -52,6 +53,7 @@ def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     mixed = run(mixture, config.ngrams, model=trained, examples=shuffled)
     judged = run(evaluation, config.judging, mixture=mixed, examples=shuffled, vocabulary=letters)
     drawn = run(names, config.drawing, mixture=mixed, vocabulary=letters, validated=accepted)
+    run(decision, config.deciding, mixture=mixed, examples=shuffled, evaluation=judged)
     return run(
         report,
         NoKnobs(),

@@ -63,6 +63,8 @@ class Stage:
     names:    how many names one run of it makes, where that is what takes the time.
     verdict:  `module:function`, called with the artifact whenever it was made or found; raises if no run may
               go on from it. The artifact stays, to be read.
+    standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
+              called as `function(store, **inputs)`, it gives the further inputs by role, or none.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Stage:
     store: Callable[[Path], Store] = Store
     names: Callable[[Any], int] | None = None
     verdict: str = ""
+    standing: str = ""
 
     def called(self, config: Any) -> str:
         return f"{self.name} {self.title(config)}".strip()
@@ -83,6 +86,11 @@ class Stage:
         """Raises what the verdict on the artifact raises, if there is one."""
         if self.verdict:
             _function(self.verdict)(artifact)
+
+    def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
+        further = _function(self.standing)(store, **inputs) if self.standing else {}
+        return {**inputs, **further}
 
     def produce(
         self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
@@ -96,6 +104,7 @@ class Stage:
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
         store = self.store(settings.store)
+        inputs = self.with_standing(store, inputs)
         recipe = self.recipe(config, inputs)
 
         def notice(text: str) -> None:
@@ -132,10 +141,10 @@ class Stage:
         return finished(artifact, reused=False)
 
 
-def _function(called: str) -> Callable[..., None]:
+def _function(called: str) -> Callable[..., Any]:
     """Imported only where it is needed: of a run that finds everything, next to nothing is."""
     module, _, name = called.partition(":")
-    function: Callable[..., None] = getattr(importlib.import_module(module), name)
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
 
 
