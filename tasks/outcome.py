@@ -28,10 +28,8 @@ def _decision(artifact: Artifact) -> Part:
     facts = artifact.manifest().facts
     return Part(
         "Champion and challenger",
-        lead="Promoted: this model is the champion now."
-        if facts["promote"]
-        else "Not promoted: the champion stays.",
-        points=facts["reasons"],
+        lead=f"By the rule, the new model is {'to be the champion' if facts['promote'] else 'not promoted'}.",
+        points=[*facts["reasons"], *facts["notes"]],
         **_of_table(artifact.table("decision.parquet")),
     )
 

@@ -42,8 +42,10 @@ def past_runs(store: Store) -> list[PastRun]:
     return [run for made in manifests[:_SHOWN] if (run := _read(store, made))]
 
 
-def moved(runs: Sequence[PastRun], now: str) -> Part:
-    """now: the evaluation of the run that tells of it, as `stage/key`."""
+def moved(runs: Sequence[PastRun], now: str, champion: str) -> Part:
+    """now:       the evaluation of the run that tells of it, as `stage/key`.
+    champion:  its key; nothing if there is none.
+    """
     heads = [
         Column("made, UTC"),
         Column("model"),
@@ -62,7 +64,7 @@ def moved(runs: Sequence[PastRun], now: str) -> Part:
     return Part(
         "The last models",
         heads=heads,
-        rows=[_row(run, run.evaluation == now) for run in runs],
+        rows=[[*_model(run, run.evaluation == now, run.model == champion), *_figures(run)] for run in runs],
         picture=curve,
         note=note.strip(),
     )
@@ -100,12 +102,16 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
     )
 
 
-def _row(run: PastRun, is_now: bool) -> list[str]:
+def _model(run: PastRun, is_now: bool, is_champion: bool) -> list[str]:
+    marks = [mark for mark, is_so in (("this", is_now), ("champion", is_champion)) if is_so]
+    called = f"{run.model[:8]} ({', '.join(marks)})" if marks else run.model[:8]
+    return [f"{datetime.fromisoformat(run.made_at):%Y-%m-%d %H:%M}", called]
+
+
+def _figures(run: PastRun) -> list[str]:
     nats = (run.nats.get(model) for model in (*_MODELS, _NGRAMS))
     shares = (run.sample.get(metric) for metric in _OF_SAMPLE)
     return [
-        f"{datetime.fromisoformat(run.made_at):%Y-%m-%d %H:%M}",
-        f"{run.model[:8]}{' (this)' if is_now else ''}",
         f"{run.names:,}",
         *("–" if value is None else f"{value:.3f}" for value in nats),
         *("–" if value is None else f"{value:.1%}" for value in shares),

@@ -105,7 +105,7 @@ def submitting(
                     made = submitted.finish()
                 finally:
                     submitted.stop()
-            concluding.conclude(settings.store, made, _logged(caller.listener), who_asks())
+            concluding.conclude(settings.store, made, _logged(tell), who_asks())
             caller.complete = True
         finally:
             _check_server()

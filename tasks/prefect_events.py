@@ -13,7 +13,7 @@ from prefect.events.worker import EventsWorker
 
 from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError
-from tasks.progress import Finished
+from tasks.progress import Decided, Finished
 
 CORPUS_CHANGED = "namewright.corpus.changed"
 STORE_MAINTAINED = "namewright.store.maintained"
@@ -21,7 +21,11 @@ RUN_FAILED = "namewright.run.failed"
 GATE_REFUSED = "namewright.gate.refused"
 MODEL_PROMOTED = "namewright.model.promoted"
 MODEL_REFUSED = "namewright.model.refused"
+MODEL_PROPOSED = "namewright.model.proposed"
 LIST_GENERATED = "namewright.list.generated"
+
+# By what came of a decision; nothing is told of the others, which change nothing.
+_MODEL = {"promoted": MODEL_PROMOTED, "refused": MODEL_REFUSED, "manual": MODEL_PROPOSED}
 
 
 def emit(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
@@ -56,12 +60,19 @@ def tell_gate_refused(gate: Artifact) -> None:
     emit(GATE_REFUSED, "namewright.gate", gate.key, {**_artifact(gate), "reasons": reasons})
 
 
-def tell_decision(decision: Artifact, challenger: Artifact) -> None:
-    """challenger: the model that was decided on."""
-    facts = decision.manifest().facts
-    payload = {**_artifact(challenger), "decision": str(decision.folder), "reasons": facts["reasons"]}
-    event = MODEL_PROMOTED if facts["promote"] else MODEL_REFUSED
-    emit(event, "namewright.model", challenger.key, payload)
+def tell_decision(decided: Decided, is_new: bool) -> None:
+    """is_new: the decision was made by this run, so nobody was told of it before."""
+    kind, challenger, champion, text = decided.outcome
+    event = _MODEL.get(kind)
+    if event and (is_new or kind == "promoted"):
+        payload = {
+            **_artifact(decided.decision),
+            "model": challenger.origin,
+            "champion": champion.origin if champion else "",
+            "outcome": text,
+            "reasons": decided.decision.manifest().facts["reasons"],
+        }
+        emit(event, "namewright.model", challenger.key, payload)
 
 
 def tell_generated(whole: Finished) -> None:

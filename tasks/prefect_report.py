@@ -18,7 +18,7 @@ from tasks.markdown import Markdown
 from tasks.markup import Column
 from tasks.outcome import outcome
 from tasks.parts import Part, as_markdown
-from tasks.progress import Event, Finished
+from tasks.progress import Decided, Event, Finished
 from tasks.report_page import FILE, OUTLINE, movement
 from tasks.settings import Settings
 from tasks.stage import StageRunner
@@ -39,10 +39,13 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
     Raises what `prefect_engine.submitting` raises. What cannot be shown costs no run.
     """
     finished: list[Finished] = []
+    decided: list[Decided] = []
 
     def hear(event: Event) -> None:
         if isinstance(event, Finished):
             finished.append(event)
+        elif isinstance(event, Decided):
+            decided.append(event)
 
     _tag(tags)
     began = time.monotonic()
@@ -57,8 +60,10 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
             for gate in _of_stage(finished, "gate"):
                 prefect_events.tell_gate_refused(gate)
         raise
+    for each in decided:
+        prefect_events.tell_decision(each, is_new=not _was_reused(finished, each.decision))
     done = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
-    _show(settings, finished, done)
+    _show(settings, finished, " ".join([*(f"{each.outcome.text}." for each in decided), done]))
     return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
 
 
@@ -72,6 +77,10 @@ def _show(
             _show_sample(names)
     except (NamewrightError, OSError, httpx.HTTPError) as fault:
         get_run_logger().warning(f"the run is not shown as a page: {fault}")
+
+
+def _was_reused(finished: Sequence[Finished], artifact: Artifact) -> bool:
+    return any(each.reused for each in finished if each.artifact == artifact)
 
 
 def _of_stage(finished: Sequence[Finished], stage: str) -> list[Artifact]:

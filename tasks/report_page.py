@@ -14,6 +14,8 @@ from artifacts import durable, manifest
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
+from rnn_core.errors import NamewrightError
+from tasks.champion import CHAMPION
 from tasks.markup import Column, Html, element, foreign, joined, section, table, visible
 from tasks.outcome import outcome
 from tasks.parts import Part, as_html
@@ -58,7 +60,11 @@ def publish_last(root: Path, made: Sequence[Artifact]) -> None:
 def movement(store: Store, of_report: Iterable[str]) -> Part:
     """of_report: the origins of all that the report was made from."""
     now = next((origin for origin in of_report if origin.startswith("evaluation/")), "")
-    return moved(past_runs(store), now)
+    try:
+        champion = store.registry(CHAMPION).standing()
+    except NamewrightError:  # as for a manifest
+        champion = None
+    return moved(past_runs(store), now, champion.artifact.key if champion else "")
 
 
 def lineage(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> dict[str, Manifest | None]:

@@ -1,6 +1,6 @@
 """What a person sees who opens Prefect's UI in the morning, in a real browser.
 
-To look at the screenshots, name a folder for them in NAMEWRIGHT_SCREENSHOTS.
+To look at the screenshots, name a folder for them in SCREENSHOTS.
 """
 
 import json
@@ -90,7 +90,7 @@ def shown(ui_server: server.Server, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    screenshots = Path(os.environ.get("NAMEWRIGHT_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    screenshots = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     screenshots.mkdir(parents=True, exist_ok=True)
     with browsing.opened(tmp_path_factory.mktemp("profile"), screenshots) as browser:
         yield browser
@@ -114,7 +114,8 @@ def test_the_stages_of_a_run_that_found_everything_show_as_cached(browser: Brows
 
     browser.wait(lambda: len(states()) >= len(STAGES_BY_NAME) + 1)  # those of the stages, and of the run
     browser.photograph("task-runs")
-    assert browser.shows(f"0 computed, {len(STAGES_BY_NAME)} cached")
+    browser.open(shown.artifact("retrain-report", shown.cached))
+    browser.wait(lambda: browser.shows(f"0 computed, {len(STAGES_BY_NAME)} cached"))
 
 
 def test_the_report_of_a_run_shows_its_curves_and_its_names(browser: Browser, shown: Shown) -> None:
