@@ -83,4 +83,4 @@ def _cell(value: Any) -> str:
         case int():
             return f"{value:,}"
         case _:
-            return str(value)
+            return str(value).replace("_", " ")

@@ -105,7 +105,7 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
 def _model(run: PastRun, is_now: bool, is_champion: bool) -> list[str]:
     marks = [mark for mark, is_so in (("this", is_now), ("champion", is_champion)) if is_so]
     called = f"{run.model[:8]} ({', '.join(marks)})" if marks else run.model[:8]
-    return [f"{datetime.fromisoformat(run.made_at):%Y-%m-%d %H:%M}", called]
+    return [f"{datetime.fromisoformat(run.made_at):%d %b %H:%M}", called]
 
 
 def _figures(run: PastRun) -> list[str]:

@@ -331,10 +331,10 @@ class _PlainErrors(logging.Filter):
 
 
 class _SaidAlready(logging.Filter):
-    """That a stage has finished is said by the stage, with what it made."""
+    """How a task ends is said by the stage, with what it made; by its error; or by the stage it waits for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.INFO or not record.getMessage().startswith("Finished in state")
+        return not record.getMessage().startswith("Finished in state")
 
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):

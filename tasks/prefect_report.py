@@ -55,15 +55,16 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
     except Interrupted:
         raise
     except Exception as error:
-        _show(settings, finished, "failed", _failure(error))
+        _show(settings, finished, f"failed: {str(error).partition(chr(10))[0]}", _failure(error))
         if isinstance(error, GateRefused):
             for gate in _of_stage(finished, "gate"):
                 prefect_events.tell_gate_refused(gate)
         raise
     for each in decided:
         prefect_events.tell_decision(each, is_new=not _was_reused(finished, each.decision))
-    done = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
-    _show(settings, finished, " ".join([*(f"{each.outcome.text}." for each in decided), done]))
+    counted = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
+    done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
+    _show(settings, finished, done)
     return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
 
 

@@ -18,7 +18,7 @@ from tasks.parts import Part
 
 TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 _NAMES = 12
-_LONGEST = 24  # characters shown of one: four stand beside each other
+_LONGEST = 18  # characters shown of one: four stand beside each other
 
 
 class Taste(NamedTuple):
