@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, and every other command."""
+"""The command line: every command of `namewright`."""
 
 import inspect
 import io

@@ -1,13 +1,15 @@
 """The Prefect flow: from lists of names to new names."""
 
+from typing import Any
+
 from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.knobs import of_run
 from flows.pipeline import pipeline
 from tasks.config import RetrainConfig
-from tasks.prefect_engine import submitting
 from tasks.prefect_events import tell_failure
+from tasks.prefect_report import reported
 from tasks.settings import Settings
 from tasks.stages import check_names
 
@@ -18,15 +20,14 @@ def _run_name() -> str:
 
 
 @flow(flow_run_name=_run_name, on_failure=[tell_failure], on_crashed=[tell_failure])
-def retrain(config: RetrainConfig | None = None, settings: Settings | None = None) -> None:
+def retrain(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
     """A stage whose inputs did not change is not run again.
 
     Without a configuration it makes what `namewright run` would make in this folder.
     """
     config, settings = of_run(config, settings)
     check_names(settings.refresh)
-    with submitting(settings) as run:
-        pipeline(config, run)
+    return reported(settings, config.tags, lambda run: pipeline(config, run))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from artifacts.registry import Entry, Overtaken
 from artifacts.store import Artifact, Store
 from tasks import champion, report_page
 from tasks.gate import role_of
-from tasks.progress import Listener, Notice
+from tasks.progress import Decided, Listener, Notice
 from tasks.stage import once
 
 
@@ -22,14 +22,16 @@ def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
 
     Raises DataError if the champion is missing or damaged, or the registry is, once all the rest is done.
     """
-    report_page.publish_last(root, made)
     store = Store(root)
-    for artifact in made:
-        if artifact.stage == "gate":
-            accept(store, artifact, made, listener, by)
-    for artifact in made:
-        if artifact.stage == "decision":
-            decide(store, artifact, made, listener, by)
+    try:
+        for artifact in made:
+            if artifact.stage == "gate":
+                accept(store, artifact, made, listener, by)
+        for artifact in made:
+            if artifact.stage == "decision":
+                listener(Decided(artifact.stage, artifact, decide(store, artifact, made, listener, by)))
+    finally:  # it says who is champion now, also if that is still the old one, or none
+        report_page.publish_last(root, made)
 
 
 def accept(

@@ -120,6 +120,11 @@ class RetrainConfig:
         lists = "+".join(source.name for source in self.sources)
         return f"{lists} · {network_label(self.learning) or 'default network'}"
 
+    @property
+    def tags(self) -> list[str]:
+        """For people, to find runs by."""
+        return [self.recipe, *(source.name for source in self.sources)]
+
 
 def network_label(config: TrainingConfig | NotebookConfig) -> str:
     """Empty if all is left to be chosen by the number of names."""

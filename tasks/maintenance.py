@@ -13,6 +13,7 @@ from artifacts.upkeep import Act, Upkeep, superseded
 from rnn_core.errors import DataError
 from rnn_core.ranges import check_at_least_0, check_whole
 from tasks import interruption, models, stages
+from tasks.champion import CHAMPION
 from tasks.listing import LIST
 
 _STAGES = tuple(stage.name for stage in stages.ALL)
@@ -69,7 +70,7 @@ def _referred_to(store: Store) -> list[str]:
     """Origins of what the champion and the generated lists point at."""
     lists = [origin for made in manifests(store.root / LIST) for origin in made.origins.values()]
     try:
-        return [*lists, models.find(models.CHAMPION, store.root).origin]
+        return [*lists, models.find(CHAMPION, store.root).origin]
     except DataError:  # there is none
         return lists
 

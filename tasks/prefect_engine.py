@@ -77,27 +77,35 @@ def as_task(stage: Stage) -> Task[..., Any]:
 
 
 @contextmanager
-def submitting(settings: Settings, workers: Workers | None = None) -> Iterator[StageRunner]:
+def submitting(
+    settings: Settings, workers: Workers | None = None, hear: Listener = lambda _event: None
+) -> Iterator[StageRunner]:
     """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
     and what follows from them is carried out.
 
     workers:  that run the stages; without them the flow's own task runner does.
+    hear:     told of every event, besides the listener of who has started the flow.
 
     Raises the first error of a stage as the stage raised it, TrainingError for a worker that died,
     ConfigError and ServerError for a Dask that is not there, what `concluding.conclude` raises, and Abort if
     the server is gone by then.
     """
     caller = _caller.get() or _Caller(lambda _event: None)
+
+    def tell(event: Event) -> None:
+        hear(event)
+        caller.listener(event)
+
     with interruption.graceful():  # Prefect has put a handler of its own in the place of ours
         try:
             with _hired(workers) as hired:
-                submitted = _Submitted(settings, caller.listener, hired)
+                submitted = _Submitted(settings, tell, hired)
                 try:
                     yield submitted
                     made = submitted.finish()
                 finally:
                     submitted.stop()
-            concluding.conclude(settings.store, made, _logged(caller.listener), who_asks())
+            concluding.conclude(settings.store, made, _logged(tell), who_asks())
             caller.complete = True
         finally:
             _check_server()
@@ -321,5 +329,13 @@ class _PlainErrors(logging.Filter):
         return True
 
 
+class _SaidAlready(logging.Filter):
+    """How a task ends is said by the stage, with what it made; by its error; or by the stage it waits for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Finished in state")
+
+
 for _name in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_name).addFilter(_PlainErrors())
+logging.getLogger("prefect.task_runs").addFilter(_SaidAlready())

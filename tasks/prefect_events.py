@@ -1,4 +1,4 @@
-"""What we tell the world through Prefect's events, for its automations to act on: docs/operations.md.
+"""What we tell the world through Prefect's events, for its automations to act on: docs/events.md.
 
 Nothing depends on one that is lost: a server that is gone has no automations either.
 """
@@ -11,11 +11,21 @@ from prefect.client.schemas import FlowRun, State
 from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
+from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError
+from tasks.progress import Decided, Finished
 
 CORPUS_CHANGED = "namewright.corpus.changed"
 STORE_MAINTAINED = "namewright.store.maintained"
 RUN_FAILED = "namewright.run.failed"
+GATE_REFUSED = "namewright.gate.refused"
+MODEL_PROMOTED = "namewright.model.promoted"
+MODEL_REFUSED = "namewright.model.refused"
+MODEL_PROPOSED = "namewright.model.proposed"
+LIST_GENERATED = "namewright.list.generated"
+
+# By what came of a decision; nothing is told of the others, which change nothing.
+_MODEL = {"promoted": MODEL_PROMOTED, "refused": MODEL_REFUSED, "manual": MODEL_PROPOSED}
 
 
 def emit(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
@@ -43,3 +53,41 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
         told = ("code", "what", "where", "saw", "fix", "exit_code")
         payload |= {name: getattr(error, name) for name in told}
     emit(RUN_FAILED, f"prefect.flow-run.{flow_run.id}", flow_run.name, payload)
+
+
+def tell_gate_refused(gate: Artifact) -> None:
+    reasons = gate.manifest().facts["reasons"]
+    emit(GATE_REFUSED, "namewright.gate", gate.key, {**_artifact(gate), "reasons": reasons})
+
+
+def tell_decision(decided: Decided, is_new: bool) -> None:
+    """is_new: the decision was made by this run, so nobody was told of it before."""
+    kind, challenger, champion, text = decided.outcome
+    event = _MODEL.get(kind)
+    if event and (is_new or kind == "promoted"):
+        payload = {
+            **_artifact(decided.decision),
+            "model": challenger.origin,
+            "champion": champion.origin if champion else "",
+            "outcome": text,
+            "reasons": decided.decision.manifest().facts["reasons"],
+        }
+        emit(event, "namewright.model", challenger.key, payload)
+
+
+def tell_generated(whole: Finished) -> None:
+    """whole: the list."""
+    made = whole.artifact.manifest()
+    payload = {
+        **_artifact(whole.artifact),
+        "names": made.facts["names"],
+        "files": len(made.files),
+        "model": made.origins["model"],
+        "content": made.facts["content"],
+        "reused": whole.reused,
+    }
+    emit(LIST_GENERATED, "namewright.list", whole.title, payload)
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {"artifact": artifact.origin, "folder": str(artifact.folder)}

@@ -7,10 +7,11 @@ from prefect.client.schemas import State
 from prefect.states import Completed
 
 from artifacts.store import Artifact
-from tasks import listing, prefect_engine
+from tasks import listing, markdown, prefect_engine, prefect_events
 from tasks.list_config import GenerateConfig
 from tasks.listing import ListSettings
-from tasks.markup import visible
+from tasks.markdown import Markdown
+from tasks.markup import Column
 from tasks.progress import Event, Finished
 
 _PAGE = "generated-list"
@@ -28,7 +29,8 @@ def listed(
     def hear(event: Event) -> None:
         tell(event)
         if isinstance(event, Finished):
-            create_markdown_artifact(_page(event), key=_PAGE, description=event.title)
+            create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
+            prefect_events.tell_generated(event)
 
     reused = listing.made(
         listing.wanted(config, settings),
@@ -55,18 +57,6 @@ def _page(whole: Finished) -> str:
         "sha256 of the names": facts["content"],
         **{name: str(value) for name, value in knobs.items() if value not in ("", None, [])},
     }
-    names = "".join(f"1. {_plain(name)}\n" for name in facts["first"])
-    return f"{_table(rows)}\n\nThe first of them:\n\n{names}"
-
-
-def _table(rows: dict[str, str]) -> str:
-    lines = [f"| {_plain(head)} | {_plain(text)} |" for head, text in rows.items()]
-    return "\n".join(["| | |", "|---|---|", *lines])
-
-
-def _plain(text: str) -> str:
-    """Nothing in it is markup."""
-    return "".join(
-        letter if letter.isalnum() or letter in " ,." else f"&#{ord(letter)};"
-        for letter in visible(text, longest=200)
-    )
+    heads = [Column("the list"), Column("")]
+    names = "\n".join(f"1. {markdown.plain(name)}" for name in facts["first"])
+    return markdown.blocks(markdown.table(heads, list(rows.items())), "The first of them:", Markdown(names))

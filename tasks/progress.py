@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from artifacts.store import Artifact
+from tasks.champion import Outcome
 
 
 class Progress(NamedTuple):
@@ -47,5 +48,13 @@ class Finished(NamedTuple):
     seconds: float
 
 
-Event = Progress | Notice | Finished
+class Decided(NamedTuple):
+    """What came of an artifact `decision`, now that the decision is carried out."""
+
+    stage: str
+    decision: Artifact
+    outcome: Outcome
+
+
+Event = Progress | Notice | Finished | Decided
 Listener = Callable[[Event], None]

@@ -1,7 +1,8 @@
 """The report in its place: at the top of the store, with what the manifests of its lineage say.
 
-The artifact itself says what the files of its inputs say, so the same inputs give the same bytes. What only
-manifests know (configuration, lineage, when and how long) is filled in where the page is published.
+The artifact itself says what the files of its inputs say, so the same inputs give the same bytes. What
+depends on the moment (what was decided, earlier models, configuration, lineage, when and how long) is filled
+in where the page is published.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,26 +14,38 @@ from artifacts import durable, manifest
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
+from rnn_core.errors import NamewrightError
+from tasks.champion import CHAMPION
 from tasks.markup import Column, Html, element, foreign, joined, section, table, visible
+from tasks.outcome import outcome
+from tasks.parts import Part, as_html
+from tasks.past_runs import moved, past_runs
 
 FILE = "report.html"
-PROVENANCE = Html("<!-- provenance -->")  # where it goes; no text can hold this, since its `<` is escaped
+OUTLINE = "report.md"  # the same in short, for Prefect's UI
+
+# Where they go; no text can hold these, since its `<` is escaped.
+OUTCOME = Html("<!-- outcome -->")
+PROVENANCE = Html("<!-- provenance -->")
 
 
-def publish(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> Path:
+def publish(store: Store, report: Artifact, run: Sequence[Artifact] = ()) -> Path:
     """The report with its configuration, lineage and timings, as `report.html` at the top of the store.
 
     run:  the artifacts that this run made or found. Without them, a report that was found tells of the run
           that made it, whose configuration may have been another one that led to the same bytes.
 
-    The page depends on the manifests alone; if it stands there already, nothing is written.
+    The page depends on what is in the store alone; if it stands there already, nothing is written.
     """
     target = store.root / FILE
     made = lineage(store, report, run)
     with durable.reported(target, "publish the report"):
-        content = (
-            report.text(FILE).replace(PROVENANCE, _provenance(made), 1).encode(errors="backslashreplace")
+        filled = (
+            report.text(FILE)
+            .replace(OUTCOME, joined(*map(as_html, outcome(run, "decision"))), 1)
+            .replace(PROVENANCE, joined(as_html(movement(store, made)), _provenance(made)), 1)
         )
+        content = filled.encode(errors="backslashreplace")
         if not (target.is_file() and target.read_bytes() == content):
             durable.write_file(target, content)
     return target
@@ -42,6 +55,16 @@ def publish_last(root: Path, made: Sequence[Artifact]) -> None:
     """Publish the report of a run that made or found these, in this order, if its last stage was one."""
     if made and made[-1].stage == "report":
         publish(Store(root), made[-1], made)
+
+
+def movement(store: Store, of_report: Iterable[str]) -> Part:
+    """of_report: the origins of all that the report was made from."""
+    now = next((origin for origin in of_report if origin.startswith("evaluation/")), "")
+    try:
+        champion = store.registry(CHAMPION).standing()
+    except NamewrightError:  # as for a manifest
+        champion = None
+    return moved(past_runs(store), now, champion.artifact.key if champion else "")
 
 
 def lineage(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> dict[str, Manifest | None]:

@@ -9,6 +9,7 @@ from data.config import ALL_SOURCES
 from rnn_core.sample_metrics import HELD_OUT
 from tasks.figures import Figures
 from tasks.gate import Told
+from tasks.making.temperatures import Taste, by_temperature
 from tasks.markup import (
     Column,
     Html,
@@ -22,7 +23,8 @@ from tasks.markup import (
     table,
     visible,
 )
-from tasks.report_page import PROVENANCE
+from tasks.parts import as_html
+from tasks.report_page import OUTCOME, PROVENANCE
 
 _STYLE_SHEET = Path(__file__).with_name("page.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -42,7 +44,7 @@ _SPLIT_TITLES = {
 _MODELS = {"rnn": "network", HELD_OUT: "held-out names"}
 
 # By metric: what it is called here, what it says, and how it is written.
-_MEASURES = {
+MEASURES = {
     "validity": ("valid", "would be taken from a list, as they are", ".1%"),
     "uniqueness": ("distinct", "are left once repeats are dropped", ".1%"),
     "novelty": ("new", "equal no training name, whatever the case", ".1%"),
@@ -151,6 +153,7 @@ class Findings(NamedTuple):
     scores: Sequence[Scores]
     measures: Sequence[Measure]
     sample: Sample
+    tastes: Sequence[Taste]
 
 
 def page(found: Findings) -> str:
@@ -176,7 +179,9 @@ def page(found: Findings) -> str:
         element(
             "main",
             _tiles(found),
+            OUTCOME,
             _names(found.sample),
+            as_html(by_temperature(found.tastes)),
             element("div", _curves(found.training), _lengths(found.sample), class_="pair"),
             _scores(found.scores),
             _measures(found.measures),
@@ -210,9 +215,9 @@ def _score_tiles(scores: Sequence[Scores]) -> list[Html]:
     total = scores[0]
     return [
         _tile(
-            _called(model),
-            _number(nats),
-            f"nats per character, perplexity {_number(total.perplexity.get(model), 2)}",
+            called(model),
+            number(nats),
+            f"nats per character, perplexity {number(total.perplexity.get(model), 2)}",
             f"on {total.names:,} names {'it has learnt from' if total.split == 'train' else 'kept from it'}",
         )
         for model, nats in total.nats.items()
@@ -275,7 +280,7 @@ def _lengths(sample: Sample) -> Html:
     if not sample.lengths:
         return section("Lengths", nothing("There are no names to measure."))
     read, sampled = sample.mean_lengths
-    note = f"Mean: {_number(read, 2)} characters in training names, {_number(sampled, 2)} in sampled ones."
+    note = f"Mean: {number(read, 2)} characters in training names, {number(sampled, 2)} in sampled ones."
     return section("Lengths", Html(sample.lengths), element("p", note, class_="note"))
 
 
@@ -288,7 +293,7 @@ def _scores(scores: Sequence[Scores]) -> Html:
     heads = [
         Column("source"),
         Column("names", numeric=True),
-        *(Column(_called(model), numeric=True) for model in models),
+        *(Column(called(model), numeric=True) for model in models),
         *([Column(f"network against {baseline}", numeric=True)] if baseline != network else []),
     ]
     groups = [
@@ -317,10 +322,10 @@ def _score_row(row: Scores, models: Sequence[str]) -> list[str]:
 
 
 def _score(nats: float | None, perplexity: float | None) -> Html:
-    return element("span", _number(nats), element("small", _number(perplexity, 2)))
+    return element("span", number(nats), element("small", number(perplexity, 2)))
 
 
-def _called(model: str) -> str:
+def called(model: str) -> str:
     return _MODELS.get(model, model)
 
 
@@ -338,7 +343,7 @@ def _measures(measures: Sequence[Measure]) -> Html:
         return section(title, nothing("No names were drawn to be measured."))
     models = list(dict.fromkeys(model for measure in measures for model in measure.values))
     models.sort(key=lambda model: model == HELD_OUT)
-    heads = [Column("measure"), *(Column(_called(model), numeric=True) for model in models)]
+    heads = [Column("measure"), *(Column(called(model), numeric=True) for model in models)]
     rows = [_measure_row(each, models) for each in sorted(measures, key=_place)]
     return section(
         title, element("p", _measured(measures, models), class_="note"), table(heads, [("", rows)])
@@ -358,12 +363,12 @@ def _measured(measures: Sequence[Measure], models: Sequence[str]) -> str:
 
 
 def _place(measure: Measure) -> int:
-    known = list(_MEASURES)
+    known = list(MEASURES)
     return known.index(measure.metric) if measure.metric in known else len(known)
 
 
 def _measure_row(measure: Measure, models: Sequence[str]) -> list[str]:
-    title, meaning, form = _MEASURES.get(measure.metric, (measure.metric, "", ".3f"))
+    title, meaning, form = MEASURES.get(measure.metric, (measure.metric, "", ".3f"))
     values = (measure.values.get(model) for model in models)
     return [
         element("span", title, element("small", meaning)),
@@ -473,7 +478,7 @@ def _characters(characters: Sequence[tuple[str, int]]) -> Html:
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not abs(value) < float("inf") else f"{value:,.{digits}f}"
 
 

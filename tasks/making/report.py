@@ -17,9 +17,10 @@ from tasks.figures import figures
 from tasks.gate import told
 from tasks.making.corpora import NAMES, REJECTED
 from tasks.making.evaluation import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
-from tasks.making.examples import EXAMPLES, VOCABULARY
+from tasks.making.examples import EXAMPLES, VOCABULARY, opened_vocabulary
 from tasks.making.model import HISTORY
 from tasks.making.notebook import TRANSCRIPT
+from tasks.making.outline import outline
 from tasks.making.page import (
     Findings,
     Measure,
@@ -32,7 +33,8 @@ from tasks.making.page import (
     page,
 )
 from tasks.making.profile import opened_profile
-from tasks.report_page import FILE
+from tasks.making.temperatures import tastes
+from tasks.report_page import FILE, OUTLINE
 from tasks.stage import Work
 
 _ROWS_KEPT = 200  # of names, and characters: more than a page shows
@@ -73,8 +75,15 @@ def report(
         scores=scores,
         measures=_measures(row for row in metrics if row["split"] == SAMPLE),
         sample=_sample(names.table(NAMES, ["name", "length", "in_training"]), learnt),
+        tastes=tastes(
+            model,
+            opened_vocabulary(vocabulary),
+            validated.table(NAMES, ["name"])["name"],
+            capitalise_first=not _by_epochs(model),
+        ),
     )
     work.draft.write_text(FILE, page(found))
+    work.draft.write_text(OUTLINE, outline(found))
 
 
 def _source(place: int, corpus: Artifact, learnt: pa.Table) -> Source:

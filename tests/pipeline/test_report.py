@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -18,9 +19,16 @@ from hypothesis import strategies as st
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
 from data import schemas
+from rnn_core import network
+from rnn_core.vocabulary import Vocabulary
 from tasks import stages
 from tasks.config import RetrainConfig
+from tasks.making.decision import as_table
+from tasks.making.temperatures import tastes
 from tasks.markup import element, foreign, visible
+from tasks.model_file import with_characters
+from tasks.past_runs import past_runs
+from tasks.promotion import Figure
 from tasks.report_page import lineage, publish
 from tasks.settings import Settings
 
@@ -150,6 +158,7 @@ class StandIns:
         config: Mapping[str, Any],
         tables: Mapping[str, tuple[str, list[Any]]],
         facts: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, Any] | None = None,
         **inputs: Artifact,
     ) -> Artifact:
         digests = {role: one.digest for role, one in inputs.items()} or {"file": "0" * 64}
@@ -157,6 +166,8 @@ class StandIns:
         draft = self.store.draft(stage, recipe.key)
         for name, content in tables.items():
             draft.write_table(name, table(*content))
+        if arrays:
+            draft.write_arrays("model.npz", arrays)
         if "iterations" in config:  # the notebook's
             draft.write_text("transcript.txt", "Iteration: 0, Loss: 39.9\n")
         draft.facts.update(facts or {})
@@ -251,6 +262,7 @@ class StandIns:
                 )
             },
             facts={"model_card": {"parameters": 12345, "cell": "elman"}},
+            arrays=untrained(letters),
             examples=examples,
             vocabulary=vocabulary,
         )
@@ -310,6 +322,13 @@ class StandIns:
 
     def report(self) -> Artifact:
         return produced(self.root, self.inputs(), self.run)
+
+
+def untrained(letters: Sequence[str]) -> dict[str, Any]:
+    """A network to which every name is as likely as any other."""
+    rng = np.random.default_rng(0)
+    parameters = network.init(rng, "elman", len(letters) + 1, 4, np.float32)
+    return with_characters(parameters, Vocabulary(("\n", *letters)))
 
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
@@ -501,7 +520,8 @@ def test_the_published_page_tells_configuration_lineage_and_timings(stand_ins):
 
 def test_the_lineage_goes_from_the_sources_to_the_report(stand_ins):
     made = lineage(stand_ins.store, stand_ins.report())
-    assert [origin.partition("/")[0] for origin in made] == [stage.name for stage in stages.ALL]
+    read = [stage.name for stage in stages.ALL if stage is not stages.decision]  # which is made beside it
+    assert [origin.partition("/")[0] for origin in made] == read
 
 
 def test_publishing_again_writes_nothing(stand_ins):
@@ -635,3 +655,65 @@ def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
     assert "20 names, learnt from <towns>" in text
     assert "300 when reading" in text
     assert "203 when merging" in text
+
+
+def test_names_are_shown_by_temperature(page):
+    assert "Names by temperature at 0.5 at 0.8 at 1 at 1.2" in page.text
+    assert "Of each 12 stand in none of the lists: " in page.text
+
+
+def test_names_by_temperature_are_the_same_every_time_and_bolder_when_it_is_hot(stand_ins):
+    letters = sorted(set("".join(stand_ins.names)))
+    inputs = stand_ins.inputs()
+    known = pa.chunked_array([["Bar"]], pa.string())
+    drawn = [tastes(inputs["model"], Vocabulary(("\n", *letters)), known) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert [taste.temperature for taste in drawn[0]] == [0.5, 0.8, 1.0, 1.2]
+    assert all(taste.new == len([name for name in taste.names if name != "Bar"]) for taste in drawn[0])
+
+
+def test_the_outline_says_the_same_in_markdown(stand_ins):
+    report = stand_ins.report()
+    outline = report.text("report.md")
+    for title in ("How well it predicts names", "Names by temperature", "Loss", "What its names are like"):
+        assert f"## {title}" in outline
+    assert "| test | 1 | 2\\.250 | 2\\.062 | 2\\.125 |" in outline
+    assert outline.count("(data:image/svg+xml;base64,") == 2
+    assert "- 1 when reading\\: blank line" in outline
+
+
+def test_the_published_page_compares_the_last_models(stand_ins):
+    for nats in (2.75, 2.5, 2.25):
+        stand_ins.metrics = {("rnn", "test", "all"): nats, ("kneser-ney 6-gram", "test", "all"): 2.125}
+        stand_ins.learning = {"cell": "elman", "epochs": nats}
+        report = stand_ins.report()
+    runs = past_runs(stand_ins.store)
+    assert sorted(run.nats["rnn"] for run in runs) == [2.25, 2.5, 2.75]
+    assert all(run.nats["n-grams"] == 2.125 and run.sample["novelty"] == 0.875 for run in runs)
+    page = Page(publish(stand_ins.store, report).read_text())
+    assert "The last models" in page.text
+    assert page.text.count("(this)") == 1
+    assert page.tags.count("polyline") == 1
+
+
+def test_an_evaluation_that_cannot_be_read_costs_no_page(stand_ins):
+    report = stand_ins.report()
+    (made,) = (each for each in stand_ins.store.list() if each.recipe.stage == "evaluation")
+    (stand_ins.store.folder("evaluation", made.recipe.key) / "metrics.parquet").write_bytes(b"")
+    assert past_runs(stand_ins.store) == []
+    assert "The last models" in Page(publish(stand_ins.store, report).read_text()).text
+
+
+def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
+    inputs = stand_ins.inputs()
+    report = produced(stand_ins.root, inputs, stand_ins.run)
+    draft = stand_ins.store.draft("decision", "0" * 32)
+    figures = [Figure("novelty", 0.875, 0.75, 0.125, limit=0.1, kept=True), Figure("validity", None, None)]
+    draft.write_table("decision.parquet", as_table(figures))
+    draft.facts.update(promote=True, reasons=["it is <better>"], notes=["left out: 3"])
+    recipe = Recipe("decision", 1, {}, {"evaluation": inputs["evaluation"].digest})
+    decision = stand_ins.store.commit(draft, recipe, origins={}, seconds=1.0, run=stand_ins.run)
+    page = Page(publish(stand_ins.store, report, [decision]).read_text())
+    assert "By the rule, the new model is to be the champion. it is <better> left out: 3" in page.text
+    assert "novelty 0.875 0.75 0.125 – – 0.1 yes" in page.text
+    assert "By the rule" not in Page(publish(stand_ins.store, report).read_text()).text

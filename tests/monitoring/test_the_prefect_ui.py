@@ -1,0 +1,154 @@
+"""What a person sees who opens Prefect's UI in the morning, in a real browser.
+
+To look at the screenshots, name a folder for them in SCREENSHOTS.
+"""
+
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import Request, urlopen
+
+import browsing
+import pytest
+from browsing import Browser
+from small_runs import COMMAND, CORPORA, STAGES_BY_NAME
+
+from artifacts.store import Artifact, Store
+from tasks import server
+
+SOURCE = "<b>towns"  # what must not become markup anywhere
+
+
+class Shown(NamedTuple):
+    """What a run left behind. cached: the same run once more, which finds everything."""
+
+    ui: str
+    api: str
+    store: Store
+    run: str
+    cached: str
+
+    def asked(self, kind: str, **filters: object) -> list[Any]:
+        request = Request(
+            f"{self.api}/{kind}/filter", json.dumps(filters).encode(), {"Content-Type": "application/json"}
+        )
+        with urlopen(request, timeout=30) as answer:
+            found = json.load(answer)
+        assert isinstance(found, list)
+        return found
+
+    def artifact(self, key: str, flow_run: str) -> str:
+        """The address of its page."""
+        filters = {"key": {"any_": [key]}, "flow_run_id": {"any_": [flow_run]}}
+        (found,) = self.asked("artifacts", artifacts=filters)
+        return f"{self.ui}/artifacts/artifact/{found['id']}"
+
+    def names(self) -> list[str]:
+        (made,) = (each for each in self.store.list() if each.recipe.stage == "names")
+        key = made.recipe.key
+        table = Artifact("names", key, made.digest, self.store.folder("names", key)).table("names.parquet")
+        names = table["name"].to_pylist()
+        assert isinstance(names, list)
+        return names
+
+
+@pytest.fixture(scope="module")
+def ui_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+    """Prefect's own server with its UI, as `namewright server start` starts it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        started = server.start(port, say=lambda _text: None)
+        yield started
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def shown(ui_server: server.Server, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Two runs of the command on a short list, one of whose names is full of signs."""
+    folder = tmp_path_factory.mktemp("site")
+    lines = (CORPORA / "argentine.txt").read_text().splitlines()[:150]
+    (folder / "towns.txt").write_text("\n".join([*lines, "<i>J|o*s*é</i>"]) + "\n")
+    command = [
+        *(COMMAND, "run", "--source", f"{SOURCE}=towns.txt", "--store", "store"),
+        *("--training.hidden-size", "8", "--training.epochs", "4", "--sampling.count", "40"),
+    ]
+    environment = {**os.environ, "PREFECT_API_URL": ui_server.url}
+    for _ in range(2):
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, timeout=200)
+    shown = Shown(ui_server.ui, ui_server.url, Store(folder / "store"), "", "")
+    tagged = {"tags": {"all_": [SOURCE]}}
+    cached, run = shown.asked("flow_runs", flow_runs=tagged, sort="START_TIME_DESC")
+    return shown._replace(run=run["id"], cached=cached["id"])
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    screenshots = Path(os.environ.get("SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    screenshots.mkdir(parents=True, exist_ok=True)
+    with browsing.opened(tmp_path_factory.mktemp("profile"), screenshots) as browser:
+        yield browser
+
+
+def test_a_run_is_named_tagged_and_tells_what_it_made(browser: Browser, shown: Shown) -> None:
+    browser.open(f"{shown.ui}/runs/flow-run/{shown.run}")
+    browser.wait(lambda: browser.shows("names 40: made 40 rows in"))
+    browser.photograph("flow-run")
+    assert f"retrain {SOURCE} · 8 units" in browser.text
+    assert browser.shows("default")
+    assert "Finished in state Completed()" not in browser.text.partition("names 40: made")[0]
+
+
+def test_the_stages_of_a_run_that_found_everything_show_as_cached(browser: Browser, shown: Shown) -> None:
+    browser.open(f"{shown.ui}/runs/flow-run/{shown.cached}")
+    browser.click("Task Runs")
+
+    def states() -> list[str]:
+        return [line for line in browser.text.splitlines() if line == "Cached"]
+
+    browser.wait(lambda: len(states()) >= len(STAGES_BY_NAME) + 1)  # those of the stages, and of the run
+    browser.photograph("task-runs")
+    browser.open(shown.artifact("retrain-report", shown.cached))
+    browser.wait(lambda: browser.shows(f"0 computed, {len(STAGES_BY_NAME)} cached"))
+
+
+def test_the_report_of_a_run_shows_its_curves_and_its_names(browser: Browser, shown: Shown) -> None:
+    browser.open(shown.artifact("retrain-report", shown.run))
+    browser.wait(lambda: browser.shows("Where it lies"))
+    browser.photograph("report")
+    for title in ("How well it predicts names", "Names by temperature", "The last models", "Stages"):
+        assert browser.shows(title)
+    for plot in ("Loss", "Lengths"):
+        ((width, height),) = browser.wait(lambda plot=plot: browser.sizes(f'img[alt="{plot}"]'))
+        assert (width > 100, height > 100) == (True, True)
+    assert browser.shows(f"corpus {SOURCE}")
+    assert not any(element.text == "towns" for element in browser.all("b"))
+
+
+def test_the_sample_is_a_table_that_can_be_searched(browser: Browser, shown: Shown) -> None:
+    browser.open(shown.artifact("sample-names", shown.cached))
+    browser.wait(lambda: browser.shows("The first 40 of 40 names"))
+    browser.photograph("sample")
+    shown_words = browser.text.split()
+    for name in shown.names():
+        assert set(name.split()) <= set(shown_words)
+
+
+def test_the_runs_are_found_by_the_tags_of_their_lists(browser: Browser, shown: Shown) -> None:
+    browser.open(f"{shown.ui}/runs")
+    browser.wait(lambda: browser.text.count(f"retrain {SOURCE}") >= 2)
+    browser.photograph("runs")
+
+
+def test_no_page_asks_anyone_else_for_anything(browser: Browser, shown: Shown) -> None:
+    for page in ("dashboard", "runs", "artifacts", f"runs/flow-run/{shown.cached}"):
+        browser.open(f"{shown.ui}/{page}")
+        browser.wait(lambda: len(browser.text) > 100)
+    browser.photograph("run-that-found-everything")
+    assert browser.hosts() == {shown.ui.removeprefix("http://")}
