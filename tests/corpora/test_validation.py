@@ -156,6 +156,24 @@ def test_a_script_that_there_is_not_is_refused_with_the_nearest_ones(given, mean
     assert meant in refusal.value.fix
 
 
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"characters": "a\udcff"},
+        {"characters": 3},
+        {"rare": "keep"},
+        {"min_character_count": 0},
+        {"max_rejected_share": 1.5},
+        {"max_rejected_share": -0.1},
+    ],
+    ids=ascii,
+)
+def test_a_rule_that_cannot_be_is_refused(knobs):
+    with pytest.raises(ConfigError) as refusal:
+        ValidationConfig(**knobs)
+    assert refusal.value.code == "config.range"
+
+
 def test_every_script_that_can_be_named_is_one_that_arrow_knows():
     for script in SCRIPTS:
         pc.match_substring_regex(pa.array([""]), rf"\p{{{script}}}")
