@@ -12,6 +12,7 @@ from rnn_core.ranges import (
     check_choice,
     check_positive,
     check_share,
+    check_text,
     check_whole,
     out_of_range,
 )
@@ -163,6 +164,7 @@ class ValidationConfig:
         check_whole("validation.max_length", self.max_length, 1, 1 << 20)
         check_whole("validation.min_length", self.min_length, 1, self.max_length)
         check_scripts("validation.scripts", self.scripts)
+        check_text("validation.characters", self.characters)
         check_whole("validation.min_character_count", self.min_character_count, 1, 1 << 62)
         check_choice("validation.rare", self.rare, ("drop", "remove"))
         check_share("validation.max_rejected_share", self.max_rejected_share, with_1=True)

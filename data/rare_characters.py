@@ -21,10 +21,9 @@ _NONE_FAILED = pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([
 
 
 class Common(NamedTuple):
-    """What is left. names: (K,). rows: (K,) where each stood. failed: index and reason of the others."""
+    """What is left, in the order it had, and of what is not, index and reason."""
 
     names: pa.ChunkedArray
-    rows: npt.NDArray[np.int64]
     failed: pa.Table
 
 
@@ -65,7 +64,7 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
         counts += character_counts(mended.filter(pa.array(stays[holding]))) - character_counts(held)
         names = replaced(names, holding, mended).filter(pa.array(stays))
         rows = rows[stays]
-    return Common(names, rows, pa.concat_tables(failed))
+    return Common(names, pa.concat_tables(failed))
 
 
 def _too_rare(config: ValidationConfig) -> str:

@@ -62,24 +62,22 @@ def validate(lines: pa.Table, config: ValidationConfig) -> Taken:
     Without the rule on rare characters, which is one on a whole corpus and not on a name.
     """
     failed = _failures(lines["name"], config)
-    rows = _others(failed, len(lines))
-    return Taken(lines if len(rows) == len(lines) else lines.take(pa.array(rows)), _rejected(lines, failed))
+    return Taken(lines.filter(pa.array(_unharmed(failed, len(lines)))), _rejected(lines, failed))
 
 
 def validate_corpus(merged: pa.Table, config: ValidationConfig) -> Validated:
     """As `validate`, and no character is left that stands there fewer times than it has to."""
     failed = _failures(merged["name"], config)
-    rows = _others(failed, len(merged))
-    kept = merged if len(rows) == len(merged) else merged.take(pa.array(rows))
+    unharmed = _unharmed(failed, len(merged))
+    kept = merged.filter(pa.array(unharmed)) if len(failed) else merged
     common = without_rare(kept["name"], config, lambda names: _failures(names, config))
-    later = common.failed.set_column(0, "index", pa.array(rows[common.failed["index"].to_numpy()]))
-    if len(common.rows) < len(kept):
-        kept = kept.take(pa.array(common.rows))
-    before = kept["name"]
-    if config.rare == "remove":
-        kept = kept.set_column(0, "name", common.names)
+    places = np.flatnonzero(unharmed)[common.failed["index"].to_numpy()]
+    later = common.failed.set_column(0, "index", pa.array(places))
+    if len(later):
+        kept = kept.filter(pa.array(_unharmed(common.failed, len(kept))))
+    spelled = kept.set_column(0, "name", common.names)
     rejected = _rejected(merged, pa.concat_tables([failed, later]))
-    return Validated(kept, rejected, *_removed(before, kept["name"]))
+    return Validated(spelled, rejected, *_removed(kept["name"], common.names))
 
 
 def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str, int], int, int]:
@@ -96,11 +94,11 @@ def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str,
     return removed, len(now), doubled
 
 
-def _others(failed: pa.Table, count: int) -> npt.NDArray[np.int64]:
-    """Rows of `count` that are not in the table of failures."""
-    kept = np.ones(count, bool)
-    kept[failed["index"].to_numpy()] = False
-    return np.flatnonzero(kept)
+def _unharmed(failed: pa.Table, count: int) -> Rows:
+    """(count,) whether a row is in no row of the table of failures."""
+    unharmed = np.ones(count, bool)
+    unharmed[failed["index"].to_numpy()] = False
+    return unharmed
 
 
 def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:

@@ -30,6 +30,12 @@ def check_share(knob: str, value: object, with_1: bool = False) -> None:
         raise out_of_range(knob, f"a number from 0 to {'1' if with_1 else 'below 1'}", value)
 
 
+def check_text(knob: str, value: object) -> None:
+    """Raises ConfigError unless `value` is a text that UTF-8 can hold: one without lone surrogates."""
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
+        raise out_of_range(knob, "a text of UTF-8", value)
+
+
 def check_choice(knob: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises ConfigError unless `value` is one of the choices."""
     if value not in choices:

@@ -17,6 +17,7 @@ from tasks.stage import Work
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
 _CASES = 3  # rejected rows that are shown; all are in the table
+_CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 
 
 def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
@@ -50,8 +51,9 @@ def validated(
     found = validation.validate_corpus(lines, config)
     _write(work, Taken(found.names, found.rejected), schemas.REJECTED)
     if found.shortened:
-        gone = ", ".join(map(repr, found.removed))
-        work.notice(f"rare characters were removed from {found.shortened} names: {gone}")
+        first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
+        more = ", …" if len(found.removed) > _CHARACTERS else ""
+        work.notice(f"rare characters were removed from {found.shortened} names: {first}{more}")
     work.draft.facts["rare_characters_removed"] = {
         "characters": found.removed,
         "rows": found.shortened,

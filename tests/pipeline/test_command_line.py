@@ -271,3 +271,15 @@ def test_every_configuration_can_be_hashed_and_replaced():
     config = RetrainConfig()
     assert replace(config) == config
     assert hash(config.training) == hash(RetrainConfig().training)
+
+
+def test_scripts_are_named_on_the_command_line_in_a_file_and_in_the_environment(namewright, tmp_path):
+    (tmp_path / "list.txt").write_text("Ana\n")
+    (tmp_path / "pipeline.toml").write_text('[validation]\nscripts = ["Latin", "Gree"]\n')
+    options = ("run", "--dry-run", "--source", "list=list.txt")
+    refused(namewright(*options), "config.script", 2, "Greek")
+    named = ("--validation.scripts", "Latin", "--validation.scripts", "Greek")
+    assert namewright(*options, *named).returncode == 0
+    (tmp_path / "pipeline.toml").unlink()
+    variable = {"NAMEWRIGHT_VALIDATION_SCRIPTS": "Nonesuch"}
+    refused(namewright(*options, **variable), "config.script", 2, "validation.scripts")
