@@ -224,7 +224,10 @@ class NotebookOrder:
 
 @dataclass(frozen=True, slots=True)
 class ExamplesConfig:
-    """validation_share, test_share: of the distinct names, each in [0, 1); what is left is for training."""
+    """validation_share, test_share: of the distinct names, each in [0, 1); what is left is for training.
+
+    seed: of which names these are, and of the order. They stay the same when others come or go.
+    """
 
     validation_share: float = 0.1
     test_share: float = 0.1

@@ -35,7 +35,8 @@ def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
     Raises ValueError if a name is null.
     """
     hashes = splitmix64(fingerprints_of(names), np.uint64(config.seed))
-    distinct = np.unique(hashes)
+    ordered = np.sort(hashes)  # which np.unique does too, in ten times as long
+    distinct = np.concatenate([ordered[:1], ordered[1:][ordered[1:] != ordered[:-1]]])
     test, validation = (
         round(share * len(distinct)) for share in (config.test_share, config.validation_share)
     )

@@ -116,7 +116,8 @@ EXAMPLES = Schema(
         "split": Column(
             _CATEGORY,
             pandera.Check.isin(["train", "validation", "test"]),
-            description="What the name is for: train, validation or test. Equal names share one.",
+            description="What the name is for: train, validation or test. Equal names share one, and keep "
+            "it when others come or go.",
         ),
         "tokens": Column(
             pa.list_(pa.int32()), description="Vocabulary indices of the characters, without the end token."

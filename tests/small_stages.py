@@ -1,12 +1,9 @@
-"""Stages that take a moment, for tests of who runs them, or that put something into a run."""
+"""Stages that take a moment, for tests of who runs them."""
 
 import time
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from artifacts.store import Artifact
-from data import schemas
 from rnn_core.errors import DataError
 from tasks import interruption
 from tasks.stage import Stage, Work
@@ -17,21 +14,6 @@ STEPS = 20
 @dataclass(frozen=True)
 class Greeting:
     to: str = "Ana"
-
-
-@dataclass(frozen=True)
-class Weights:
-    """heavy: the source whose names have this weight; those of others have 1."""
-
-    heavy: str
-    weight: float
-
-
-def weigh(work: Work, config: Weights, validated: Artifact) -> None:
-    table = validated.table("names.parquet")
-    weights = [config.weight if source == config.heavy else 1.0 for source in table["source"].to_pylist()]
-    work.write_table("names.parquet", schemas.CORPUS, table.set_column(4, "weight", pa.array(weights)))
-    work.write_table("rejected.parquet", schemas.REJECTED, validated.table("rejected.parquet"))
 
 
 def greet(work: Work, config: Greeting, **_inputs: Artifact) -> None:
@@ -58,5 +40,4 @@ def stumble(_work: Work, _config: Greeting, **_inputs: Artifact) -> None:
 greeting = Stage("greeting", 1, "small_stages:greet", title=lambda config: config.to)
 counting = Stage("counting", 1, "small_stages:count")
 refusing = Stage("refusing", 1, "small_stages:refuse")
-weighing = Stage("weighing", 1, "small_stages:weigh")
 stumbling = Stage("stumbling", 1, "small_stages:stumble")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from small_stages import Weights, weighing
+from small_weights import Weights, weighing
 
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
