@@ -63,8 +63,8 @@ class Stage:
     names:    how many names one run of it makes, where that is what takes the time.
     standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
               called as `function(store, **inputs)`, it gives the further inputs by role, or none.
-    verdict:  `module:function`, called as `function(store, artifact)` whenever it was made or found; raises if
-              no run may go on from it. The artifact stays, to be read.
+    verdict:  `module:function`, called as `function(store, artifact)` whenever that was made or found; raises
+              if no run may go on from it. The artifact stays, to be read.
     """
 
     name: str
