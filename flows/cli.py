@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `data`, `generate`, `init` and `server`."""
+"""The command line: `namewright run`, `data`, `generate`, `models`, `init` and `server`."""
 
 import inspect
 import io
@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
 from artifacts.store import Artifact
+from flows import models_commands
 from flows.generation import generation
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
@@ -274,6 +275,8 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
 
+
+app.command(models_commands.commands)
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
 app.command(server)

@@ -160,16 +160,10 @@ def promote_by_hand(
 ) -> Reference | None:
     """Let this model be the champion: what was it before.
 
-    Raises DataError if it is none of the stage `mixture`, or if the registry is damaged; Overtaken if another
-    is promoted at this moment.
+    model:  of the stage `mixture`.
+
+    Raises DataError if the registry is damaged; Overtaken if another is promoted at this moment.
     """
-    if model.stage != "mixture":
-        raise DataError(
-            "champion.stage",
-            "only a model of the stage `mixture` can be promoted",
-            saw=model.origin,
-            fix="namewright models list names them.",
-        )
     registry = store.registry(CHAMPION)
     standing = registry.standing()
     if not standing:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from tasks.markup import Column
 from tasks.planning import Planned
 from tasks.progress import Event, Finished, Notice, Progress
 
@@ -31,6 +30,7 @@ class Console(Protocol):
     ) -> None: ...
     def listed(self, whole: Finished) -> None: ...
     def sheets(self, sheets: Iterable["Sheet"]) -> None: ...
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None: ...
 
 
 @contextmanager
@@ -89,10 +89,14 @@ class PlainLines:
         for line in _of_a_list(whole):
             self.say(line)
 
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        for line in _aligned(heads, rows):
+            self.say(line)
+
     def sheets(self, sheets: Iterable["Sheet"]) -> None:
         for sheet in sheets:
             self.say(f"{sheet.title}:")
-            for line in _aligned(sheet) or [sheet.nothing]:
+            for line in _aligned(sheet.heads, sheet.rows) if sheet.rows else [sheet.nothing]:
                 self.say(f"  {line}")
 
     def _due(self, stage: str) -> bool:
@@ -152,8 +156,7 @@ class Terminal:
                         self._bars.remove_task(self._bar_of.pop(event.stage))
 
     def plan(self, stages: Sequence[Planned]) -> None:
-        heads = Column("stage"), Column("would be")
-        self._table(heads, [(stage.title, _would_be(stage)) for stage in stages])
+        self.table(("stage", "would be"), [(stage.title, _would_be(stage)) for stage in stages])
 
     def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
         rows = [
@@ -166,8 +169,7 @@ class Terminal:
             )
             for stage in stages
         ]
-        numbers = Column("rows", numeric=True), Column("seconds", numeric=True)
-        self._table((Column("stage"), Column(""), *numbers, Column("where")), rows)
+        self.table(("stage", "", "rows", "seconds", "where"), rows)
         self.say(f"{counted(stages)} in {seconds:.1f} s")
         self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.say(f"report  {page}")
@@ -179,18 +181,18 @@ class Terminal:
     def sheets(self, sheets: Iterable["Sheet"]) -> None:
         for sheet in sheets:
             if sheet.rows:
-                self._table(sheet.heads, sheet.rows, sheet.title)
+                self.table(sheet.heads, sheet.rows, sheet.title)
             else:
                 self.say(f"{sheet.title}: {sheet.nothing}")
 
-    def _table(self, heads: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
         for head in heads:
-            table.add_column(head.head, justify="right" if head.numeric else "left", overflow="fold")
+            table.add_column(head, justify="right" if head in _NUMBERS else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         self._console.print(table)
@@ -208,22 +210,25 @@ def _of_a_list(whole: Finished) -> Iterator[str]:
     yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
 
 
-def _aligned(sheet: "Sheet") -> list[str]:
-    """Its rows below its heads, each column as wide as its widest cell; none without rows."""
-    if not sheet.rows:
-        return []
-    columns = list(zip([head.head for head in sheet.heads], *sheet.rows, strict=True))
-    padded = [
-        [
-            cell.rjust(max(map(len, cells))) if head.numeric else cell.ljust(max(map(len, cells)))
-            for cell in cells
-        ]
-        for head, cells in zip(sheet.heads, columns, strict=True)
-    ]
-    return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
+def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows below the heads, each column as wide as its widest cell."""
+    columns = []
+    for cells in zip(heads, *rows, strict=True):
+        width = max(map(len, cells))
+        columns.append([cell.rjust(width) if cells[0] in _NUMBERS else cell.ljust(width) for cell in cells])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
 
 
-_STYLES = {"computed": "green", "cached": "dim", "too much": "bold red"}
+_STYLES = {
+    **{"computed": "green", "cached": "dim", "champion": "green", "rolled back": "dim"},
+    "too much": "bold red",
+}
+# What stands below these heads of a table.
+_NUMBERS = {
+    *("rows", "seconds", "network", "mixture"),
+    *("challenger", "champion", "difference", "low", "high", "limit"),
+    *("lines", "names", "distinct", "kept", "min/median/max", "characters", "before", "now", "change"),
+}
 
 
 def _would_be(stage: Planned) -> str:

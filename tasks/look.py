@@ -12,7 +12,7 @@ from tasks.figures import STEPS, Figures, figures
 from tasks.gate import told
 from tasks.making.corpora import NAMES
 from tasks.making.profile import opened_profile
-from tasks.markup import Column, glyph, visible
+from tasks.markup import glyph, visible
 
 _EXAMPLES = 10
 _CHARACTERS = 12
@@ -23,7 +23,7 @@ class Sheet(NamedTuple):
     """A table with a title; of no rows, what its absence means."""
 
     title: str
-    heads: Sequence[Column]
+    heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     nothing: str = ""
 
@@ -40,7 +40,7 @@ def look(corpora: Sequence[Artifact], profile: Artifact, gate: Artifact) -> Iter
 
 
 def _sources(each: Sequence[Figures]) -> Sheet:
-    numbers = "lines", "names", "distinct", "kept", "min/median/max", "characters"
+    heads = "source", "lines", "names", "distinct", "kept", "min/median/max", "characters"
     rows = [
         [
             visible(one.source),
@@ -50,7 +50,7 @@ def _sources(each: Sequence[Figures]) -> Sheet:
         ]
         for one in each
     ]
-    return Sheet("sources", [Column("source"), *(Column(name, numeric=True) for name in numbers)], rows)
+    return Sheet("sources", heads, rows)
 
 
 def _not_taken(known: Profile) -> Sheet:
@@ -60,8 +60,7 @@ def _not_taken(known: Profile) -> Sheet:
         for measure, step in STEPS.items()
         for reason, count in known.counts(measure, source).items()
     ]
-    heads = [Column("source"), Column("when"), Column("reason"), Column("rows", numeric=True)]
-    return Sheet("not taken", heads, rows, "every line was taken")
+    return Sheet("not taken", ("source", "when", "reason", "rows"), rows, "every line was taken")
 
 
 def _characters(known: Profile) -> Sheet:
@@ -72,7 +71,7 @@ def _characters(known: Profile) -> Sheet:
         ]
         for source in known.sources
     ]
-    return Sheet("most frequent characters", [Column("source"), Column("character, how often")], rows)
+    return Sheet("most frequent characters", ("source", "character, how often"), rows)
 
 
 def _examples(corpora: Mapping[str, Artifact]) -> Sheet:
@@ -82,19 +81,18 @@ def _examples(corpora: Mapping[str, Artifact]) -> Sheet:
         places = np.linspace(0, len(names) - 1, min(len(names), _EXAMPLES)).round().astype(np.int64)
         some = names.take(pa.array(places)).to_pylist()
         rows.append([visible(source), ", ".join(map(visible, some))])
-    return Sheet("names from all over the files", [Column("source"), Column("names")], rows)
+    return Sheet("names from all over the files", ("source", "for example"), rows)
 
 
 def _overlaps(known: Profile) -> Sheet:
     pairs = [(n, one, other) for one in known.sources for other, n in known.counts("overlap", one).items()]
     pairs.sort(key=lambda pair: -pair[0])
     rows = [[visible(one), visible(other), f"{n:,}"] for n, one, other in pairs[:_OVERLAPS] if n]
-    heads = [Column("source"), Column("and"), Column("names", numeric=True)]
-    return Sheet("names in two sources", heads, rows, "no name is in two sources")
+    return Sheet("names in two sources", ("source", "and", "names"), rows, "no name is in two sources")
 
 
 def _changes(gate: Artifact) -> Sheet:
-    heads = [Column("what"), *(Column(name, numeric=True) for name in ("before", "now", "change", "limit"))]
+    heads = "what", "before", "now", "change", "limit", ""
     rows = [[*each[:-1], "" if each.within else "too much"] for each in told(gate)]
     nothing = "no lists were accepted before: there is nothing to compare with"
-    return Sheet("since the last accepted lists", [*heads, Column("")], rows, nothing)
+    return Sheet("since the last accepted lists", heads, rows, nothing)

@@ -15,7 +15,7 @@ from rnn_core.ranges import out_of_range
 
 DEFAULT = Path("pipeline.toml")
 PREFIX = "NAMEWRIGHT_"
-_COMMANDS = {"run", "generate", "data", "init", "server"}
+_COMMANDS = {"run", "generate", "data", "models", "init", "server"}
 _OF_A_RUN = {"engine", "dry_run"}  # how it goes about it; commands that have no such knob pass over them
 
 

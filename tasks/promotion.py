@@ -37,7 +37,7 @@ class PromotionConfig:
 
     mode: Literal["automatic", "manual"] = "automatic"
     min_gain: float = 0.002
-    margin: float = 0.01
+    margin: float = 0.02
     confidence: float = 0.95
     resamples: int = 2_000
     min_names: int = 30
