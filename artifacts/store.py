@@ -180,7 +180,7 @@ class Store:
             yield
 
     def registry(self, role: str) -> Registry:
-        """Of what stands in a role: `champion`, `corpus`."""
+        """Of what stands in a role: `champion`, or `lists-…` for the lists of some sources."""
         return Registry(
             self.root / "registry" / f"{role}.json", lambda waiting: self.lock("registry", role, waiting)
         )

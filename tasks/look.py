@@ -1,6 +1,6 @@
 """A look at the lists, as tables for the command line: what was taken, what was not and why, what changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ def look(corpora: Sequence[Artifact], profile: Artifact, gate: Artifact) -> Iter
     yield _sources(figures(known))
     yield _not_taken(known)
     yield _characters(known)
-    yield _examples(dict(zip(known.sources, corpora, strict=False)))
+    yield _examples(corpora)
     if len(known.sources) > 1:
         yield _overlaps(known)
     yield _changes(gate)
@@ -66,14 +66,15 @@ def _characters(known: Profile) -> Sheet:
     return Sheet("most frequent characters", [Column("source"), Column("character, how often")], rows)
 
 
-def _examples(corpora: Mapping[str, Artifact]) -> Sheet:
+def _examples(corpora: Sequence[Artifact]) -> Sheet:
     rows = []
-    for source, corpus in corpora.items():
-        names = corpus.table(NAMES, ["name"])["name"]
-        places = np.linspace(0, len(names) - 1, min(len(names), _EXAMPLES)).round().astype(np.int64)
-        some = names.take(pa.array(places)).to_pylist()
-        rows.append([visible(source), ", ".join(map(visible, some))])
-    return Sheet("names from all over the files", [Column("source"), Column("names")], rows)
+    for corpus in corpora:
+        table = corpus.table(NAMES, ["name", "source"])
+        places = np.linspace(0, len(table) - 1, min(len(table), _EXAMPLES)).round().astype(np.int64)
+        some = table.take(pa.array(places)).to_pylist()
+        if some:
+            rows.append([visible(some[0]["source"]), ", ".join(visible(row["name"]) for row in some)])
+    return Sheet("names from all over the files", [Column("source"), Column("for example")], rows)
 
 
 def _overlaps(known: Profile) -> Sheet:
