@@ -28,13 +28,18 @@ def list_models(*, store: StoreFolder = None) -> None:
     """Every model: when it was made, its nats per character on test names, its lists; which is champion."""
     from tasks import catalogue  # slow to import
 
+    opened = _opened(store)
+    found = catalogue.models(opened)
     with console.opened() as shown:
-        shown.table(*catalogue.models(_opened(store)))
+        if found.rows:
+            shown.table(*found)
+        else:
+            shown.say(f"no model in {opened.root}; train one: namewright run")
 
 
 @commands.command
 def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
-    """All that is known of a model: its card, metrics, the decisions about it, and what stood when.
+    """All that is known of a model: its card, metrics, the decisions about it; and which was champion when.
 
     Parameters
     ----------
@@ -50,8 +55,7 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
         for title, figures in catalogue.decisions(opened, model):
             shown.say(title)
             shown.table(*figures)
-        entries = opened.registry(CHAMPION).history()
-        shown.table(*catalogue.history([each for each in entries if each.artifact.digest == model.digest]))
+        shown.table(*catalogue.history(opened.registry(CHAMPION).history()))
 
 
 @commands.command
