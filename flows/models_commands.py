@@ -99,14 +99,16 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
     """
     opened = _opened(store)
     model = _model(key, opened)
-    before = champion.promote_by_hand(opened, model, BY, _wait)
+    with interruption.graceful():
+        before = champion.promote_by_hand(opened, model, BY, _wait)
     print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
 
 
 @commands.command
 def rollback(*, store: StoreFolder = None) -> None:
     """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
-    until_now, before = champion.roll_back(_opened(store), BY, _wait)
+    with interruption.graceful():
+        until_now, before = champion.roll_back(_opened(store), BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
 
