@@ -51,7 +51,7 @@ class Artifact:
         return Reference(self.stage, self.key, self.digest)
 
     def input(self, role: str) -> Reference | None:
-        """What it was made from, in that role. Raises DataError if the manifest is damaged."""
+        """The artifact that it was made from, in that role. Raises DataError if the manifest is damaged."""
         made = self.manifest()
         stage, _, key = made.origins.get(role, "").partition("/")
         return Reference(stage, key, made.recipe.inputs[role]) if key else None

@@ -34,7 +34,7 @@ def list_models(*, store: StoreFolder = None) -> None:
 
 @commands.command
 def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
-    """All that is known of a model: its card, metrics, the decisions about it, and what stood when.
+    """All that is known of a model: its card, metrics, the decisions about it; and which was champion when.
 
     Parameters
     ----------
@@ -47,8 +47,7 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
     model = _model(key, opened)
     with console.opened() as shown:
         shown.sheets([catalogue.card(opened, model), *catalogue.decisions(opened, model)])
-        entries = opened.registry(CHAMPION).history()
-        shown.sheets([catalogue.history([each for each in entries if each.artifact.digest == model.digest])])
+        shown.sheets([catalogue.history(opened.registry(CHAMPION).history())])
 
 
 @commands.command
@@ -90,14 +89,16 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
     """
     opened = _opened(store)
     model = _model(key, opened)
-    before = champion.promote_by_hand(opened, model, BY, _wait)
+    with interruption.graceful():
+        before = champion.promote_by_hand(opened, model, BY, _wait)
     print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
 
 
 @commands.command
 def rollback(*, store: StoreFolder = None) -> None:
     """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
-    until_now, before = champion.roll_back(_opened(store), BY, _wait)
+    with interruption.graceful():
+        until_now, before = champion.roll_back(_opened(store), BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
 

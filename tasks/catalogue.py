@@ -33,7 +33,12 @@ def models(store: Store) -> Sheet:
         nats = _test_nats(store, mixture)
         rows.append((key[:12], made.made_at[:19], *nats, _lists(store, mixture), mark))
     heads = _heads("key", "made, UTC", "network", "mixture", "lists", "")
-    return Sheet("models, with nats per character on test names", heads, rows, "the store holds none")
+    return Sheet(
+        "models, with nats per character on test names",
+        heads,
+        rows,
+        f"no model in {store.root}; train one: namewright run",
+    )
 
 
 def card(store: Store, mixture: Artifact) -> Sheet:
@@ -76,7 +81,7 @@ def history(entries: Sequence[Entry]) -> Sheet:
         for entry in entries
     ]
     heads = _heads("since, UTC", "model", "compared with", "why", "by")
-    return Sheet("as champion", heads, rows, "it never was")
+    return Sheet("champions", heads, rows, "there was none")
 
 
 def comparison(store: Store, config: DecidingConfig, challenger: Artifact, champion: Artifact) -> Sheet:

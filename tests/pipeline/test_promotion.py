@@ -284,6 +284,85 @@ def test_a_run_whose_champion_is_gone_makes_all_its_artifacts_and_ends_with_an_e
     assert namewright(*run).returncode == 0  # which makes the champion again
 
 
+@pytest.fixture
+def models(namewright, runs):
+    """`namewright models …` on the store; what it prints."""
+
+    def ask(*arguments: str) -> str:
+        outcome = namewright("models", *arguments, "--store", str(runs.store.root))
+        assert outcome.returncode == 0, outcome.stderr
+        return outcome.stdout
+
+    return ask
+
+
+def test_models_are_listed_shown_compared_promoted_and_rolled_back(models, runs):
+    first = runs.champion
+    assert "deserves to be promoted" in runs.decide(BETTER, mode="manual")
+    (second,) = (key for key in runs.store.keys("mixture") if key != first.key)
+
+    heads, *rows = models("list").splitlines()
+    assert heads.split() == ["key", "made,", "UTC", "network", "mixture", "lists"]
+    assert {row.split()[0]: row.endswith("syllables  champion") for row in rows} == {
+        first.key[:12]: True,
+        second[:12]: False,
+    }
+    compared = models("compare", second[:8])
+    assert re.search(r"^nats_per_character .* yes$", compared, flags=re.M)
+    assert "\npromote: its gain on " in compared
+    assert "\nkeep the champion: its gain on " in models("compare", first.key, second)
+    assert runs.champion == first  # so far nothing was changed
+
+    said = models("promote", second[:10])
+    assert said == f"mixture/{second} is the champion; before it was {first.origin}\n"
+    assert open_model(store=runs.store.root).origin == f"mixture/{second}"
+    shown = models("show")
+    for fact in (second, "hidden size", "rnn, test: nats_per_character", "rnn, sample: novelty", "decision/"):
+        assert fact in shown
+    assert re.search(rf"mixture/{second[:12]} +{first.origin[:20]} +promoted by hand +command line", shown)
+    assert models("rollback").endswith(f"is the champion again; until now it was mixture/{second}\n")
+    assert runs.champion == first
+    assert re.search(rf"^{second[:12]} .* rolled back$", models("list"), flags=re.M)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("show", "abcdef"), "model.unknown"),
+        (("promote", "model/"), "champion.stage"),
+        (("rollback",), "registry.nothing_before"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_shown_or_promoted_is_told_with_what_to_do(namewright, runs, arguments, code):
+    (model,) = runs.store.keys("model")
+    arguments = [each + model if each.endswith("/") else each for each in arguments]
+    outcome = namewright("models", *arguments, "--store", str(runs.store.root))
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith(f"error[{code}]")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over(namewright, runs):
+    path = runs.store.registry(CHAMPION).path
+    path.write_bytes(path.read_bytes().replace(b"mixture", b"mixtrue"))
+    damaged = path.read_bytes()
+    with pytest.raises(DataError) as caught:
+        runs.decide(BETTER)
+    assert caught.value.code == "registry.damaged"
+    for command in (("list",), ("promote", next(runs.store.keys("mixture"))), ("rollback",)):
+        outcome = namewright("models", *command, "--store", str(runs.store.root))
+        assert outcome.returncode == 3
+        assert outcome.stderr.startswith("error[registry.damaged]")
+    assert path.read_bytes() == damaged
+
+
+def test_a_store_without_a_model_is_no_error_to_list(namewright, tmp_path):
+    outcome = namewright("models", "list", "--store", "nowhere")
+    assert outcome.stdout == "no model in nowhere; train one: namewright run\n"
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_what_a_gate_let_pass_is_what_the_next_list_is_compared_with(runs):
     def gate(number, **inputs):
         recipe = Recipe.of("gate", number, Knobs(), {role: one.digest for role, one in inputs.items()})
