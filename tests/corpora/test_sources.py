@@ -255,6 +255,10 @@ def test_bytes_that_are_not_of_the_named_encoding_are_refused_with_their_positio
     assert refusal(written("odd.txt", "Ana\n".encode("utf-16") + b"x")).code == "corpus.encoding"
 
 
+def test_two_spellings_of_a_weight_are_one():
+    assert repr(CorpusConfig("x", weight=2)) == repr(CorpusConfig("x", weight=2.0))
+
+
 def test_two_spellings_of_an_encoding_are_one_and_what_is_none_is_refused():
     assert CorpusConfig("x", encoding="latin1") == CorpusConfig("x", encoding="ISO-8859-1")
     for encoding in ("nonesuch", "base64", "rot13", "", "a\0b"):
