@@ -435,5 +435,4 @@ def outcome(raw, config, block_bytes):
             read = corpus.read([SourceFile(path)], config)
         except DataError as refused:
             return refused.code + refused.where
-    schemas.conform(schemas.CORPUS, read.names)
     return [*read.names.to_pylist(), *read.rejected.to_pylist()]
