@@ -70,6 +70,7 @@ class CorpusConfig:
             raise out_of_range(
                 "source.weight", f"from {_LEAST_WEIGHT} to {1 / _LEAST_WEIGHT:.0f}", self.weight
             )
+        object.__setattr__(self, "weight", float(self.weight))  # 1 and 1.0 would be two keys
         if self.limit is not None:
             check_whole("source.limit", self.limit, 1, 1 << 62)
         check_whole("source.max_row_bytes", self.max_row_bytes, 1, 1 << 26)

@@ -40,7 +40,11 @@ CORPUS_REJECTED = Schema(
         "source": _source,
         "file": _file,
         "line": _line,
-        "raw": Column(None, _BYTES, description="The bytes of the line as they stood in the file."),
+        "raw": Column(
+            None,
+            _BYTES,
+            description="The bytes of the row as in the file; in UTF-8 if it has another encoding.",
+        ),
         "reason": _reason,
     },
     strict=True,

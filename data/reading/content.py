@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from rnn_core.errors import DataError
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 # How a file of each kind begins. The bytes decide, since a file's name is no part of a key; but one that is
 # called after a compression has to be compressed, or a truncated one could pass for a short list.
 _COMPRESSIONS = {

@@ -15,6 +15,7 @@ from data.reading.columns import Chosen, chosen, counted
 from data.reading.encodings import check_utf8
 from data.reading.lines import without_ends
 from data.reading.rows import Ends, Rows, as_lines, line_ends, whole_rows
+from rnn_core.errors import DataError
 
 _NUMBER = r"^\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 
@@ -25,7 +26,7 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
     Arrow's parser reads blocks of whole rows: of a stream, one of its threads might still hold a Python file
     when the process ends. Raises DataError for a missing column, and a row that is not UTF-8 or too long.
     """
-    grammar = _Grammar(config.delimiter)
+    grammar = _Grammar(config.delimiter, path)
     columns: list[str] | None = None
     places = Chosen(0, None)
     first = 0 if config.header else 1  # the header is no row
@@ -45,8 +46,8 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
 class _Grammar:
     """Where rows end, as Arrow's parser sees it: a quote that begins a field goes on to its partner."""
 
-    def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter
+    def __init__(self, delimiter: str, path: Path) -> None:
+        self._delimiter, self._path = delimiter, path
         d = re.escape(delimiter.encode())
         field = rb'(?:"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!")[^%b\r\n]*+)' % (d, d)
         row = rb"%b(?:%b%b)*+" % (field, d, field)
@@ -89,7 +90,13 @@ class _Grammar:
         reading = pa.csv.ReadOptions(column_names=columns, block_size=len(data) + 1)
         table = self._table(data, reading, included, ragged)[1:]
         if len(table) + len(faults) != len(ends):  # a row that is shifted is worse than none
-            raise ValueError(f"Arrow sees {len(table)} + {len(faults)} rows where there are {len(ends)}")
+            raise DataError(
+                "corpus.damaged",
+                "the file cannot be cut into rows for certain",
+                where=str(self._path),
+                saw=f"{len(ends)} rows, of which Arrow sees {len(table)} and {len(faults)} that are ragged",
+                fix="write it anew, as Parquet for instance; and please report it.",
+            )
         text = [_spread(table[column].combine_chunks(), faults, len(ends)) for column in included]
         reasons = _reasons(faults, len(ends)) if faults else None
         counts = None
