@@ -5,6 +5,7 @@
 <root>/checkpoints/       trainings under way
 <root>/quarantine/        what was damaged, with the reason
 <root>/locks/             one per key
+<root>/registry/          what was promoted
 """
 
 import contextlib
@@ -26,8 +27,9 @@ from artifacts import durable, exports, formats, locks, manifest
 from artifacts.checkpoint import Checkpoint
 from artifacts.keys import Recipe
 from artifacts.manifest import FileRecord, Manifest
+from artifacts.registry import Reference, Registry
 
-_NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks")
+_NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,16 @@ class Artifact:
     @property
     def origin(self) -> str:
         return f"{self.stage}/{self.key}"
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.stage, self.key, self.digest)
+
+    def input(self, role: str) -> Reference | None:
+        """What it was made from, in that role. Raises DataError if the manifest is damaged."""
+        made = self.manifest()
+        stage, _, key = made.origins.get(role, "").partition("/")
+        return Reference(stage, key, made.recipe.inputs[role]) if key else None
 
     def manifest(self) -> Manifest:
         """Raises DataError if it was damaged since the artifact was found."""
@@ -127,6 +139,13 @@ class Store:
         with durable.reported(folder, "read an artifact"):
             return examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
 
+    def referred(self, to: Reference) -> tuple[Artifact | None, str]:
+        """As `examine`, for an artifact that has to have this content."""
+        found, fault = self.examine(to.stage, to.key)
+        if found and found.digest != to.digest:
+            return None, "its content is another by now"
+        return found, fault
+
     def find(self, stage: str, key: str, damaged: Callable[[str], None]) -> Artifact | None:
         """As `examine`, for the holder of the key's lock, who may set a damaged one aside.
 
@@ -149,6 +168,12 @@ class Store:
         """Whether it is held now; somebody else holds it if not."""
         with locks.if_free(self._lock_file(stage, key)) as is_held:
             yield is_held
+
+    def registry(self, role: str) -> Registry:
+        """Of what stands in a role: `champion`, `corpus`."""
+        return Registry(
+            self.root / "registry" / f"{role}.json", lambda waiting: self.lock("registry", role, waiting)
+        )
 
     def draft(self, stage: str, key: str) -> Draft:
         """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
@@ -193,10 +218,11 @@ class Store:
             shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
         return Artifact(made.recipe.stage, made.recipe.key, made.digest, target)
 
-    def list(self) -> Iterator[Manifest]:
-        """The manifest of every artifact; a broken one is passed over, for `find` to report."""
+    def list(self, stage: str = "*") -> Iterator[Manifest]:
+        """The manifest of every artifact, or of those of a stage; a broken one is passed over, for `find` to
+        report."""
         with durable.reported(self.root, "list the store"):
-            for path in sorted(self.root.glob(f"*/*/{manifest.FILE_NAME}")):
+            for path in sorted(self.root.glob(f"{stage}/*/{manifest.FILE_NAME}")):
                 if path.parent.parent.name not in _NOT_STAGES:
                     with contextlib.suppress(ValueError):
                         yield Manifest.from_json(path.read_bytes())

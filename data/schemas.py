@@ -129,6 +129,35 @@ METRICS = Schema(
     ordered=True,
 )
 
+DECISION = Schema(
+    {
+        "metric": Column(
+            _TEXT,
+            description="nats_per_character, of held-out names that neither model has learnt; validity, "
+            "novelty and edit_distance_ratio, of a sample of each.",
+        ),
+        "challenger": Column(
+            pa.float64(),
+            nullable=True,
+            description="The figure of the new model; null if it was not measured.",
+        ),
+        "champion": Column(pa.float64(), nullable=True, description="That of the champion."),
+        "difference": Column(
+            pa.float64(), nullable=True, description="By how much the challenger is the better one."
+        ),
+        "low": Column(pa.float64(), nullable=True, description="Lower end of its bootstrap interval."),
+        "high": Column(pa.float64(), nullable=True, description="Its upper end."),
+        "limit": Column(
+            pa.float64(),
+            nullable=True,
+            description="That the challenger has to reach; for nats_per_character, that `low` has to.",
+        ),
+        "kept": Column(pa.bool_(), nullable=True, description="Whether it does; null if it cannot be told."),
+    },
+    strict=True,
+    ordered=True,
+)
+
 NAMES = Schema(
     {
         "index": Column(pa.int64(), unique=True, description="Number of the name in the list, from 0."),

@@ -1,4 +1,4 @@
-"""The command line: `namewright run`, `generate`, `maintain`, `init`, `deploy`, `serve` and `server`."""
+"""The command line: `namewright run`, `generate`, `models`, `maintain`, `deploy` and the others."""
 
 import inspect
 import io
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
+from flows import models_commands
 from flows.generation import generation
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, StoreError, TrainingError
@@ -319,6 +320,8 @@ def _lasting_server(*, quiet: bool) -> str:
     os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
     return server.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
+
+app.command(models_commands.commands)
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
 app.command(server)

@@ -7,6 +7,7 @@ from tasks.stage import Runner
 from tasks.stages import (
     NoKnobs,
     corpus,
+    decision,
     evaluation,
     examples,
     merged,
@@ -30,6 +31,7 @@ def pipeline(config: RetrainConfig, run: Runner) -> Any:
     mixed = run(mixture, config.ngrams, model=trained, examples=shuffled)
     judged = run(evaluation, config.judging, mixture=mixed, examples=shuffled, vocabulary=letters)
     drawn = run(names, config.drawing, mixture=mixed, vocabulary=letters, validated=accepted)
+    run(decision, config.deciding, mixture=mixed, examples=shuffled, evaluation=judged)
     return run(
         report,
         NoKnobs(),

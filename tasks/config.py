@@ -12,6 +12,7 @@ from rnn_core.ngram import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sampling import SamplingConfig
 from rnn_core.training_config import TrainingConfig
+from tasks.promotion import DecidingConfig, PromotionConfig
 from tasks.sources import BUNDLED_SOURCES, Source, as_sources
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
@@ -46,6 +47,7 @@ class RetrainConfig:
     notebook: NotebookConfig = NotebookConfig()
     ngrams: NgramConfig = NgramConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    promotion: PromotionConfig = PromotionConfig()
     sampling: SamplingConfig = SamplingConfig()
 
     def __post_init__(self) -> None:
@@ -94,6 +96,10 @@ class RetrainConfig:
     @property
     def judging(self) -> JudgingConfig:
         return JudgingConfig(self.evaluation, self.validation)
+
+    @property
+    def deciding(self) -> DecidingConfig:
+        return DecidingConfig(self.promotion, self.sampling.drawn_from)
 
     @property
     def drawing(self) -> SamplingConfig:

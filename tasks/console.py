@@ -27,6 +27,7 @@ class Console(Protocol):
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
     ) -> None: ...
     def listed(self, whole: Finished) -> None: ...
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None: ...
 
 
 @contextmanager
@@ -85,6 +86,12 @@ class PlainLines:
         for line in _of_a_list(whole):
             self.say(line)
 
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        for row in (heads, *rows):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.say("  ".join(cells).rstrip())
+
     def _due(self, stage: str) -> bool:
         now = time.monotonic()
         if now < self._next_line.setdefault(stage, now + _LINE_SECONDS):
@@ -142,7 +149,7 @@ class Terminal:
                         self._bars.remove_task(self._bar_of.pop(event.stage))
 
     def plan(self, stages: Sequence[Planned]) -> None:
-        self._table(("stage", "would be"), [(stage.title, _would_be(stage)) for stage in stages])
+        self.table(("stage", "would be"), [(stage.title, _would_be(stage)) for stage in stages])
 
     def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
         rows = [
@@ -155,7 +162,7 @@ class Terminal:
             )
             for stage in stages
         ]
-        self._table(("stage", "", "rows", "seconds", "where"), rows)
+        self.table(("stage", "", "rows", "seconds", "where"), rows)
         self.say(f"{counted(stages)} in {seconds:.1f} s")
         self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.say(f"report  {page}")
@@ -164,16 +171,14 @@ class Terminal:
         for line in _of_a_list(whole):
             self.say(line)
 
-    def _table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
         for head in heads:
-            table.add_column(
-                head, justify="right" if head in ("rows", "seconds") else "left", overflow="fold"
-            )
+            table.add_column(head, justify="right" if head in _NUMBERS else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         self._console.print(table)
@@ -191,7 +196,12 @@ def _of_a_list(whole: Finished) -> Iterator[str]:
     yield f"list: {whole.artifact.folder}  ({len(made.files):,} files, {size:,.1f} MB)"
 
 
-_STYLES = {"computed": "green", "cached": "dim"}
+_STYLES = {"computed": "green", "cached": "dim", "champion": "green", "rolled back": "dim"}
+# What stands below these heads of a table.
+_NUMBERS = {
+    *("rows", "seconds", "network", "mixture"),
+    *("challenger", "champion", "difference", "low", "high", "limit"),
+}
 
 
 def _would_be(stage: Planned) -> str:

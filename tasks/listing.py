@@ -29,7 +29,7 @@ class ListSettings:
     """Whose names, and where to.
 
     model:      a file model.npz, the key of a model in the store or its first digits, or the `champion`: the
-                newest model of the store.
+                model that was promoted.
     output:     folder of the list; one in the store, named by the list's key, if none is named.
     overwrite:  replace another list that is there.
     store:      folder of the artifact store; by default artifacts/store below the current folder.

@@ -31,11 +31,11 @@ from rnn_core.errors import DataError
 from rnn_core.ranges import check_choice, check_whole
 from rnn_core.sampling import SamplingConfig, sample
 from rnn_core.vocabulary import Vocabulary
-from tasks import blas
+from tasks import blas, champion
+from tasks.champion import CHAMPION
 from tasks.model_file import MODEL, DrawnFrom, Models, models_in, vocabulary_in
 from tasks.settings import Settings
 
-CHAMPION = "champion"
 STAGES = ("mixture", "model")  # whose artifacts hold a model
 
 _KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{6,{KEY_LENGTH}}})")
@@ -74,11 +74,12 @@ def find(named: str | Path, store: Path) -> ModelFile:
     """A trained model.
 
     named:  a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its first
-            6 digits, with the stage before it or without (`mixture/3f2a91`); or `champion`, for now the
-            artifact of the stage `mixture` that was made last.
+            6 digits, with the stage before it or without (`mixture/3f2a91`); or `champion`, the model
+            that was promoted.
 
-    Raises DataError if there is no such file, if no artifact or more than one has such a key, and if the
-    artifact is damaged; StoreError if the store cannot be read. What is in the file is seen by `opened`.
+    Raises DataError if there is no such file, if no artifact or more than one has such a key, if no model was
+    promoted, and if the artifact is damaged; StoreError if the store cannot be read. What is in the file is
+    seen by `opened`.
     """
     named = str(named)
     if named == CHAMPION:
@@ -198,7 +199,10 @@ def _made_at(folder: Path) -> str:
 
 
 def _champion(store: Store) -> ModelFile:
-    kept = _kept(store, ["mixture"])
+    standing = champion.champion_of(store)
+    if standing:
+        return ModelFile(standing.folder / MODEL, standing)
+    kept = _kept(store)
     if not kept:
         raise DataError(
             "model.none",
@@ -206,7 +210,12 @@ def _champion(store: Store) -> ModelFile:
             where=str(store.root),
             fix="train one: namewright run; or name a store with --store, or a model's file with --model.",
         )
-    return _in_store(store, kept[0].stage, kept[0].key)
+    raise DataError(
+        "champion.none",
+        "no model of the store was promoted",
+        where=str(store.root),
+        fix="promote one by hand, `namewright models promote KEY`, or name it with --model:" + _listed(kept),
+    )
 
 
 def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:
@@ -248,13 +257,14 @@ def _in_store(store: Store, stage: str, key: str) -> ModelFile:
 
 def _input(artifact: Artifact, role: str) -> Artifact | None:
     """What the artifact was made from, whole; None if that is not there, or another by now."""
-    made = artifact.manifest()
-    stage, _, key = made.origins.get(role, "").partition("/")
+    reference = artifact.input(role)
+    if not reference:
+        return None
     store = Store(artifact.folder.parents[1])
-    found, fault = store.examine(stage, key) if key else (None, "")
+    found, fault = store.examine(reference.stage, reference.key)
     if fault:
-        raise _damaged(store.folder(stage, key), fault)
-    return found if found and found.digest == made.recipe.inputs[role] else None
+        raise _damaged(store.folder(reference.stage, reference.key), fault)
+    return found if found and found.digest == reference.digest else None
 
 
 def _texts(names: Sequence[str] | pa.Array | pa.ChunkedArray) -> list[str]:

@@ -15,7 +15,7 @@ from rnn_core.ranges import out_of_range
 
 DEFAULT = Path("pipeline.toml")
 PREFIX = "NAMEWRIGHT_"
-_COMMANDS = {"run", "generate", "maintain", "init", "deploy", "serve", "server"}
+_COMMANDS = {"run", "generate", "models", "maintain", "init", "deploy", "serve", "server"}
 
 
 def from_file(called: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:

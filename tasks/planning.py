@@ -47,7 +47,8 @@ class Plan:
                 None,
                 f"its input {missing[0]} would be made; reused after all if that gives the same bytes",
             )
-        store, recipe = Store(self.settings.store), stage.recipe(config, inputs)
+        store = Store(self.settings.store)
+        recipe = stage.recipe(config, stage.with_standing(store, inputs))
         found, fault = store.examine(stage.name, recipe.key)
         if found:
             return found, ""

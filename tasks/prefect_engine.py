@@ -26,7 +26,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
 from prefect.states import Completed
 
 from rnn_core.errors import NamewrightError, ServerError
-from tasks import interruption, report_page, runners, server
+from tasks import concluding, interruption, runners, server
 from tasks.progress import Event, Finished, Listener, Notice, Progress
 from tasks.runners import Hired, Workers
 from tasks.settings import Settings
@@ -79,12 +79,13 @@ def as_task(stage: Stage) -> Task[..., Any]:
 @contextmanager
 def submitting(settings: Settings, workers: Workers | None = None) -> Iterator[StageRunner]:
     """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
-    and the report of all of them is published.
+    and what follows from them is carried out.
 
     workers:  that run the stages; without them the flow's own task runner does.
 
     Raises the first error of a stage as the stage raised it, TrainingError for a worker that died,
-    ConfigError and ServerError for a Dask that is not there, and Abort if the server is gone by then.
+    ConfigError and ServerError for a Dask that is not there, what `concluding.conclude` raises, and Abort if
+    the server is gone by then.
     """
     caller = _caller.get() or _Caller(lambda _event: None)
     with interruption.graceful():  # Prefect has put a handler of its own in the place of ours
@@ -96,10 +97,22 @@ def submitting(settings: Settings, workers: Workers | None = None) -> Iterator[S
                     made = submitted.finish()
                 finally:
                     submitted.stop()
-            report_page.publish_last(settings.store, made)
+            concluding.conclude(settings.store, made, _logged(caller.listener), who_asks())
             caller.complete = True
         finally:
             _check_server()
+
+
+def _logged(listener: Listener) -> Listener:
+    """What it is told is in the log of the flow as well."""
+    logger = get_run_logger()
+
+    def hear(event: Event) -> None:
+        listener(event)
+        if isinstance(event, Notice):
+            logger.info(f"{event.stage}: {event.text}")
+
+    return hear
 
 
 @contextmanager

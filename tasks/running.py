@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from artifacts.store import Artifact
-from tasks import report_page, runners
+from tasks import concluding, runners
 from tasks.progress import Listener
 from tasks.runners import Hired, Workers
 from tasks.settings import Settings
@@ -21,16 +21,17 @@ WHO_ASKS = {"engine": "plain"}
 def producing(
     settings: Settings, listener: Listener, workers: Workers | None = None
 ) -> Iterator[StageRunner]:
-    """A runner of stages; at its end all are done, and the report of them is published.
+    """A runner of stages; at its end all are done, and what follows from them is carried out.
 
     workers:  that run stages side by side; without them every stage is made at once.
 
-    Raises what a stage raised, TrainingError for a worker that died, and ConfigError for Dask.
+    Raises what a stage raised, TrainingError for a worker that died, ConfigError for Dask, and what
+    `concluding.conclude` raises.
     """
     if workers is None:
         in_order = _InOrder(settings, listener)
         yield in_order
-        report_page.publish_last(settings.store, in_order.made)
+        concluding.conclude(settings.store, in_order.made, listener, WHO_ASKS)
         return
     with runners.executor(workers) as hired:
         side_by_side = _Pooled(settings, listener, hired)
@@ -39,7 +40,7 @@ def producing(
             made = side_by_side.finish()
         finally:
             side_by_side.stop()
-    report_page.publish_last(settings.store, made)
+    concluding.conclude(settings.store, made, listener, WHO_ASKS)
 
 
 class _InOrder:

@@ -62,6 +62,8 @@ class Stage:
     title:    what a person calls one run of it, from its configuration.
     store:    opens the store, at the folder that the settings name.
     names:    how many names one run of it makes, where that is what takes the time.
+    standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
+              called as `function(store, **inputs)`, it gives the further inputs by role, or none.
     """
 
     name: str
@@ -70,12 +72,18 @@ class Stage:
     title: Callable[[Any], str] = field(default=lambda _config: "")
     store: Callable[[Path], Store] = Store
     names: Callable[[Any], int] | None = None
+    standing: str = ""
 
     def called(self, config: Any) -> str:
         return f"{self.name} {self.title(config)}".strip()
 
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
         return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
+
+    def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
+        further = _function(self.standing)(store, **inputs) if self.standing else {}
+        return {**inputs, **further}
 
     def produce(
         self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
@@ -89,6 +97,7 @@ class Stage:
         interruption.check(f"before {self.called(config)}")
         began = time.monotonic()
         store = self.store(settings.store)
+        inputs = self.with_standing(store, inputs)
         recipe = self.recipe(config, inputs)
 
         def notice(text: str) -> None:
@@ -117,13 +126,17 @@ class Stage:
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.draft(self.name, recipe.key)
             blas.one_thread_for_good()
-            module, _, function = self.make.partition(":")
-            make = getattr(importlib.import_module(module), function)
             work = Work(self.name, self.called(config), recipe, draft, settings, listener)
-            make(work, config, **inputs)
+            _function(self.make)(work, config, **inputs)
             origins = {role: one.origin for role, one in _flat(inputs)}
             artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
         return finished(artifact, reused=False)
+
+
+def _function(named: str) -> Callable[..., Any]:
+    module, _, function = named.partition(":")
+    made: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return made
 
 
 def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:

@@ -22,6 +22,7 @@ examples = Stage("examples", 2, "tasks.making.examples:examples")
 model = Stage("model", 2, "tasks.making.model:model", title=network_label)
 mixture = Stage("mixture", 1, "tasks.making.mixture:mixture")
 evaluation = Stage("evaluation", 2, "tasks.making.evaluation:evaluation")
+decision = Stage("decision", 1, "tasks.making.decision:decision", standing="tasks.champion:compared_with")
 names = Stage("names", 2, "tasks.making.names:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 2, "tasks.making.report:report")
 
@@ -65,4 +66,4 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-ALL = (corpus, merged, validated, vocabulary, examples, model, mixture, evaluation, names, report)
+ALL = (corpus, merged, validated, vocabulary, examples, model, mixture, evaluation, names, decision, report)

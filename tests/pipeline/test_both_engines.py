@@ -52,7 +52,7 @@ def test_a_rerun_shows_its_stages_as_cached_in_prefect_and_the_manifest_names_th
 
 def states_of(flow_run, prefect_shows):
     def finished(task_runs):
-        return len(task_runs) == 11 and all(run["state_type"] == "COMPLETED" for run in task_runs)
+        return len(task_runs) == 12 and all(run["state_type"] == "COMPLETED" for run in task_runs)
 
     task_runs = prefect_shows("task_runs", finished, flow_runs={"id": {"any_": [flow_run]}})
     assert finished(task_runs)

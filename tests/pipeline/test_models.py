@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from artifacts import formats
 from artifacts.manifest import Manifest
+from artifacts.store import Store
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.evaluation import EvaluationConfig
@@ -30,8 +31,10 @@ from rnn_core.sampling import SamplingConfig
 from rnn_core.training_config import TrainingConfig
 from rnn_core.vocabulary import UnknownCharacter
 from tasks import blas, stages
+from tasks.champion import promote_by_hand
 from tasks.config import RetrainConfig
 from tasks.models import find, open_model, opened
+from tasks.promotion import PromotionConfig
 from tasks.running import producing
 from tasks.settings import Settings
 from tasks.sources import Source
@@ -95,13 +98,17 @@ def damage(path):
     path.write_bytes(content)
 
 
-def another_mixture(store, made_at):
-    """Of the same network, with n-grams of another order, said to be made at that time."""
+def another_mixture(store):
+    """Of the same network, with n-grams of another order; it was not promoted."""
     before = set((store / "mixture").iterdir())
-    run_pipeline(store, NAMES, ngrams=NgramConfig(order=2), sampling=SamplingConfig(count=1))
+    run_pipeline(
+        store,
+        NAMES,
+        ngrams=NgramConfig(order=2),
+        sampling=SamplingConfig(count=1),
+        promotion=PromotionConfig(mode="manual"),
+    )
     (folder,) = set((store / "mixture").iterdir()) - before
-    manifest = folder / "manifest.json"
-    manifest.write_bytes(replace(Manifest.from_json(manifest.read_bytes()), made_at=made_at).to_json())
     return folder
 
 
@@ -168,14 +175,33 @@ def test_the_store_is_the_one_of_the_current_folder_or_of_the_environment(traine
     assert open_model().origin == here.origin
 
 
-def test_the_champion_is_the_mixture_made_last(store):
+def test_the_champion_is_the_model_that_was_promoted_and_not_the_one_made_last(store):
     first = folder_of(store, "mixture")
-    second = another_mixture(store, "2001-01-01T00:00:00+00:00")
+    second = another_mixture(store)
     assert find("champion", store).artifact.folder == first
-    manifest = second / "manifest.json"
-    later = replace(Manifest.from_json(manifest.read_bytes()), made_at="2999-01-01T00:00:00+00:00")
-    manifest.write_bytes(later.to_json())
+    promote_by_hand(Store(store), find(second.name, store).artifact, {}, waiting=lambda: None)
     assert find("champion", store).artifact.folder == second
+
+
+def test_where_no_model_was_promoted_it_is_told_how_and_which_there_are(store):
+    shutil.rmtree(store / "registry")
+    with refused("champion.none", "namewright models promote", "--model", folder_of(store, "mixture").name):
+        open_model(store=store)
+
+
+def test_a_champion_that_is_gone_or_has_other_content_by_now_is_refused_with_what_to_do(store):
+    manifest = folder_of(store, "mixture") / "manifest.json"
+    made = Manifest.from_json(manifest.read_bytes())
+    other = replace(
+        made, files={"model.npz": made.files["model.npz"], "another.npz": made.files["model.npz"]}
+    )
+    shutil.copy(manifest.parent / "model.npz", manifest.parent / "another.npz")
+    manifest.write_bytes(other.to_json())
+    with refused("champion.damaged", "its content is another by now", "namewright models rollback"):
+        open_model(store=store)
+    shutil.rmtree(manifest.parent)
+    with refused("champion.missing", str(manifest.parent), "namewright models rollback"):
+        open_model(store=store)
 
 
 def test_a_model_is_one_input_of_a_stage_whatever_it_was_named_by(trained, tmp_path):
@@ -267,8 +293,8 @@ def test_a_beginning_of_two_keys_is_refused_and_the_stage_tells_them_apart(store
 def test_a_damaged_artifact_is_refused_however_it_was_named(store, file):
     folder = folder_of(store, "mixture")
     damage(folder / file)
-    for named in ("champion", folder.name, folder / "model.npz"):
-        with refused("model.damaged", str(folder), file):
+    for named, code in (("champion", "champion"), (folder.name, "model"), (folder / "model.npz", "model")):
+        with refused(f"{code}.damaged", str(folder), file):
             find(named, store)
 
 

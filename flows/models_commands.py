@@ -1,0 +1,127 @@
+"""The command line of the model registry: `namewright models` and what comes after it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from artifacts.store import Artifact, Store
+from rnn_core.errors import DataError
+from tasks import champion, console, interruption, models
+from tasks.champion import CHAMPION
+from tasks.model_file import DrawnFrom
+from tasks.promotion import DecidingConfig, PromotionConfig
+from tasks.settings import default_store
+
+BY = {"engine": "command line"}
+
+commands = App(name="models", help="The models of a store, and which of them names are drawn from.")
+
+# Of every command below.
+StoreFolder = Annotated[
+    Path | None, Parameter(name="--store", help="Folder of the artifact store; by default artifacts/store.")
+]
+
+
+@commands.command(name="list")
+def list_models(*, store: StoreFolder = None) -> None:
+    """Every model: when it was made, its nats per character on test names, its lists; which is champion."""
+    from tasks import catalogue  # slow to import
+
+    with console.opened() as shown:
+        shown.table(*catalogue.models(_opened(store)))
+
+
+@commands.command
+def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
+    """All that is known of a model: its card, metrics, the decisions about it, and what stood when.
+
+    Parameters
+    ----------
+    key
+        Of the model, or its first digits; or champion.
+    """
+    from tasks import catalogue
+
+    opened = _opened(store)
+    model = _model(key, opened)
+    with console.opened() as shown:
+        shown.table(*catalogue.card(opened, model))
+        for title, figures in catalogue.decisions(opened, model):
+            shown.say(title)
+            shown.table(*figures)
+        entries = opened.registry(CHAMPION).history()
+        shown.table(*catalogue.history([each for each in entries if each.artifact.digest == model.digest]))
+
+
+@commands.command
+def compare(
+    challenger: str,
+    other: str = CHAMPION,
+    *,
+    store: StoreFolder = None,
+    promotion: PromotionConfig = PromotionConfig(),
+    drawn_from: DrawnFrom = "network",
+) -> None:
+    """What a run would decide about one model against another. It changes nothing.
+
+    Parameters
+    ----------
+    challenger
+        Key of a model, or its first digits.
+    other
+        Key of the model that it is compared with; the champion if none is named.
+    drawn_from
+        What of each model is compared: the network, or the mixture.
+    """
+    from tasks import catalogue
+
+    opened = _opened(store)
+    pair = [_model(key, opened) for key in (challenger, other)]
+    with interruption.graceful(), console.opened() as shown:
+        said, figures = catalogue.comparison(opened, DecidingConfig(promotion, drawn_from), *pair)
+        shown.table(*figures)
+        shown.say(said)
+
+
+@commands.command
+def promote(key: str, *, store: StoreFolder = None) -> None:
+    """Let a model be the champion, whatever the rule says. Names are drawn from it from now on.
+
+    Parameters
+    ----------
+    key
+        Of the model, or its first digits.
+    """
+    opened = _opened(store)
+    model = _model(key, opened)
+    before = champion.promote_by_hand(opened, model, BY, _wait)
+    print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
+
+
+@commands.command
+def rollback(*, store: StoreFolder = None) -> None:
+    """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
+    until_now, before = champion.roll_back(_opened(store), BY, _wait)
+    print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
+
+
+def _opened(store: Path | None) -> Store:
+    return Store((store or default_store()).expanduser())
+
+
+def _model(key: str, store: Store) -> Artifact:
+    """Raises DataError unless it is a whole artifact of the stage `mixture`."""
+    found = models.find(key, store.root).artifact
+    if found and found.stage == "mixture":
+        return found
+    raise DataError(
+        "champion.stage",
+        "this is no model of the stage `mixture`",
+        saw=key,
+        fix="`namewright models list` names those of the store.",
+    )
+
+
+def _wait() -> None:
+    interruption.check("while waiting for a run that changes the registry")

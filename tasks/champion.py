@@ -1,0 +1,185 @@
+"""The champion: the model that names are drawn from unless another is named."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Literal, NamedTuple
+
+from artifacts.registry import BY_HAND, Entry, Overtaken, Reference
+from artifacts.store import Artifact, Store
+from rnn_core.errors import DataError
+
+CHAMPION, CORPUS = "champion", "corpus"  # roles
+
+Waiting = Callable[[], None]
+
+
+Kind = Literal["promoted", "refused", "stands", "rolled_back", "manual", "overtaken"]
+
+
+class Outcome(NamedTuple):
+    """What became of a decision.
+
+    kind:        stands: the challenger is the champion already. rolled_back: it deserves it, but was rolled
+                 back. manual: it deserves it, and someone is to say so. overtaken: another one was promoted
+                 since the decision was made.
+    champion:    that the challenger was compared with.
+    text:        for people.
+    """
+
+    kind: Kind
+    challenger: Reference
+    champion: Reference | None
+    text: str
+
+
+def called(reference: Reference) -> str:
+    """For people: enough of its key to name it."""
+    return f"{reference.stage}/{reference.key[:12]}"
+
+
+def compared_with(
+    store: Store, mixture: Artifact, evaluation: Artifact, **_others: Artifact
+) -> dict[str, Artifact]:
+    """The further inputs of a decision about a mixture.
+
+    champion:             the model that it is to be compared with; none of these if there is none.
+    champion_examples:    that the champion has learnt from, if they are still there.
+    champion_evaluation:  of the champion, by the same measure, if there is one.
+    lost_champion:        instead of all these, the champion that is not in the store any more, or damaged.
+
+    Raises DataError if the registry is damaged.
+    """
+    registry = store.registry(CHAMPION)
+    reference = registry.compared_with(mixture.digest)
+    if not reference:
+        return {}
+    champion, _ = store.referred(reference)
+    if not champion:
+        standing = registry.standing()
+        if standing and standing.artifact.digest == mixture.digest:
+            return {}  # what it once took the place of is not missed
+        return {
+            "lost_champion": Artifact(
+                reference.stage, reference.key, reference.digest, store.folder(reference.stage, reference.key)
+            )
+        }
+    beside = {
+        "champion_examples": whole_input(store, champion, "examples"),
+        "champion_evaluation": evaluation_of(store, champion, evaluation),
+    }
+    return {"champion": champion, **{role: one for role, one in beside.items() if one}}
+
+
+def whole_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
+    """What an artifact was made from, if it is still there, whole and the same."""
+    reference = artifact.input(role)
+    return store.referred(reference)[0] if reference else None
+
+
+def evaluation_of(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
+    """The evaluation of a model, if there is a whole one.
+
+    alike:  another evaluation that it has to have the configuration of, so that both can be compared.
+    """
+    wanted = alike.manifest().recipe if alike else None
+    for made in store.list("evaluation"):
+        recipe = made.recipe
+        if recipe.inputs.get("mixture") == mixture.digest and (
+            wanted is None or (recipe.version, recipe.config) == (wanted.version, wanted.config)
+        ):
+            found, _ = store.examine(recipe.stage, recipe.key)
+            if found:
+                return found
+    return None
+
+
+def champion_of(store: Store) -> Artifact | None:
+    """The champion, whole; None if no model was ever promoted.
+
+    Raises DataError if it is missing or damaged, or the registry is.
+    """
+    standing = store.registry(CHAMPION).standing()
+    return checked(store, standing.artifact) if standing else None
+
+
+def checked(store: Store, reference: Reference) -> Artifact:
+    """A model that stands in the registry, whole. Raises DataError if it is missing or damaged."""
+    found, fault = store.referred(reference)
+    if found:
+        return found
+    where = str(store.folder(reference.stage, reference.key))
+    fix = (
+        "go back to the model before it, `namewright models rollback`; or promote another, "
+        "`namewright models promote KEY`. The run that made it makes it again, if nothing else changed."
+    )
+    if fault:
+        raise DataError(
+            "champion.damaged", "the model that was promoted is damaged", where=where, saw=fault, fix=fix
+        )
+    raise DataError(
+        "champion.missing", "the model that was promoted is not in the store", where=where, fix=fix
+    )
+
+
+def carried_out(
+    store: Store, decision: Artifact, challenger: Artifact, by: Mapping[str, str], waiting: Waiting
+) -> Outcome:
+    """Promote the challenger if the decision says so, and nobody has promoted another one since.
+
+    by:       who asks.
+    waiting:  called again and again while somebody else changes the registry; it may raise to give up.
+
+    Raises DataError if the champion is missing or damaged, or the registry is: nothing is promoted over it.
+    """
+    champion_of(store)
+    made, registry = decision.manifest(), store.registry(CHAMPION)
+    before, standing = decision.input("champion"), registry.standing()
+    reference, why = challenger.reference, "; ".join(made.facts["reasons"])
+
+    def outcome(kind: Kind, text: str) -> Outcome:
+        return Outcome(kind, reference, before, f"{called(reference)} {text}")
+
+    by_hand = f"by hand: namewright models promote {reference.key[:12]}"
+    if standing and standing.artifact.digest == reference.digest:
+        return outcome("stands", "is the champion")
+    if not made.facts["promote"]:
+        return outcome("refused", f"is not promoted: {why}")
+    if reference.digest in registry.withdrawn():
+        return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
+    if made.recipe.config["promotion"]["mode"] == "manual":
+        return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
+    try:
+        registry.promote(Entry.now(reference, before, decision.origin, by), before, waiting)
+    except Overtaken as overtaken:
+        return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
+    return outcome("promoted", f"is the champion now, after {called(before) if before else 'none'}: {why}")
+
+
+def promote_by_hand(
+    store: Store, model: Artifact, by: Mapping[str, str], waiting: Waiting
+) -> Reference | None:
+    """Let this model be the champion: what was it before.
+
+    model:  of the stage `mixture`.
+
+    Raises DataError if the registry is damaged; Overtaken if another is promoted at this moment.
+    """
+    registry = store.registry(CHAMPION)
+    standing = registry.standing()
+    if not standing:
+        registry.promote(Entry.now(model.reference, None, BY_HAND, by), None, waiting)
+        return None
+    before = standing.artifact
+    if before != model.reference:
+        same = before.digest == model.digest  # under another key
+        against = standing.against if same else before
+        registry.promote(Entry.now(model.reference, against, BY_HAND, by), before, waiting)
+    return before
+
+
+def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Reference, Reference]:
+    """To the champion before this one: which it was until now, and which it is.
+
+    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is.
+    """
+    return store.registry(CHAMPION).roll_back(by, partial(checked, store), waiting)

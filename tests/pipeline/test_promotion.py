@@ -1,0 +1,351 @@
+"""Champion and challenger: what is promoted, what is refused, and what becomes of a champion that is gone."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from small_artifacts import Knobs
+from small_runs import outcomes
+
+from artifacts.keys import Recipe
+from artifacts.registry import Reference
+from artifacts.store import Store
+from rnn_core.comparison import Gain
+from rnn_core.errors import ConfigError, DataError
+from rnn_core.evaluation import EvaluationConfig
+from rnn_core.ngram import NgramConfig
+from rnn_core.training_config import TrainingConfig
+from tasks import champion, concluding, stages
+from tasks.champion import CHAMPION
+from tasks.config import RetrainConfig
+from tasks.models import open_model
+from tasks.planning import Plan
+from tasks.progress import Finished, Notice
+from tasks.promotion import Compared, PromotionConfig, verdict
+from tasks.runners import Workers
+from tasks.running import producing
+from tasks.settings import Settings
+from tasks.sources import Source
+
+SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al")
+NAMES = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
+WORSE, GOOD, BETTER = 1, 6, 40  # epochs
+
+
+class Runs:
+    """Of the pipeline as far as the decision, on names of three syllables each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, Store(folder / "store")
+        self.settings = Settings(store=self.store.root)
+        self.workers: Workers | None = None
+
+    def config(self, epochs: int, names=NAMES, **promotion) -> RetrainConfig:
+        path = self.folder / "names.txt"
+        path.write_text("\n".join(names) + "\n")
+        return RetrainConfig(
+            sources=(Source("syllables", str(path)),),
+            training=TrainingConfig(hidden_size=8, epochs=epochs, patience=epochs, learning_rate=0.01),
+            ngrams=NgramConfig(order=3),
+            evaluation=EvaluationConfig(sample_names=60),
+            promotion=PromotionConfig(**promotion),
+        )
+
+    def run(self, config: RetrainConfig, also=lambda _event: None) -> tuple[dict[str, bool], str]:
+        """Whether each stage was computed; and what is told of the decision. also: hears every event."""
+        computed: dict[str, bool] = {}
+        told: list[str] = []
+
+        def listen(event):
+            also(event)
+            if isinstance(event, Finished):
+                computed[event.stage] = not event.reused
+            if isinstance(event, Notice) and event.stage == "decision":
+                told.append(event.text)
+
+        with producing(self.settings, listen, self.workers) as run:
+            as_far_as_the_decision(config, run)
+        return computed, told[-1]
+
+    def decide(self, epochs: int, **changes) -> str:
+        return self.run(self.config(epochs, **changes))[1]
+
+    @property
+    def champion(self) -> Reference:
+        return self.store.registry(CHAMPION).standing().artifact
+
+    def figures(self) -> tuple[dict[str, dict], dict]:
+        """The rows by metric, and the facts, of the decision that was made last."""
+        made = max(self.store.list("decision"), key=lambda made: self.folder_of(made).stat().st_mtime_ns)
+        artifact, _ = self.store.examine("decision", made.recipe.key)
+        return {row["metric"]: row for row in artifact.table("decision.parquet").to_pylist()}, made.facts
+
+    def folder_of(self, made) -> Path:
+        return self.store.folder(made.recipe.stage, made.recipe.key)
+
+
+def as_far_as_the_decision(config, run):
+    corpora = [run(stages.corpus, source.reading, file=source.file) for source in config.sources]
+    merged = run(stages.merged, config.merging, corpora=corpora)
+    validated = run(stages.validated, config.validation, merged=merged)
+    letters = run(stages.vocabulary, stages.NoKnobs(), validated=validated)
+    examples = run(stages.examples, config.ordering, validated=validated, vocabulary=letters)
+    model = run(stages.model, config.learning, examples=examples, vocabulary=letters)
+    mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
+    evaluation = run(
+        stages.evaluation, config.judging, mixture=mixture, examples=examples, vocabulary=letters
+    )
+    return run(stages.decision, config.deciding, mixture=mixture, examples=examples, evaluation=evaluation)
+
+
+@pytest.fixture(scope="module")
+def with_champion(tmp_path_factory):
+    """A store whose champion is GOOD, for tests that copy it."""
+    runs = Runs(tmp_path_factory.mktemp("promotion"))
+    runs.decide(GOOD)
+    return runs
+
+
+@pytest.fixture
+def runs(with_champion, tmp_path):
+    shutil.copytree(with_champion.store.root, tmp_path / "store")
+    return Runs(tmp_path)
+
+
+def snapshot(folder: Path):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in sorted(folder.rglob("*"))}
+
+
+def test_the_first_model_is_promoted_and_an_unchanged_run_decides_and_writes_nothing(runs):
+    config, first, before = runs.config(GOOD), runs.champion, snapshot(runs.store.root)
+    computed, told = runs.run(config)
+    assert not any(computed.values())
+    assert told == f"{first.stage}/{first.key[:12]} is the champion"
+    assert snapshot(runs.store.root) == before
+    assert open_model(store=runs.store.root).origin == first.origin
+
+
+def test_a_worse_challenger_is_refused_with_the_figures_and_refused_again_from_the_cache(runs):
+    first, config = runs.champion, runs.config(WORSE)
+    _, told = runs.run(config)
+    assert re.search(r" is not promoted: its gain on \d\d held-out names is -0\.", told)
+    assert runs.champion == first
+    rows, facts = runs.figures()
+    nats = rows["nats_per_character"]
+    assert nats["difference"] == pytest.approx(nats["champion"] - nats["challenger"])
+    assert nats["low"] < nats["difference"] < nats["high"] < 0 < nats["limit"]
+    assert nats["kept"] is False
+    assert (facts["promote"], facts["notes"]) == (False, [])
+    for metric in ("validity", "novelty", "edit_distance_ratio"):
+        row = rows[metric]
+        assert row["difference"] == pytest.approx(row["challenger"] - row["champion"])
+    computed, again = runs.run(config)
+    assert not any(computed.values())
+    assert again == told
+
+
+def test_a_better_challenger_is_promoted_and_an_unchanged_run_finds_the_same_decision(runs):
+    first, config = runs.champion, runs.config(BETTER)
+    _, told = runs.run(config)
+    assert f"is the champion now, after {first.stage}/{first.key[:12]}: its gain on" in told
+    standing = runs.store.registry(CHAMPION).standing()
+    assert standing.artifact != first
+    assert standing.against == first
+    assert standing.why.startswith("decision/")
+    assert standing.by == {"engine": "plain"}
+    computed, again = runs.run(config)
+    assert not any(computed.values())
+    assert again.endswith("is the champion")
+    assert open_model(store=runs.store.root).origin == standing.artifact.origin
+
+
+def test_a_dry_run_finds_the_decision_as_a_run_does_and_says_why_another_is_made(runs):
+    runs.decide(BETTER)
+    for epochs, is_made in ((BETTER, False), (GOOD, True)):
+        plan = Plan(runs.settings)
+        as_far_as_the_decision(runs.config(epochs), plan.run)
+        assert bool(plan.stages[-1].reason) is is_made
+        assert not any(stage.reason for stage in plan.stages[:-1])
+    assert "inputs.champion" in plan.stages[-1].reason
+
+
+def test_stages_in_processes_of_their_own_decide_the_same(runs, with_champion):
+    runs.decide(BETTER)
+    expected = runs.champion
+    shutil.rmtree(runs.store.root)
+    shutil.copytree(with_champion.store.root, runs.store.root)
+    runs.workers = Workers("processes", 2)
+    assert "is the champion now" in runs.decide(BETTER)
+    assert runs.champion == expected
+
+
+def test_what_was_rolled_back_is_not_promoted_again_by_a_run_but_by_hand(runs):
+    first, config = runs.champion, runs.config(BETTER)
+    runs.run(config)
+    second = runs.champion
+    assert champion.roll_back(runs.store, {}, waiting=lambda: None) == (second, first)
+    computed, told = runs.run(config)
+    assert not any(computed.values())
+    assert "was rolled back; by hand: namewright models promote" in told
+    assert runs.champion == first
+    model, _ = runs.store.referred(second)
+    assert champion.promote_by_hand(runs.store, model, {}, waiting=lambda: None) == first
+    assert runs.run(config)[1].endswith("is the champion")
+
+
+def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides_anew(runs):
+    runs.decide(WORSE, mode="manual")
+    (other,) = (key for key in runs.store.keys("mixture") if key != runs.champion.key)
+    other, _ = runs.store.examine("mixture", other)
+
+    def overtake(event):
+        if isinstance(event, Finished) and event.stage == "decision":
+            champion.promote_by_hand(runs.store, other, {}, waiting=lambda: None)
+
+    _, told = runs.run(runs.config(BETTER), overtake)
+    assert "is not promoted: what stands there was changed by someone else meanwhile" in told
+    assert runs.champion == other.reference
+    assert "is the champion now" in runs.decide(BETTER)
+
+
+def test_by_hand_means_that_a_run_only_says_who_deserves_it(runs):
+    first = runs.champion
+    told = runs.decide(BETTER, mode="manual")
+    assert "deserves to be promoted, by hand: namewright models promote" in told
+    assert runs.champion == first
+
+
+def test_with_too_few_names_to_compare_the_champion_stays(runs):
+    first = runs.champion
+    assert "held-out names can be compared, and 1,000 are asked for" in runs.decide(BETTER, min_names=1_000)
+    assert runs.champion == first
+
+
+def test_a_limit_that_is_not_kept_is_a_reason_of_its_own(runs):
+    told = runs.decide(BETTER, min_novelty=0.99, min_gain=9.0)
+    assert "and at least 9 is asked for from a model of the same list; novelty is" in told
+
+
+def test_a_model_of_another_list_only_must_not_be_worse_than_the_margin(runs):
+    """Names that the champion learnt, or cannot spell, are left out, and it is told."""
+    names = [*NAMES[:-1], *(f"zzy{name}" for name in NAMES[:40])]
+    assert "from a model of another list" in runs.decide(GOOD, names=names, margin=5.0, min_names=5)
+    rows, facts = runs.figures()
+    assert facts["promote"]
+    assert rows["nats_per_character"]["limit"] == -5.0
+    assert any("that the champion cannot spell" in note for note in facts["notes"])
+    assert any("that the champion has learnt" in note for note in facts["notes"])
+    assert 5 <= facts["names"] < 60
+
+
+def test_a_champion_whose_examples_are_gone_is_compared_all_the_same_and_it_is_told(runs):
+    names = [*NAMES, "Nueva", "Otra"]
+    examples, _ = runs.store.referred(runs.store.referred(runs.champion)[0].input("examples"))
+    shutil.rmtree(examples.folder)
+    assert "from a model of the same list" in runs.decide(BETTER, names=names)
+    assert "the examples of the champion are not in the store" in runs.figures()[1]["notes"][0]
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_nothing_is_promoted_over_a_champion_that_is_gone_and_a_promotion_by_hand_mends_it(runs, damage):
+    first = runs.champion
+    folder = runs.store.folder(first.stage, first.key)
+    if damage == "missing":
+        shutil.rmtree(folder)
+    else:
+        (folder / "model.npz").write_bytes(b"PK")
+    for _ in range(2):
+        with pytest.raises(DataError) as caught:
+            runs.decide(BETTER)
+        assert caught.value.code == f"champion.{damage}"
+        assert "namewright models rollback" in caught.value.fix
+    assert runs.champion == first
+    assert runs.figures()[1]["promote"] is False
+    (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
+    model, _ = runs.store.examine("mixture", key)
+    champion.promote_by_hand(runs.store, model, {}, waiting=lambda: None)
+    assert runs.decide(BETTER).endswith("is the champion")
+    assert runs.decide(GOOD)  # whatever it says: it is made again, and compared
+
+
+def test_a_run_whose_champion_is_gone_makes_all_its_artifacts_and_ends_with_an_error(
+    namewright, quick, tmp_path
+):
+    run = ("run", "--engine", "plain", *quick)
+    assert namewright(*run).returncode == 0
+    (mixture,) = (tmp_path / "store" / "mixture").iterdir()
+    shutil.rmtree(mixture)
+    outcome = namewright(*run, "--training.learning-rate", "0.02")
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith("error[champion.missing]")
+    made = outcomes(outcome.stdout)
+    assert made["names 25"] == made["decision"] == made["report"] == "computed"
+    assert namewright(*run).returncode == 0  # which makes the champion again
+
+
+def test_what_a_gate_let_pass_is_what_the_next_list_is_compared_with(runs):
+    def gate(number, **inputs):
+        recipe = Recipe.of("gate", number, Knobs(), {role: one.digest for role, one in inputs.items()})
+        draft = runs.store.draft("gate", recipe.key)
+        draft.write_text("gate.txt", str(number))
+        origins = {role: one.origin for role, one in inputs.items()}
+        return runs.store.commit(draft, recipe, origins=origins, seconds=0.0, run={})
+
+    registry = runs.store.registry("corpus")
+    first, second, third = (Reference("validated", key * 32, key) for key in "abc")
+    told = []
+    concluding.conclude(runs.store.root, [gate(1, validated=first)], told.append, {})
+    assert registry.standing().artifact == first
+    passed = gate(2, validated=second, accepted=first)
+    for _ in range(2):
+        concluding.conclude(runs.store.root, [passed], told.append, {})
+    assert [each.artifact for each in registry.history()] == [first, second]
+    assert (registry.compared_with("b"), registry.compared_with("c")) == (first, second)
+    assert told == []
+    concluding.conclude(runs.store.root, [gate(3, validated=third, accepted=first)], told.append, {})
+    assert registry.standing().artifact == second
+    assert "meanwhile" in told[0].text
+
+
+SAMPLE = {"validity": 1.0, "novelty": 0.9, "edit_distance_ratio": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("gain", "same_list", "promote"),
+    [
+        (Gain(0.01, 0.004, 0.016), True, True),
+        (Gain(0.01, 0.002, 0.016), True, True),  # as much as is asked for
+        (Gain(0.006, 0.001, 0.012), True, False),  # it may be chance
+        (Gain(0.0, -0.009, 0.009), True, False),  # another seed
+        (Gain(0.0, -0.009, 0.009), False, True),  # as good, from another list
+        (Gain(-0.02, -0.03, -0.01), False, False),
+        (Gain(float("nan"), float("nan"), float("nan")), False, False),
+    ],
+)
+def test_the_lower_end_of_the_interval_decides(gain, same_list, promote):
+    compared = Compared(900, 1.5, 1.5 + gain.value, gain, same_list)
+    assert verdict(PromotionConfig(), compared, SAMPLE, {}).promote is promote
+
+
+def test_what_was_not_measured_is_not_held_against_a_model():
+    found = verdict(PromotionConfig(), None, {}, {})
+    assert found.promote
+    assert [figure.kept for figure in found.figures] == [None] * 3
+
+
+@pytest.mark.parametrize("metric", SAMPLE)
+def test_a_first_model_has_to_keep_the_limits(metric):
+    found = verdict(PromotionConfig(), None, {**SAMPLE, metric: 0.01}, {})
+    assert not found.promote
+    assert found.reasons[0].startswith(f"{metric} is 0.01, and at least")
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{"mode": "never"}, {"confidence": 1.0}, {"confidence": 0}, {"min_gain": -1}, {"resamples": 1}],
+    ids=repr,
+)
+def test_a_rule_that_makes_no_sense_is_refused(knobs):
+    with pytest.raises(ConfigError):
+        PromotionConfig(**knobs)
