@@ -185,6 +185,12 @@ class Store:
             self.root / "registry" / f"{role}.json", lambda waiting: self.lock("registry", role, waiting)
         )
 
+    def registries(self) -> Iterator[Registry]:
+        """Of every role in which anything ever stood."""
+        with durable.reported(self.root, "list the registry"):
+            roles = sorted(path.stem for path in (self.root / "registry").glob("*.json"))
+        yield from map(self.registry, roles)
+
     @contextlib.contextmanager
     def lock_if_free(self, stage: str, key: str) -> Iterator[bool]:
         """Whether it is held now; somebody else holds it if not."""

@@ -12,9 +12,12 @@ from tasks.prefect_list import listed
 
 
 @flow(flow_run_name="generate {config.sampling.count}", on_failure=[tell_failure], on_crashed=[tell_failure])
-def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings = ListSettings()) -> Any:
-    """Shards that are there already are not made again."""
-    return listed(config, settings, generation)
+def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings | None = None) -> Any:
+    """Shards that are there already are not made again.
+
+    Without settings it has the store, and the cores, of the machine that runs it.
+    """
+    return listed(config, settings or ListSettings(), generation)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ from pathlib import Path
 from artifacts.dataset import manifests
 from artifacts.store import Store
 from artifacts.upkeep import Act, Upkeep, superseded
-from rnn_core.errors import DataError
 from rnn_core.ranges import check_at_least_0, check_whole
-from tasks import interruption, models, stages
-from tasks.champion import CHAMPION
+from tasks import interruption, stages
 from tasks.listing import LIST
 
 _STAGES = tuple(stage.name for stage in stages.ALL)
@@ -29,7 +27,7 @@ class MaintenanceConfig:
     quarantine_days:  of what was set aside; kept for good if nothing is said.
     artifact_days:    of an artifact; kept for good if nothing is said. The champion, what generated lists
                       were made with, and the last ones stay, with all that they were made from.
-    keep_last:        how many of every stage are the last ones.
+    keep_last:        how many of every stage are the last ones, and of the champion's history.
     """
 
     verify: bool = True
@@ -62,17 +60,23 @@ def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[Act]:
         yield from upkeep.clear_quarantine(config.quarantine_days)
     if config.artifact_days is not None:
         before = datetime.now(UTC) - timedelta(days=config.artifact_days)
-        roots = _referred_to(upkeep.store)
+        roots = list(_referred_to(upkeep.store, config.keep_last))
         yield from upkeep.remove(superseded(upkeep.store, _STAGES, roots, config.keep_last, before))
 
 
-def _referred_to(store: Store) -> list[str]:
-    """Origins of what the champion and the generated lists point at."""
-    lists = [origin for made in manifests(store.root / LIST) for origin in made.origins.values()]
-    try:
-        return [*lists, models.find(CHAMPION, store.root).origin]
-    except DataError:  # there is none
-        return lists
+def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
+    """Origins of what the generated lists and the registry point at; a rollback goes that far back.
+
+    Raises DataError if the registry is damaged: what it pointed at is then not known, and nothing is removed.
+    """
+    for made in manifests(store.root / LIST):
+        yield from made.origins.values()
+    for registry in store.registries():
+        standing = registry.standing()
+        for entry in [*registry.history()[-keep_last:], *([standing] if standing else [])]:
+            yield from (entry.artifact.origin, entry.why)
+            if entry.against:
+                yield entry.against.origin
 
 
 def summary(acts: Sequence[Act], dry_run: bool) -> str:

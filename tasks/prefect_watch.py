@@ -19,7 +19,7 @@ _LISTENER = "retrain"
 def watched(config: RetrainConfig, store: Path) -> State[Any]:
     """Inside a flow: one event for all lists that changed. Its state says which.
 
-    A list is remembered once the server has the event, so an event may come twice and is never lost. While a
+    A list is remembered once the event has been sent: an event may come twice rather than never. While a
     deployed retraining is going nothing is announced: the run that the event starts would be cancelled.
 
     Raises DataError for a list that cannot be read, and StoreError.

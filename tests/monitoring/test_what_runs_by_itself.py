@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from deployed_site import PREFECT, ROOT, Site, process_of
+from small_runs import STAGES_BY_NAME
 
 if TYPE_CHECKING:
     from tasks.deploying import Done
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 PREFECT_YAML = (ROOT / "prefect.yaml").read_text()
-ALL_STAGES = 10
 
 
 def objects(site: Site) -> dict[str, list[Any]]:
@@ -130,7 +130,7 @@ def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Si
     assert first["name"] == "retrain dinosaurs · 8 units"
     assert {"namewright", "retrain"} <= set(first["tags"])
     assert site.stages(first["id"])["corpus dinosaurs"] == "Completed"
-    assert list(site.stages(second["id"]).values()) == ["Cached"] * ALL_STAGES
+    assert list(site.stages(second["id"]).values()) == ["Cached"] * len(STAGES_BY_NAME)
 
 
 def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:

@@ -1,15 +1,17 @@
 """`namewright maintain` after real runs."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Plain = Callable[..., dict[str, str]]
+Ran = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_command_says_what_it_did_and_a_run_makes_again_what_was_damaged(
-    namewright: Callable[..., object], plain: Plain, tmp_path: Path
+    namewright: Ran, plain: Plain, tmp_path: Path
 ) -> None:
     plain()
     store = tmp_path / "store"
@@ -19,8 +21,8 @@ def test_the_command_says_what_it_did_and_a_run_makes_again_what_was_damaged(
 
     def maintain(*options: str) -> list[str]:
         outcome = namewright("maintain", "--store", str(store), *options)
-        assert outcome.returncode == 0, outcome.stderr  # type: ignore[attr-defined]
-        return outcome.stdout.splitlines()  # type: ignore[attr-defined, no-any-return]
+        assert outcome.returncode == 0, outcome.stderr
+        return outcome.stdout.splitlines()
 
     *lines, summary = maintain("--dry-run")
     assert [line.split()[:2] for line in lines] == [
@@ -36,20 +38,40 @@ def test_the_command_says_what_it_did_and_a_run_makes_again_what_was_damaged(
 
 
 def test_what_is_removed_for_its_age_is_no_part_of_what_is_kept(
-    namewright: Callable[..., object], plain: Plain, tmp_path: Path
+    namewright: Ran, plain: Plain, tmp_path: Path
 ) -> None:
-    plain("--training.seed", "1")
-    plain("--training.seed", "2")
+    plain("--sampling.seed", "1")
+    plain("--sampling.seed", "2")
     store = tmp_path / "store"
-    assert len(list(store.glob("model/*"))) == 2
+
+    def counts() -> dict[str, int]:
+        return {
+            stage: len(list(store.glob(f"{stage}/*"))) for stage in ("corpus", "model", "names", "report")
+        }
+
+    assert counts() == {"corpus": 2, "model": 1, "names": 2, "report": 2}
     outcome = namewright("maintain", "--store", str(store), "--artifact-days", "0", "--keep-last", "1")
-    assert "removed  model/" in outcome.stdout  # type: ignore[attr-defined]
-    assert len(list(store.glob("model/*"))) == 1
-    assert set(plain("--training.seed", "2").values()) == {"cached"}
+    assert "removed  names/" in outcome.stdout
+    # The other corpus is not the last one, but what the champion has learnt from.
+    assert counts() == {"corpus": 2, "model": 1, "names": 1, "report": 1}
+    assert set(plain("--sampling.seed", "2").values()) == {"cached"}
+
+
+def test_nothing_is_removed_while_nobody_knows_what_the_champion_is(
+    namewright: Ran, plain: Plain, tmp_path: Path
+) -> None:
+    plain()
+    store = tmp_path / "store"
+    (store / "registry" / "champion.json").write_text("{")
+    before = sorted(store.glob("*/*"))
+    outcome = namewright("maintain", "--store", str(store), "--artifact-days", "0")
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith("error[registry.damaged]")
+    assert sorted(store.glob("*/*")) == before
 
 
 @pytest.mark.parametrize("option", ["--artifact-days=-1", "--keep-last=0", "--checkpoint-days=nan"])
-def test_a_knob_out_of_range_is_refused(namewright: Callable[..., object], option: str) -> None:
+def test_a_knob_out_of_range_is_refused(namewright: Ran, option: str) -> None:
     outcome = namewright("maintain", option)
-    assert outcome.returncode == 2  # type: ignore[attr-defined]
-    assert outcome.stderr.startswith("error[config.range]")  # type: ignore[attr-defined]
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("error[config.range]")
