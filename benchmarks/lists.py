@@ -3,8 +3,8 @@
     python -m benchmarks.lists NAMEWRIGHT [--names first] [--count 10_000_000] [--unique 20_000_000]
 
 NAMEWRIGHT is the Python that has it installed. The model is an Elman network of 64 units, the quickest to
-draw from, so that the share of all else is greatest. Speed is by the clock on the wall, starting the process left
-out; the share of writing is of processor time; memory is the most that the process ever had.
+draw from, so that the share of all else is greatest. Speed is by the clock on the wall, starting the process
+left out; the share of writing is of processor time; memory is the most that the process ever had.
 """
 
 import argparse

@@ -311,8 +311,9 @@ class _LiveProgress:
             self._logger.warning(f"progress is no longer shown: {type(error).__name__}: {error}")
 
     def _put(self, artifact: UUID | None) -> UUID:
-        assert self._latest
-        percent, text = 100.0 * self._latest.done / max(self._latest.total, 1), str(self._latest)
+        latest = self._latest  # another may come meanwhile
+        assert latest
+        percent, text = 100.0 * latest.done / max(latest.total, 1), str(latest)
         # Either is a coroutine where an event loop runs, which is not so in a thread of ours.
         if artifact is None:
             return cast(UUID, create_progress_artifact(percent, key=self._key, description=text))

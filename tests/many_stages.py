@@ -23,7 +23,8 @@ STAGES = {"quick": greeting, "slow": counting}
 
 def tell(event: Event) -> None:
     if isinstance(event, Finished):
-        print("reused" if event.reused else "made", event.title, flush=True)
+        line = f"{'reused' if event.reused else 'made'} {event.title}\n"
+        print(line, end="", flush=True)  # in one piece, whichever threads tell at once
 
 
 def compose(run: StageRunner, stage: Stage, count: int) -> None:

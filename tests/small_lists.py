@@ -75,7 +75,7 @@ def manifest_of(folder: Path) -> Manifest:
 
 def rows_of(folder: Path) -> pa.Table:
     """Of a list in Parquet, all in one piece."""
-    return pq.read_table(folder, partitioning=None).combine_chunks()
+    return pq.read_table(folder).combine_chunks()
 
 
 def always(hired: Hired) -> Callable[[Workers], Any]:

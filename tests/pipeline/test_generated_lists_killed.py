@@ -122,7 +122,7 @@ def test_a_full_disk_is_one_clear_error_and_complete_shards_are_gone_on_from(lea
     assert outcome.returncode == 0, outcome.stderr
     refused, left, resumed = (line.split("|") for line in outcome.stdout.splitlines())
     assert refused[0] == "4"
-    assert refused[1].startswith("error[learnt.full]: could not ")
+    assert refused[1].startswith("error[store.full]: could not ")
     assert refused[2] == "False"
     assert 0 < int(left[0]) < 6
     assert left[1] == "False"

@@ -1,8 +1,8 @@
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import duckdb
 import numpy as np
@@ -86,21 +86,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, expected: pa.Table) -> Path
     (folder / BESIDE / "manifest.json").write_text('{"rows": 2500}', encoding="utf-8")
     (folder / "_SUCCESS").touch()
     return folder
-
-
-@pytest.fixture(scope="module")
-def hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
-    """load_dataset, which asks nobody and leaves nothing at home."""
-    home = tmp_path_factory.mktemp("hugging-face")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("HF_HOME", str(home))
-        for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "HF_DATASETS_DISABLE_PROGRESS_BARS"):
-            environment.setenv(name, "1")
-        from datasets import load_dataset  # reads the environment as it is imported
-
-        yield lambda *what, **files: load_dataset(
-            *what, split="train", cache_dir=str(home / "cache"), **files
-        )
 
 
 def plain(table: pa.Table) -> pa.Table:

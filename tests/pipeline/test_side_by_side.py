@@ -1,0 +1,85 @@
+"""Stages that run beside each other, by the script many_stages.py."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnn_core.errors import ConfigError, ServerError
+from tasks import runners
+from tasks.runners import Workers
+
+SCRIPT = Path(__file__).parents[1] / "many_stages.py"
+RUNNERS = pytest.mark.parametrize("runner", ["threads", "processes"])
+
+
+@pytest.fixture
+def started(environment, tmp_path):
+    """The script under way, two workers by default."""
+
+    def start(runner, speed, count, workers=2):
+        words = ["plain", runner, tmp_path / "store", workers, speed, count]
+        tests = str(SCRIPT.parent)
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), *map(str, words)],
+            env={**environment, "PYTHONPATH": f"{tests}:{SCRIPT.parents[1]}"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    return start
+
+
+@RUNNERS
+def test_all_are_made_whatever_their_number_and_a_second_run_makes_none(started, runner):
+    for word in ("made", "reused"):
+        printed, errors = started(runner, "quick", 12).communicate(timeout=120)
+        assert errors == ""
+        told = {line for line in printed.splitlines() if line.startswith(word)}
+        assert {f"{word} greeting {place}" for place in range(12)} == told
+
+
+@RUNNERS
+def test_a_run_that_is_asked_to_stop_ends_its_workers_without_a_traceback(started, runner):
+    run = started(runner, "slow", 40)
+    assert run.stdout.readline() == "made greeting 0\n"
+    # As a terminal does: the whole group hears it, the workers too.
+    os.killpg(run.pid, signal.SIGINT)
+    _, errors = run.communicate(timeout=60)  # ends when the last worker has closed its end
+    assert run.returncode == 130
+    assert errors.startswith("error[run.interrupted]: stopped by SIGINT")
+    assert "Traceback" not in errors
+
+
+def test_a_worker_that_dies_is_one_clear_error(started):
+    run = started("processes", "slow", 40)
+    assert run.stdout.readline() == "made greeting 0\n"
+    (worker, *_) = children(run.pid)
+    subprocess.run(["kill", "-KILL", worker], check=True)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 5
+    assert errors.startswith("error[runner.worker]: a worker process ended in the middle of its work")
+    assert f"process {worker}: SIGKILL" in errors
+    assert "Traceback" not in errors
+
+
+def children(pid):
+    """Worker processes of that one; the tracker of its resources is not one of them."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
+
+
+def test_dask_without_prefect_and_a_scheduler_that_is_not_there_are_one_clear_error_each(monkeypatch):
+    with pytest.raises(ConfigError, match=r"config\.runner"), runners.executor(Workers("dask", 1)):
+        pass
+    monkeypatch.setattr(runners, "_CONNECT_SECONDS", 0.5)
+    for address in ("tcp://127.0.0.1:1", "no address"):
+        nowhere = Workers("dask", 1, address)
+        with pytest.raises(ServerError, match=r"dask\.unreachable"), runners.task_runner(nowhere):
+            pass
