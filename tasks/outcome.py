@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from artifacts.store import Artifact
 from tasks.gate import told
 from tasks.markup import Column
 from tasks.parts import Part
 
-_ROWS_SHOWN = 40
+_CHANGES_SHOWN = 40
 
 
 def outcome(made: Sequence[Artifact], *stages: str) -> Iterator[Part]:
@@ -25,12 +23,14 @@ def outcome(made: Sequence[Artifact], *stages: str) -> Iterator[Part]:
 
 
 def _decision(artifact: Artifact) -> Part:
-    facts = artifact.manifest().facts
+    facts, figures = artifact.manifest().facts, artifact.table("decision.parquet")
+    words = "metric", "kept"
     return Part(
         "Champion and challenger",
         lead=f"By the rule, the new model is {'to be the champion' if facts['promote'] else 'not promoted'}.",
         points=[*facts["reasons"], *facts["notes"]],
-        **_of_table(artifact.table("decision.parquet")),
+        heads=[Column(name, numeric=name not in words) for name in figures.column_names],
+        rows=[[_cell(value) for value in row.values()] for row in figures.to_pylist()],
     )
 
 
@@ -40,7 +40,7 @@ def _gate(artifact: Artifact) -> Part:
     if not changes:
         return Part(title, "No lists were accepted before: there is nothing to compare with.")
     heads = [Column("what"), *(Column(name, numeric=True) for name in ("before", "now", "change", "limit"))]
-    shown = changes[:_ROWS_SHOWN]
+    shown = changes[:_CHANGES_SHOWN]
     more = len(changes) - len(shown)
     return Part(
         title,
@@ -54,24 +54,6 @@ def _gate(artifact: Artifact) -> Part:
     )
 
 
-_PARTS = {"decision": _decision, "gate": _gate}
-
-
-def _of_table(table: pa.Table) -> dict[str, Any]:
-    """The heads, the first rows and a note, for a Part."""
-    shown = table.slice(0, _ROWS_SHOWN)
-    numeric = (pa.types.is_floating(each.type) or pa.types.is_integer(each.type) for each in table.schema)
-    heads = [
-        Column(name.replace("_", " "), each) for name, each in zip(table.column_names, numeric, strict=True)
-    ]
-    more = len(table) - len(shown)
-    return {
-        "heads": heads,
-        "rows": [[_cell(value) for value in row.values()] for row in shown.to_pylist()],
-        "note": f"And {more:,} more rows." if more else "",
-    }
-
-
 def _cell(value: Any) -> str:
     match value:
         case None:
@@ -80,7 +62,8 @@ def _cell(value: Any) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:,.4g}"
-        case int():
-            return f"{value:,}"
         case _:
             return str(value).replace("_", " ")
+
+
+_PARTS = {"decision": _decision, "gate": _gate}

@@ -55,7 +55,8 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
     except Interrupted:
         raise
     except Exception as error:
-        _show(settings, finished, f"failed: {str(error).partition(chr(10))[0]}", _failure(error))
+        failure = _failure(error)
+        _show(settings, finished, failure.title, failure)
         if isinstance(error, GateRefused):
             for gate in _of_stage(finished, "gate"):
                 prefect_events.tell_gate_refused(gate)
@@ -155,7 +156,7 @@ def _show_sample(names: Artifact) -> None:
         {
             "name": markdown.plain(row["name"]),
             "in the lists": "yes" if row["in_training"] else "no",
-            "log probability": round(row["log_probability"], 2),
+            "log probability": f"{row['log_probability']:.2f}",
         }
         for row in drawn.slice(0, _NAMES_SHOWN).to_pylist()
     ]
