@@ -91,10 +91,9 @@ class Draft:
         self.facts: dict[str, Any] = {}
         self._rows: dict[str, int | None] = {}
 
-    def write_table(self, name: str, table: pa.Table, rising: Sequence[str] = ()) -> None:
-        """rising:  columns that are written as differences."""
+    def write_table(self, name: str, table: pa.Table) -> None:
         with durable.reported(self.folder / name, "write a table"):
-            formats.write_table(self.folder / name, table, rising)
+            formats.write_table(self.folder / name, table)
         self._rows[name] = table.num_rows
 
     def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:

@@ -39,10 +39,10 @@ class Work:
     settings: Settings
     listener: Listener
 
-    def write_table(self, name: str, schema: Any, table: pa.Table, rising: Sequence[str] = ()) -> None:
+    def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
         from data import schemas  # pandera is slow to import, and a run that finds everything needs none
 
-        self.draft.write_table(name, schemas.conform(schema, table), rising)
+        self.draft.write_table(name, schemas.conform(schema, table))
 
     def progress(self, done: int, total: int, note: str) -> None:
         self.listener(Progress(self.stage, self.title, done, total, note))

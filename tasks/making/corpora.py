@@ -88,8 +88,8 @@ def _unread(corpus: Artifact) -> pa.Table:
 
 
 def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:
-    work.write_table(NAMES, schemas.CORPUS, taken.names, rising=["line"])
-    work.write_table(REJECTED, rejected, taken.rejected, rising=["line"])
+    work.write_table(NAMES, schemas.CORPUS, taken.names)
+    work.write_table(REJECTED, rejected, taken.rejected)
     work.draft.facts["rejected"] = {
         each["values"]: each["counts"] for each in taken.rejected["reason"].value_counts().to_pylist()
     }
