@@ -31,7 +31,6 @@ class PastRun(NamedTuple):
     evaluation: str
     model: str
     made_at: str
-    names: int
     nats: dict[str, float]
     sample: dict[str, float]
 
@@ -49,7 +48,6 @@ def moved(runs: Sequence[PastRun], now: str, champion: str) -> Part:
     heads = [
         Column("made, UTC"),
         Column("model"),
-        Column("names", numeric=True),
         *(Column(head, numeric=True) for head in ("network", "mixture", _NGRAMS, "new", "valid")),
     ]
     curve = sparkline(
@@ -92,7 +90,6 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
         artifact.origin,
         made.origins.get("mixture", "").partition("/")[2],
         made.made_at,
-        max((row["names"] for row in scored), default=0),
         {row["model"] if row["model"] in _MODELS else _NGRAMS: row["value"] for row in scored},
         {
             row["metric"]: row["value"]
@@ -112,7 +109,6 @@ def _figures(run: PastRun) -> list[str]:
     nats = (run.nats.get(model) for model in (*_MODELS, _NGRAMS))
     shares = (run.sample.get(metric) for metric in _OF_SAMPLE)
     return [
-        f"{run.names:,}",
         *("–" if value is None else f"{value:.3f}" for value in nats),
         *("–" if value is None else f"{value:.1%}" for value in shares),
     ]
