@@ -57,7 +57,7 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
 
 def tell_gate_refused(gate: Artifact) -> None:
     reasons = gate.manifest().facts["reasons"]
-    emit(GATE_REFUSED, "namewright.gate", gate.key, {**_artifact(gate), "reasons": reasons})
+    emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_artifact(gate), "reasons": reasons})
 
 
 def tell_decision(decided: Decided, is_new: bool) -> None:
@@ -72,7 +72,7 @@ def tell_decision(decided: Decided, is_new: bool) -> None:
             "outcome": text,
             "reasons": decided.decision.manifest().facts["reasons"],
         }
-        emit(event, "namewright.model", challenger.key, payload)
+        emit(event, f"namewright.model.{challenger.key}", challenger.origin, payload)
 
 
 def tell_generated(whole: Finished) -> None:
@@ -86,7 +86,7 @@ def tell_generated(whole: Finished) -> None:
         "content": made.facts["content"],
         "reused": whole.reused,
     }
-    emit(LIST_GENERATED, "namewright.list", whole.title, payload)
+    emit(LIST_GENERATED, f"namewright.list.{whole.artifact.key}", whole.title, payload)
 
 
 def _artifact(artifact: Artifact) -> dict[str, Any]:

@@ -133,9 +133,8 @@ def test_what_came_of_a_decision_is_told_once(
     tell_decision(Decided("decision", decision, outcome), is_new)
     assert [one[0] for one in told] == ([event] if event else [])
     for _, resource, name, payload in told:
-        assert (resource, name, payload["model"]) == (
-            "namewright.model", "1" * 32, f"mixture/{'1' * 32}",
-        )  # fmt: skip
+        assert resource == f"namewright.model.{'1' * 32}"
+        assert name == payload["model"] == f"mixture/{'1' * 32}"
         assert payload["reasons"] == ["it is better"]
 
 
