@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from prefect import serve
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 
 from tasks.automations import PREFIX
 from tasks.deployment_file import Deployment
@@ -14,8 +16,23 @@ _SUFFIX = "-served"  # so that a site's own deployments on the same server are l
 
 
 def served(wanted: Iterable[Deployment]) -> None:
-    """Until Ctrl-C or SIGTERM. Prefect then pauses the schedules, since nobody would run what they begin."""
-    serve(*(_served(each) for each in wanted))
+    """Until Ctrl-C or SIGTERM. Then they are gone from the server: nobody would run what they begin."""
+    wanted = list(wanted)
+    try:
+        serve(*(_served(each) for each in wanted))
+    finally:
+        with get_client(sync_client=True) as client:
+            for each in wanted:
+                _remove(client, f"{each.full_name}{_SUFFIX}")
+
+
+def _remove(client: SyncPrefectClient, name: str) -> None:
+    try:
+        found = client.read_deployment_by_name(name)
+    except ObjectNotFound:  # it was ended before it was there
+        return
+    client.delete_resource_owned_automations(f"prefect.deployment.{found.id}")
+    client.delete_deployment(found.id)
 
 
 def _served(wanted: Deployment) -> RunnerDeployment:

@@ -14,7 +14,7 @@ import pytest
 from data.reading.table_process import MEMORY_BYTES
 
 MIB = 1 << 20
-SPARE = 400 * MIB  # what Python, Arrow and a few blocks take
+SPARE = 512 * MIB  # what Python, Arrow and a few blocks take
 READ = """
 import json, resource, sys
 from data import corpus

@@ -85,7 +85,7 @@ def test_all_of_unicode_that_is_let_in_decodes_to_what_was_encoded():
     lines = "\n".join(f"a{character}b" for character in every).encode()
     read = read_text(lines, CorpusConfig("unicode"), "every").names
     column = validate(read, ValidationConfig()).names["name"]
-    assert len(column) > 1_100_000
+    assert len(column) > 150_000  # the others stand for no character yet, or for nobody knows what
     vocabulary = Vocabulary.from_characters(map(chr, np.flatnonzero(counts_of_characters(column))))
     there_and_back = strings(encoded(column, vocabulary), vocabulary)
     assert there_and_back.equals(column.combine_chunks())

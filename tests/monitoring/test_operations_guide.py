@@ -3,18 +3,20 @@
 import re
 import shlex
 import signal
+import subprocess
+from typing import Any
 
 import pytest
-from deployed_site import ROOT, Site
+from deployed_site import PATIENCE_SECONDS, ROOT, Site
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
 BLOCKS = re.findall(r"```(.*)\n((?:.*\n)*?)```", GUIDE)
 COMMANDS = [line for info, block in BLOCKS if info == "sh" for line in block.splitlines()]
-RUN_ON = {  # until somebody ends them, and what they say once they are up
-    "prefect worker start --type process --pool namewright": "started!",
-    "namewright serve": "Your deployments are being served",
-}
+WORKER, SERVE = RUN_ON = (  # until somebody ends them
+    "prefect worker start --type process --pool namewright",
+    "namewright serve",
+)
 
 
 def test_every_block_of_the_guide_is_run_or_marked_as_not_run() -> None:
@@ -28,16 +30,32 @@ def test_every_command_of_the_guide_works(command: str, site: Site) -> None:
     assert site.command(*shlex.split(command))
 
 
-@pytest.mark.parametrize("command", RUN_ON)
-def test_what_runs_on_is_ended_by_ctrl_c(command: str, site: Site) -> None:
-    with site.running(*shlex.split(command)) as process:
+def test_a_worker_is_ended_by_ctrl_c(site: Site) -> None:
+    with site.running(*shlex.split(WORKER)) as process:
         assert process.stdout
-        said = ""
-        for line in process.stdout:
-            said += line
-            if RUN_ON[command] in line:
-                break
-        process.send_signal(signal.SIGINT)
-        said += process.stdout.read()
+        assert any("started!" in line for line in process.stdout)
+        ended_by_ctrl_c(process)
+
+
+def test_what_is_served_is_ended_by_ctrl_c_and_leaves_nothing_that_fires(site: Site) -> None:
+    def there(kind: str) -> list[str]:
+        return sorted(each["name"] for each in site.ask(f"{kind}/filter", {}))
+
+    def served() -> Any:
+        return site.ask("deployments/name/retrain/retrain-served")
+
+    before = there("deployments"), there("automations")
+    with site.running(*shlex.split(SERVE)) as process:
+        assert process.stdout
+        assert any("Your deployments are being served" in line for line in process.stdout)
+        site.wait(lambda: served()["status"] == "READY")
+        assert not served()["paused"]
+        ended_by_ctrl_c(process)
+    assert (there("deployments"), there("automations")) == before
+
+
+def ended_by_ctrl_c(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert "Traceback" not in said

@@ -112,6 +112,6 @@ def test_the_installed_package_finds_its_corpora_from_another_folder(installed):
 def test_the_wheel_makes_names_and_a_report_with_no_checkout_in_sight(installed):
     (installed.folder / "towns.txt").write_text("Bern\nBasel\nBiel\nBrig\nBrugg\nBaden\nBuchs\nBulle\n")
     options = ["--engine", "plain", "--source", "towns=towns.txt", "--training.epochs", "1"]
-    assert "10 stages: 10 computed, 0 cached" in installed.run("namewright", "run", *options)
-    assert "10 stages: 0 computed, 10 cached" in installed.run("namewright", "run", *options)
+    assert "13 stages: 13 computed, 0 cached" in installed.run("namewright", "run", *options)
+    assert "13 stages: 0 computed, 13 cached" in installed.run("namewright", "run", *options)
     assert "<style>" in (installed.folder / "artifacts" / "store" / "report.html").read_text()

@@ -42,14 +42,17 @@ class Run:
         self.settings = Settings(store=folder / "store")
         self.made, self.heard = {}, []
         self.weights = weights
-        pipeline(RetrainConfig(**knobs), self.produced)
+        pipeline(RetrainConfig(**knobs), self)
 
-    def produced(self, stage, config, **inputs):
+    def __call__(self, stage, config, **inputs):
         artifact, _ = stage.produce(self.settings, config, self.heard.append, {"engine": "test"}, **inputs)
         self.made[stage.name] = artifact
         if stage is stages.validated and self.weights:
-            return self.produced(weighing, self.weights, validated=artifact)
+            return self(weighing, self.weights, validated=artifact)
         return artifact
+
+    def wait(self, promises):
+        return list(promises)
 
     @property
     def notices(self):
@@ -75,7 +78,7 @@ def test_names_in_any_script_are_learnt_and_drawn(tmp_path):
     assert examples["tokens"].to_pylist() == [
         vocabulary.encode([name]).tokens.tolist() for name in examples["name"].to_pylist()
     ]
-    model = open_model(store=run.settings.store)
+    model = open_model(run.made["mixture"].key, run.settings.store)
     for listed in lists.values():
         own = "".join(listed)
         drawn = model.draw(20, prefix=own[0], allowed=own).to_pylist()
@@ -85,7 +88,7 @@ def test_names_in_any_script_are_learnt_and_drawn(tmp_path):
 
 def test_a_model_that_meets_a_character_it_never_saw_names_it(sources, tmp_path):
     run = Run(tmp_path, sources=sources[:1], **TINY)
-    model = open_model(store=run.settings.store)
+    model = open_model(run.made["mixture"].key, run.settings.store)
     with pytest.raises(UnknownCharacter, match=r"'дo'.*\n.*'д' \(U\+0434\)") as caught:
         model.log_probabilities(["do", "дo"])
     assert (caught.value.name, caught.value.character) == ("дo", "д")
