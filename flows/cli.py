@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
 from artifacts.store import Artifact
-from flows import models_commands
+from flows import models_commands, server_commands
 from flows.generation import generation
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
@@ -27,10 +27,6 @@ from tasks.planning import Plan
 from tasks.progress import Event, Finished, Listener
 from tasks.running import WHO_ASKS, InOrder, producing
 from tasks.settings import Settings, default_store
-
-if TYPE_CHECKING:
-    from tasks import deploying
-    from tasks import server as prefect_server
 
 Engine = Literal["prefect", "plain"]
 _FLAT = Parameter(name="*")  # the fields are the options
@@ -325,86 +321,9 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
 
 
 app.command(models_commands.commands)
-
-
-@app.command
-def deploy(*, file: Path = Path("prefect.yaml")) -> None:
-    """Set up on the Prefect server what runs by itself, and when. Given twice, it changes nothing.
-
-    Parameters
-    ----------
-    file
-        That says what, and when. It is for the current folder, a checkout.
-    """
-    url = _lasting_server(quiet=True)
-    from tasks import deploying, deployment_file
-
-    deploying.deployed(deployment_file.read(file), _tell)
-    print(f"{url.removesuffix('/api')}  a worker runs them: prefect worker start --pool namewright")
-
-
-@app.command
-def serve(*, file: Path = Path("prefect.yaml")) -> None:
-    """Run what `deploy` sets up in this process, without a worker: for a demonstration. Ctrl-C ends it.
-
-    Parameters
-    ----------
-    file
-        That says what, and when. It is for the current folder, a checkout.
-    """
-    _lasting_server(quiet=False)
-    from tasks import deployment_file, serving
-
-    serving.served(deployment_file.read(file))
-
-
-def _tell(done: "deploying.Done") -> None:
-    print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
-
-
-def _lasting_server(*, quiet: bool) -> str:
-    from tasks import server
-
-    os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
-    return server.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
-
-
-server = App(name="server", help="Prefect's own server in the background, with our defaults.")
-app.command(server)
-
-
-@server.command
-def start(*, port: int | None = None) -> None:
-    """Start it and wait until it answers.
-
-    Parameters
-    ----------
-    port
-        Of its API and its UI; PREFECT_SERVER_API_PORT or 4200 if nothing is said.
-    """
-    from tasks import server
-
-    print(_described(server.start(port)))
-
-
-@server.command
-def stop() -> None:
-    """End it."""
-    from tasks import server
-
-    print("stopped" if server.stop() else "there was none")
-
-
-@server.command
-def status() -> None:
-    """Say where it is. The exit code is not 0 if there is none."""
-    from tasks import server
-
-    print(_described(server.status()))
-
-
-def _described(running: "prefect_server.Server") -> str:
-    return f"Prefect's UI: {running.ui}  (process {running.pid}, log {running.log})"
+app.command(server_commands.deploy)
+app.command(server_commands.serve)
+app.command(server_commands.server)
 
 
 def main() -> None:

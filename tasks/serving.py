@@ -1,8 +1,10 @@
 """The deployments of prefect.yaml in one process, without a work pool and a worker: for a demonstration."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
+import httpx
 from prefect import serve
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
@@ -21,7 +23,8 @@ def served(wanted: Iterable[Deployment]) -> None:
     try:
         serve(*(_served(each) for each in wanted))
     finally:
-        with get_client(sync_client=True) as client:
+        # A server that is gone begins nothing.
+        with contextlib.suppress(httpx.TransportError), get_client(sync_client=True) as client:
             for each in wanted:
                 _remove(client, f"{each.full_name}{_SUFFIX}")
 

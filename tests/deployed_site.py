@@ -53,6 +53,10 @@ class Site:
         return self.folder / "dinosaurs.txt"
 
     @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    @property
     def checkout(self) -> Path:
         """As far as a site needs one; what a command writes there does no harm."""
         return self.folder / "checkout"

@@ -11,6 +11,9 @@ import pytest
 from deployed_site import PREFECT, ROOT, Site, process_of
 from small_runs import STAGES_BY_NAME
 
+from artifacts.dataset import manifests
+from artifacts.store import Store
+
 if TYPE_CHECKING:
     from tasks.deploying import Done
 
@@ -150,6 +153,55 @@ def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
     run = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])[-1]
     assert site.ended(run["id"])["state_type"] == "COMPLETED"
     assert site.stages(run["id"])["corpus dinosaurs"] == "Completed"
+
+
+def retrained(site: Site, **training: int) -> str:
+    """The model of a run that learns the dinosaurs so."""
+    config = {
+        "sources": [{"name": "genera", "path": "bundled:dinosaurs.txt"}],
+        "training": {"hidden_size": 16, **training},
+        "evaluation": {"sample_names": 200},
+        "sampling": {"count": 25},
+    }
+    known = set(keys(site))
+    run = site.ended(site.start("retrain", parameters={"config": config}))
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    (made,) = set(keys(site)) - known
+    return f"mixture/{made}"
+
+
+def keys(site: Site) -> list[str]:
+    return list(Store(site.store).keys("mixture"))
+
+
+def champion(site: Site) -> str:
+    standing = Store(site.store).registry("champion").standing()
+    assert standing
+    return standing.artifact.origin
+
+
+def models_of_lists(site: Site) -> set[str]:
+    return {made.origins["model"] for made in manifests(site.store / "generated")}
+
+
+def test_a_worse_model_is_refused_a_better_one_makes_the_next_names_and_can_be_rolled_back(
+    site: Site,
+) -> None:
+    site.wait(lambda: not site.runs("retrain", "RUNNING", "PENDING"))
+    first = retrained(site, epochs=3)
+    assert champion(site) == first
+    worse = retrained(site, max_steps=1)
+    assert champion(site) == first
+    refused = site.wait(lambda: site.events("namewright.model.refused"))
+    assert worse in {event["payload"]["model"] for event in refused}
+
+    better = retrained(site, epochs=15)
+    assert champion(site) == better
+    site.wait(lambda: better in models_of_lists(site))  # by the event of its promotion
+    assert worse not in models_of_lists(site)
+
+    assert f"{first} is the champion again" in site.namewright("models", "rollback")
+    assert champion(site) == first
 
 
 def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Site) -> None:
