@@ -32,6 +32,13 @@ apply_defaults(quiet=True)
 Asked = Callable[..., Any]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests out: all that ask for one server go to one, and a file stays whole."""
+    for item in items:
+        servers = {"site", "prefect_url"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group(min(servers, default=str(item.path))))
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 

@@ -10,7 +10,7 @@ from small_runs import COMMAND, files_of
 KILLS = 20
 
 
-def command(small, store, epochs=800):
+def command(small, store, epochs=400):
     epochs = ["--training.epochs", str(epochs), "--training.patience", str(epochs)]
     often = ["--checkpoint-seconds", "0.05"]
     return [COMMAND, "run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
