@@ -27,6 +27,7 @@ PARTS = {
     "sampling": [*OWN, "benchmarks.sampling_speed", "--names", "first", "--plot", "sampling.svg"],
     "sampling-two-cores": [*OWN, "benchmarks.sampling_speed", "--names", "first"],
     "lists": [*OWN, "benchmarks.lists", str(NAMEWRIGHT), "--names", "first"],
+    "corpora": [str(NAMEWRIGHT), "-m", "benchmarks.corpora"],
     "notebook": [*OWN, "benchmarks.notebook_loop"],
     "unchanged-run": [str(NAMEWRIGHT), "-m", "benchmarks.unchanged_run"],
 }
@@ -45,7 +46,7 @@ def main() -> None:
         print(f"\n## {part}\n", flush=True)
         command = [str(arguments.plots / word) if word.endswith(".svg") else word for word in PARTS[part]]
         two_cores = part == "lists" or part.endswith("two-cores")
-        cores = os.cpu_count() if part == "unchanged-run" else 2 if two_cores else 1
+        cores = os.cpu_count() if part in ("unchanged-run", "corpora") else 2 if two_cores else 1
         if two_cores and len(os.sched_getaffinity(0)) < cores:
             print("left out: this process has one core")
             continue

@@ -251,7 +251,11 @@ def test_a_name_with_a_character_that_the_model_never_saw_is_refused(trained):
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize("names", ["Ana", ["Ana", None], pa.array(["Ana", None]), [1]], ids=repr)
+@pytest.mark.parametrize(
+    "names",
+    ["Ana", ["Ana", None], pa.array(["Ana", None]), [1]],
+    ids=["a text", "a null", "an Arrow null", "a number"],
+)
 def test_what_is_no_list_of_names_is_refused(trained, names):
     with pytest.raises(TypeError, match="list of names"):
         open_model(store=trained).log_probabilities(names)
