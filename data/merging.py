@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from data.columns import replaced
 from data.config import MergingConfig
-from data.sifting import first_rows
+from data.equal_names import first_rows
 
 DROPPED = "duplicate of an earlier name"
 COUNTED = "duplicate of an earlier name, counted in its weight"

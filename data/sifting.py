@@ -5,9 +5,8 @@ Equal names are in one partition: a name repeats an earlier one if and only if i
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from data.strings import Strings, refuse_nulls, utf8
+from data.strings import Strings, utf8
 from rnn_core.arrays import Integers
 from rnn_core.fingerprints import fingerprints
 from rnn_core.random_numbers import Words, splitmix64
@@ -28,23 +27,6 @@ def fingerprints_of(names: Strings) -> Words:
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
-def first_occurrences(names: Strings) -> npt.NDArray[np.bool_]:
-    """(N,) True where no equal name comes before.
-
-    Raises ValueError if a name is null.
-    """
-    return _are_new(_numbered(names))
-
-
-def first_rows(names: Strings) -> npt.NDArray[np.int64]:
-    """(N,) the row in which the equal name stands that comes before all others.
-
-    Raises ValueError if a name is null.
-    """
-    numbers = _numbered(names)
-    return np.flatnonzero(_are_new(numbers))[numbers]
-
-
 def grouped(partition: Integers, partitions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows by partition, those of one in the order they had.
 
@@ -56,17 +38,3 @@ def grouped(partition: Integers, partitions: int) -> tuple[npt.NDArray[np.int64]
     narrow = partition.astype(np.min_scalar_type(partitions - 1))
     counts = np.bincount(partition, minlength=partitions)
     return np.argsort(narrow, kind="stable"), np.concatenate([[0], np.cumsum(counts)])
-
-
-def _numbered(names: Strings) -> npt.NDArray[np.int32]:
-    """(N,) a number for each distinct name, from 0 in the order of first appearance."""
-    refuse_nulls(names)
-    encoded = names.dictionary_encode()
-    chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
-    return np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in chunks)])
-
-
-def _are_new(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    # What is new has a higher number than all before it.
-    highest = np.maximum.accumulate(np.concatenate([np.full(1, -1, np.int32), numbers]))
-    return highest[1:] > highest[:-1]

@@ -17,6 +17,7 @@ from artifacts.dataset import part_file
 from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import schemas, sifting
+from data.equal_names import first_occurrences
 from data.strings import capitalised, encoded, strings
 from rnn_core.block import Watch
 from rnn_core.names import EncodedNames
@@ -72,7 +73,7 @@ def candidates(
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(drawn, config, training)))
     if config.sifting.unique:
-        table = table.filter(pa.array(sifting.first_occurrences(table["name"])))
+        table = table.filter(pa.array(first_occurrences(table["name"])))
     order, offsets = sifting.grouped(sifting.partition_of(table["name"], partitions), partitions)
     table = schemas.conform(schemas.CANDIDATES, table.take(pa.array(order)))
     work.draft.write_groups(
@@ -95,7 +96,7 @@ def _is_novel(drawn: _Drawn, config: CandidatesConfig, training: Artifact) -> np
 def let_in(work: Work, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
     """Of a partition, the rows that are the first of their names; a row group for each of the candidates."""
     names = [one.group(CANDIDATES, config.number, ["name"])["name"].combine_chunks() for one in candidates]
-    is_first = sifting.first_occurrences(pa.chunked_array(names, pa.string()))
+    is_first = first_occurrences(pa.chunked_array(names, pa.string()))
     ends = np.cumsum([len(part) for part in names])
     rows = [np.flatnonzero(part).astype(np.int32) for part in np.split(is_first, ends[:-1])]
     tables = [schemas.conform(schemas.LET_IN, pa.table({"row": part})) for part in rows]

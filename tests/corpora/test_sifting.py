@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.sifting import first_occurrences, grouped, partition_of
+from data import equal_names
+from data.equal_names import first_occurrences, first_rows
+from data.sifting import grouped, partition_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(["", "a", "b", "ab"])
 NAMES = st.lists(TEXT, max_size=20)
+ALIKE = st.builds("".join, st.tuples(st.sampled_from(["", "a" * 7, "a" * 22]), st.text("ab\0é", max_size=3)))
 TYPES = st.sampled_from([pa.string(), pa.large_string()])
 
 
@@ -54,6 +57,15 @@ def test_a_name_occurs_first_where_no_equal_one_comes_before(names, cut, type_):
     cut_out = names[cut:]
     later = [name not in cut_out[:row] for row, name in enumerate(cut_out)]
     assert first_occurrences(pa.array(names, type_)[cut:]).tolist() == later
+
+
+@given(st.lists(ALIKE, max_size=30), st.integers(0, 30), TYPES, st.booleans())
+def test_names_that_are_long_or_have_one_hash_are_told_apart_all_the_same(names, cut, type_, one_hash):
+    with pytest.MonkeyPatch.context() as patch:
+        if one_hash:
+            patch.setattr(equal_names, "_WEIGHTS", np.zeros(3, np.uint64))
+        rows = first_rows(chunked(names, cut, type_)).tolist()
+    assert rows == [names.index(name) for name in names]
 
 
 @given(st.lists(TEXT, max_size=40), st.integers(1, 7))
