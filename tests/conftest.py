@@ -1,4 +1,4 @@
-"""One Prefect server for a whole session of tests, started when the first of them asks for it."""
+"""One Prefect server for all tests of a process, started when the first of them asks for it."""
 
 import json
 import os
@@ -30,13 +30,6 @@ os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = (
 apply_defaults(quiet=True)
 
 Asked = Callable[..., Any]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests out: all that ask for one server go to one, and a file stays whole."""
-    for item in items:
-        servers = {"site", "prefect_url"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group(min(servers, default=str(item.path))))
 
 
 def pytest_unconfigure() -> None:
