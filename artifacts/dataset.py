@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 from artifacts import durable, locks, manifest
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
-from artifacts.store import Artifact, Draft, Store, examined, fresh_folder
+from artifacts.store import Artifact, Store, examined, fresh_folder
 from rnn_core.errors import StoreError
 
 SUCCESS = "_SUCCESS"
@@ -52,12 +52,6 @@ class Shards(Store):
         with durable.reported(folder / file, "read a shard"):
             # A part without a manifest was not committed: it will be replaced.
             return examined(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
-
-    def draft(self, stage: str, key: str) -> Draft:
-        """A list of which a shard is made again is not whole until it is there."""
-        with durable.reported(self.root.parent, "write to the list"):
-            (self.root.parent / SUCCESS).unlink(missing_ok=True)
-        return super().draft(stage, key)
 
     def _publish(self, scratch: Path, made: Manifest) -> Artifact:
         folder, file = self.root.parent, _shard_manifest(made.recipe.key)
@@ -110,6 +104,7 @@ class Dataset:
             (self.work / "lock").touch()
         with locks.exclusive(self.work / "lock", waiting):
             with durable.reported(self.folder, "write the list"):
+                self._check_nothing_foreign()
                 if self._request() != request:
                     self._check_not_another(request, overwrite)
                     self._clear()
@@ -137,43 +132,73 @@ class Dataset:
         with durable.reported(self.folder, "finish the list"):
             durable.write_file(self.folder / _MANIFEST, made.to_json())
             durable.write_file(self.folder / SUCCESS, b"")
-            self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
+        self.tidy()
         return Artifact(request.stage, request.key, made.digest, self.folder, _MANIFEST)
+
+    def reopen(self) -> None:
+        """Say that the list is not whole, for who holds it, before anything of it is made again."""
+        with durable.reported(self.folder, "write the list"):
+            (self.folder / SUCCESS).unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove what led to the list, for who holds it, if that is whole."""
+        with durable.reported(self.folder, "finish the list"):
+            self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
 
     def _request(self) -> Recipe | None:
         try:
             return Recipe(**json.loads((self.work / "request.json").read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):  # killed before it was there
+        except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def _check_nothing_foreign(self) -> None:
-        if not self.folder.exists() or self.work.is_dir() or not any(self.folder.iterdir()):
+        """What readers of the folder would take for a part of the list is to be one."""
+        if not self.folder.exists():
             return
-        raise StoreError(
-            "list.foreign",
-            "the output folder holds what is no list of ours",
-            where=str(self.folder),
-            saw=", ".join(sorted(each.name for each in self.folder.iterdir())[:3]),
-            fix="name an empty or a new folder with --output; nothing there was touched.",
-        )
+        there = {each.name for each in self.folder.iterdir() if not each.name.startswith(".")}
+        ours = {_OURS, SUCCESS, *self._parts(there)} if self.work.is_dir() else set()
+        if foreign := sorted(there - ours):
+            raise StoreError(
+                "list.foreign",
+                "the output folder holds what is no list of ours",
+                where=str(self.folder),
+                saw=", ".join(foreign[:3]),
+                fix="name an empty or a new folder with --output, or move that away; nothing was touched.",
+            )
+
+    def _parts(self, there: Iterable[str]) -> list[str]:
+        """Of these files, those of the list: if it is whole, its manifest tells which."""
+        parts = [name for name in there if _PART.fullmatch(name)]
+        if not (self.folder / SUCCESS).exists():
+            return parts
+        try:
+            known = Manifest.from_json((self.folder / _MANIFEST).read_bytes()).files
+        except (FileNotFoundError, ValueError):  # it will be made again
+            return parts
+        return [name for name in parts if name in known]
 
     def _check_not_another(self, request: Recipe, overwrite: bool) -> None:
         there = self._request()
-        if there is None or overwrite:
+        if overwrite or (there is None and not self._is_begun()):
             return
         raise StoreError(
             "list.another",
             "the output folder holds another list",
             where=str(self.folder),
-            saw=request.difference(there),
+            saw=request.difference(there) if there else f"{_OURS}/request.json does not say which",
             fix="name another folder with --output, or replace that list: --overwrite.",
         )
 
+    def _is_begun(self) -> bool:
+        """Without a request, too: a kill leaves nothing of a list before that is there."""
+        return any(path.exists() for path in (self.folder / SUCCESS, self.work / "shards"))
+
     def _clear(self) -> None:
-        """`_SUCCESS` first: a list that is half removed never looks whole."""
+        """`_SUCCESS` first: a list that is half removed never looks whole. Its request last: nor like none."""
         (self.folder / SUCCESS).unlink(missing_ok=True)
-        self._remove(each for each in self.work.iterdir() if each.name != "lock")
         self._remove(each for each in self.folder.iterdir() if _PART.fullmatch(each.name))
+        self._remove(each for each in self.work.iterdir() if each.name not in ("lock", "request.json"))
+        (self.work / "request.json").unlink(missing_ok=True)
 
     def _remove(self, paths: Iterator[Path]) -> None:
         for path in sorted(paths):

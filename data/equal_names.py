@@ -35,7 +35,8 @@ def first_rows(names: Strings) -> npt.NDArray[np.int64]:
     first[rows] = rows[starts]
     doubtful = _untold(words, rows, starts)
     if len(doubtful):
-        first[doubtful] = doubtful[_first_rows_by_dictionary(names.take(pa.array(doubtful)))]
+        some = names.cast(pa.large_string()).take(pa.array(doubtful))  # they may be more than 2 GiB
+        first[doubtful] = doubtful[_first_rows_by_dictionary(some)]
     return first
 
 
@@ -52,15 +53,15 @@ def _as_words(names: Strings) -> Words:
     """(3, N) equal if and only if the names are, unless the last byte says _LONG."""
     words, done = np.empty((_WORDS, len(names)), np.uint64), 0
     for text, bounds in utf8(names):
-        padded = np.concatenate([text, np.zeros(8 * _WORDS, np.uint8)])
-        word_at = np.ndarray((len(text) + 1, _WORDS), "<u8", padded, strides=(1, 8))
+        padded = np.concatenate([text[bounds[0] : bounds[-1]], np.zeros(8 * _WORDS, np.uint8)])
+        word_at = np.ndarray((len(padded) - 8 * _WORDS + 1, _WORDS), "<u8", padded, strides=(1, 8))
         for begin in range(0, len(bounds) - 1, _AT_ONCE):
             some = bounds[begin : begin + _AT_ONCE + 1]
-            lengths = np.diff(some)
+            lengths, starts = np.diff(some), some[:-1] - bounds[0]
             here = words[:, done : done + len(lengths)]
             for place in range(_WORDS):
                 of_this = np.clip(lengths - 8 * place, 0, 8)
-                np.bitwise_and(word_at[:, place][some[:-1]], _KEPT[of_this], out=here[place])
+                np.bitwise_and(word_at[:, place][starts], _KEPT[of_this], out=here[place])
             told = np.where(lengths > _LONGEST, _LONG, lengths).astype(np.uint64)
             here[-1] = (here[-1] & _KEPT[7]) | (told << _LENGTH_SHIFT)
             done += len(lengths)

@@ -17,7 +17,7 @@ from tasks.list_config import GenerateConfig
 from tasks.models import ModelFile
 from tasks.progress import Finished, Listener, Notice
 from tasks.runners import Workers
-from tasks.settings import Settings, default_store
+from tasks.settings import Settings, default_store, usable
 from tasks.stage import StageRunner, once
 from tasks.stages import LIST_VERSION
 
@@ -40,6 +40,11 @@ class ListSettings:
     overwrite: bool = False
     store: Path = field(default_factory=default_store)
     workers: Annotated[Workers, Parameter(name="*")] = field(default_factory=Workers)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store", usable("store", self.store))
+        if self.output:
+            object.__setattr__(self, "output", usable("output", self.output))
 
 
 class Wanted(NamedTuple):
@@ -70,7 +75,7 @@ def wanted(config: GenerateConfig, settings: ListSettings) -> Wanted:
     digests = {role: one.digest for role, one in inputs.items()}
     request = Recipe.of(LIST, LIST_VERSION, config.of_the_list(), digests)
     folder = settings.output or settings.store / LIST / request.key
-    return Wanted(config, inputs, request, Dataset(folder.expanduser().resolve()))
+    return Wanted(config, inputs, request, Dataset(folder.resolve()))
 
 
 def made(
@@ -102,8 +107,10 @@ def made(
     with dataset.claimed(request, settings.overwrite, wait):
         there = dataset.find(request)
         if there:
+            dataset.tidy()
             sifting.check_enough_there(wanted.config, there.manifest().facts["names"])
             return finished(there, reused=True)
+        dataset.reopen()
         with running(_for_stages(wanted, settings)) as runner:
             shards = compose(wanted.config, runner, **wanted.inputs)
             facts = _facts(shards)
@@ -137,7 +144,7 @@ def _facts(shards: Sequence[Artifact]) -> dict[str, Any]:
         "names": sum(each.rows or 0 for each in manifests),
         "first": manifests[0].facts["first"],
         "content": sha256(chunks.encode()),
-        "kernels": sorted({each.facts["kernel"] for each in manifests}),
+        "kernels": sorted({kernel for each in manifests for kernel in each.facts["kernels"]}),
     }
     known = [each.facts["new"] for each in manifests if "new" in each.facts]
     return {**facts, "new": sum(known)} if known else facts

@@ -236,7 +236,7 @@ def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:
 
 
 def _by_path(path: Path) -> ModelFile:
-    file = ModelFile(path)
+    file = ModelFile(path.absolute())  # it may be opened elsewhere
     _ = file.digest  # told at once if it cannot be read
     place = path.resolve()
     stage, key = place.parts[-3:-1] if len(place.parts) > 3 else ("", "")

@@ -137,6 +137,7 @@ def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
         "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
     }
     if wanted.dask_address:
+        _check_address(wanted.dask_address)
         runner = runner_class(address=wanted.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
     else:
         runner = runner_class(cluster_kwargs=here)
@@ -157,6 +158,16 @@ def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
         with deaf_to_ctrl_c():
             _connect(runner, wanted.dask_address)
         yield Hired(runner, True, ask, explained=explained)
+
+
+def _check_address(address: str) -> None:
+    """Of one that is none, Dask's client would leave a traceback behind when the process ends."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        parse_host_port(parse_address(address)[1])
+    except ValueError as refusal:
+        raise _unreachable(address, refusal) from refusal
 
 
 def _dask() -> tuple[Any, Any, Any]:
@@ -198,10 +209,19 @@ def _ready() -> None:
 
 
 def _unreachable(address: str, reason: Exception) -> ServerError:
+    saw = f"{type(reason).__name__}: {reason}"
+    if not address:
+        return ServerError(
+            "dask.unreachable",
+            "Dask's workers are gone",
+            where="runner = dask",
+            saw=saw,
+            fix="run the same command again, with fewer --workers perhaps, or with --runner processes.",
+        )
     return ServerError(
         "dask.unreachable",
-        "the Dask scheduler does not answer" if address else "Dask's workers are gone",
+        "the Dask scheduler does not answer",
         where=address,
-        saw=f"{type(reason).__name__}: {reason}",
+        saw=saw,
         fix="start it (dask scheduler), correct --dask-address, or leave it out to have workers here.",
     )

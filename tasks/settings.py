@@ -16,8 +16,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _is_utf8(path: str) -> bool:
-    return path.encode(errors="replace").decode() == path
+def usable(knob: str, path: str | Path) -> Path:
+    """With the user's folder for `~`. Raises ConfigError for what an artifact's manifest could not tell."""
+    expanded = os.path.expanduser(path)  # noqa: PTH111  # no user: no error
+    if "\0" in expanded or expanded.encode(errors="replace").decode() != expanded:
+        raise out_of_range(knob, "a path in UTF-8", expanded)
+    return Path(expanded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,6 @@ class Settings:
     threads: int = field(default_factory=cores)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "store", Path(os.path.expanduser(self.store)))  # noqa: PTH111  # no user: no error
-        if "\0" in str(self.store) or not _is_utf8(str(self.store)):
-            raise out_of_range("store", "a path in UTF-8", str(self.store))
+        object.__setattr__(self, "store", usable("store", self.store))
         check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)
         check_whole("threads", self.threads, 1, 1 << 10)

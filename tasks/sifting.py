@@ -63,8 +63,7 @@ def _check_enough(config: GenerateConfig, found: int, after: str, saw: str) -> N
         where=f"{found:,} of {config.count:,} {after}",
         saw=saw,
         fix="raise --temperature or --max-length, loosen --prefix, --top-k, --top-p, --allowed or "
-        f"--forbidden; or take those there are: --fewer; or ask for fewer: --count {found}, with --overwrite "
-        "where you name an --output.",
+        "--forbidden; or take those there are: the same command with --fewer.",
     )
 
 

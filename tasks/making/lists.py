@@ -4,7 +4,7 @@ import functools
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,8 @@ from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import schemas, sifting
 from data.equal_names import first_occurrences
-from data.strings import capitalised, encoded, strings
+from data.strings import capitalised, check_one_array_holds, encoded, strings
 from rnn_core.block import Watch
-from rnn_core.names import EncodedNames
 from rnn_core.neighbourhood import Neighbourhood
 from rnn_core.random_numbers import BLOCK
 from rnn_core.sampling import Sampler, SamplingConfig
@@ -50,17 +49,10 @@ class TrainingList(NamedTuple):
     source: pa.DictionaryArray
 
 
-class _Drawn(NamedTuple):
-    """table: number, name, log_probability. encoded: the same names, a block each, in these letters."""
-
-    table: pa.Table
-    encoded: list[EncodedNames]
-    letters: Vocabulary
-
-
 def shard(work: Work, config: ShardConfig, model: ModelFile, training: Artifact | None = None) -> None:
-    drawn = _drawn(work, config, model)
-    table = drawn.table.rename_columns(["index", "name", "log_probability"])
+    table, _ = _drawn(work, config, model)
+    work.draft.facts["kernels"] = [_kernel()]
+    table = table.rename_columns(["index", "name", "log_probability"])
     _write(work, config.file, table, model, training, config.sampling.capitalise_first)
 
 
@@ -68,12 +60,14 @@ def candidates(
     work: Work, config: CandidatesConfig, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """A row group for every partition, in it the names in their order."""
-    drawn = _drawn(work, config, model)
-    table, partitions = drawn.table, config.sifting.partitions
+    table, letters = _drawn(work, config, model)
+    work.draft.facts["kernels"] = [_kernel()]
     if config.sifting.novel and training:
-        table = table.filter(pa.array(_is_novel(drawn, config, training)))
+        table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
     if config.sifting.unique:
         table = table.filter(pa.array(first_occurrences(table["name"])))
+    check_one_array_holds(table["name"])
+    partitions = config.sifting.partitions
     order, offsets = sifting.grouped(sifting.partition_of(table["name"], partitions), partitions)
     table = schemas.conform(schemas.CANDIDATES, table.take(pa.array(order)))
     work.draft.write_groups(
@@ -81,16 +75,23 @@ def candidates(
     )
 
 
-def _is_novel(drawn: _Drawn, config: CandidatesConfig, training: Artifact) -> npt.NDArray[np.bool_]:
-    """(N,) whether a name is far enough from all of the training list."""
-    known = _training_list(training, config.sampling.capitalise_first).names
-    is_new: npt.NDArray[np.bool_] = ~pc.is_in(drawn.table["name"], known).to_numpy()
-    if not config.sifting.novel_distance:
-        return is_new
-    near = _neighbourhood(training, drawn.letters).near
-    is_near = np.concatenate([np.zeros(0, np.bool_), *(near(names) for names in drawn.encoded)])
-    is_new &= ~is_near
+def _is_novel(
+    names: pa.ChunkedArray, letters: Vocabulary, config: CandidatesConfig, training: Artifact
+) -> npt.NDArray[np.bool_]:
+    """(N,) whether a name is, as it is printed, far enough from all of the training list."""
+    capitalise = config.sampling.capitalise_first
+    is_new: npt.NDArray[np.bool_] = ~pc.is_in(names, _training_list(training, capitalise).names).to_numpy()
+    if config.sifting.novel_distance:
+        printed = _printed(letters) if capitalise else letters
+        is_new &= ~_neighbourhood(training, capitalise, printed).near(encoded(names, printed))
     return is_new
+
+
+def _printed(letters: Vocabulary) -> Vocabulary:
+    """With the capitals, each of which may be several characters."""
+    return Vocabulary.from_characters(
+        chain.from_iterable((letter, *letter.upper()) for letter in letters.characters)
+    )
 
 
 def let_in(work: Work, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
@@ -116,6 +117,8 @@ def gathered(
     table = pa.concat_tables([_NO_CANDIDATES, *found]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
+    kernels = {kernel for one in candidates for kernel in one.manifest().facts["kernels"]}
+    work.draft.facts["kernels"] = sorted(kernels)
     _write(work, config.file, table, model, training, config.capitalise_first)
 
 
@@ -130,24 +133,23 @@ def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.
     return pa.concat_tables(rows).sort_by("number")
 
 
-def _drawn(work: Work, config: ShardConfig | CandidatesConfig, model: ModelFile) -> _Drawn:
-    """The names from number `config.start` on."""
+def _drawn(
+    work: Work, config: ShardConfig | CandidatesConfig, model: ModelFile
+) -> tuple[pa.Table, Vocabulary]:
+    """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
     sampling = config.sampling
     drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
     parts = list(drawing.names(config.start, stop, work.settings.threads, _reporting(work, sampling.count)))
     names = [strings(part.names, letters, sampling.capitalise_first) for part in parts]
-    return _Drawn(
-        pa.table(
-            {
-                "number": pa.array(np.arange(config.start, stop)),
-                "name": pa.chunked_array(names, pa.string()),
-                "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
-            }
-        ),
-        [part.names for part in parts],
-        letters,
+    table = pa.table(
+        {
+            "number": pa.array(np.arange(config.start, stop)),
+            "name": pa.chunked_array(names, pa.string()),
+            "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
+        }
     )
+    return table, letters
 
 
 @functools.lru_cache(maxsize=1)
@@ -171,8 +173,8 @@ def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
 
 
 @functools.lru_cache(maxsize=1)
-def _neighbourhood(training: Artifact, letters: Vocabulary) -> Neighbourhood:
-    return Neighbourhood.of(encoded(training.table(NAMES, ["name"])["name"], letters))
+def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighbourhood:
+    return Neighbourhood.of(encoded(_training_list(training, capitalise_first).names, letters))
 
 
 def _write(
@@ -185,7 +187,7 @@ def _write(
 ) -> None:
     table = table.append_column("length", pc.utf8_length(table["name"]))
     first = table["name"].slice(0, FIRST).to_pylist()
-    work.draft.facts.update(chunks=_chunks(table["name"]), first=first, kernel=_kernel())
+    work.draft.facts.update(chunks=_chunks(table["name"]), first=first)
     if training:
         known = _training_list(training, capitalise_first)
         place = pc.index_in(table["name"], known.names)

@@ -100,11 +100,13 @@ def test_a_whole_list_is_found_and_one_with_a_damaged_or_missing_file_is_not(who
     assert whole.find(LIST) is None
 
 
-def test_a_list_of_which_a_shard_is_made_again_is_not_whole_until_it_is_there(whole):
-    recipe, _ = shard(whole, 1)
-    Shards(whole.work).draft(recipe.stage, recipe.key)
-    assert not (whole.folder / SUCCESS).exists()
-    assert whole.find(LIST) is None
+def test_a_list_that_is_reopened_is_not_whole_until_it_is_finished_again(whole):
+    with whole.claimed(LIST, False, never):
+        whole.reopen()
+        assert not (whole.folder / SUCCESS).exists()
+        assert whole.find(LIST) is None
+        finish(whole, [shard(whole, number)[1] for number in range(SHARDS)])
+    assert whole.find(LIST)
 
 
 def test_a_file_without_its_manifest_is_no_shard(whole):
@@ -136,6 +138,33 @@ def test_another_list_is_refused_unless_it_may_be_replaced_and_then_nothing_of_i
     with whole.claimed(another, True, never):
         assert [path.name for path in whole.folder.iterdir()] == ["__namewright__"]
         assert not (whole.work / "shards").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"stage": "generated", "of_a_later_version": 1}', None])
+def test_a_list_that_does_not_say_which_it_is_is_replaced_only_if_asked(whole, content):
+    request = whole.work / "request.json"
+    request.unlink()
+    if content is not None:
+        request.write_bytes(content)
+    with pytest.raises(StoreError, match=r"list\.another"), whole.claimed(LIST, False, never):
+        pass
+    assert len(list(whole.folder.glob("part-*"))) == SHARDS
+    with whole.claimed(LIST, True, never):
+        assert not list(whole.folder.glob("part-*"))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "part-00007.parquet", "part-00000.csv"])
+def test_a_file_that_is_not_of_the_list_is_refused_and_left_where_it_is(whole, name):
+    (whole.folder / name).write_bytes(b"mine")
+    (whole.folder / ".hidden").touch()
+    for request, overwrite in ((LIST, False), (recipe_of("generated", model="two"), True)):
+        with (
+            pytest.raises(StoreError, match=rf"list\.foreign.*\n?.*{name}"),
+            whole.claimed(request, overwrite, never),
+        ):
+            pass
+    assert (whole.folder / name).read_bytes() == b"mine"
+    assert len(list(whole.folder.glob("part-*.parquet"))) >= SHARDS
 
 
 def test_the_same_list_is_gone_on_from(tmp_path):
