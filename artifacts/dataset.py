@@ -194,7 +194,7 @@ class Dataset:
         return any(path.exists() for path in (self.folder / SUCCESS, self.work / "shards"))
 
     def _clear(self) -> None:
-        """`_SUCCESS` first: a list that is half removed never looks whole. Its request last: nor like none."""
+        """`_SUCCESS` first: what is half removed never looks whole. The request last: nor like no list."""
         (self.folder / SUCCESS).unlink(missing_ok=True)
         self._remove(each for each in self.folder.iterdir() if _PART.fullmatch(each.name))
         self._remove(each for each in self.work.iterdir() if each.name not in ("lock", "request.json"))

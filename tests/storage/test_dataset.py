@@ -159,7 +159,7 @@ def test_a_file_that_is_not_of_the_list_is_refused_and_left_where_it_is(whole, n
     (whole.folder / ".hidden").touch()
     for request, overwrite in ((LIST, False), (recipe_of("generated", model="two"), True)):
         with (
-            pytest.raises(StoreError, match=rf"list\.foreign.*\n?.*{name}"),
+            pytest.raises(StoreError, match=rf"(?s)list\.foreign.*saw: +{name}"),
             whole.claimed(request, overwrite, never),
         ):
             pass
