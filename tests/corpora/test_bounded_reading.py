@@ -16,7 +16,8 @@ from data.reading.table_process import MEMORY_BYTES
 MIB = 1 << 20
 SPARE = 512 * MIB  # what Python, Arrow and a few blocks take
 READ = """
-import json, resource, sys
+import json, re, resource, sys
+from pathlib import Path
 from data import corpus
 from rnn_core.errors import DataError
 from tasks.sources import Source
@@ -25,7 +26,9 @@ try:
     outcome = len(corpus.read(source.files, source.reading).names)
 except DataError as refusal:
     outcome = refusal.code
-peaks = [resource.getrusage(who).ru_maxrss << 10 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+# Its own peak, since RUSAGE_SELF begins with that of the process that started it.
+own = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+peaks = [own << 10, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10]
 print(json.dumps([outcome, *peaks]))
 """
 COMPRESS = {
