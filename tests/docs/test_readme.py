@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh|python)?\n(.*?)```", README, flags=re.S)
 MAKE, SHOWN, COMMANDS, PYTHON = BLOCKS
 PLAIN = {"NAMEWRIGHT_ENGINE": "plain"}
-QUICK = {"NAMEWRIGHT_TRAINING_EPOCHS": "1"}
+QUICK = {"NAMEWRIGHT_TRAINING_EPOCHS": "1", "NAMEWRIGHT_EVALUATION_SAMPLE_NAMES": "100"}
 
 
 def commands(block):

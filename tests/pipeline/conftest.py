@@ -28,7 +28,7 @@ def small(lists: tuple[Path, Path]) -> list[str]:
     argentine, dinosaurs = lists
     return [
         *("--source", f"argentine={argentine}", "--source", f"dinosaurs={dinosaurs}"),
-        *("--training.hidden-size", "8", "--sampling.count", "25"),
+        *("--training.hidden-size", "8", "--sampling.count", "25", "--evaluation.sample-names", "100"),
     ]
 
 

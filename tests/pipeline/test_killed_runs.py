@@ -12,8 +12,8 @@ KILLS = 20
 
 def command(small, store, epochs=400):
     epochs = ["--training.epochs", str(epochs), "--training.patience", str(epochs)]
-    short = ["--evaluation.sample-names", "100", "--checkpoint-seconds", "0.05"]
-    return [COMMAND, "run", "--engine", "plain", *small, *epochs, *short, "--store", str(store)]
+    often = ["--checkpoint-seconds", "0.05"]
+    return [COMMAND, "run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
 
 
 def finished(small, store, environment, *more):
