@@ -150,7 +150,7 @@ class ValidationConfig:
     characters:           those allowed besides these scripts; without scripts, the only ones allowed.
     min_character_count:  a character that stands fewer times in all accepted names is rare; 1: none is.
     rare:                 `drop` the names that hold a rare character, or `remove` it from them.
-    max_rejected_share:   of all rows read, blank lines and duplicates aside: above it the run stops.
+    max_rejected_share:   of all rows read, blank ones and duplicates aside: above it the run stops.
     """
 
     min_length: int = 1
