@@ -64,7 +64,7 @@ def validated(
     files = merged.manifest().files
     read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
     work.draft.facts["rejected_share"] = share = rejected / max(read, 1)
-    is_empty = not len(found.names)
+    is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
         cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]

@@ -14,7 +14,7 @@ from tasks.settings import Settings
 def validated(tmp_path):
     """The artifact of the stage `validated`, made of one list, and what was said meanwhile."""
 
-    def make(content, config, format="text"):
+    def make(content, config, **knobs):
         heard = []
 
         def produced(stage, config, **inputs):
@@ -23,7 +23,7 @@ def validated(tmp_path):
 
         (tmp_path / "list.txt").write_text(content)
         corpora = [
-            produced(stages.corpus, CorpusConfig("towns", format), file=SourceFile(tmp_path / "list.txt"))
+            produced(stages.corpus, CorpusConfig("towns", **knobs), file=SourceFile(tmp_path / "list.txt"))
         ]
         merged = produced(stages.merged, MergingConfig(), corpora=corpora)
         return produced(stages.validated, config, merged=merged, corpora=corpora), heard
@@ -53,6 +53,11 @@ def test_a_refused_corpus_is_kept_once_however_often_it_is_tried(validated, tmp_
     shutil.rmtree(tmp_path / "store" / "quarantine")
     with pytest.raises(DataError):
         validated("B\u200basel\n", ValidationConfig())
+
+
+def test_a_list_of_an_empty_name_alone_is_refused_as_empty(validated):
+    with pytest.raises(DataError, match=r"corpus\.empty"):
+        validated("\n", ValidationConfig(min_length=0), empty_last_line=True)
 
 
 def test_neither_blank_lines_nor_duplicates_are_rejects(validated):
