@@ -41,14 +41,6 @@ def read(
     return gathered.taken()
 
 
-def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
-    """The same for the content of a text file that is in memory. `where` is its path, for messages."""
-    gathered = _Gathered(config)
-    blocks = as_utf8(iter([content]), config.encoding, Path(where))
-    gathered.add(1, Path(where), lines.rows(blocks, config, Path(where)))
-    return gathered.taken()
-
-
 def _rows(
     content: Content, config: CorpusConfig, limit: int | None, tell: Callable[[str], None]
 ) -> Iterator[Rows]:

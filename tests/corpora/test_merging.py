@@ -5,16 +5,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, MergingConfig
-from data.corpus import read_text
 from data.merging import COUNTED, DROPPED, merge
 from rnn_core.errors import DataError
 
 
 def corpus(source, *names, weights=None):
-    table = read_text("\n".join(names).encode(), CorpusConfig(source), "list.txt").names
+    table = read_text("\n".join(names).encode(), CorpusConfig(source)).names
     if weights:
         table = table.set_column(4, "weight", pa.array(weights, pa.float64()))
     return table

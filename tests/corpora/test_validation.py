@@ -4,10 +4,10 @@ import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, ValidationConfig
-from data.corpus import read_text
 from data.rare_characters import AFTER_REMOVAL
 from data.scripts import SCRIPTS
 from data.validation import _JOINING, validate, validate_corpus
@@ -21,7 +21,7 @@ MEANINGLESS = "holds a private, unassigned or replacement character"
 
 
 def corpus(*names):
-    return read_text("\n".join(names).encode(), CorpusConfig("x"), "list.txt").names
+    return read_text("\n".join(names).encode(), CorpusConfig("x")).names
 
 
 def accepted(names, **knobs):
