@@ -143,14 +143,14 @@ class MergingConfig:
 class ValidationConfig:
     """What is accepted.
 
-    min_length:           characters as a reader counts them (grapheme clusters), from 1.
+    min_length:           characters as a reader counts them (grapheme clusters); 0 takes an empty name.
     max_length:           characters as a reader counts them.
     scripts:              Unicode names of the scripts a name may be written in, Latin for instance; any if
                           none is named. What belongs to no script (spaces, hyphens, digits) goes with all.
     characters:           those allowed besides these scripts; without scripts, the only ones allowed.
     min_character_count:  a character that stands fewer times in all accepted names is rare; 1: none is.
     rare:                 `drop` the names that hold a rare character, or `remove` it from them.
-    max_rejected_share:   of all rows read, blank lines and duplicates aside: above it the run stops.
+    max_rejected_share:   of all rows read, blank ones and duplicates aside: above it the run stops.
     """
 
     min_length: int = 1
@@ -163,7 +163,7 @@ class ValidationConfig:
 
     def __post_init__(self) -> None:
         check_whole("validation.max_length", self.max_length, 1, 1 << 20)
-        check_whole("validation.min_length", self.min_length, 1, self.max_length)
+        check_whole("validation.min_length", self.min_length, 0, self.max_length)
         check_scripts("validation.scripts", self.scripts)
         check_text("validation.characters", self.characters)
         check_whole("validation.min_character_count", self.min_character_count, 1, 1 << 62)

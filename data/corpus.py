@@ -1,6 +1,6 @@
 """One source, a list of names in one file or several: what is taken and what is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,12 @@ class Taken(NamedTuple):
     rejected: pa.Table
 
 
-def read(files: Sequence[ListFile], config: CorpusConfig) -> Taken:
+def read(
+    files: Sequence[ListFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
+) -> Taken:
     """The rows of all files, one after another. Memory grows with the tables that are made, by no more.
+
+    tell:  called with what a person should know of a file that was read.
 
     Rows taken and rows rejected are together the rows read. Raises DataError where a file cannot be read as
     the configuration says, where a limit of it is passed, and where a file is no longer that of its digest.
@@ -32,24 +36,20 @@ def read(files: Sequence[ListFile], config: CorpusConfig) -> Taken:
     gathered, unpacked = _Gathered(config), 0
     for number, file in enumerate(files, start=1):
         with opened(file, config.max_bytes, unpacked) as content:
-            gathered.add(number, content.path, _rows(content, config, gathered.left))
+            gathered.add(number, content.path, _rows(content, config, gathered.left, tell))
         unpacked = content.unpacked
     return gathered.taken()
 
 
-def read_text(content: bytes, config: CorpusConfig, where: str) -> Taken:
-    """The same for the content of a text file that is in memory. `where` is its path, for messages."""
-    gathered = _Gathered(config)
-    blocks = as_utf8(iter([content]), config.encoding, Path(where))
-    gathered.add(1, Path(where), lines.rows(blocks, config, Path(where)))
-    return gathered.taken()
-
-
-def _rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[Rows]:
+def _rows(
+    content: Content, config: CorpusConfig, limit: int | None, tell: Callable[[str], None]
+) -> Iterator[Rows]:
     if config.format in ("parquet", "feather"):
         return tables.rows(content, config, limit)
-    read_as = lines.rows if config.format == "text" else delimited.rows
-    return read_as(as_utf8(content.blocks(), config.encoding, content.path), config, content.path)
+    text = as_utf8(content.blocks(), config.encoding, content.path)
+    if config.format == "text":
+        return lines.rows(text, config, content.path)
+    return delimited.rows(text, config, content.path, tell)
 
 
 _NAMES = pa.schema(

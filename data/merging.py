@@ -6,21 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from data.columns import replaced
 from data.config import MergingConfig
 from data.equal_names import first_rows
+from data.spelling import composed, folded
+from data.strings import check_one_array_holds
 
 DROPPED = "duplicate of an earlier name"
 COUNTED = "duplicate of an earlier name, counted in its weight"
-
-# All that str.isspace() tells but for the plain space; RE2's own \s is that of ASCII.
-_OTHER_SPACE = (
-    r"\t-\r\x{1C}-\x{1F}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
-)
-_RUN = f"[ {_OTHER_SPACE}]+"
-_UNEVEN = f"[{_OTHER_SPACE}]|  "
 
 
 class Merged(NamedTuple):
@@ -32,8 +25,12 @@ class Merged(NamedTuple):
 
 
 def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Merged:
-    """All rows of all corpora, source after source, line after line."""
+    """All rows of all corpora, source after source, line after line.
+
+    Raises DataError for more than 2 GiB of names: from here on they stand in one array now and then.
+    """
     read = pa.concat_tables(corpora).unify_dictionaries()
+    check_one_array_holds(read["name"])
     read = read.set_column(0, "name", _spelled(read["name"], config))
     first = first_rows(read["name"])
     repeats = first != np.arange(len(first))
@@ -97,13 +94,8 @@ def _balanced(
 
 
 def _spelled(names: pa.ChunkedArray, config: MergingConfig) -> pa.ChunkedArray:
-    if config.white_space == "fold":
-        uneven = pc.match_substring_regex(names, _UNEVEN)
-        folded = pc.replace_substring_regex(names.filter(uneven), _RUN, " ")
-        names = replaced(names, uneven.to_numpy(), folded)
-    if config.normalisation == "none" or pc.all(pc.string_is_ascii(names)).as_py() is not False:
-        return names
-    return pc.utf8_normalize(names, config.normalisation)
+    names = folded(names) if config.white_space == "fold" else names
+    return composed(names) if config.normalisation == "NFC" else names
 
 
 def _sources(table: pa.Table) -> list[str]:

@@ -5,7 +5,7 @@ All that is shown of the lists, and all that is compared between two runs, is to
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.config import ALL_SOURCES
+from data.equal_names import first_rows
 
 Counts = npt.NDArray[np.int64]
 Row = tuple[str, str, str, int]  # measure, source, value, count
@@ -85,31 +86,24 @@ class Profile:
 def _read(corpora: Sequence[pa.Table]) -> Iterator[Row]:
     corpora = [corpus for corpus in corpora if len(corpus)]
     sources = [corpus["source"][0].as_py() for corpus in corpora]
-    codes = _codes([corpus["name"] for corpus in corpora])
-    distinct = 1 + max((int(of_source.max()) for of_source in codes), default=-1)
-    # A bit for each distinct name: of a hundred sources and ten million names, 125 MB.
-    has = [np.packbits(_present(of_source, distinct)) for of_source in codes]
-    for source, of_source, names in zip(sources, codes, has, strict=True):
-        yield "taken", source, "", len(of_source)
+    chunks = [chunk for corpus in corpora for chunk in corpus["name"].chunks]
+    first = first_rows(pa.chunked_array(chunks, pa.string()))
+    begins = np.cumsum([0, *map(len, corpora)])
+    # A bit for each name: of a hundred sources and ten million names, 125 MB.
+    has = [_present(first[start:end], len(first)) for start, end in pairwise(begins)]
+    for source, corpus, names in zip(sources, corpora, has, strict=True):
+        yield "taken", source, "", len(corpus)
         yield "distinct", source, "", _bits(names)
-    yield "distinct", ALL_SOURCES, "", distinct
+    yield "distinct", ALL_SOURCES, "", _bits(_present(first, len(first)))
     for one, other in combinations(range(len(sources)), 2):
         yield "overlap", sources[one], sources[other], _bits(has[one] & has[other])
 
 
-def _codes(columns: Sequence[pa.ChunkedArray]) -> list[npt.NDArray[np.int32]]:
-    """For every column a number for each of its names, the same for equal names wherever they stand."""
-    encoded = pa.chunked_array(
-        [chunk for column in columns for chunk in column.chunks], pa.string()
-    ).dictionary_encode()
-    codes = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in encoded.chunks)])
-    return np.split(codes, np.cumsum([len(column) for column in columns])[:-1]) if columns else []
-
-
-def _present(codes: npt.NDArray[np.int32], distinct: int) -> npt.NDArray[np.bool_]:
-    present = np.zeros(distinct, np.bool_)
-    present[codes] = True
-    return present
+def _present(rows: Counts, count: int) -> npt.NDArray[np.uint8]:
+    """A bit for each of `count` rows, eight to a byte."""
+    present = np.zeros(count, np.bool_)
+    present[rows] = True
+    return np.packbits(present)
 
 
 def _bits(packed: npt.NDArray[np.uint8]) -> int:

@@ -4,19 +4,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.columns import characters_class, replaced
 from data.config import ValidationConfig
+from data.spelling import spelled_as
+from data.strings import counts_of_characters
 
 Failures = Callable[[pa.ChunkedArray], pa.Table]
 
 AFTER_REMOVAL = ", once its rare characters are removed"
 
-_AT_ONCE = 1 << 17  # names: some megabytes of code points
-_CODE_POINTS = 0x110000
 _NONE_FAILED = pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], pa.string())})
 
 
@@ -27,15 +26,6 @@ class Common(NamedTuple):
     failed: pa.Table
 
 
-def character_counts(names: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """(0x110000,) how many times each code point stands in the names."""
-    counts = np.zeros(_CODE_POINTS, np.int64)
-    for start in range(0, len(names), _AT_ONCE):
-        text = "".join(names.slice(start, _AT_ONCE).to_pylist())
-        counts += np.bincount(np.frombuffer(text.encode("utf-32-le"), np.uint32), minlength=_CODE_POINTS)
-    return counts
-
-
 def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Failures) -> Common:
     """Names in which every character stands at least `min_character_count` times.
 
@@ -44,13 +34,14 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
     What is dropped takes other characters with it: it goes on until none of those left is rare.
     """
     rows, failed = np.arange(len(names)), [_NONE_FAILED]
-    counts = character_counts(names) if config.min_character_count > 1 else np.zeros(0, np.int64)
+    counts = counts_of_characters(names) if config.min_character_count > 1 else np.zeros(0, np.int64)
     while (rare := np.flatnonzero((counts > 0) & (counts < config.min_character_count))).size:
         pattern = f"[{characters_class(map(int, rare))}]"
         holding = pc.match_substring_regex(names, pattern).to_numpy()
         held = names.filter(pa.array(holding))
         if config.rare == "remove":
             mended = pc.utf8_trim_whitespace(pc.replace_substring_regex(held, pattern, ""))
+            mended = spelled_as(mended, held)  # what was removed may have kept a letter and its accent apart
             broken = failures(mended)
             lost = broken["index"].to_numpy()
             reasons = pc.binary_join_element_wise(broken["reason"], AFTER_REMOVAL, "")
@@ -61,7 +52,7 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
         failed.append(pa.table({"index": rows[places], "reason": reasons}))
         stays = np.ones(len(names), bool)
         stays[places] = False
-        counts += character_counts(mended.filter(pa.array(stays[holding]))) - character_counts(held)
+        counts += counts_of_characters(mended.filter(pa.array(stays[holding]))) - counts_of_characters(held)
         names = replaced(names, holding, mended).filter(pa.array(stays))
         rows = rows[stays]
     return Common(names, pa.concat_tables(failed))

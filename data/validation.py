@@ -14,7 +14,8 @@ from data import schemas
 from data.columns import characters_class
 from data.config import ValidationConfig
 from data.corpus import Taken
-from data.rare_characters import character_counts, without_rare
+from data.rare_characters import without_rare
+from data.strings import counts_of_characters
 
 Rows = npt.NDArray[np.bool_]
 Kept = Callable[[pa.ChunkedArray], Rows]
@@ -39,12 +40,13 @@ _JOINING = (
     r"\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}]"
 )
 _CLUSTER = regex.compile(r"\X")
+_CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make one cluster with a letter
 
 
 class Validated(NamedTuple):
     """The rows that go on, those that do not with the reason, and what was taken out of some.
 
-    removed:    characters taken out of accepted names, each with the number of times it stood there.
+    removed:    characters that accepted names have lost, each with the number of times it stood there.
     shortened:  accepted rows of which something was taken out.
     doubled:    of these, those that equal another accepted name since.
     """
@@ -86,8 +88,9 @@ def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str,
     now = after.filter(changed)
     if not len(now):
         return {}, 0, 0
-    lost = character_counts(before.filter(changed)) - character_counts(now)
-    removed = {chr(code_point): int(lost[code_point]) for code_point in np.flatnonzero(lost)}
+    lost = counts_of_characters(before.filter(changed)) - counts_of_characters(now)
+    # A letter and an accent that became one are lost; what they became is not.
+    removed = {chr(code_point): int(lost[code_point]) for code_point in np.flatnonzero(lost > 0)}
     equal = after.filter(pc.is_in(after, now.unique()))
     several = [each["values"] for each in equal.value_counts().to_pylist() if each["counts"] > 1]
     doubled = pc.sum(pc.is_in(now, pa.array(several, pa.string()))).as_py()
@@ -109,10 +112,15 @@ def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:
 
 def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
     """Every rule that a name breaks: index of the name and reason."""
+    most = _CODE_POINTS_PER_CLUSTER * config.max_length
     rules = [
         _rule(
             f"shorter than {config.min_length} or longer than {config.max_length} characters",
             lambda names: _fit(names, config),
+        ),
+        _rule(
+            f"longer than {most:,} code points",
+            lambda names: pc.less_equal(pc.utf8_length(names), most).to_numpy(),
         ),
         _rule("holds a control or an invisible character", _of_special(lambda names: ~_hold(names, _UNSEEN))),
         _rule(

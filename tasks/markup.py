@@ -1,6 +1,7 @@
 """HTML from the inside out: what is not known to be markup is text, and text is escaped."""
 
 import html
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def glyph(character: str) -> str:
     if character.isspace() or not character.isprintable():
         return "␣" if character == " " else visible(character)
     # A combining mark would sit on what stands before it.
-    return f"◌{character}" if not character.isidentifier() and f"a{character}".isidentifier() else character
+    return f"◌{character}" if unicodedata.category(character).startswith("M") else character
 
 
 def _code(letter: str) -> str:

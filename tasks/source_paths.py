@@ -1,6 +1,7 @@
 """Which files a path means: one, those of a folder, or those that match a pattern."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -26,14 +27,17 @@ def resolved(path: Path, is_told: bool) -> list[Path]:
     is_told:  whether it is said what format the files of a folder are; else their names have to tell.
 
     A file that is not there is returned too, for its reader to say so. Raises DataError for a folder or a
-    pattern without a file, ConfigError for what is no pattern.
+    pattern without a file, and for a folder that cannot be listed; ConfigError for what is no pattern.
     """
-    if path.is_dir():
-        files = [each for each in _listed(path) if is_told or _suffix(each) in _FORMATS]
-        return files or _none(path, f"a folder without a list: {', '.join(_FORMATS)}, compressed or not")
-    if path.exists() or not any(wildcard in str(path) for wildcard in _WILDCARDS):
-        return [path]
-    return _matching(path) or _none(path, "a pattern that no file matches")
+    try:
+        if path.is_dir():
+            files = [each for each in _listed(path) if is_told or _suffix(each) in _FORMATS]
+            return files or _none(path, f"a folder without a list: {', '.join(_FORMATS)}, compressed or not")
+        if path.exists() or not _has_wildcard(str(path)):
+            return [path]
+        return _matching(path) or _none(path, "a pattern that no file matches")
+    except OSError as refusal:
+        raise unreadable(Path(refusal.filename or path), refusal) from refusal
 
 
 def format_of(files: Sequence[SourceFile]) -> Format:
@@ -52,24 +56,52 @@ def format_of(files: Sequence[SourceFile]) -> Format:
 
 def _listed(folder: Path) -> list[Path]:
     """Its files, but for those that begin as hidden ones or as notes of whoever wrote the folder do."""
-    try:
-        return sorted(each for each in folder.iterdir() if each.name[0] not in "._" and not each.is_dir())
-    except OSError as refusal:
-        raise unreadable(folder, refusal) from refusal
+    return sorted(each for each in folder.iterdir() if each.name[0] not in "._" and not each.is_dir())
 
 
 def _matching(pattern: Path) -> list[Path]:
-    """Not glob.glob: it goes down every link to a folder, also one that goes up again."""
-    try:
-        found = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
-        return sorted(each for each in found if not each.name.startswith(".") and not each.is_dir())
-    except ValueError as fault:
-        raise ConfigError(
-            "config.source",
-            f"a path is no pattern: {fault}",
-            saw=str(pattern),
-            fix="for instance: lists/*.csv",
-        ) from fault
+    for part in pattern.parts:
+        if "**" in part and part != "**":
+            raise ConfigError(
+                "config.source",
+                "a path is no pattern: ** stands for folders, alone between two /",
+                saw=str(pattern),
+                fix="for instance: lists/**/*.csv",
+            )
+    found = set(_below(Path(pattern.anchor), pattern.relative_to(pattern.anchor).parts))
+    return sorted(each for each in found if not each.is_dir())
+
+
+def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
+    """What matches the parts of a pattern, from this folder on.
+
+    Not Path.glob: it passes over a folder that may not be read, and goes into hidden ones. Nor glob.glob: it
+    goes down every link to a folder, also one that goes up again. Raises OSError for such a folder.
+    """
+    if not parts:
+        yield folder
+        return
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        yield from _below(folder, rest)
+        for each in _shown(folder):
+            if each.is_dir() and not each.is_symlink():
+                yield from _below(each, parts)
+    elif _has_wildcard(part):
+        for each in _shown(folder):
+            if fnmatchcase(each.name, part) and (each.is_dir() or not rest):
+                yield from _below(each, rest)
+    elif (folder / part).is_dir() if rest else (folder / part).exists():
+        yield from _below(folder / part, rest)
+
+
+def _shown(folder: Path) -> Iterator[Path]:
+    """What is in it and not hidden."""
+    return (each for each in folder.iterdir() if not each.name.startswith("."))
+
+
+def _has_wildcard(part: str) -> bool:
+    return any(wildcard in part for wildcard in _WILDCARDS)
 
 
 def _suffix(path: Path) -> str:

@@ -14,9 +14,9 @@ class NoKnobs:
     """The configuration of a stage that has none."""
 
 
-corpus = Stage("corpus", 3, "tasks.making.corpora:corpus", title=lambda config: config.name)
+corpus = Stage("corpus", 4, "tasks.making.corpora:corpus", title=lambda config: config.name)
 merged = Stage("merged", 3, "tasks.making.corpora:merged")
-validated = Stage("validated", 3, "tasks.making.corpora:validated")
+validated = Stage("validated", 4, "tasks.making.corpora:validated")
 profile = Stage("profile", 1, "tasks.making.profile:profile")
 gate = Stage(
     "gate", 1, "tasks.making.gate:gate", standing="tasks.gate:compared_with", verdict="tasks.gate:verdict"

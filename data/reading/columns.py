@@ -11,7 +11,8 @@ from data.config import CorpusConfig
 from rnn_core.errors import DataError
 
 _USUAL = "name"
-_MOST = 1e15  # a count beyond it is none, and times the weight of a source it is still a number
+_LEAST, _MOST = 1e-15, 1e15  # a count beyond is none; times a weight it would be 0 or no number
+_SAY_WHICH = "say which, by name or by number: column = 2, for instance"
 
 
 class Chosen(NamedTuple):
@@ -22,18 +23,34 @@ class Chosen(NamedTuple):
 
 
 def chosen(columns: Sequence[str], config: CorpusConfig, path: Path) -> Chosen:
-    """columns: the names of all there are. Raises DataError, with them, if one is missing or stands twice."""
+    """columns: the names of all there are.
+
+    Raises DataError, with them, if one is missing or stands twice, or if names and counts are to be one.
+    """
     count = None if config.counts is None else _place(columns, config.counts, "counts", path)
     if config.column is not None:
-        return Chosen(_place(columns, config.column, "column", path), count)
+        names = _place(columns, config.column, "column", path)
+        if names == count:
+            raise no_column("names and counts are to be one column", columns, _SAY_WHICH, path)
+        return Chosen(names, count)
     others = [place for place in range(len(columns)) if place != count]
-    usual = [place for place in others if columns[place].strip().casefold() == _USUAL]
+    usual = [place for place in others if is_usual(columns[place])]
     for candidates in (others, usual):
         if len(candidates) == 1:
             return Chosen(candidates[0], count)
-    raise _no_column(
-        "it is not said which column holds the names", columns, 'say which: column = "..."', path
-    )
+    raise no_column("it is not said which column holds the names", columns, _SAY_WHICH, path)
+
+
+def is_usual(column: str) -> bool:
+    """Whether a column that is called so holds the names, where nothing else is said."""
+    return column.strip().casefold() == _USUAL
+
+
+def no_column(what: str, columns: Sequence[str], fix: str, path: Path) -> DataError:
+    """columns: the names of all there are."""
+    shown = ", ".join(f"{column!r:.80}" for column in columns[:20])
+    saw = f"{shown}{', ...' if len(columns) > 20 else ''}"
+    return DataError("corpus.column", what, where=str(path), saw=f"columns: {saw}", fix=f"{fix}.")
 
 
 def wrong_type(column: str, kind: str, expected: str, path: Path) -> DataError:
@@ -49,7 +66,7 @@ def wrong_type(column: str, kind: str, expected: str, path: Path) -> DataError:
 def counted(values: pa.Array) -> tuple[pa.DoubleArray, pa.StringArray]:
     """values: numbers, null where there is none. The counts, and a reason where one is no count."""
     counts = values.cast(pa.float64(), safe=False)
-    is_count = pc.fill_null(pc.and_(pc.greater(counts, 0.0), pc.less_equal(counts, _MOST)), False)
+    is_count = pc.fill_null(pc.and_(pc.greater_equal(counts, _LEAST), pc.less_equal(counts, _MOST)), False)
     reasons = pc.if_else(is_count, pa.scalar(None, pa.string()), "the count is no number above 0")
     return pc.if_else(is_count, counts, 1.0), reasons
 
@@ -58,15 +75,9 @@ def _place(columns: Sequence[str], wanted: str | int, knob: str, path: Path) -> 
     if isinstance(wanted, int):
         if wanted <= len(columns):
             return wanted - 1
-        raise _no_column(f"there is no column {wanted}", columns, f"change the source's {knob}", path)
+        raise no_column(f"there is no column {wanted}", columns, f"change the source's {knob}", path)
     places = [place for place, column in enumerate(columns) if column == wanted]
     if len(places) == 1:
         return places[0]
     what = f"two columns are called {wanted!r}" if places else f"there is no column {wanted!r}"
-    raise _no_column(what, columns, f"change the source's {knob}, or give the column's number", path)
-
-
-def _no_column(what: str, columns: Sequence[str], fix: str, path: Path) -> DataError:
-    shown = ", ".join(repr(column) for column in columns[:20])
-    saw = f"{shown}{', ...' if len(columns) > 20 else ''}"
-    return DataError("corpus.column", what, where=str(path), saw=f"columns: {saw}", fix=f"{fix}.")
+    raise no_column(what, columns, f"change the source's {knob}, or give the column's number", path)

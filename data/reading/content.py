@@ -21,6 +21,12 @@ _COMPRESSIONS = {
     ".zst": ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),
     ".bz2": ("bz2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")),
 }
+# Files that are no text, in a form that is not read here: how they begin, what they are, what to do.
+_FOREIGN = {
+    b"PK\x03\x04": ("a zip archive or an Excel file", "unpack it, or save the sheet as CSV."),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "save the sheet as CSV."),
+    b"\xfd7zXZ\x00": ("compressed by xz", "unpack it, or compress it by gzip, Zstandard or bzip2."),
+}
 _LONGEST_MAGIC = 10
 COMPRESSED_SUFFIXES = tuple(_COMPRESSIONS)
 
@@ -49,7 +55,12 @@ class Content:
 
     @property
     def compression(self) -> str | None:
-        """Raises DataError if the file is called after a compression that it does not begin with."""
+        """Raises DataError for a file that is called after a compression and does not begin with it, and for
+        one that begins as no list does.
+        """
+        for beginning, (kind, fix) in _FOREIGN.items():
+            if self._beginning.startswith(beginning):
+                raise _damaged(self.path, f"it is {kind}", fix)
         for suffix, (codec, magic) in _COMPRESSIONS.items():
             if magic.match(self._beginning):
                 return codec
@@ -162,17 +173,17 @@ def unreadable(path: Path, refusal: OSError) -> DataError:
         "corpus.unreadable",
         f"the corpus could not be read: {refusal.strerror or refusal}",
         where=str(path),
-        fix="check that you may read the file.",
+        fix="check the path, and that you may read what is there.",
     )
 
 
-def _damaged(path: Path, saw: str) -> DataError:
+def _damaged(path: Path, saw: str, fix: str = "fetch it again, or call it what it is.") -> DataError:
     return DataError(
         "corpus.damaged",
         "the file is truncated, damaged, or not what it is called",
         where=str(path),
         saw=saw,
-        fix="fetch it again, or call it what it is.",
+        fix=fix,
     )
 
 

@@ -11,20 +11,26 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from data.config import CorpusConfig
-from data.reading.columns import Chosen, chosen, counted
+from data.reading.columns import Chosen, chosen, counted, is_usual, no_column
 from data.reading.encodings import check_utf8
 from data.reading.lines import without_ends
-from data.reading.rows import Ends, Rows, as_lines, line_ends, whole_rows
+from data.reading.rows import BLANK_NAME, Ends, Rows, as_lines, line_ends, whole_rows
 from rnn_core.errors import DataError
 
+_SHOWN = 80
+_DELIMITERS = ",;\t|"
 _NUMBER = r"^\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 
 
-def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
+def rows(
+    blocks: Iterator[bytes], config: CorpusConfig, path: Path, tell: Callable[[str], None]
+) -> Iterator[Rows]:
     """blocks: of UTF-8, without a byte order mark. Fields may be quoted; then they may hold ends of lines.
+    tell:   called with what a person should know: a header that may have been a name.
 
     Arrow's parser reads blocks of whole rows: of a stream, one of its threads might still hold a Python file
-    when the process ends. Raises DataError for a missing column, and a row that is not UTF-8 or too long.
+    when the process ends. Raises DataError for a missing column, a header without an end, what seems to have
+    another delimiter, and a row that is not UTF-8 or too long.
     """
     grammar = _Grammar(config.delimiter, path)
     columns: list[str] | None = None
@@ -33,14 +39,37 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
     for data, ends in whole_rows(blocks, grammar.ends, config.max_row_bytes, path, first):
         check_utf8(data, ends, first, "row", path)
         if columns is None:
-            columns = grammar.fields(data[: ends[0]])
-            labels = columns if config.header else [str(number + 1) for number in range(len(columns))]
-            places = chosen(labels, config, path)
+            columns = grammar.fields(data[: ends[0]], config.header)
+            places = _places(columns, config, path, tell)
             if config.header:
                 first, data, ends = first + 1, data[ends[0] :], ends[1:] - ends[0]
         if len(ends):
             yield grammar.parsed(data, ends, len(columns), places)
         first += len(ends)
+
+
+def _places(first_row: list[str], config: CorpusConfig, path: Path, tell: Callable[[str], None]) -> Chosen:
+    if config.column is None:
+        _check_delimiter(first_row, config.delimiter, path)
+    labels = first_row if config.header else [str(number + 1) for number in range(len(first_row))]
+    places = chosen(labels, config, path)
+    if config.header and config.column is None and not is_usual(labels[places.names]):
+        taken = f"{labels[places.names]!r:.{_SHOWN}}"
+        tell(
+            f"{path.name!r}: its first row is taken for the header, and {taken} for the column of the names; "
+            "if that is a name: header = false; if it is not, say so: column"
+        )
+    return places
+
+
+def _check_delimiter(first_row: list[str], delimiter: str, path: Path) -> None:
+    if len(first_row) == 1 and set(first_row[0]) & set(_DELIMITERS.replace(delimiter, "")):
+        raise no_column(
+            "there is one column that looks like several: is the delimiter another one?",
+            first_row,
+            "save it with commas as .csv, or with tabs as .tsv; or if it is one column, say so: column = 1",
+            path,
+        )
 
 
 class _Grammar:
@@ -60,10 +89,12 @@ class _Grammar:
         found = (match.end() for match in self._row.finditer(data) if match["row"] is not None)
         return np.fromiter(found, np.int64)
 
-    def fields(self, row: bytes) -> list[str]:
-        """Of one row, the header for instance."""
+    def fields(self, row: bytes, is_header: bool) -> list[str]:
+        """Of one row. Raises DataError for a header with a quote left open: it would be the whole file."""
         most = row.count(self._delimiter.encode()) + 1
-        if not self._last_row.fullmatch(row):  # a quote is left open
+        if not self._last_row.fullmatch(row):
+            if is_header:
+                raise _open_header(self._path, row)
             row += b'"'
         row += b"" if row.endswith((b"\n", b"\r")) else b"\n"  # else Arrow sees no row
         reading = pa.csv.ReadOptions(autogenerate_column_names=True)
@@ -103,7 +134,7 @@ class _Grammar:
         if places.counts is not None:
             counts, wrong = counted(_numbers(text[-1]))
             reasons = pc.coalesce(reasons, wrong) if faults else wrong
-        return Rows(text[0], reasons, counts, "blank name", partial(without_ends, lines))
+        return Rows(text[0], reasons, counts, BLANK_NAME, partial(without_ends, lines))
 
     def _table(
         self,
@@ -124,6 +155,16 @@ class _Grammar:
         included = columns if reading.column_names else None
         converting = pa.csv.ConvertOptions(check_utf8=False, column_types=types, include_columns=included)
         return pa.csv.read_csv(pa.BufferReader(data), reading, parsing, converting)
+
+
+def _open_header(path: Path, row: bytes) -> DataError:
+    return DataError(
+        "corpus.damaged",
+        "a quote is left open in the header",
+        where=str(path),
+        saw=repr(row[:_SHOWN]),
+        fix="close it, or take it out.",
+    )
 
 
 def _spread(values: pa.StringArray, faults: dict[int, str], count: int) -> pa.StringArray:

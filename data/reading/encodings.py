@@ -26,7 +26,8 @@ _SHOWN_BYTES = 80
 def as_utf8(blocks: Iterator[bytes], encoding: str, path: Path) -> Iterator[bytes]:
     """The same text in UTF-8, without a byte order mark. One in UTF-8 is passed on and not yet checked.
 
-    encoding:  a codec's name. With `utf-8`, a byte order mark of UTF-16 or UTF-32 is believed.
+    encoding:  a codec's name. A byte order mark is believed: that of UTF-8 whatever is named, but for UTF-16
+               and UTF-32, where it may be a character; those of UTF-16 and UTF-32 with `utf-8`.
 
     Raises DataError with the position of a byte that is not of the encoding.
     """
@@ -34,6 +35,8 @@ def as_utf8(blocks: Iterator[bytes], encoding: str, path: Path) -> Iterator[byte
     if encoding == "utf-8":
         marked = [named for mark, named in _MARKS.items() if first.startswith(mark)]
         encoding = marked[0] if marked else encoding
+    elif first.startswith(_UTF8_MARK) and not encoding.startswith(("utf-16", "utf-32")):
+        encoding = "utf-8"
     blocks = chain([first], blocks)
     return _unmarked(blocks if encoding == "utf-8" else _transcoded(blocks, encoding, path))
 
@@ -82,13 +85,13 @@ def _transcoded(blocks: Iterator[bytes], encoding: str, path: Path) -> Iterator[
 
 def _not_in_it(encoding: str, where: str, shown: bytes, data: bytes, place: int, subject: str) -> DataError:
     guess = _guessed(data[max(0, place - _SAMPLE_BYTES) : place + _SAMPLE_BYTES])
-    named = f'encoding = "{guess}", which it looks like' if guess else "encoding = ..."
+    named = f': encoding = "{guess}", which it looks like' if guess else ""
     return DataError(
         "corpus.encoding",
         f"{subject}not valid {encoding}",
         where=where,
         saw=repr(shown[:_SHOWN_BYTES]),
-        fix=f"re-encode the file as UTF-8, with iconv for instance, or name its encoding: {named}.",
+        fix=f"re-encode the file as UTF-8, with iconv for instance, or name its encoding{named}.",
     )
 
 

@@ -9,9 +9,7 @@ import pyarrow.compute as pc
 
 from data.config import CorpusConfig
 from data.reading.encodings import check_utf8
-from data.reading.rows import Rows, as_lines, line_ends, whole_rows
-
-BLANK = "blank line"  # the reason; it holds nothing that could be lost
+from data.reading.rows import BLANK_LINE, Rows, as_lines, line_ends, whole_rows
 
 
 def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
@@ -23,7 +21,7 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
     for data, ends in whole_rows(blocks, line_ends, config.max_row_bytes, path):
         check_utf8(data, ends, first, "line", path)
         lines = as_lines(data, ends)
-        yield Rows(lines, None, None, BLANK, partial(without_ends, lines))
+        yield Rows(lines, None, None, BLANK_LINE, partial(without_ends, lines))
         first, ended = first + len(ends), data[-1] in b"\r\n"
     if config.empty_last_line and ended:
         yield Rows(pa.array([""]), None, None, None, pa.array([b""], pa.binary()).filter)

@@ -12,6 +12,9 @@ from rnn_core.errors import DataError
 
 Ends = npt.NDArray[np.int64]
 
+# Reasons of rows that hold nothing which could be lost.
+BLANK_LINE, BLANK_NAME = BLANK = "blank line", "blank name"
+
 _LF, _CR = b"\n"[0], b"\r"[0]
 
 

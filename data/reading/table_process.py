@@ -29,7 +29,9 @@ class _Failed(Exception):
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    _, allowed = resource.getrlimit(resource.RLIMIT_AS)  # to raise it is not for everyone
+    most = MEMORY_BYTES if allowed == resource.RLIM_INFINITY else min(MEMORY_BYTES, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops at a safe place
     try:
@@ -57,7 +59,7 @@ def _answer(asked: dict[str, Any]) -> None:
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    with pa.OSFile(asked["path"]) as file:
+    with pa.OSFile(os.fsencode(asked["path"])) as file:
         table = (_Parquet if asked["format"] == "parquet" else _Feather)(file)
         columns = [[field.name, _kind(field.type)] for field in table.schema]
         sys.stdout.buffer.write(json.dumps(columns).encode() + b"\n")

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from data.config import CorpusConfig
 from data.reading import table_process
-from data.reading.columns import chosen, counted, wrong_type
+from data.reading.columns import chosen, counted, no_column, wrong_type
 from data.reading.content import Content
-from data.reading.rows import Rows, too_long
+from data.reading.rows import BLANK_NAME, Rows, too_long
 from rnn_core.errors import DataError
 
 # The system's allocator, since others reserve addresses before they need them.
@@ -47,7 +47,7 @@ def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[
 
 def _as_rows(batch: pa.RecordBatch, with_counts: bool) -> Rows:
     counts, reasons = counted(batch["count"]) if with_counts else (None, None)
-    return Rows(batch["name"], reasons, counts, "blank name", partial(_raw, batch["name"]))
+    return Rows(batch["name"], reasons, counts, BLANK_NAME, partial(_raw, batch["name"]))
 
 
 def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
@@ -55,11 +55,16 @@ def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
 
 
 def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> tuple[str, str | None]:
-    places = chosen([column for column, _ in columns], config, path)
+    called = [column for column, _ in columns]
+    places = chosen(called, config, path)
+    for name in (called[place] for place in places if place is not None):
+        if called.count(name) > 1:  # in a file of these formats they are asked for by their names
+            fix = "write it anew, with another name for each column"
+            raise no_column(f"two columns are called {name!r}", called, fix, path)
     for place, expected in zip(places, ("text", "number"), strict=True):
         if place is not None and columns[place][1] != expected:
             raise wrong_type(columns[place][0], columns[place][1], expected, path)
-    return columns[places.names][0], None if places.counts is None else columns[places.counts][0]
+    return called[places.names], None if places.counts is None else called[places.counts]
 
 
 @contextlib.contextmanager

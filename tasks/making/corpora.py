@@ -10,7 +10,7 @@ from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
 from data.corpus import Taken, read
-from data.reading.lines import BLANK
+from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.stage import Work
 
@@ -23,7 +23,7 @@ _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
     """file:  of the source, or several, in the order in which they are read."""
     files = [file] if isinstance(file, SourceFile) else file
-    taken = read(files, config)
+    taken = read(files, config, work.notice)
     if not len(taken.names):
         raise DataError(
             "corpus.empty",
@@ -64,7 +64,7 @@ def validated(
     files = merged.manifest().files
     read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
     work.draft.facts["rejected_share"] = share = rejected / max(read, 1)
-    is_empty = not len(found.names)
+    is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
         cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
@@ -82,9 +82,9 @@ def validated(
 
 
 def _unread(corpus: Artifact) -> pa.Table:
-    """Rows that were no names as they were read. A blank line is none that somebody might miss."""
+    """Rows that were no names as they were read. A blank one is none that somebody might miss."""
     table = corpus.table(REJECTED)
-    return table.filter(pc.not_equal(table["reason"], BLANK))
+    return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 
 
 def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:

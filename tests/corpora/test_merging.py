@@ -5,15 +5,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, MergingConfig
-from data.corpus import read_text
 from data.merging import COUNTED, DROPPED, merge
+from rnn_core.errors import DataError
 
 
 def corpus(source, *names, weights=None):
-    table = read_text("\n".join(names).encode(), CorpusConfig(source), "list.txt").names
+    table = read_text("\n".join(names).encode(), CorpusConfig(source)).names
     if weights:
         table = table.set_column(4, "weight", pa.array(weights, pa.float64()))
     return table
@@ -32,6 +33,12 @@ def test_a_duplicate_that_is_counted_gives_its_weight_to_the_first_and_stands_am
         ("a", 1, "Ana", COUNTED),
     ]
     assert sources["b"]["weight_read"] + sources["a"]["weight_read"] == names["weight"].to_numpy().sum()
+
+
+def test_more_than_2_gib_of_names_is_one_error():
+    table = corpus("long", "a" * (1 << 20))
+    with pytest.raises(DataError, match=r"names\.too_many"):
+        merge([table] * 2048, MergingConfig())
 
 
 def test_the_same_list_twice_is_taken_once_and_told_as_duplicates_of_an_earlier_source():

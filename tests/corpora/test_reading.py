@@ -1,15 +1,15 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig
-from data.corpus import read_text
 from rnn_core.errors import ConfigError, DataError
 
 
 def taken(content, **knobs):
-    return read_text(content, CorpusConfig("list", **knobs), "list.txt")
+    return read_text(content, CorpusConfig("list", **knobs))
 
 
 def rows(content, **knobs):
@@ -48,7 +48,7 @@ def test_a_limit_below_one_is_refused():
 def test_a_line_that_is_not_utf8_is_named_with_its_byte():
     with pytest.raises(DataError) as refusal:
         taken("Ana\nZoë\n".encode("latin-1"))
-    assert refusal.value.where == "list.txt, line 2, byte 3 (0xEB)"
+    assert refusal.value.where.endswith("list.txt, line 2, byte 3 (0xEB)")
     assert refusal.value.saw == r"b'Zo\xeb'"
 
 
@@ -61,8 +61,9 @@ def test_rows_taken_and_rejected_are_the_rows_read_whatever_the_bytes(content):
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
     try:
         names, rejected = taken(content)
-    except DataError:
-        assert not_utf8(content)
+    except DataError as refusal:
+        begins_as_another_kind = refusal.code == "corpus.damaged"
+        assert begins_as_another_kind or not_utf8(content)
         return
     schemas.conform(schemas.CORPUS, names)
     schemas.conform(schemas.CORPUS_REJECTED, rejected)

@@ -14,7 +14,7 @@ from tasks.settings import Settings
 def validated(tmp_path):
     """The artifact of the stage `validated`, made of one list, and what was said meanwhile."""
 
-    def make(content, config):
+    def make(content, config, **knobs):
         heard = []
 
         def produced(stage, config, **inputs):
@@ -22,7 +22,9 @@ def validated(tmp_path):
             return stage.produce(settings, config, heard.append, {"engine": "test"}, **inputs)[0]
 
         (tmp_path / "list.txt").write_text(content)
-        corpora = [produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(tmp_path / "list.txt"))]
+        corpora = [
+            produced(stages.corpus, CorpusConfig("towns", **knobs), file=SourceFile(tmp_path / "list.txt"))
+        ]
         merged = produced(stages.merged, MergingConfig(), corpora=corpora)
         return produced(stages.validated, config, merged=merged, corpora=corpora), heard
 
@@ -53,10 +55,27 @@ def test_a_refused_corpus_is_kept_once_however_often_it_is_tried(validated, tmp_
         validated("B\u200basel\n", ValidationConfig())
 
 
+def test_a_list_of_an_empty_name_alone_is_refused_as_empty(validated):
+    with pytest.raises(DataError, match=r"corpus\.empty"):
+        validated("\n", ValidationConfig(min_length=0), empty_last_line=True)
+
+
 def test_neither_blank_lines_nor_duplicates_are_rejects(validated):
     artifact, _ = validated("\n\n\nBern\n\n\nBern\nBern\nBern\n", ValidationConfig(max_rejected_share=0.0))
     assert artifact.manifest().rows == 1
     assert artifact.manifest().facts["rejected_share"] == 0.0
+
+
+def test_blank_rows_of_a_table_are_no_rejects(validated):
+    config = ValidationConfig(max_rejected_share=0.0)
+    artifact, heard = validated("name\n\n\nBern\n\n", config, format="csv")
+    assert artifact.manifest().facts["rejected_share"] == 0.0
+    assert any("3 rows not taken" in getattr(event, "text", "") for event in heard)
+
+
+def test_a_header_that_may_have_been_a_name_is_told_as_the_list_is_read(validated):
+    _, heard = validated("Bern\nBasel\n", ValidationConfig(), format="csv")
+    assert any("'Bern' for the column of the names" in getattr(event, "text", "") for event in heard)
 
 
 def test_a_share_at_the_limit_is_allowed_and_the_manifest_tells_it(validated):

@@ -5,6 +5,9 @@ import csv
 import gzip
 import io
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -124,16 +127,67 @@ def test_counts_times_the_weight_of_the_source_are_the_weights(written, format):
 
 @pytest.mark.parametrize("format", ["csv", "tsv"])
 def test_a_count_that_is_no_number_above_0_sets_its_row_aside(written, format):
-    counts = ["3", "0", "-1", "many", "", "nan", "inf", "1e99", "1_0", "0x10", "٣"]
-    path = written(f"list.{format}", as_table(format, name=[f"N{n}" for n in range(11)], n=counts))
+    counts = ["3", "0", "-1", "many", "", "nan", "inf", "1e99", "1_0", "0x10", "٣", "1e-320"]
+    path = written(f"list.{format}", as_table(format, name=[f"N{n}" for n in range(12)], n=counts))
     assert names(path, counts="n") == ["N0"]
-    assert [row[0] for row in rejected(path, counts="n")] == list(range(2, 12))
+    assert [row[0] for row in rejected(path, counts="n")] == list(range(2, 13))
     assert {row[2] for row in rejected(path, counts="n")} == {"the count is no number above 0"}
 
 
 def test_a_count_of_null_or_nan_in_a_table_sets_its_row_aside(written):
     path = written("list.parquet", as_table("parquet", name=["a", "b", "c"], n=[None, float("nan"), 2.0]))
     assert names(path, counts="n") == ["c"]
+
+
+@pytest.mark.parametrize("format", TABLES)
+def test_names_and_counts_are_never_one_column(written, format):
+    path = written(f"list.{format}", as_table(format, name=["Ana"], n=["1"]))
+    for column in ("name", 1):
+        error = refusal(path, column=column, counts="name")
+        assert (error.code, error.saw) == ("corpus.column", "columns: 'name', 'n'")
+
+
+@pytest.mark.parametrize("format", ["parquet", "feather"])
+def test_of_two_columns_with_one_name_a_table_is_asked_for_neither(written, format):
+    twice = pa.Table.from_arrays([pa.array(["Ana"]), pa.array(["Bea"])], names=["name", "name"])
+    out = io.BytesIO()
+    pq.write_table(twice, out) if format == "parquet" else pyarrow.feather.write_feather(twice, out)
+    error = refusal(written(f"list.{format}", out.getvalue()), column=2)
+    assert (error.code, error.saw) == ("corpus.column", "columns: 'name', 'name'")
+
+
+@pytest.mark.parametrize(
+    ("called", "text"),
+    [
+        ("list.csv", "name;count\nAna;3\n"),
+        ("list.csv", "name\tcount\nAna\t3\n"),
+        ("list.csv", "name|count\nAna|3\n"),
+        ("list.tsv", "name,count\nAna,3\n"),
+    ],
+    ids=["semicolons", "tabs", "bars", "commas in a tsv"],
+)
+def test_a_list_with_another_delimiter_is_one_error_unless_its_column_is_named(written, called, text):
+    path = written(called, text)
+    for header in (True, False):
+        error = refusal(path, header=header)
+        assert error.code == "corpus.column"
+        assert "delimiter" in error.what
+    assert names(path, column=1) == [text.split("\n")[1]]
+
+
+def test_a_header_that_may_have_been_a_name_is_told(written):
+    def told(text, **knobs):
+        heard = []
+        source = Source("list", str(written("list.csv", text)), **knobs)
+        corpus.read(source.files, source.reading, heard.append)
+        return heard
+
+    (notice,) = told("Ana\nBea\n")
+    assert "'Ana'" in notice
+    assert "header = false" in notice
+    assert len(told("town,n\nBern,1\n", counts="n")) == 1
+    for quiet in (told("Name\nBea\n"), told("Ana\nBea\n", column="Ana"), told("Ana\nBea\n", header=False)):
+        assert quiet == []
 
 
 def test_a_csv_without_a_header_is_read_from_its_first_row(written):
@@ -174,6 +228,13 @@ def test_a_quote_left_open_sets_the_rest_aside_or_is_too_long(written):
     assert "quote" in refusal(path, max_row_bytes=10).fix
 
 
+def test_a_quote_left_open_in_the_header_is_one_error(written):
+    error = refusal(written("list.csv", 'id,"name\n1,Ana\n2,Bea\n'))
+    assert error.code == "corpus.damaged"
+    assert "header" in error.what
+    assert error.saw.startswith("b'id,\"name")
+
+
 def test_nulls_in_a_table_are_set_aside(written):
     path = written("list.parquet", as_table("parquet", name=["Ana", None, " ", "\n"]))
     assert names(path) == ["Ana"]
@@ -203,6 +264,19 @@ def test_a_table_that_is_not_what_it_is_called_is_one_error(written, format):
     good = as_table(format, name=["Ana"] * 1000)
     for number, bad in enumerate((b"", b"Ana\nBea\n", good[:-20], good[: len(good) // 2])):
         assert refusal(written(f"{number}.{format}", bad)).code == "corpus.damaged"
+
+
+@pytest.mark.parametrize("format", ["parquet", "feather"])
+def test_a_table_is_read_under_a_path_that_is_no_utf8_and_a_lower_limit_of_memory(written, format):
+    path = written(os.fsdecode(b"Zo\xeb.") + format, as_table(format, name=["Ana"]))
+    assert names(path) == ["Ana"]
+    reading = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
+        "from data import corpus; from tasks.sources import Source; source = Source('list', sys.argv[1]); "
+        "print(corpus.read(source.files, source.reading).names['name'].to_pylist())"
+    )
+    ended = subprocess.run([sys.executable, "-c", reading, path], capture_output=True, check=False)
+    assert ended.stdout == b"['Ana']\n", ended.stderr
 
 
 def test_text_in_a_table_that_is_not_utf8_is_one_error(written):
@@ -242,6 +316,34 @@ def test_a_list_in_an_unnamed_encoding_is_refused_with_what_it_may_be(written):
     assert error.where.endswith("list.txt, line 1, byte 1 (0xC4)")
     assert "encoding = " in error.fix
     assert "looks like" in error.fix
+
+
+def test_without_a_guess_no_encoding_is_proposed(written):
+    error = refusal(written("list.txt", bytes(range(255, 0, -1)) * 20))
+    assert error.fix.endswith("or name its encoding.")
+
+
+def test_a_mark_of_utf8_is_believed_whatever_encoding_is_named(written):
+    path = written("list.txt", "José\nZoë\n".encode("utf-8-sig"))
+    assert names(path, encoding="cp1252") == ["José", "Zoë"]
+    korean = "\ubbef\ub9bf\n".encode("utf-16-le")
+    assert names(written("korean.txt", korean), encoding="utf-16-le") == ["\ubbef\ub9bf"]
+
+
+@pytest.mark.parametrize(
+    ("called", "beginning", "kind"),
+    [
+        ("names.xlsx", b"PK\x03\x04\x14\0\6\0", "Excel"),
+        ("names.zip", b"PK\x03\x04\x14\0\0\0", "zip"),
+        ("names.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel"),
+        ("names.txt.xz", b"\xfd7zXZ\0\0\4", "xz"),
+    ],
+)
+def test_what_is_no_text_is_called_what_it_is(written, called, beginning, kind):
+    error = refusal(written(called, beginning + bytes(40)))
+    assert error.code == "corpus.damaged"
+    assert kind in error.saw
+    assert "CSV" in error.fix or "unpack" in error.fix
 
 
 def test_a_csv_that_is_not_utf8_is_refused_by_row_and_byte(written):
@@ -340,6 +442,60 @@ def test_a_pattern_is_what_matches_it(written, tmp_path):
     assert names(tmp_path / "**" / "[13].csv*") == ["N1.csv", "N3.csv.gz"]
     literal = written("lists/a[1].txt", "Ana\n")
     assert names(literal) == ["Ana"]
+
+
+def test_no_wildcard_stands_for_what_is_hidden(written, tmp_path):
+    for called in ("lists/a.txt", ".cache/b.txt", "lists/.git/c.txt", "lists/.d.txt"):
+        (tmp_path / called).parent.mkdir(exist_ok=True)
+        written(called, f"{called}\n")
+    assert names(tmp_path / "**" / "*.txt") == names(tmp_path / "*" / "*.txt") == ["lists/a.txt"]
+    assert names(tmp_path / ".cache" / "*.txt") == [".cache/b.txt"]
+    assert names(tmp_path / "*" / ".git" / "*.txt") == ["lists/.git/c.txt"]
+
+
+def test_a_part_of_a_pattern_without_a_wildcard_stands_for_itself(written, tmp_path):
+    for called in ("one/towns.txt", "two/towns.txt", "two/rivers.txt", "towns.txt"):
+        written(called, f"{called}\n")
+    (tmp_path / "two" / "gone.txt").symlink_to("nowhere")
+    assert names(tmp_path / "*" / "towns.txt") == ["one/towns.txt", "two/towns.txt"]
+    assert names(tmp_path / "**" / "towns.txt") == ["one/towns.txt", "towns.txt", "two/towns.txt"]
+    assert refusal(tmp_path / "*" / "gone.txt").code == "corpus.no_file"
+    assert refusal(tmp_path / "two" / "*").code == "corpus.unreadable"
+
+
+@pytest.fixture
+def closed_folder():
+    """A folder that this process may not list, in one that it may."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        (path / "open.txt").write_text("Ana\n")
+        (path / "closed").mkdir()
+        (path / "closed" / "more.txt").write_text("Bea\n")
+        path.chmod(0o755)
+        (path / "closed").chmod(0)
+        was = os.geteuid()
+        if was == 0:  # who may list everything
+            os.seteuid(65534)
+        try:
+            yield path / "closed"
+        finally:
+            os.seteuid(was)
+            (path / "closed").chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_read_is_one_error_and_never_passed_over(closed_folder):
+    above = closed_folder.parent
+    for path in (above / "**" / "*.txt", above / "*" / "*.txt", closed_folder, closed_folder / "more.txt"):
+        error = refusal(path)
+        assert error.code == "corpus.unreadable"
+        assert "closed" in error.where
+        assert "Permission denied" in error.what
+    assert names(above / "*.txt") == ["Ana"]
+
+
+def test_a_path_that_is_too_long_is_one_error(tmp_path):
+    for called in ("a" * 300, "a" * 300 + "*"):
+        assert refusal(tmp_path / called).code == "corpus.unreadable"
 
 
 def test_a_folder_or_a_pattern_without_a_list_is_one_error(tmp_path, written):

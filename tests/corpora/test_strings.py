@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data.config import CorpusConfig, ValidationConfig
-from data.corpus import read_text
 from data.strings import (
     capitalised,
     check_one_array_holds,
@@ -83,7 +83,7 @@ def test_characters_are_counted_without_a_loop_over_names(column):
 def test_all_of_unicode_that_is_let_in_decodes_to_what_was_encoded():
     every = (chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000)
     lines = "\n".join(f"a{character}b" for character in every).encode()
-    read = read_text(lines, CorpusConfig("unicode"), "every").names
+    read = read_text(lines, CorpusConfig("unicode")).names
     column = validate(read, ValidationConfig()).names["name"]
     assert len(column) > 150_000  # the others stand for no character yet, or for nobody knows what
     vocabulary = Vocabulary.from_characters(map(chr, np.flatnonzero(counts_of_characters(column))))

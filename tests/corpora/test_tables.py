@@ -2,10 +2,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, ExamplesConfig, MergingConfig, ValidationConfig
-from data.corpus import read_text
 from data.examples import SPLITS, arrange, as_lists, from_lists
 from data.merging import merge
 from data.validation import validate
@@ -16,7 +16,7 @@ TABLES = {name: schema for name, schema in vars(schemas).items() if name[0] != "
 
 
 def corpus(source, *names):
-    return read_text("\n".join(names).encode(), CorpusConfig(source), "list.txt").names
+    return read_text("\n".join(names).encode(), CorpusConfig(source)).names
 
 
 def test_every_column_of_every_table_says_what_it_means():

@@ -4,10 +4,10 @@ import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, ValidationConfig
-from data.corpus import read_text
 from data.rare_characters import AFTER_REMOVAL
 from data.scripts import SCRIPTS
 from data.validation import _JOINING, validate, validate_corpus
@@ -21,7 +21,7 @@ MEANINGLESS = "holds a private, unassigned or replacement character"
 
 
 def corpus(*names):
-    return read_text("\n".join(names).encode(), CorpusConfig("x"), "list.txt").names
+    return read_text("\n".join(names).encode(), CorpusConfig("x")).names
 
 
 def accepted(names, **knobs):
@@ -55,6 +55,11 @@ def test_length_is_counted_as_a_reader_counts(name, characters):
     assert accepted([name], min_length=characters + 1) == []
     if characters > 1:
         assert accepted([name], max_length=characters - 1) == []
+
+
+def test_a_letter_under_a_heap_of_combining_marks_is_no_name():
+    assert accepted(["a" + "\u0301" * 391]) == ["a" + "\u0301" * 391]
+    assert reasons("a" + "\u0301" * 392) == ["longer than 392 code points"]
 
 
 def test_every_character_that_can_join_another_is_looked_at():
@@ -203,6 +208,20 @@ def test_rare_characters_are_removed_and_what_was_done_is_told():
     (row,) = found.rejected.to_pylist()
     assert (row["line"], row["name"]) == (5, "¡")
     assert row["reason"] == f"shorter than 1 or longer than 49 characters{AFTER_REMOVAL}"
+
+
+def test_names_of_which_rare_characters_were_removed_are_spelled_like_the_others():
+    names = corpus("José Ana", "Ana José", "Jose¿\u0301 ¡ Ana", "x\u0301e", "x\u0301e")
+    found = validate_corpus(names, ValidationConfig(min_character_count=2, rare="remove"))
+    assert found.names["name"].to_pylist() == ["José Ana", "Ana José", "José Ana", "x\u0301e", "x\u0301e"]
+    assert found.removed == {" ": 1, "e": 1, "¡": 1, "¿": 1, "\u0301": 1}
+    assert (found.shortened, found.doubled) == (1, 1)
+
+
+def test_names_that_were_spelled_otherwise_before_stay_so_when_rare_characters_are_removed():
+    names = corpus("Jose\u0301  ¿", "Jose\u0301  Jose\u0301")
+    found = validate_corpus(names, ValidationConfig(min_character_count=2, rare="remove"))
+    assert found.names["name"].to_pylist() == ["Jose\u0301", "Jose\u0301  Jose\u0301"]
 
 
 def test_characters_of_names_that_break_a_rule_do_not_make_others_common():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from small_weights import Weights, weighing
 
+from data.config import ExamplesConfig, ValidationConfig
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.evaluation import EvaluationConfig
@@ -84,6 +85,26 @@ def test_names_in_any_script_are_learnt_and_drawn(tmp_path):
         drawn = model.draw(20, prefix=own[0], allowed=own).to_pylist()
         assert all(name[0] == own[0] and set(name) <= set(own) for name in drawn)
         assert np.isfinite(model.log_probabilities([*listed, *drawn])).all()
+
+
+@pytest.mark.parametrize("cell", ["gru", "elman"])
+def test_the_empty_name_after_the_last_line_is_learnt_where_it_is_valid(tmp_path, cell):
+    (tmp_path / "list.txt").write_text("Ana\nBea\n")
+    everything = ExamplesConfig(validation_share=0.0, test_share=0.0)
+    run = Run(
+        tmp_path,
+        sources=(Source("list", str(tmp_path / "list.txt"), empty_last_line=True),),
+        validation=ValidationConfig(min_length=0),
+        examples=everything,
+        **TINY | {"training": TrainingConfig(cell=cell, hidden_size=8, epochs=2)},
+    )
+    examples = run.made["examples"].table("examples.parquet").to_pylist()
+    assert sorted((row["name"], row["split"]) for row in examples) == [
+        ("", "train"), ("Ana", "train"), ("Bea", "train"),
+    ]  # fmt: skip
+    model = open_model(run.made["mixture"].key, run.settings.store)
+    assert np.isfinite(model.log_probabilities([""])).all()
+    assert all(model.draw(20).to_pylist())
 
 
 def test_a_model_that_meets_a_character_it_never_saw_names_it(sources, tmp_path):

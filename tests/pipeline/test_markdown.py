@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tasks import markdown
-from tasks.markup import Column, visible
+from tasks.markup import Column, glyph, visible
 from tasks.parts import Part, as_html, as_markdown
 from tasks.sparkline import sparkline
 
@@ -38,6 +38,11 @@ def test_nothing_in_a_text_is_markup(before, text):
     written = markdown.plain(before + text)
     assert kinds(written) == set()
     assert read(written).strip() == visible(before + text, 1_000).strip()
+
+
+def test_a_combining_mark_alone_sits_on_a_circle_and_nothing_else_does():
+    assert [glyph(character) for character in "\u0301\u0903\u20dd"] == ["◌\u0301", "◌\u0903", "◌\u20dd"]
+    assert [glyph(character) for character in "a1٣·-'א "] == [*"a1٣·-'א", "␣"]
 
 
 def test_a_table_has_as_many_cells_as_it_is_given():
