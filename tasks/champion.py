@@ -20,8 +20,9 @@ class Outcome(NamedTuple):
     """What became of a decision.
 
     kind:        stands: the challenger is the champion already. rolled_back: it deserves it, but was rolled
-                 back. manual: it deserves it, and someone is to say so. overtaken: another one was promoted
-                 since the decision was made.
+                 back. manual: it deserves it, and someone is to say so, as the configuration wants it or
+                 since its lists are others than the champion's. overtaken: another one was promoted since
+                 the decision was made.
     champion:    that the challenger was compared with.
     text:        for people.
     """
@@ -146,6 +147,8 @@ def carried_out(
         return outcome("refused", f"is not promoted: {why}")
     if reference.digest in registry.withdrawn():
         return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
+    if others := _other_lists(store, challenger, before):
+        return outcome("manual", f"is not promoted, since it has learnt from {others}; {by_hand}")
     if made.recipe.config["promotion"]["mode"] == "manual":
         return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
     try:
@@ -153,6 +156,23 @@ def carried_out(
     except Overtaken as overtaken:
         return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
     return outcome("promoted", f"is the champion now, after {called(before) if before else 'none'}: {why}")
+
+
+def _other_lists(store: Store, challenger: Artifact, champion: Reference | None) -> str:
+    """What the challenger has learnt from, in words; empty if it is what the champion has, or not known."""
+    found = store.referred(champion)[0] if champion else None
+    ours, theirs = _lists(store, challenger), _lists(store, found) if found else []
+    if not (ours and theirs) or ours == theirs:
+        return ""
+    return f"other lists than the champion ({', '.join(ours)}, not {', '.join(theirs)})"
+
+
+def _lists(store: Store, mixture: Artifact) -> list[str]:
+    """Names of the sources that a model has learnt from, sorted; none if that is not known any more."""
+    found: Artifact | None = mixture
+    for role in ("examples", "validated", "merged"):
+        found = whole_input(store, found, role) if found else None
+    return sorted(found.manifest().facts.get("sources", ())) if found else []
 
 
 def promote_by_hand(

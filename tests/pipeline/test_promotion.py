@@ -39,11 +39,11 @@ class Runs:
         self.settings = Settings(store=self.store.root)
         self.workers: Workers | None = None
 
-    def config(self, epochs: int, names=NAMES, **promotion) -> RetrainConfig:
+    def config(self, epochs: int, names=NAMES, source="syllables", **promotion) -> RetrainConfig:
         path = self.folder / "names.txt"
         path.write_text("\n".join(names) + "\n")
         return RetrainConfig(
-            sources=(Source("syllables", str(path)),),
+            sources=(Source(source, str(path)),),
             training=TrainingConfig(hidden_size=8, epochs=epochs, patience=epochs, learning_rate=0.01),
             ngrams=NgramConfig(order=3),
             evaluation=EvaluationConfig(sample_names=60),
@@ -212,6 +212,18 @@ def test_by_hand_means_that_a_run_only_says_who_deserves_it(runs):
     told = runs.decide(BETTER, mode="manual")
     assert "deserves to be promoted, by hand: namewright models promote" in told
     assert runs.champion == first
+
+
+def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_hand(runs):
+    first = runs.champion
+    told = runs.decide(BETTER, source="towns")
+    assert "is not promoted, since it has learnt from other lists than the champion (towns, not syll" in told
+    assert runs.champion == first
+    (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
+    assert told.endswith(f"by hand: namewright models promote {key[:12]}")
+    towns, _ = runs.store.examine("mixture", key)
+    champion.promote_by_hand(runs.store, towns, {}, waiting=lambda: None)
+    assert runs.decide(BETTER, source="towns").endswith("is the champion")
 
 
 def test_with_too_few_names_to_compare_the_champion_stays(runs):
