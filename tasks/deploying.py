@@ -1,22 +1,19 @@
 """Making a Prefect server have the deployments of prefect.yaml: what is there already is left as it is."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
+from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from rnn_core.errors import ServerError
 from tasks.automations import PREFIX, died_silently
 from tasks.deployment_file import Deployment
+from tasks.prefect_refusals import refusals_told
 
 Outcome = Literal["created", "updated", "unchanged", "removed"]
 
@@ -36,7 +33,8 @@ def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None
     Raises ServerError if the server refuses, or goes away; what was told until then is done.
     """
     wanted = list(wanted)
-    with _refusals_told(), get_client(sync_client=True) as client:
+    again = "the same command goes on with what is missing"
+    with refusals_told("what is to be set up", again), get_client(sync_client=True) as client:
         for pool in dict.fromkeys(each.fields["work_pool_name"] for each in wanted):
             tell(_work_pool(client, pool))
         automations = [died_silently(sorted(each.flow.name for each in wanted))]
@@ -135,26 +133,3 @@ def _without_ids(value: Any) -> Any:
     if isinstance(value, list):
         return sorted(map(_without_ids, value), key=str)
     return value
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    url = PREFECT_API_URL.value() or ""
-    try:
-        yield
-    except PrefectHTTPStatusError as refusal:
-        raise ServerError(
-            "server.refused",
-            "the Prefect server refuses what is to be set up",
-            where=f"{url}, {refusal.request.method} {refusal.request.url.path}",
-            saw=f"{refusal.response.status_code} {refusal.response.text[:500]}",
-            fix="mend what it says, or look into its log. The same command goes on with what is missing.",
-        ) from refusal
-    except httpx.TransportError as lost:
-        raise ServerError(
-            "server.gone",
-            "the Prefect server went away while the deployments were set up",
-            where=url,
-            saw=f"{type(lost).__name__}: {lost}",
-            fix="start it, then give the same command: it goes on with what is missing.",
-        ) from lost

@@ -19,10 +19,10 @@ _LISTENER = "retrain"
 def watched(config: RetrainConfig, store: Path) -> State[Any]:
     """Inside a flow: one event for all lists that changed. Its state says which.
 
-    A list is remembered once the event has been sent: an event may come twice rather than never. While a
+    A list is remembered once the server has the event: one may come twice rather than never. While a
     deployed retraining is going nothing is announced: the run that the event starts would be cancelled.
 
-    Raises DataError for a list that cannot be read, and StoreError.
+    Raises DataError for a list that cannot be read, StoreError, and ServerError if the event is not taken.
     """
     lists = Watched(store)
     changes = lists.changes(config.sources)
@@ -31,8 +31,9 @@ def watched(config: RetrainConfig, store: Path) -> State[Any]:
     names = ", ".join(change.source for change in changes)
     if _is_retraining():
         return Completed(name="Deferred", message=f"changed: {names}; to be told once the retraining is done")
-    prefect_events.emit(prefect_events.CORPUS_CHANGED, "namewright.corpora", names, watching.payload(changes))
-    prefect_events.delivered()
+    prefect_events.deliver(
+        prefect_events.CORPUS_CHANGED, "namewright.corpora", names, watching.payload(changes)
+    )
     lists.remember(changes)
     get_run_logger().info(f"changed: {names}")
     return Completed(name="Changed", message=f"changed: {names}")

@@ -7,7 +7,7 @@ import pytest
 from deployed_site import ROOT
 from small_runs import COMMAND
 
-from rnn_core.errors import ConfigError
+from rnn_core.errors import ConfigError, ServerError
 
 FILE = (ROOT / "prefect.yaml").read_text()
 
@@ -59,6 +59,22 @@ def test_what_is_wrong_with_the_file_is_said(
         deployment_file.read(file)
     assert caught.value.code == "config.deployments"
     assert told in str(caught.value)
+
+
+@pytest.mark.usefixtures("prefect_url")
+def test_what_a_server_refuses_to_have_served_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+    from prefect.deployments.runner import DeploymentApplyError
+
+    from tasks import serving
+
+    def refuse(*_deployments: object) -> None:
+        raise DeploymentApplyError("") from httpx.ConnectError("nobody there")
+
+    monkeypatch.setattr(serving, "serve", refuse)
+    with pytest.raises(ServerError) as caught:
+        serving.served([])
+    assert (caught.value.code, caught.value.saw) == ("server.gone", "ConnectError: nobody there")
 
 
 @pytest.mark.parametrize("command", ["deploy", "serve"])
