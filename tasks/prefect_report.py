@@ -46,6 +46,8 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
             finished.append(event)
         elif isinstance(event, Decided):
             decided.append(event)
+            # At once: whatever fails after a promotion, it has happened.
+            prefect_events.tell_decision(event, is_new=not _was_reused(finished, event.decision))
 
     _tag(tags)
     began = time.monotonic()
@@ -61,8 +63,6 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
             for gate in _of_stage(finished, "gate"):
                 prefect_events.tell_gate_refused(gate)
         raise
-    for each in decided:
-        prefect_events.tell_decision(each, is_new=not _was_reused(finished, each.decision))
     counted = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
     _show(settings, finished, done)
