@@ -12,6 +12,15 @@ CHAMPION = "champion"  # its role
 
 Waiting = Callable[[], None]
 
+_MADE_AGAIN = "The run that made it makes it again, if nothing else changed."
+_OTHER_CHAMPION = (
+    "go back to the model before it, `namewright models rollback`; or promote another, "
+    f"`namewright models promote KEY`. {_MADE_AGAIN}"
+)
+_NO_ROLL_BACK = (
+    "nothing was changed. Promote one that is whole, `namewright models promote KEY`: `namewright models "
+    f"list` names them, and `namewright models show` which was champion when. {_MADE_AGAIN}"
+)
 
 Kind = Literal["promoted", "refused", "stands", "rolled_back", "manual", "overtaken"]
 
@@ -103,23 +112,20 @@ def champion_of(store: Store) -> Artifact | None:
     return checked(store, standing.artifact) if standing else None
 
 
-def checked(store: Store, reference: Reference) -> Artifact:
-    """A model that stands in the registry, whole. Raises DataError if it is missing or damaged."""
+def checked(
+    store: Store,
+    reference: Reference,
+    called: str = "the model that was promoted",
+    fix: str = _OTHER_CHAMPION,
+) -> Artifact:
+    """A model of the registry, whole. Raises DataError if it is missing or damaged."""
     found, fault = store.referred(reference)
     if found:
         return found
     where = str(store.folder(reference.stage, reference.key))
-    fix = (
-        "go back to the model before it, `namewright models rollback`; or promote another, "
-        "`namewright models promote KEY`. The run that made it makes it again, if nothing else changed."
-    )
     if fault:
-        raise DataError(
-            "champion.damaged", "the model that was promoted is damaged", where=where, saw=fault, fix=fix
-        )
-    raise DataError(
-        "champion.missing", "the model that was promoted is not in the store", where=where, fix=fix
-    )
+        raise DataError("champion.damaged", f"{called} is damaged", where=where, saw=fault, fix=fix)
+    raise DataError("champion.missing", f"{called} is not in the store", where=where, fix=fix)
 
 
 def carried_out(
@@ -200,6 +206,10 @@ def promote_by_hand(
 def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Reference, Reference]:
     """To the champion before this one: which it was until now, and which it is.
 
-    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is.
+    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is;
+    Overtaken if another is promoted at this moment.
     """
-    return store.registry(CHAMPION).roll_back(by, partial(checked, store), waiting)
+    registry = store.registry(CHAMPION)
+    standing = registry.standing()
+    check = partial(checked, store, called="the model before the champion", fix=_NO_ROLL_BACK)
+    return registry.roll_back(standing.artifact if standing else None, by, check, waiting)

@@ -192,6 +192,18 @@ def test_what_was_rolled_back_is_not_promoted_again_by_a_run_but_by_hand(runs):
     assert runs.run(config)[1].endswith("is the champion")
 
 
+def test_a_roll_back_to_a_model_that_is_gone_says_what_else_there_is(runs):
+    first = runs.champion
+    runs.decide(BETTER)
+    second = runs.champion
+    shutil.rmtree(runs.store.folder(first.stage, first.key))
+    with pytest.raises(DataError, match="the model before the champion is not in the store") as caught:
+        champion.roll_back(runs.store, {}, waiting=lambda: None)
+    assert "namewright models rollback" not in caught.value.fix
+    assert "namewright models promote KEY" in caught.value.fix
+    assert runs.champion == second
+
+
 def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides_anew(runs):
     runs.decide(WORSE, mode="manual")
     (other,) = (key for key in runs.store.keys("mixture") if key != runs.champion.key)
