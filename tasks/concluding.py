@@ -22,7 +22,7 @@ def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
 
     Raises DataError if the champion is missing or damaged, or the registry is, once all the rest is done.
     """
-    store = Store(root)
+    store, outcome = Store(root), None
     try:
         for artifact in made:
             if artifact.stage == "gate":
@@ -33,7 +33,7 @@ def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
                 listener(Decided(artifact.stage, artifact, outcome))
                 listener(Notice(artifact.stage, outcome.text))
     finally:  # it says who is champion now, also if that is still the old one, or none
-        report_page.publish_last(root, made)
+        report_page.publish_last(root, made, outcome)
 
 
 def accept(
