@@ -87,12 +87,12 @@ def whole_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
 
 
 def evaluation_of(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
-    """The evaluation of a model, if there is a whole one.
+    """The evaluation of a model that was made last, if there is a whole one.
 
     alike:  another evaluation that it has to have the configuration of, so that both can be compared.
     """
     wanted = alike.manifest().recipe if alike else None
-    for made in store.list("evaluation"):
+    for made in sorted(store.list("evaluation"), key=lambda made: made.made_at, reverse=True):
         recipe = made.recipe
         if recipe.inputs.get("mixture") == mixture.digest and (
             wanted is None or (recipe.version, recipe.config) == (wanted.version, wanted.config)

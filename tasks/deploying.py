@@ -5,7 +5,13 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    DeploymentScheduleUpdate,
+    DeploymentUpdate,
+    WorkPoolCreate,
+)
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
@@ -28,7 +34,8 @@ class Done(NamedTuple):
 
 
 def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None:
-    """Set these up, thing by thing. What an operator paused on the server stays paused.
+    """Set these up, thing by thing. What an operator paused on the server stays paused, unless
+    the file says itself whether a schedule is active.
 
     Raises ServerError if the server refuses, or goes away; what was told until then is done.
     """
@@ -78,10 +85,7 @@ def _deployment(client: SyncPrefectClient, wanted: Deployment) -> tuple[Done, UU
         if schedule.slug not in wanted.schedules:
             client.delete_deployment_schedule(found.id, schedule.id)
     # Always with the schedules: the server expects them where those that it has are named.
-    updates = [
-        DeploymentScheduleUpdate(slug=slug, schedule=each.schedule, parameters=each.parameters)
-        for slug, each in wanted.schedules.items()
-    ]
+    updates = [_update(slug, each) for slug, each in wanted.schedules.items()]
     client.update_deployment(found.id, DeploymentUpdate(schedules=updates, **wanted.fields))
     return Done("updated", "deployment", wanted.full_name, ", ".join(differing)), found.id
 
@@ -94,10 +98,28 @@ def _differing(wanted: Deployment, found: DeploymentResponse) -> list[str]:
         said = wanted.fields["concurrency_options"] or {}
         there["concurrency_options"] = {name: there["concurrency_options"][name] for name in said} or None
     differing = [name for name, value in wanted.fields.items() if name in there and there[name] != value]
-    schedules = {each.slug: (each.schedule, each.parameters) for each in found.schedules}
-    if schedules != {slug: (each.schedule, each.parameters) for slug, each in wanted.schedules.items()}:
+    schedules = {each.slug: each for each in found.schedules}
+    if schedules.keys() != wanted.schedules.keys() or not all(
+        _is_there(each, schedules[slug]) for slug, each in wanted.schedules.items()
+    ):
         differing.append("schedules")
     return differing
+
+
+def _update(slug: str, wanted: DeploymentScheduleCreate) -> DeploymentScheduleUpdate:
+    update = DeploymentScheduleUpdate(slug=slug, schedule=wanted.schedule, parameters=wanted.parameters)
+    return update.model_copy(update={"active": wanted.active}) if _says_active(wanted) else update
+
+
+def _is_there(wanted: DeploymentScheduleCreate, found: DeploymentSchedule) -> bool:
+    if _says_active(wanted) and wanted.active != found.active:
+        return False
+    return (wanted.schedule, wanted.parameters) == (found.schedule, found.parameters)
+
+
+def _says_active(wanted: DeploymentScheduleCreate) -> bool:
+    """Whether the file says if it is active or not; else that is the operator's to say."""
+    return "active" in wanted.model_fields_set
 
 
 def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Done:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_artifacts import put, recipe_of
 from small_runs import outcomes
 
 from artifacts.registry import Reference
@@ -377,6 +378,13 @@ def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over
         assert outcome.returncode == 3
         assert outcome.stderr.startswith("error[registry.damaged]")
     assert path.read_bytes() == damaged
+
+
+def test_of_several_evaluations_of_a_model_the_last_made_is_shown(store):
+    mixture = put(store, recipe_of("mixture"))
+    for number in range(4):
+        last = put(store, recipe_of("evaluation", mixture=mixture.digest, examples=str(number)))
+        assert champion.evaluation_of(store, mixture).key == last.key
 
 
 def test_a_store_without_a_model_is_no_error_to_list(namewright, tmp_path):
