@@ -1,7 +1,8 @@
 """Looking whether the lists of names changed, and an event if one did: what retrains next listens to it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State
@@ -14,6 +15,7 @@ from tasks.config import RetrainConfig
 from tasks.watching import Watched
 
 _LISTENER = "retrain"
+_PENDING = timedelta(minutes=10)  # longer than a worker takes to begin a run; one that died leaves it so
 
 
 def watched(config: RetrainConfig, store: Path) -> State[Any]:
@@ -48,6 +50,7 @@ def _is_retraining() -> bool:
         runs = client.read_flow_runs(
             flow_filter=FlowFilter.model_validate({"name": {"any_": [_LISTENER]}}),
             flow_run_filter=FlowRunFilter.model_validate(going),
-            limit=1,
         )
-    return bool(cast(list[Any], runs))
+    since = datetime.now(UTC) - _PENDING
+    states = [run.state for run in runs]
+    return any(state and (state.is_running() or state.timestamp > since) for state in states)

@@ -61,6 +61,27 @@ def test_what_changed_is_told_once_the_retraining_that_is_going_has_ended(tmp_pa
     assert watched(tmp_path) == ("Changed", "changed: towns")
 
 
+def test_a_retraining_that_its_worker_never_began_hides_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from prefect.client.orchestration import get_client
+    from prefect.states import Completed, Pending
+
+    from tasks import prefect_watch
+
+    (tmp_path / "towns.txt").write_text("Bern\n")
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("retrain")
+        deployment = client.create_deployment(flow, "by night")
+        run = client.create_flow_run_from_deployment(deployment, state=Pending())
+        assert watched(tmp_path)[0] == "Deferred"
+        monkeypatch.setattr(prefect_watch, "_PENDING", timedelta(0))
+        assert watched(tmp_path)[0] == "Changed"
+        client.set_flow_run_state(run.id, Completed(), force=True)
+
+
 def test_a_store_that_is_put_in_order_shows_what_was_wrong(tmp_path: Path, prefect_shows: Any) -> None:
     from flows.maintain import maintain
 

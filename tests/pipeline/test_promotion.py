@@ -380,7 +380,8 @@ def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over
     assert path.read_bytes() == damaged
 
 
-def test_of_several_evaluations_of_a_model_the_last_made_is_shown(store):
+def test_of_several_evaluations_of_a_model_the_last_made_is_shown(tmp_path):
+    store = Store(tmp_path)
     mixture = put(store, recipe_of("mixture"))
     for number in range(4):
         last = put(store, recipe_of("evaluation", mixture=mixture.digest, examples=str(number)))
