@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -380,12 +381,15 @@ def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over
     assert path.read_bytes() == damaged
 
 
-def test_of_several_evaluations_of_a_model_the_last_made_is_shown(tmp_path):
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_of_several_evaluations_of_a_model_the_last_made_is_shown(last, tmp_path, monkeypatch):
     store = Store(tmp_path)
     mixture = put(store, recipe_of("mixture"))
-    for number in range(4):
-        last = put(store, recipe_of("evaluation", mixture=mixture.digest, examples=str(number)))
-        assert champion.evaluation_of(store, mixture).key == last.key
+    made = [put(store, recipe_of("evaluation", mixture=mixture.digest, examples=each)) for each in "abc"]
+    moments = {each.key: f"2024-01-0{2 if each is made[last] else 1}T00:00:00+00:00" for each in made}
+    listed = [replace(each, made_at=moments[each.recipe.key]) for each in store.list("evaluation")]
+    monkeypatch.setattr(store, "list", lambda _stage: listed)
+    assert champion.evaluation_of(store, mixture).key == made[last].key
 
 
 def test_a_store_without_a_model_is_no_error_to_list(namewright, tmp_path):
