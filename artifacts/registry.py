@@ -137,24 +137,28 @@ class Registry:
         """
         with self._lock(waiting):
             history = self.history()
-            top = _stack(history).standing
-            standing = top.artifact if top else None
-            if _digest(standing) != _digest(expected):
-                raise Overtaken(self.path, expected, standing)
+            self._check_standing(_stack(history), expected)
             self._write((*history, entry))
 
     def roll_back(
-        self, by: Mapping[str, str], check: Callable[[Reference], object], waiting: Waiting
+        self,
+        expected: Reference | None,
+        by: Mapping[str, str],
+        check: Callable[[Reference], object],
+        waiting: Waiting,
     ) -> tuple[Reference, Reference]:
         """Let stand again what stood before, durably: what stood until now, and what does from now on.
 
-        check:  raises if that must not be.
+        expected:  as for `promote`.
+        check:     raises if what stood before must not stand again.
 
-        Raises DataError if nothing stood before, what `check` raises, and as `history` does.
+        Raises DataError if nothing stood before, Overtaken, what `check` raises, and as `history` does.
         """
         with self._lock(waiting):
             history = self.history()
-            entries = _stack(history).entries
+            stack = _stack(history)
+            self._check_standing(stack, expected)
+            entries = stack.entries
             if len(entries) < 2:
                 raise DataError(
                     "registry.nothing_before",
@@ -167,6 +171,11 @@ class Registry:
             check(before.artifact)
             self._write((*history, Entry.now(before.artifact, before.against, ROLLED_BACK, by)))
         return until_now.artifact, before.artifact
+
+    def _check_standing(self, stack: "_Stack", expected: Reference | None) -> None:
+        standing = stack.standing.artifact if stack.standing else None
+        if _digest(standing) != _digest(expected):
+            raise Overtaken(self.path, expected, standing)
 
     def _write(self, history: tuple[Entry, ...]) -> None:
         with durable.reported(self.path, "write the registry"):

@@ -21,9 +21,11 @@ def deploy(*, file: Path = Path("prefect.yaml")) -> None:
     """
     url = _lasting_server(quiet=True)
     from tasks import deploying, deployment_file
+    from tasks.server import without_credentials
 
     deploying.deployed(deployment_file.read(file), _tell)
-    print(f"{url.removesuffix('/api')}  a worker runs them: prefect worker start --pool namewright")
+    ui = without_credentials(url).removesuffix("/api")
+    print(f"{ui}  a worker runs them: prefect worker start --pool namewright")
 
 
 def serve(*, file: Path = Path("prefect.yaml")) -> None:

@@ -8,7 +8,9 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 
 PREFIX = "namewright/"  # of the name of every automation of ours
 _HEARTBEAT = "prefect.flow-run.heartbeat"
-_ENDS = {f"prefect.flow-run.{state}" for state in ("Completed", "Cached", "Failed", "Cancelled", "Crashed")}
+# The names of the states in which a run can end, ours of `retrain` and `watch` among them.
+_STATES = ("Completed", "Cached", "Changed", "Deferred", "Failed", "Cancelled", "Crashed")
+_ENDS = {f"prefect.flow-run.{state}" for state in _STATES}
 HEARTBEATS_SECONDS = 540.0  # three of them: Prefect's heart beats every 180 s where it is not set otherwise
 
 

@@ -12,6 +12,15 @@ CHAMPION = "champion"  # its role
 
 Waiting = Callable[[], None]
 
+_MADE_AGAIN = "The run that made it makes it again, if nothing else changed."
+_OTHER_CHAMPION = (
+    "go back to the model before it, `namewright models rollback`; or promote another, "
+    f"`namewright models promote KEY`. {_MADE_AGAIN}"
+)
+_NO_ROLL_BACK = (
+    "nothing was changed. Promote one that is whole, `namewright models promote KEY`: `namewright models "
+    f"list` names them, and `namewright models show` which was champion when. {_MADE_AGAIN}"
+)
 
 Kind = Literal["promoted", "refused", "stands", "rolled_back", "manual", "overtaken"]
 
@@ -20,8 +29,9 @@ class Outcome(NamedTuple):
     """What became of a decision.
 
     kind:        stands: the challenger is the champion already. rolled_back: it deserves it, but was rolled
-                 back. manual: it deserves it, and someone is to say so. overtaken: another one was promoted
-                 since the decision was made.
+                 back. manual: it deserves it, and someone is to say so, as the configuration wants it or
+                 since its lists are others than the champion's. overtaken: another one was promoted since
+                 the decision was made.
     champion:    that the challenger was compared with.
     text:        for people.
     """
@@ -77,12 +87,12 @@ def whole_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
 
 
 def evaluation_of(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
-    """The evaluation of a model, if there is a whole one.
+    """The evaluation of a model that was made last, if there is a whole one.
 
     alike:  another evaluation that it has to have the configuration of, so that both can be compared.
     """
     wanted = alike.manifest().recipe if alike else None
-    for made in store.list("evaluation"):
+    for made in sorted(store.list("evaluation"), key=lambda made: made.made_at, reverse=True):
         recipe = made.recipe
         if recipe.inputs.get("mixture") == mixture.digest and (
             wanted is None or (recipe.version, recipe.config) == (wanted.version, wanted.config)
@@ -102,23 +112,20 @@ def champion_of(store: Store) -> Artifact | None:
     return checked(store, standing.artifact) if standing else None
 
 
-def checked(store: Store, reference: Reference) -> Artifact:
-    """A model that stands in the registry, whole. Raises DataError if it is missing or damaged."""
+def checked(
+    store: Store,
+    reference: Reference,
+    called: str = "the model that was promoted",
+    fix: str = _OTHER_CHAMPION,
+) -> Artifact:
+    """A model of the registry, whole. Raises DataError if it is missing or damaged."""
     found, fault = store.referred(reference)
     if found:
         return found
     where = str(store.folder(reference.stage, reference.key))
-    fix = (
-        "go back to the model before it, `namewright models rollback`; or promote another, "
-        "`namewright models promote KEY`. The run that made it makes it again, if nothing else changed."
-    )
     if fault:
-        raise DataError(
-            "champion.damaged", "the model that was promoted is damaged", where=where, saw=fault, fix=fix
-        )
-    raise DataError(
-        "champion.missing", "the model that was promoted is not in the store", where=where, fix=fix
-    )
+        raise DataError("champion.damaged", f"{called} is damaged", where=where, saw=fault, fix=fix)
+    raise DataError("champion.missing", f"{called} is not in the store", where=where, fix=fix)
 
 
 def carried_out(
@@ -146,6 +153,8 @@ def carried_out(
         return outcome("refused", f"is not promoted: {why}")
     if reference.digest in registry.withdrawn():
         return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
+    if others := _other_lists(store, challenger, before):
+        return outcome("manual", f"is not promoted, since it has learnt from {others}; {by_hand}")
     if made.recipe.config["promotion"]["mode"] == "manual":
         return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
     try:
@@ -153,6 +162,23 @@ def carried_out(
     except Overtaken as overtaken:
         return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
     return outcome("promoted", f"is the champion now, after {called(before) if before else 'none'}: {why}")
+
+
+def _other_lists(store: Store, challenger: Artifact, champion: Reference | None) -> str:
+    """What the challenger has learnt from, in words; empty if it is what the champion has, or not known."""
+    found = store.referred(champion)[0] if champion else None
+    ours, theirs = _lists(store, challenger), _lists(store, found) if found else []
+    if not (ours and theirs) or ours == theirs:
+        return ""
+    return f"other lists than the champion ({', '.join(ours)}, not {', '.join(theirs)})"
+
+
+def _lists(store: Store, mixture: Artifact) -> list[str]:
+    """Names of the sources that a model has learnt from, sorted; none if that is not known any more."""
+    found: Artifact | None = mixture
+    for role in ("examples", "validated", "merged"):
+        found = whole_input(store, found, role) if found else None
+    return sorted(found.manifest().facts.get("sources", ())) if found else []
 
 
 def promote_by_hand(
@@ -180,6 +206,10 @@ def promote_by_hand(
 def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Reference, Reference]:
     """To the champion before this one: which it was until now, and which it is.
 
-    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is.
+    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is;
+    Overtaken if another is promoted at this moment.
     """
-    return store.registry(CHAMPION).roll_back(by, partial(checked, store), waiting)
+    registry = store.registry(CHAMPION)
+    standing = registry.standing()
+    check = partial(checked, store, called="the model before the champion", fix=_NO_ROLL_BACK)
+    return registry.roll_back(standing.artifact if standing else None, by, check, waiting)

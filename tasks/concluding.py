@@ -22,16 +22,18 @@ def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
 
     Raises DataError if the champion is missing or damaged, or the registry is, once all the rest is done.
     """
-    store = Store(root)
+    store, outcome = Store(root), None
     try:
         for artifact in made:
             if artifact.stage == "gate":
                 accept(store, artifact, made, listener, by)
         for artifact in made:
             if artifact.stage == "decision":
-                listener(Decided(artifact.stage, artifact, decide(store, artifact, made, listener, by)))
+                outcome = decide(store, artifact, made, listener, by)
+                listener(Decided(artifact.stage, artifact, outcome))
+                listener(Notice(artifact.stage, outcome.text))
     finally:  # it says who is champion now, also if that is still the old one, or none
-        report_page.publish_last(root, made)
+        report_page.publish_last(root, made, outcome)
 
 
 def accept(
@@ -56,11 +58,9 @@ def accept(
 def decide(
     store: Store, decision: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
 ) -> champion.Outcome:
-    """Carry out a decision about a mixture of this run, and say what came of it."""
+    """What came of a decision about a mixture of this run, which is carried out."""
     challenger = _judged_by(decision, "mixture", made)
-    outcome = champion.carried_out(store, decision, challenger, by, _waiting(listener, "decision"))
-    listener(Notice("decision", outcome.text))
-    return outcome
+    return champion.carried_out(store, decision, challenger, by, _waiting(listener, "decision"))
 
 
 def _judged_by(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:

@@ -1,22 +1,25 @@
 """Making a Prefect server have the deployments of prefect.yaml: what is there already is left as it is."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleUpdate, DeploymentUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    DeploymentScheduleUpdate,
+    DeploymentUpdate,
+    WorkPoolCreate,
+)
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.schemas.automations import AutomationCore
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL
+from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from rnn_core.errors import ServerError
 from tasks.automations import PREFIX, died_silently
 from tasks.deployment_file import Deployment
+from tasks.prefect_refusals import refusals_told
 
 Outcome = Literal["created", "updated", "unchanged", "removed"]
 
@@ -31,12 +34,14 @@ class Done(NamedTuple):
 
 
 def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None:
-    """Set these up, thing by thing. What an operator paused on the server stays paused.
+    """Set these up, thing by thing. What an operator paused on the server stays paused, unless
+    the file says itself whether a schedule is active.
 
     Raises ServerError if the server refuses, or goes away; what was told until then is done.
     """
     wanted = list(wanted)
-    with _refusals_told(), get_client(sync_client=True) as client:
+    again = "the same command goes on with what is missing"
+    with refusals_told("what is to be set up", again), get_client(sync_client=True) as client:
         for pool in dict.fromkeys(each.fields["work_pool_name"] for each in wanted):
             tell(_work_pool(client, pool))
         automations = [died_silently(sorted(each.flow.name for each in wanted))]
@@ -80,10 +85,7 @@ def _deployment(client: SyncPrefectClient, wanted: Deployment) -> tuple[Done, UU
         if schedule.slug not in wanted.schedules:
             client.delete_deployment_schedule(found.id, schedule.id)
     # Always with the schedules: the server expects them where those that it has are named.
-    updates = [
-        DeploymentScheduleUpdate(slug=slug, schedule=each.schedule, parameters=each.parameters)
-        for slug, each in wanted.schedules.items()
-    ]
+    updates = [_update(slug, each) for slug, each in wanted.schedules.items()]
     client.update_deployment(found.id, DeploymentUpdate(schedules=updates, **wanted.fields))
     return Done("updated", "deployment", wanted.full_name, ", ".join(differing)), found.id
 
@@ -96,10 +98,28 @@ def _differing(wanted: Deployment, found: DeploymentResponse) -> list[str]:
         said = wanted.fields["concurrency_options"] or {}
         there["concurrency_options"] = {name: there["concurrency_options"][name] for name in said} or None
     differing = [name for name, value in wanted.fields.items() if name in there and there[name] != value]
-    schedules = {each.slug: (each.schedule, each.parameters) for each in found.schedules}
-    if schedules != {slug: (each.schedule, each.parameters) for slug, each in wanted.schedules.items()}:
+    schedules = {each.slug: each for each in found.schedules}
+    if schedules.keys() != wanted.schedules.keys() or not all(
+        _is_there(each, schedules[slug]) for slug, each in wanted.schedules.items()
+    ):
         differing.append("schedules")
     return differing
+
+
+def _update(slug: str, wanted: DeploymentScheduleCreate) -> DeploymentScheduleUpdate:
+    update = DeploymentScheduleUpdate(slug=slug, schedule=wanted.schedule, parameters=wanted.parameters)
+    return update.model_copy(update={"active": wanted.active}) if _says_active(wanted) else update
+
+
+def _is_there(wanted: DeploymentScheduleCreate, found: DeploymentSchedule) -> bool:
+    if _says_active(wanted) and wanted.active != found.active:
+        return False
+    return (wanted.schedule, wanted.parameters) == (found.schedule, found.parameters)
+
+
+def _says_active(wanted: DeploymentScheduleCreate) -> bool:
+    """Whether the file says if it is active or not; else that is the operator's to say."""
+    return "active" in wanted.model_fields_set
 
 
 def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Done:
@@ -135,26 +155,3 @@ def _without_ids(value: Any) -> Any:
     if isinstance(value, list):
         return sorted(map(_without_ids, value), key=str)
     return value
-
-
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    url = PREFECT_API_URL.value() or ""
-    try:
-        yield
-    except PrefectHTTPStatusError as refusal:
-        raise ServerError(
-            "server.refused",
-            "the Prefect server refuses what is to be set up",
-            where=f"{url}, {refusal.request.method} {refusal.request.url.path}",
-            saw=f"{refusal.response.status_code} {refusal.response.text[:500]}",
-            fix="mend what it says, or look into its log. The same command goes on with what is missing.",
-        ) from refusal
-    except httpx.TransportError as lost:
-        raise ServerError(
-            "server.gone",
-            "the Prefect server went away while the deployments were set up",
-            where=url,
-            saw=f"{type(lost).__name__}: {lost}",
-            fix="start it, then give the same command: it goes on with what is missing.",
-        ) from lost

@@ -1,7 +1,9 @@
 """prefect.yaml, as `prefect deploy` reads it: which flows run by themselves, and when."""
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,17 +11,27 @@ from typing import Any, NamedTuple
 import yaml
 from prefect import Flow
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
-from prefect.events import DeploymentTriggerTypes
+from prefect.events import DeploymentTriggerTypes, EventTrigger
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.templating import apply_values
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from rnn_core.errors import ConfigError
 
 _TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
 _SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
+
+# What a file may say, by what it says it of; we read no more of what Prefect's own command knows.
+_OF_FILE = ("name", "prefect-version", "definitions", "pull", "deployments")
+_OF_DEPLOYMENT = (
+    "name", "entrypoint", "description", "tags", "work_pool", "parameters", "concurrency_limit", "schedules",
+    "triggers", "pull",
+)  # fmt: skip
+_OF_WORK_POOL = ("name", "job_variables")
+_OF_SCHEDULE = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "active", "parameters")
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 
 
@@ -58,10 +70,13 @@ def read(file: Path) -> list[Deployment]:
         listed = document["deployments"]
         if missing := _VARIABLE.search(str(document)):
             raise _wrong(file, f"the variable {missing[1]} is not set", missing[0])
-        return [_deployment(file, {"pull": document.get("pull"), **each}) for each in listed]
+        _check_keys("the file", document, _OF_FILE)
+        found = [_deployment(file, {"pull": document.get("pull"), **each}) for each in listed]
+        _check_once("deployment", (each.full_name for each in found))
+        return found
     except OSError as refusal:
         fault = f"it cannot be read: {refusal.strerror}"
-    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+    except (yaml.YAMLError, ValueError) as wrong:  # not in UTF-8, or what the checks say
         fault = str(wrong)
     except (TypeError, KeyError, AttributeError) as missing_part:
         fault = f"{type(missing_part).__name__}: {missing_part}"
@@ -71,7 +86,9 @@ def read(file: Path) -> list[Deployment]:
 def _deployment(file: Path, said: Mapping[str, Any]) -> Deployment:
     name = said["name"]
     try:
+        _check_keys("the deployment", said, _OF_DEPLOYMENT)
         flow = _flow(file, name, said["entrypoint"])
+        _check_once("slug", (each["slug"] for each in said.get("schedules") or ()))
         schedules = {each["slug"]: _schedule(each) for each in said.get("schedules") or ()}
         triggers = tuple(_triggers(name, said.get("triggers") or ()))
         return Deployment(flow, name, _fields(flow, said), schedules, triggers)
@@ -90,9 +107,9 @@ def _flow(file: Path, name: str, entrypoint: str) -> Flow[..., Any]:
 
 
 def _fields(flow: Flow[..., Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    pool, limit = said["work_pool"], said.get("concurrency_limit")
-    limit = {"limit": limit} if isinstance(limit, int) else limit or {}
+    pool, limit = said["work_pool"], _limit(said.get("concurrency_limit"))
     options = {name: value for name, value in limit.items() if name != "limit"}
+    _check_keys("its work_pool", pool, _OF_WORK_POOL)
     return {
         "entrypoint": said["entrypoint"],
         "description": said.get("description") or flow.description,
@@ -109,7 +126,17 @@ def _fields(flow: Flow[..., Any], said: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _limit(said: Any) -> dict[str, Any]:
+    """As far as it was said; empty if there is none."""
+    if said is None:
+        return {}
+    limit = said if isinstance(said, Mapping) else {"limit": said}
+    _check_keys("its concurrency_limit", limit, ConcurrencyLimitConfig.model_fields)
+    return ConcurrencyLimitConfig.model_validate(limit).model_dump(mode="json", exclude_unset=True)
+
+
 def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
+    _check_keys(f"its schedule {said['slug']}", said, _OF_SCHEDULE)
     kinds = _SCHEDULES.keys() & said.keys()
     if len(kinds) != 1:
         raise ValueError(
@@ -123,7 +150,34 @@ def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
 
 def _triggers(name: str, said: Any) -> Iterator[DeploymentTriggerTypes]:
     for number, each in enumerate(said, start=1):
-        yield _TRIGGER.validate_python({"name": f"{name}__automation_{number}", **each})
+        found = _TRIGGER.validate_python({"name": f"{name}__automation_{number}", **each})
+        _check_trigger(f"its trigger {found.name}", each, found)
+        yield found
+
+
+def _check_trigger(what: str, said: Mapping[str, Any], read: BaseModel) -> None:
+    """Prefect passes over what it does not know, and a trigger that expects nothing fires at every event."""
+    _check_keys(what, said, type(read).model_fields)
+    if isinstance(read, EventTrigger) and not (read.expect or read.after):
+        raise ValueError(f"{what} has neither expect nor after: every event would fire it")
+    for part, part_read in zip(said.get("triggers", ()), getattr(read, "triggers", ()), strict=True):
+        _check_trigger(f"a part of {what}", part, part_read)
+
+
+def _check_keys(what: str, said: Any, known: Collection[str]) -> None:
+    if not isinstance(said, Mapping):
+        raise ValueError(f"{what} is {said!r}, and no keys with values")
+    for key in said:
+        if key not in known:
+            nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
+            raise ValueError(f"{what} has {key}, which is not known there; did you mean {nearest}?")
+
+
+def _check_once(what: str, names: Iterable[str]) -> None:
+    counts = Counter(names)
+    for name in counts:
+        if counts[name] > 1:
+            raise ValueError(f"the {what} {name} is given {counts[name]} times")
 
 
 def _when(each: DeploymentScheduleCreate) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from artifacts.store import Artifact
+from tasks.champion import Outcome, called
 from tasks.gate import told
 from tasks.markup import Column
 from tasks.parts import Part
@@ -11,27 +12,43 @@ from tasks.parts import Part
 _CHANGES_SHOWN = 40
 
 
-def outcome(made: Sequence[Artifact], *stages: str) -> Iterator[Part]:
-    """What these stages found, in this order; nothing of one that the run has not come to.
+def of_decisions(made: Sequence[Artifact], came_of_it: Outcome | None) -> Iterator[Part]:
+    """Nothing if the run has not come to it.
 
-    made:  by the run.
+    made:        by the run.
+    came_of_it:  None if it is not known, or was not carried out.
 
     Raises DataError for a table that cannot be read.
     """
-    for stage in stages:
-        yield from (_PARTS[stage](artifact) for artifact in made if artifact.stage == stage)
+    return (_decision(artifact, came_of_it) for artifact in made if artifact.stage == "decision")
 
 
-def _decision(artifact: Artifact) -> Part:
+def of_gates(made: Sequence[Artifact]) -> Iterator[Part]:
+    """As `of_decisions`."""
+    return (_gate(artifact) for artifact in made if artifact.stage == "gate")
+
+
+def _decision(artifact: Artifact, came_of_it: Outcome | None) -> Part:
     facts, figures = artifact.manifest().facts, artifact.table("decision.parquet")
+    before = artifact.input("champion")
+    compared = f" It was compared with {called(before)}." if before else ""
     words = "metric", "kept"
     return Part(
         "Champion and challenger",
-        lead=f"By the rule, the new model is {'to be the champion' if facts['promote'] else 'not promoted'}.",
+        lead=f"{_came_of(facts['promote'], came_of_it)}{compared}",
         points=[*facts["reasons"], *facts["notes"]],
         heads=[Column(name, numeric=name not in words) for name in figures.column_names],
         rows=[[_cell(value) for value in row.values()] for row in figures.to_pylist()],
     )
+
+
+def _came_of(promote: bool, outcome: Outcome | None) -> str:
+    """The same for a run that promotes a model as for one that finds it promoted: so are their pages."""
+    if outcome and outcome.kind in ("promoted", "stands"):
+        return "The new model is the champion."
+    if outcome and promote:
+        return f"{outcome.text}."
+    return f"By the rule, the new model {'deserves to be the champion' if promote else 'is not promoted'}."
 
 
 def _gate(artifact: Artifact) -> Part:
@@ -64,6 +81,3 @@ def _cell(value: Any) -> str:
             return f"{value:,.4g}"
         case _:
             return str(value).replace("_", " ")
-
-
-_PARTS = {"decision": _decision, "gate": _gate}

@@ -196,7 +196,7 @@ def recorded(flow: Callable[[], object], instead: Callable[[], object], listener
         raise NotRecorded(
             "server.lost",
             "everything is made, but not recorded in Prefect: its server has gone away",
-            where=PREFECT_API_URL.value() or "",
+            where=server.without_credentials(PREFECT_API_URL.value() or ""),
             saw=f"{type(error).__name__}: {error}",
             fix="nothing is lost. To have a record, start the server and run the same command again.",
         ) from error

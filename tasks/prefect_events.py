@@ -1,18 +1,21 @@
 """What we tell the world through Prefect's events, for its automations to act on: docs/events.md.
 
-Nothing depends on one that is lost: a server that is gone has no automations either.
+Nothing depends on one that `emit` loses: a server that is gone has no automations either.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from prefect import Flow
+from prefect import Flow, get_client
 from prefect.client.schemas import FlowRun, State
 from prefect.events import emit_event
-from prefect.events.worker import EventsWorker
+from prefect.events.related import related_resources_from_run_context
+from prefect.events.schemas.events import Event, Resource
+from prefect.utilities.asyncutils import run_coro_as_sync
 
 from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError
+from tasks.prefect_refusals import refusals_told
 from tasks.progress import Decided, Finished
 
 CORPUS_CHANGED = "namewright.corpus.changed"
@@ -30,13 +33,28 @@ _MODEL = {"promoted": MODEL_PROMOTED, "refused": MODEL_REFUSED, "manual": MODEL_
 
 def emit(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
     """resource: its id in Prefect. name: of the resource, for people."""
-    labels = {"prefect.resource.id": resource, "prefect.resource.name": name}
-    emit_event(event, labels, payload=dict(payload))
+    emit_event(event, _labels(resource, name), payload=dict(payload))
 
 
-def delivered() -> None:
-    """Wait until the server has what was emitted."""
-    EventsWorker.instance().wait_until_empty()
+def deliver(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
+    """As `emit`, but the server has it once this returns. Raises ServerError if it does not take it.
+
+    Not by Prefect's thread for events: it counts one that it gave up as handled, and can be waited for only
+    without a limit.
+    """
+    made = Event(event=event, resource=Resource(_labels(resource, name)), payload=dict(payload))
+    with refusals_told(f"the event {event}", "the next run tells of the same"):
+        run_coro_as_sync(_post(made))
+
+
+async def _post(event: Event) -> None:
+    async with get_client() as client:
+        event.related += await related_resources_from_run_context(client)
+        await client.request("POST", "/events", json=[event.model_dump(mode="json")])
+
+
+def _labels(resource: str, name: str) -> dict[str, str]:
+    return {"prefect.resource.id": resource, "prefect.resource.name": name}
 
 
 def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

@@ -16,7 +16,7 @@ from rnn_core.errors import GateRefused, Interrupted, NamewrightError
 from tasks import console, markdown, prefect_engine, prefect_events, report_page
 from tasks.markdown import Markdown
 from tasks.markup import Column
-from tasks.outcome import outcome
+from tasks.outcome import of_decisions, of_gates
 from tasks.parts import Part, as_markdown
 from tasks.progress import Decided, Event, Finished
 from tasks.report_page import FILE, OUTLINE, movement
@@ -46,6 +46,8 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
             finished.append(event)
         elif isinstance(event, Decided):
             decided.append(event)
+            # At once: whatever fails after a promotion, it has happened.
+            prefect_events.tell_decision(event, is_new=not _was_reused(finished, event.decision))
 
     _tag(tags)
     began = time.monotonic()
@@ -56,24 +58,26 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
         raise
     except Exception as error:
         failure = _failure(error)
-        _show(settings, finished, failure.title, failure)
+        _show(settings, finished, decided, failure.title, failure)
         if isinstance(error, GateRefused):
             for gate in _of_stage(finished, "gate"):
                 prefect_events.tell_gate_refused(gate)
         raise
-    for each in decided:
-        prefect_events.tell_decision(each, is_new=not _was_reused(finished, each.decision))
     counted = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
-    _show(settings, finished, done)
+    _show(settings, finished, decided, done)
     return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
 
 
 def _show(
-    settings: Settings, finished: Sequence[Finished], summary: str, failure: Part | None = None
+    settings: Settings,
+    finished: Sequence[Finished],
+    decided: Sequence[Decided],
+    summary: str,
+    failure: Part | None = None,
 ) -> None:
     try:
-        page = _page(settings, finished, failure)
+        page = _page(settings, finished, decided, failure)
         create_markdown_artifact(page, key=_PAGE, description=markdown.plain(summary))
         for names in _of_stage(finished, "names"):
             _show_sample(names)
@@ -111,11 +115,15 @@ def _failure(error: Exception) -> Part:
     )
 
 
-def _page(settings: Settings, finished: Sequence[Finished], failure: Part | None) -> Markdown:
+def _page(
+    settings: Settings, finished: Sequence[Finished], decided: Sequence[Decided], failure: Part | None
+) -> Markdown:
     made = [each.artifact for each in finished]
     store = Store(settings.store)
     told = [failure] if failure else []
-    parts: list[str] = [as_markdown(part) for part in (*told, *outcome(made, "decision", "gate"))]
+    came_of_it = decided[-1].outcome if decided else None
+    found = (*told, *of_decisions(made, came_of_it), *of_gates(made))
+    parts: list[str] = [as_markdown(part) for part in found]
     report = next(iter(_of_stage(finished, "report")), None)
     if report:
         origins = report_page.lineage(store, report, made)

@@ -15,9 +15,9 @@ from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
 from rnn_core.errors import NamewrightError
-from tasks.champion import CHAMPION
+from tasks.champion import CHAMPION, Outcome
 from tasks.markup import Column, Html, element, foreign, joined, section, table, visible
-from tasks.outcome import outcome
+from tasks.outcome import of_decisions
 from tasks.parts import Part, as_html
 from tasks.past_runs import moved, past_runs
 
@@ -29,20 +29,24 @@ OUTCOME = Html("<!-- outcome -->")
 PROVENANCE = Html("<!-- provenance -->")
 
 
-def publish(store: Store, report: Artifact, run: Sequence[Artifact] = ()) -> Path:
+def publish(
+    store: Store, report: Artifact, run: Sequence[Artifact] = (), came_of_it: Outcome | None = None
+) -> Path:
     """The report with its configuration, lineage and timings, as `report.html` at the top of the store.
 
-    run:  the artifacts that this run made or found. Without them, a report that was found tells of the run
-          that made it, whose configuration may have been another one that led to the same bytes.
+    run:         the artifacts that this run made or found. Without them, a report that was found tells of the
+                 run that made it, whose configuration may have been another one that led to the same bytes.
+    came_of_it:  of the decision of this run, if it was carried out.
 
-    The page depends on what is in the store alone; if it stands there already, nothing is written.
+    The page depends on what is in the store and what came of it; if it stands there already, nothing is
+    written.
     """
     target = store.root / FILE
     made = lineage(store, report, run)
     with durable.reported(target, "publish the report"):
         filled = (
             report.text(FILE)
-            .replace(OUTCOME, joined(*map(as_html, outcome(run, "decision"))), 1)
+            .replace(OUTCOME, joined(*map(as_html, of_decisions(run, came_of_it))), 1)
             .replace(PROVENANCE, joined(as_html(movement(store, made)), _provenance(made)), 1)
         )
         content = filled.encode(errors="backslashreplace")
@@ -51,10 +55,10 @@ def publish(store: Store, report: Artifact, run: Sequence[Artifact] = ()) -> Pat
     return target
 
 
-def publish_last(root: Path, made: Sequence[Artifact]) -> None:
+def publish_last(root: Path, made: Sequence[Artifact], came_of_it: Outcome | None) -> None:
     """Publish the report of a run that made or found these, in this order, if its last stage was one."""
     if made and made[-1].stage == "report":
-        publish(Store(root), made[-1], made)
+        publish(Store(root), made[-1], made, came_of_it)
 
 
 def movement(store: Store, of_report: Iterable[str]) -> Part:

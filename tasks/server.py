@@ -210,12 +210,19 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
+def without_credentials(url: str) -> str:
+    """The URL for a terminal or a log: a user and a password in it are for the server alone."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def _check_answers(url: str) -> None:
     if reason := _trouble_with(url):
         raise ServerError(
             "server.unreachable",
             "the Prefect server that PREFECT_API_URL names cannot be used",
-            where=url,
+            where=without_credentials(url),
             saw=reason,
             fix="start that server, correct PREFECT_API_URL (it ends with /api), or unset it; "
             "or run without Prefect: --engine plain",
@@ -230,7 +237,7 @@ def _trouble_with(url: str) -> str:
     from urllib.request import urlopen
 
     try:
-        with urlopen(f"{url.rstrip('/')}/health", timeout=_ANSWER_SECONDS) as answer:
+        with urlopen(f"{without_credentials(url).rstrip('/')}/health", timeout=_ANSWER_SECONDS) as answer:
             healthy = url.startswith("https:") or answer.read(10).strip() == b"true"
             return "" if healthy else "something answers there, but not as a Prefect API"
     except HTTPError as refusal:

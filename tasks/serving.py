@@ -8,25 +8,37 @@ import httpx
 from prefect import serve
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
-from prefect.deployments.runner import RunnerDeployment
+from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 from tasks.automations import PREFIX
 from tasks.deployment_file import Deployment
+from tasks.prefect_refusals import refusals_told
 
 _SUFFIX = "-served"  # so that a site's own deployments on the same server are left alone
 
 
 def served(wanted: Iterable[Deployment]) -> None:
-    """Until Ctrl-C or SIGTERM. Then they are gone from the server: nobody would run what they begin."""
+    """Until Ctrl-C or SIGTERM. Then they are gone from the server: nobody would run what they begin.
+
+    Raises ServerError if the server refuses, or goes away.
+    """
     wanted = list(wanted)
     try:
-        serve(*(_served(each) for each in wanted))
+        with refusals_told("what is to be served", "give the same command again"):
+            _serve([_served(each) for each in wanted])
     finally:
-        # A server that is gone begins nothing.
-        with contextlib.suppress(httpx.TransportError), get_client(sync_client=True) as client:
+        # A server that is gone begins nothing, and what one refuses has been told.
+        with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:
             for each in wanted:
                 _remove(client, f"{each.full_name}{_SUFFIX}")
+
+
+def _serve(deployments: Iterable[RunnerDeployment]) -> None:
+    try:
+        serve(*deployments)
+    except DeploymentApplyError as refused:  # Prefect's wrapping of what its client raised
+        raise refused.__cause__ or refused from refused
 
 
 def _remove(client: SyncPrefectClient, name: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from deployed_site import ROOT
 from small_runs import COMMAND
 
-from rnn_core.errors import ConfigError
+from rnn_core.errors import ConfigError, ServerError
 
 FILE = (ROOT / "prefect.yaml").read_text()
 
@@ -42,6 +42,22 @@ def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         (FILE.replace("30 2 * * *", "30 2 * *"), "has what it cannot have"),
         (FILE.replace("Etc/UTC", "Mars/Olympus"), "has what it cannot have"),
         (FILE.replace("cron:", "corn:"), "has what it cannot have"),
+        (FILE.replace("pull:", "pul:"), "the file has pul, which is not known there; did you mean pull?"),
+        (FILE.replace("schedules:", "schedulez:"), "has schedulez, which is not known there; did you mean s"),
+        (FILE.replace("triggers:", "trigers:"), "did you mean triggers?"),
+        (FILE.replace("concurrency_limit:", "concurency_limit:"), "did you mean concurrency_limit?"),
+        (
+            FILE.replace("work_pool:\n      name: namewright", "work_pool: mine"),
+            "its work_pool is 'mine', and",
+        ),
+        (FILE.replace("timezone:", "timezome:"), "its schedule nightly has timezome, which is not known"),
+        (FILE.replace("collision_strategy:", "strategy:"), "did you mean collision_strategy?"),
+        (FILE.replace("expect:", "expects:"), "did you mean expect?"),
+        (FILE.replace("expect:", "for_each:"), "has neither expect nor after: every event would fire it"),
+        (FILE.replace("limit: 1", "limit: one"), "valid integer"),
+        (FILE.replace("CANCEL_NEW", "CANCEL"), "'ENQUEUE' or 'CANCEL_NEW'"),
+        (f"{FILE}      - {{slug: often, cron: '* * * * *'}}\n", "the slug often is given 2 times"),
+        (FILE + FILE[FILE.index("\n  - name: watch") :], "the deployment watch/watch is given 2 times"),
         (FILE.replace("expect: [namewright.corpus.changed]", "expect: {a: 1}"), "has what it cannot have"),
     ],
 )
@@ -59,6 +75,22 @@ def test_what_is_wrong_with_the_file_is_said(
         deployment_file.read(file)
     assert caught.value.code == "config.deployments"
     assert told in str(caught.value)
+
+
+@pytest.mark.usefixtures("prefect_url")
+def test_what_a_server_refuses_to_have_served_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+    from prefect.deployments.runner import DeploymentApplyError
+
+    from tasks import serving
+
+    def refuse(*_deployments: object) -> None:
+        raise DeploymentApplyError("") from httpx.ConnectError("nobody there")
+
+    monkeypatch.setattr(serving, "serve", refuse)
+    with pytest.raises(ServerError) as caught:
+        serving.served([])
+    assert (caught.value.code, caught.value.saw) == ("server.gone", "ConnectError: nobody there")
 
 
 @pytest.mark.parametrize("command", ["deploy", "serve"])

@@ -145,6 +145,15 @@ except server.ServerError as error:
     assert time.monotonic() - began < 5
 
 
+def test_a_password_in_the_address_of_a_server_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"http://anna:secret@127.0.0.1:{free_port()}/api")
+    with pytest.raises(ServerError) as caught:
+        server.ready(silent)
+    assert "secret" not in str(caught.value)
+    assert server.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
+    assert server.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
+
+
 def test_an_address_that_is_not_prefects_api_is_refused(
     running: server.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,24 @@ def test_what_came_of_a_decision_is_told_once(
         assert payload["reasons"] == ["it is better"]
 
 
+def test_a_promotion_is_told_even_if_the_run_fails_after_it(
+    tmp_path: Path, told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import concluding
+
+    decision = decided_on(Store(tmp_path))
+    outcome = Outcome("promoted", Reference("mixture", "1" * 32, "2" * 64), None, "mixture/111 did well")
+
+    def promote_and_fail(_root: Path, _made: object, listener: Any, _by: object) -> None:
+        listener(Decided("decision", decision, outcome))
+        raise DataError("test.full", "no room for the report", fix="make room")
+
+    monkeypatch.setattr(concluding, "conclude", promote_and_fail)
+    with pytest.raises(DataError):
+        run_flow("promoted", tmp_path, greet)
+    assert [event for event, *_ in told] == ["namewright.model.promoted"]
+
+
 def decided_on(store: Store) -> Any:
     recipe = recipe_of("decision")
     draft = store.draft(recipe.stage, recipe.key)

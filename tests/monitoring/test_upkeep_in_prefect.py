@@ -28,6 +28,25 @@ def test_a_look_at_the_lists_says_which_changed(tmp_path: Path) -> None:
     assert watched(tmp_path) == ("Completed", "1 lists, none changed")
 
 
+def test_a_change_that_the_server_was_not_told_of_is_told_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx
+
+    from tasks import prefect_events
+
+    async def refuse(_event: object) -> None:
+        raise httpx.ConnectError("nobody there")
+
+    (tmp_path / "towns.txt").write_text("Bern\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(prefect_events, "_post", refuse)
+        name, message = watched(tmp_path)
+    assert name == "Failed"
+    assert "error[server.gone]: the Prefect server did not answer" in str(message)
+    assert watched(tmp_path) == ("Changed", "changed: towns")
+
+
 def test_what_changed_is_told_once_the_retraining_that_is_going_has_ended(tmp_path: Path) -> None:
     from prefect.client.orchestration import get_client
     from prefect.states import Completed, Running
@@ -40,6 +59,27 @@ def test_what_changed_is_told_once_the_retraining_that_is_going_has_ended(tmp_pa
         assert watched(tmp_path)[0] == "Deferred"
         client.set_flow_run_state(run.id, Completed(), force=True)
     assert watched(tmp_path) == ("Changed", "changed: towns")
+
+
+def test_a_retraining_that_its_worker_never_began_hides_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from prefect.client.orchestration import get_client
+    from prefect.states import Completed, Pending
+
+    from tasks import prefect_watch
+
+    (tmp_path / "towns.txt").write_text("Bern\n")
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("retrain")
+        deployment = client.create_deployment(flow, "by night")
+        run = client.create_flow_run_from_deployment(deployment, state=Pending())
+        assert watched(tmp_path)[0] == "Deferred"
+        monkeypatch.setattr(prefect_watch, "_PENDING", timedelta(0))
+        assert watched(tmp_path)[0] == "Changed"
+        client.set_flow_run_state(run.id, Completed(), force=True)
 
 
 def test_a_store_that_is_put_in_order_shows_what_was_wrong(tmp_path: Path, prefect_shows: Any) -> None:

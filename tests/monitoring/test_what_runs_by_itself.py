@@ -107,6 +107,15 @@ def test_what_somebody_paused_stays_paused(site: Site) -> None:
     assert (after["id"], after["active"]) == (schedule["id"], False)
 
 
+def test_whether_a_schedule_is_active_is_as_the_file_says_if_it_does(site: Site) -> None:
+    for active in (False, True):
+        said = PREFECT_YAML.replace("slug: often", f"slug: often\n        active: {active}")
+        (done,) = (each for each in deployed(site, said) if each.outcome != "unchanged")
+        assert tuple(done) == ("updated", "deployment", "watch/watch", "schedules")
+        assert site.ask("deployments/name/watch/watch")["schedules"][0]["active"] is active
+        assert {each.outcome for each in deployed(site, said)} == {"unchanged"}
+
+
 def grow(site: Site, name: str) -> None:
     site.names.write_text(f"{site.names.read_text()}{name}\n")
 

@@ -2,9 +2,11 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_artifacts import put, recipe_of
 from small_runs import outcomes
 
 from artifacts.registry import Reference
@@ -39,11 +41,11 @@ class Runs:
         self.settings = Settings(store=self.store.root)
         self.workers: Workers | None = None
 
-    def config(self, epochs: int, names=NAMES, **promotion) -> RetrainConfig:
+    def config(self, epochs: int, names=NAMES, source="syllables", **promotion) -> RetrainConfig:
         path = self.folder / "names.txt"
         path.write_text("\n".join(names) + "\n")
         return RetrainConfig(
-            sources=(Source("syllables", str(path)),),
+            sources=(Source(source, str(path)),),
             training=TrainingConfig(hidden_size=8, epochs=epochs, patience=epochs, learning_rate=0.01),
             ngrams=NgramConfig(order=3),
             evaluation=EvaluationConfig(sample_names=60),
@@ -192,6 +194,18 @@ def test_what_was_rolled_back_is_not_promoted_again_by_a_run_but_by_hand(runs):
     assert runs.run(config)[1].endswith("is the champion")
 
 
+def test_a_roll_back_to_a_model_that_is_gone_says_what_else_there_is(runs):
+    first = runs.champion
+    runs.decide(BETTER)
+    second = runs.champion
+    shutil.rmtree(runs.store.folder(first.stage, first.key))
+    with pytest.raises(DataError, match="the model before the champion is not in the store") as caught:
+        champion.roll_back(runs.store, {}, waiting=lambda: None)
+    assert "namewright models rollback" not in caught.value.fix
+    assert "namewright models promote KEY" in caught.value.fix
+    assert runs.champion == second
+
+
 def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides_anew(runs):
     runs.decide(WORSE, mode="manual")
     (other,) = (key for key in runs.store.keys("mixture") if key != runs.champion.key)
@@ -212,6 +226,18 @@ def test_by_hand_means_that_a_run_only_says_who_deserves_it(runs):
     told = runs.decide(BETTER, mode="manual")
     assert "deserves to be promoted, by hand: namewright models promote" in told
     assert runs.champion == first
+
+
+def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_hand(runs):
+    first = runs.champion
+    told = runs.decide(BETTER, source="towns")
+    assert "is not promoted, since it has learnt from other lists than the champion (towns, not syll" in told
+    assert runs.champion == first
+    (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
+    assert told.endswith(f"by hand: namewright models promote {key[:12]}")
+    towns, _ = runs.store.examine("mixture", key)
+    champion.promote_by_hand(runs.store, towns, {}, waiting=lambda: None)
+    assert runs.decide(BETTER, source="towns").endswith("is the champion")
 
 
 def test_with_too_few_names_to_compare_the_champion_stays(runs):
@@ -353,6 +379,17 @@ def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over
         assert outcome.returncode == 3
         assert outcome.stderr.startswith("error[registry.damaged]")
     assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_of_several_evaluations_of_a_model_the_last_made_is_shown(last, tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    mixture = put(store, recipe_of("mixture"))
+    made = [put(store, recipe_of("evaluation", mixture=mixture.digest, examples=each)) for each in "abc"]
+    moments = {each.key: f"2024-01-0{2 if each is made[last] else 1}T00:00:00+00:00" for each in made}
+    listed = [replace(each, made_at=moments[each.recipe.key]) for each in store.list("evaluation")]
+    monkeypatch.setattr(store, "list", lambda _stage: listed)
+    assert champion.evaluation_of(store, mixture).key == made[last].key
 
 
 def test_a_store_without_a_model_is_no_error_to_list(namewright, tmp_path):

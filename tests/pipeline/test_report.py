@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifacts.keys import Recipe
+from artifacts.registry import Reference
 from artifacts.store import Artifact, Store
 from data import schemas
 from rnn_core import network
 from rnn_core.vocabulary import Vocabulary
 from tasks import stages
+from tasks.champion import Outcome
 from tasks.config import RetrainConfig
 from tasks.making.decision import as_table
 from tasks.making.temperatures import tastes
@@ -714,6 +716,27 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
     recipe = Recipe("decision", 1, {}, {"evaluation": inputs["evaluation"].digest})
     decision = stand_ins.store.commit(draft, recipe, origins={}, seconds=1.0, run=stand_ins.run)
     page = Page(publish(stand_ins.store, report, [decision]).read_text())
-    assert "By the rule, the new model is to be the champion. it is <better> left out: 3" in page.text
+    assert "the new model deserves to be the champion. it is <better> left out: 3" in page.text
     assert "novelty 0.875 0.75 0.125 – – 0.1 yes" in page.text
     assert "By the rule" not in Page(publish(stand_ins.store, report).read_text()).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "lead"),
+    [
+        ("promoted", "The new model is the champion. It was compared with mixture/222222222222."),
+        ("stands", "The new model is the champion. It was compared with mixture/222222222222."),
+        ("rolled_back", "it did <well>, but. It was compared with mixture/222222222222."),
+    ],
+)
+def test_the_published_page_tells_what_became_of_the_new_model(stand_ins, kind, lead):
+    inputs = stand_ins.inputs()
+    report = produced(stand_ins.root, inputs, stand_ins.run)
+    draft = stand_ins.store.draft("decision", "0" * 32)
+    draft.write_table("decision.parquet", as_table([]))
+    draft.facts.update(promote=True, reasons=[], notes=[])
+    recipe = Recipe("decision", 1, {}, {"champion": "3" * 64})
+    origins = {"champion": f"mixture/{'2' * 32}"}
+    decision = stand_ins.store.commit(draft, recipe, origins=origins, seconds=1.0, run=stand_ins.run)
+    came = Outcome(kind, Reference("mixture", "1" * 32, "4" * 64), None, "it did <well>, but")
+    assert lead in Page(publish(stand_ins.store, report, [decision], came).read_text()).text

@@ -34,7 +34,9 @@ def promote(registry, name, why="decision/1"):
 
 
 def roll_back(registry):
-    return registry.roll_back(BY, check=lambda _: None, waiting=lambda: None)
+    """From what stands there, whatever it is."""
+    standing = registry.standing().artifact
+    return registry.roll_back(standing, BY, check=lambda _: None, waiting=lambda: None)
 
 
 @pytest.fixture
@@ -103,6 +105,14 @@ def test_who_expects_something_else_to_stand_there_changes_nothing(champion):
     assert champion.standing().artifact == model("b")
 
 
+def test_a_roll_back_takes_nothing_back_that_was_promoted_meanwhile(champion):
+    for name in "abc":
+        promote(champion, name)
+    with pytest.raises(Overtaken):
+        champion.roll_back(model("b"), BY, check=lambda _: None, waiting=lambda: None)
+    assert champion.standing().artifact == model("c")
+
+
 def test_a_roll_back_that_must_not_be_changes_nothing(champion):
     def refuse(_reference):
         raise DataError("test.refused", "it is gone", fix="another")
@@ -110,7 +120,7 @@ def test_a_roll_back_that_must_not_be_changes_nothing(champion):
     promote(champion, "a")
     promote(champion, "b")
     with pytest.raises(DataError, match="it is gone"):
-        champion.roll_back(BY, refuse, waiting=lambda: None)
+        champion.roll_back(model("b"), BY, refuse, waiting=lambda: None)
     assert champion.standing().artifact == model("b")
 
 
