@@ -3,7 +3,7 @@
 import queue
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,11 @@ class SideBySide(ABC):
         while self._hear(seconds=0.0):
             pass
         self._listener.expect(stage, config)
-        promise = self.submit(stage, config, inputs)
+        try:
+            promise = self.submit(stage, config, inputs)
+        except BrokenExecutor as broken:  # since the last stage was taken
+            self.stop()
+            raise (self._cause() if self._errors else self._hired.explained(broken)) from None
         self._promised.append(promise)
         self._under_way.add(promise)
         promise.add_done_callback(self._ended.put)

@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from small_stages import Greeting, greeting
 
-from rnn_core.errors import ConfigError, ServerError
+from rnn_core.errors import ConfigError, ServerError, TrainingError
 from tasks import runners
 from tasks.runners import Workers
+from tasks.running import producing
+from tasks.settings import Settings
 
 SCRIPT = Path(__file__).parents[1] / "many_stages.py"
 RUNNERS = pytest.mark.parametrize("runner", ["threads", "processes"])
@@ -63,6 +67,19 @@ def test_a_worker_that_dies_is_one_clear_error(started):
     assert errors.startswith("error[runner.worker]: a worker process ended in the middle of its work")
     assert f"process {worker}: SIGKILL" in errors
     assert "Traceback" not in errors
+
+
+def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path):
+    settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
+    with (
+        pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL"),
+        producing(settings, lambda _event: None, one) as run,
+    ):
+        run.wait([run(greeting, Greeting("Ana"))])
+        (worker,) = children(os.getpid())
+        os.kill(int(worker), signal.SIGKILL)
+        time.sleep(1.0)  # the pool notices, and takes no stage any more
+        run.wait([run(greeting, Greeting("Bea"))])
 
 
 def children(pid):
