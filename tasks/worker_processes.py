@@ -62,6 +62,8 @@ class WorkerProcesses:
 
     def death(self) -> NamewrightError:
         """The error for a pool that broke."""
+        for child in self._seen.values():
+            child.join(_LOOK_SECONDS)  # a pool knows that one has gone before the system tells how it ended
         # The others get SIGTERM from the pool, once it is broken.
         usual = (None, 0, -signal.SIGTERM)
         died = [child for child in self._seen.values() if child.exitcode not in usual]

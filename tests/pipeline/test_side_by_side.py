@@ -70,16 +70,17 @@ def test_a_worker_that_dies_is_one_clear_error(started):
 
 
 def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path):
-    settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
-    with (
-        pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL"),
-        producing(settings, lambda _event: None, one) as run,
-    ):
+    def two_stages(run):
         run.wait([run(greeting, Greeting("Ana"))])
         (worker,) = children(os.getpid())
         os.kill(int(worker), signal.SIGKILL)
         time.sleep(1.0)  # the pool notices, and takes no stage any more
         run.wait([run(greeting, Greeting("Bea"))])
+
+    settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
+    told = pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL")
+    with producing(settings, lambda _event: None, one) as run, told:
+        two_stages(run)
 
 
 def children(pid):
