@@ -104,7 +104,7 @@ class Dataset:
             (self.work / "lock").touch()
         with locks.exclusive(self.work / "lock", waiting):
             with durable.reported(self.folder, "write the list"):
-                self._check_nothing_foreign()
+                self._check_nothing_foreign()  # again: whoever held it may have made another list meanwhile
                 if self._request() != request:
                     self._check_not_another(request, overwrite)
                     self._clear()

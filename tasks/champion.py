@@ -115,7 +115,7 @@ def champion_of(store: Store) -> Artifact | None:
 def checked(
     store: Store,
     reference: Reference,
-    called: str = "the model that was promoted",
+    what: str = "the model that was promoted",
     fix: str = _OTHER_CHAMPION,
 ) -> Artifact:
     """A model of the registry, whole. Raises DataError if it is missing or damaged."""
@@ -124,8 +124,8 @@ def checked(
         return found
     where = str(store.folder(reference.stage, reference.key))
     if fault:
-        raise DataError("champion.damaged", f"{called} is damaged", where=where, saw=fault, fix=fix)
-    raise DataError("champion.missing", f"{called} is not in the store", where=where, fix=fix)
+        raise DataError("champion.damaged", f"{what} is damaged", where=where, saw=fault, fix=fix)
+    raise DataError("champion.missing", f"{what} is not in the store", where=where, fix=fix)
 
 
 def carried_out(
@@ -211,5 +211,5 @@ def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Re
     """
     registry = store.registry(CHAMPION)
     standing = registry.standing()
-    check = partial(checked, store, called="the model before the champion", fix=_NO_ROLL_BACK)
+    check = partial(checked, store, what="the model before the champion", fix=_NO_ROLL_BACK)
     return registry.roll_back(standing.artifact if standing else None, by, check, waiting)

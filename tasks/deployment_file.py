@@ -1,6 +1,5 @@
 """prefect.yaml, as `prefect deploy` reads it: which flows run by themselves, and when."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from prefect.utilities.templating import apply_values
 from pydantic import BaseModel, TypeAdapter
 
 from rnn_core.errors import ConfigError
+from tasks.knobs import nearest
 
 _TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
 _SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
@@ -169,8 +169,8 @@ def _check_keys(what: str, said: Any, known: Collection[str]) -> None:
         raise ValueError(f"{what} is {said!r}, and no keys with values")
     for key in said:
         if key not in known:
-            nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
-            raise ValueError(f"{what} has {key}, which is not known there; did you mean {nearest}?")
+            meant = nearest(str(key), known)
+            raise ValueError(f"{what} has {key}, which is not known there; did you mean {meant}?")
 
 
 def _check_once(what: str, names: Iterable[str]) -> None:

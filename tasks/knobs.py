@@ -1,9 +1,10 @@
 """The knobs of a configuration, with their defaults and what their docstrings say of them."""
 
+import difflib
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -25,6 +26,11 @@ def descriptions(dataclass: type) -> dict[str, str]:
         else:
             current = []
     return said
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Of what is known, what was most probably meant."""
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.0)[0]
 
 
 def documented(prefix: str, config: Any) -> str:

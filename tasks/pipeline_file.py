@@ -1,6 +1,5 @@
 """What pipeline.toml and NAMEWRIGHT_… variables say of the knobs, and what of it is refused."""
 
-import difflib
 import os
 import tomllib
 from pathlib import Path
@@ -12,6 +11,7 @@ from cyclopts.config import Dict
 
 from rnn_core.errors import ConfigError
 from rnn_core.ranges import out_of_range
+from tasks.knobs import nearest
 
 DEFAULT = Path("pipeline.toml")
 PREFIX = "NAMEWRIGHT_"
@@ -66,8 +66,8 @@ def _refuse_unknown_variables(app: App, arguments: ArgumentCollection) -> None:
         if name not in known:
             known |= _variables_of_all(app)
         if name not in known:
-            nearest = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.0)[0]
-            raise ConfigError("config.variable", f"{name} sets no knob", fix=f"did you mean {nearest}?")
+            meant = nearest(name.upper(), known)
+            raise ConfigError("config.variable", f"{name} sets no knob", fix=f"did you mean {meant}?")
         if not value:
             raise ConfigError("config.variable", f"{name} is empty", fix="give it a value, or unset it.")
 

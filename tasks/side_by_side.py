@@ -3,7 +3,7 @@
 import queue
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,9 +101,9 @@ class SideBySide(ABC):
         self._listener.expect(stage, config)
         try:
             promise = self.submit(stage, config, inputs)
-        except BrokenExecutor as broken:  # since the last stage was taken
-            self.stop()
-            raise (self._cause() if self._errors else self._hired.explained(broken)) from None
+        except BrokenExecutor as broken:  # since the last stage was taken: told as the errors of stages are
+            promise = Future()
+            promise.set_exception(broken)
         self._promised.append(promise)
         self._under_way.add(promise)
         promise.add_done_callback(self._ended.put)

@@ -1,6 +1,5 @@
 """Where names come from, as a person writes it: in pipeline.toml, or `name=path` on the command line."""
 
-import difflib
 import json
 import os
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from artifacts.source_file import SourceFile
 from data.config import FORMATS, MAX_BYTES, MAX_ROW_BYTES, CorpusConfig
 from rnn_core.errors import ConfigError
 from tasks import source_paths
+from tasks.knobs import nearest
 
 _BUNDLED = "bundled:"
 _FORMATS = ("auto", *FORMATS)
@@ -102,8 +102,7 @@ def _from_text(token: Token) -> Source:
     knobs = get_type_hints(Source)
     for key in table:
         if key not in knobs:
-            nearest = difflib.get_close_matches(key, knobs, n=1, cutoff=0.0)[0]
-            raise _wrong(token, f"unknown key {key!r} in a source", f"did you mean {nearest!r}?")
+            raise _wrong(token, f"unknown key {key!r} in a source", f"did you mean {nearest(key, knobs)!r}?")
         if key != "format" and not _is(table[key], knobs[key]):
             raise _wrong(
                 token, f"a source's {key!r} is {_expected(knobs[key])}", 'for instance: name = "towns"'

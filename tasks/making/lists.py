@@ -51,7 +51,6 @@ class TrainingList(NamedTuple):
 
 def shard(work: Work, config: ShardConfig, model: ModelFile, training: Artifact | None = None) -> None:
     table, _ = _drawn(work, config, model)
-    work.draft.facts["kernels"] = [_kernel()]
     table = table.rename_columns(["index", "name", "log_probability"])
     _write(work, config.file, table, model, training, config.sampling.capitalise_first)
 
@@ -61,7 +60,6 @@ def candidates(
 ) -> None:
     """A row group for every partition, in it the names in their order."""
     table, letters = _drawn(work, config, model)
-    work.draft.facts["kernels"] = [_kernel()]
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
     if config.sifting.unique:
@@ -149,6 +147,7 @@ def _drawn(
             "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
         }
     )
+    work.draft.facts["kernels"] = [_kernel()]
     return table, letters
 
 

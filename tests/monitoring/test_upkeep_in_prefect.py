@@ -1,7 +1,9 @@
 """What a person sees of the flows that keep a site in order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,6 +11,9 @@ from tasks.config import RetrainConfig
 from tasks.maintenance import MaintenanceConfig
 from tasks.settings import Settings
 from tasks.sources import Source
+
+if TYPE_CHECKING:
+    from prefect.client.schemas import State
 
 pytestmark = pytest.mark.usefixtures("prefect_url")
 
@@ -20,6 +25,20 @@ def watched(tmp_path: Path) -> tuple[str, str | None]:
     towns = Source("towns", str(tmp_path / "towns.txt"))
     state = watch(RetrainConfig(sources=(towns,)), Settings(tmp_path / "store"), return_state=True)
     return state.name, state.message
+
+
+@contextmanager
+def retraining(state: "State[Any]") -> Iterator[None]:
+    """A run of a deployed `retrain` that is in this state, until it has completed."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Completed
+
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("retrain")
+        deployment = client.create_deployment(flow, "by night")
+        run = client.create_flow_run_from_deployment(deployment, state=state)
+        yield
+        client.set_flow_run_state(run.id, Completed(), force=True)
 
 
 def test_a_look_at_the_lists_says_which_changed(tmp_path: Path) -> None:
@@ -48,16 +67,11 @@ def test_a_change_that_the_server_was_not_told_of_is_told_by_the_next_look(
 
 
 def test_what_changed_is_told_once_the_retraining_that_is_going_has_ended(tmp_path: Path) -> None:
-    from prefect.client.orchestration import get_client
-    from prefect.states import Completed, Running
+    from prefect.states import Running
 
     (tmp_path / "towns.txt").write_text("Bern\n")
-    with get_client(sync_client=True) as client:
-        flow = client.create_flow_from_name("retrain")
-        deployment = client.create_deployment(flow, "by night")
-        run = client.create_flow_run_from_deployment(deployment, state=Running())
+    with retraining(Running()):
         assert watched(tmp_path)[0] == "Deferred"
-        client.set_flow_run_state(run.id, Completed(), force=True)
     assert watched(tmp_path) == ("Changed", "changed: towns")
 
 
@@ -66,20 +80,15 @@ def test_a_retraining_that_its_worker_never_began_hides_no_change(
 ) -> None:
     from datetime import timedelta
 
-    from prefect.client.orchestration import get_client
-    from prefect.states import Completed, Pending
+    from prefect.states import Pending
 
     from tasks import prefect_watch
 
     (tmp_path / "towns.txt").write_text("Bern\n")
-    with get_client(sync_client=True) as client:
-        flow = client.create_flow_from_name("retrain")
-        deployment = client.create_deployment(flow, "by night")
-        run = client.create_flow_run_from_deployment(deployment, state=Pending())
+    with retraining(Pending()):
         assert watched(tmp_path)[0] == "Deferred"
         monkeypatch.setattr(prefect_watch, "_PENDING", timedelta(0))
         assert watched(tmp_path)[0] == "Changed"
-        client.set_flow_run_state(run.id, Completed(), force=True)
 
 
 def test_a_store_that_is_put_in_order_shows_what_was_wrong(tmp_path: Path, prefect_shows: Any) -> None:

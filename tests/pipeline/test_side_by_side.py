@@ -79,7 +79,7 @@ def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_pa
 
     settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
     told = pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL")
-    with producing(settings, lambda _event: None, one) as run, told:
+    with told, producing(settings, lambda _event: None, one) as run:
         two_stages(run)
 
 
