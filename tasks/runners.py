@@ -54,14 +54,15 @@ class Hired:
     pool:       what takes the stages.
     elsewhere:  in other processes, where our listener cannot go.
     ask:        ask them to stop at the next safe place, for a signal of that number.
-    look:       to be called now and then while they work.
+    look:       to be called now and then while they work; whether one has gone, so that what was promised
+                may never come.
     explained:  what to tell of an error that is not the stage's own.
     """
 
     pool: Any
     elsewhere: bool = False
     ask: Callable[[int], None] = lambda _number: None
-    look: Callable[[], None] = lambda: None
+    look: Callable[[], bool] = lambda: False
     explained: Callable[[Exception], Exception] = lambda error: error
 
 

@@ -4,6 +4,7 @@ import queue
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +108,7 @@ class SideBySide(ABC):
         self._promised.append(promise)
         self._under_way.add(promise)
         promise.add_done_callback(self._ended.put)
+        self._hired.look()  # who was started for it
         return promise
 
     def wait(self, promises: Sequence[Any]) -> list[Artifact]:
@@ -140,10 +142,12 @@ class SideBySide(ABC):
         return taken
 
     def _take(self, seconds: float) -> bool:
-        self._hired.look()
+        has_gone = self._hired.look()
         try:
             promise = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
         except queue.Empty:
+            if has_gone and seconds:
+                self._give_up()
             return False
         self._under_way.discard(promise)
         try:
@@ -155,6 +159,12 @@ class SideBySide(ABC):
             for event in outcome.told:
                 self._listener(event)
         return True
+
+    def _give_up(self) -> None:
+        """A pool that breaks while it is given a stage may forget that one."""
+        lost = BrokenProcessPool("a worker has gone, and nothing ends any more")
+        self._errors |= dict.fromkeys(self._under_way, lost)
+        self._under_way.clear()
 
     def _cause(self) -> Exception:
         """The first error in the order of submission; the stages after it only could not run."""

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -54,21 +55,34 @@ class WorkerProcesses:
         """To stop at the next safe place."""
         self._signal_number.value = signal_number
 
-    def look(self) -> None:
-        """Who is there: a broken pool does not tell who died."""
+    def look(self) -> bool:
+        """Who is there: a broken pool does not tell who died. Whether one of them has gone."""
         self._seen |= {
             child.pid or 0: child for child in set(multiprocessing.active_children()) - self._others
         }
+        return any(child.exitcode is not None for child in self._seen.values())
 
     def death(self) -> NamewrightError:
-        """The error for a pool that broke."""
+        """The error for a pool that broke. None of its processes is there afterwards."""
+        self.look()
         for child in self._seen.values():
-            child.join(_LOOK_SECONDS)  # a pool knows that one has gone before the system tells how it ended
+            _wait_for(child)
         # The others get SIGTERM from the pool, once it is broken.
         usual = (None, 0, -signal.SIGTERM)
         died = [child for child in self._seen.values() if child.exitcode not in usual]
         ends = [f"process {child.pid}: {_end(child.exitcode)}" for child in died]
+        for child in self._seen.values():
+            child.kill()  # one that was started while the pool broke gets no SIGTERM
         return worker_died("; ".join(ends) or "it had ended before it was seen")
+
+
+def _wait_for(child: Any) -> None:
+    """Until it is known how it ended. Not `join`: the pool's thread may have asked the system first, which
+    answers but once, and not have said so yet.
+    """
+    limit = time.monotonic() + _LOOK_SECONDS
+    while child.exitcode is None and time.monotonic() < limit:
+        time.sleep(0.005)
 
 
 def worker_died(saw: str) -> NamewrightError:

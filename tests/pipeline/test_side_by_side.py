@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -69,18 +70,30 @@ def test_a_worker_that_dies_is_one_clear_error(started):
     assert "Traceback" not in errors
 
 
-def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path):
-    def two_stages(run):
-        run.wait([run(greeting, Greeting("Ana"))])
-        (worker,) = children(os.getpid())
-        os.kill(int(worker), signal.SIGKILL)
-        time.sleep(1.0)  # the pool notices, and takes no stage any more
-        run.wait([run(greeting, Greeting("Bea"))])
+def two_stages(run, between):
+    """The only worker is killed before the second one is asked for."""
+    run.wait([run(greeting, Greeting("Ana"))])
+    (worker,) = children(os.getpid())
+    os.kill(int(worker), signal.SIGKILL)
+    between(run)
+    run.wait([run(greeting, Greeting("Bea"))])
 
+
+def is_noticed(_run):
+    time.sleep(1.0)  # the pool takes no stage any more
+
+
+def is_forgotten(run):
+    """The stage, by a pool that breaks as it takes it."""
+    run.submit = lambda *_stage: Future()
+
+
+@pytest.mark.parametrize("between", [is_noticed, is_forgotten])
+def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path, between):
     settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
     told = pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL")
     with told, producing(settings, lambda _event: None, one) as run:
-        two_stages(run)
+        two_stages(run, between)
 
 
 def children(pid):
