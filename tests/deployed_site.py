@@ -140,6 +140,22 @@ class Site:
             filters["flow_runs"] = {"state": {"type": {"any_": states}}}
         return list(self.ask("flow_runs/filter", filters))
 
+    def still(self) -> None:
+        """No schedule fires any more, and nothing that was deployed is due or going."""
+        going = {
+            "state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING"]}},
+            "deployment_id": {"is_null_": False},
+        }
+
+        def paused() -> bool:
+            for deployment in self.ask("deployments/filter", {}):
+                for schedule in deployment["schedules"]:
+                    path = f"deployments/{deployment['id']}/schedules/{schedule['id']}"
+                    self.tell(path, {"active": False})  # which also takes back what it has due later
+            return not self.ask("flow_runs/filter", {"flow_runs": going})
+
+        self.wait(paused)
+
     def stages(self, run_id: str) -> dict[str, str]:
         """The state of every task run, by its name, once all of them are known to have ended."""
 
@@ -156,7 +172,7 @@ class Site:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Site]:
-    """A site with all of prefect.yaml set up, and a worker."""
+    """A site with all of prefect.yaml set up, and a worker. No schedule fires unless a test says so."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     ours = {
         **_HURRIED,
@@ -184,6 +200,7 @@ def opened(folder: Path) -> Iterator[Site]:
         try:
             site = Site(url, folder, {**kept, **ours, "PREFECT_API_URL": url})
             site.namewright("deploy")
+            site.still()
             with _worker(site):
                 yield site
         finally:

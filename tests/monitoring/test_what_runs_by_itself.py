@@ -103,12 +103,11 @@ def test_what_somebody_paused_stays_paused(site: Site) -> None:
     deployed(site, PREFECT_YAML.replace("*/10 * * * *", "*/20 * * * *"))
     deployed(site, PREFECT_YAML)
     (after,) = watch()["schedules"]
-    site.tell(paused, {"active": True})
     assert (after["id"], after["active"]) == (schedule["id"], False)
 
 
 def test_whether_a_schedule_is_active_is_as_the_file_says_if_it_does(site: Site) -> None:
-    for active in (False, True):
+    for active in (True, False):
         said = PREFECT_YAML.replace("slug: often", f"slug: often\n        active: {active}")
         (done,) = (each for each in deployed(site, said) if each.outcome != "unchanged")
         assert tuple(done) == ("updated", "deployment", "watch/watch", "schedules")
@@ -127,7 +126,8 @@ def runs_by(site: Site, kind: str, *states: str) -> list[Any]:
 
 def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Site) -> None:
     grow(site, "Cronosaurus")
-    deployed(site, PREFECT_YAML.replace("30 2 * * *", "* * * * * */10"))
+    every_ten_seconds = "active: true\n        cron: '* * * * * */10'"
+    deployed(site, PREFECT_YAML.replace('cron: "30 2 * * *"', every_ten_seconds))
 
     site.wait(lambda: runs_by(site, "SCHEDULE", "RUNNING"))
     collided = site.ended(site.start("retrain"))
@@ -137,6 +137,7 @@ def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Si
     )
     site.wait(lambda: len(runs_by(site, "SCHEDULE", "COMPLETED")) > 1)
     deployed(site, PREFECT_YAML)
+    site.still()
 
     first, second, *_ = runs_by(site, "SCHEDULE", "COMPLETED")
     assert first["name"] == "retrain dinosaurs · 8 units"
@@ -146,7 +147,7 @@ def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Si
 
 
 def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
-    site.wait(lambda: not site.runs("retrain", "RUNNING", "PENDING"))
+    site.still()
     known = {run["id"] for run in runs_by(site, "AUTOMATION")}
     grow(site, "Namewrightosaurus")
     looked = site.ended(site.start("watch"))
@@ -196,7 +197,7 @@ def models_of_lists(site: Site) -> set[str]:
 def test_a_worse_model_is_refused_a_better_one_makes_the_next_names_and_can_be_rolled_back(
     site: Site,
 ) -> None:
-    site.wait(lambda: not site.runs("retrain", "RUNNING", "PENDING"))
+    site.still()
     first = retrained(site, epochs=3)
     site.namewright("models", "promote", first)  # whatever was learnt here before
     assert champion(site) == first
@@ -218,6 +219,7 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
         "sources": [{"name": "dinosaurs", "path": str(site.names)}],
         "training": {"hidden_size": 512, "epochs": 100_000, "patience": 100_000},
     }
+    site.still()
     known = {run["id"] for run in runs_by(site, "AUTOMATION")}
     killed = site.start("retrain", parameters={"config": long}, tags=["auto-scheduled"])
     site.wait(lambda: site.run(killed)["state_type"] == "RUNNING")
