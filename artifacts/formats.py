@@ -3,7 +3,8 @@
 import contextlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,49 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 _ENCODINGS = {pa.int64(): "DELTA_BINARY_PACKED", pa.float64(): "PLAIN", pa.string(): "PLAIN"}
 
 ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
+_ROWS_AT_ONCE = 4 * ROWS_PER_GROUP  # gathered: some 30 MB, beside which what each table costs is little
 
 
 # Tables go through pa.OSFile. Of a path, Arrow would ask whether it is a URI; of a Python file, a thread of
 # Arrow's may still hold it when the process ends, which then aborts (6 runs of 60, and 0 of 40 this way).
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as file, parquet_writer(file, table.schema) as parquet:
-        parquet.write_table(table, row_group_size=ROWS_PER_GROUP)
+def write_parts(path: Path, parts: Iterable[pa.Table]) -> int:
+    """One table of parts that follow on each other, of which there is at least one.
+
+    While one is written, by a thread, the next is made.
+
+    parts:  each but the last a whole number of row groups, as `whole_groups` gives them.
+
+    Returns the number of rows.
+    """
+    rows, parts = 0, iter(parts)
+    first = next(parts)
+    with (
+        pa.OSFile(str(path), "wb") as file,
+        parquet_writer(file, first.schema) as parquet,
+        ThreadPoolExecutor(1) as other,
+    ):
+        part: pa.Table | None = first
+        while part is not None:
+            writing = other.submit(parquet.write_table, part, row_group_size=ROWS_PER_GROUP)
+            rows += len(part)
+            part = next(parts, None)
+            writing.result()
+    return rows
+
+
+def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of parts of any size, in a few tables: each but the last a whole number of row groups."""
+    gathered: list[pa.Table] = []
+    for part in parts:
+        gathered.append(part)
+        if (rows := sum(map(len, gathered))) > _ROWS_AT_ONCE:
+            whole = (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP  # a row is left: no last table is empty
+            together = pa.concat_tables(gathered)
+            yield together.slice(0, whole)
+            gathered = [together.slice(whole)]
+    yield pa.concat_tables(gathered)
 
 
 def write_groups(path: Path, groups: Sequence[pa.Table]) -> None:

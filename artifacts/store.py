@@ -13,7 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,10 +91,18 @@ class Draft:
         self.facts: dict[str, Any] = {}
         self._rows: dict[str, int | None] = {}
 
+    def order(self, *names: str) -> None:
+        """These files stand first in the manifest, in this order, whichever is written first."""
+        self._rows = {**dict.fromkeys(names), **self._rows}
+
     def write_table(self, name: str, table: pa.Table) -> None:
+        self.write_parts(name, [table])
+
+    def write_parts(self, name: str, parts: Iterable[pa.Table]) -> int:
+        """As `formats.write_parts`, of a table that need never be in memory as a whole."""
         with durable.reported(self.folder / name, "write a table"):
-            formats.write_table(self.folder / name, table)
-        self._rows[name] = table.num_rows
+            self._rows[name] = rows = formats.write_parts(self.folder / name, parts)
+        return rows
 
     def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:
         """One table of which each part can be read alone."""
@@ -132,7 +140,7 @@ class Draft:
         return self._refused
 
     def records(self) -> dict[str, FileRecord]:
-        """Of every file, in the order it was written."""
+        """Of every file: in the order that was asked for, or else in which they were written."""
         return {
             name: FileRecord((self.folder / name).stat().st_size, file_digest(self.folder / name), rows)
             for name, rows in self._rows.items()

@@ -25,20 +25,20 @@ class Taken(NamedTuple):
 
 def read(
     files: Sequence[ListFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
-) -> Taken:
-    """The rows of all files, one after another. Memory grows with the tables that are made, by no more.
+) -> Iterator[Taken]:
+    """The rows of all files, part after part; the first part is empty. Memory does not grow with the files.
 
     tell:  called with what a person should know of a file that was read.
 
     Rows taken and rows rejected are together the rows read. Raises DataError where a file cannot be read as
     the configuration says, where a limit of it is passed, and where a file is no longer that of its digest.
     """
-    gathered, unpacked = _Gathered(config), 0
+    yield Taken(_NAMES.empty_table(), _REJECTED.empty_table())
+    reading, unpacked = _Reading(config), 0
     for number, file in enumerate(files, start=1):
         with opened(file, config.max_bytes, unpacked) as content:
-            gathered.add(number, content.path, _rows(content, config, gathered.left, tell))
+            yield from reading.parts(number, content.path, _rows(content, config, reading.left, tell))
         unpacked = content.unpacked
-    return gathered.taken()
 
 
 def _rows(
@@ -70,14 +70,12 @@ _REJECTED = pa.schema(
 )
 
 
-class _Gathered:
-    """What was taken and what was rejected so far."""
+class _Reading:
+    """How much was read so far."""
 
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
         self._source = pa.array([config.name])
-        self._names = [_NAMES.empty_table()]
-        self._rejected = [_REJECTED.empty_table()]
         self._rows = 0
         self._bytes = 0
 
@@ -86,25 +84,24 @@ class _Gathered:
         """How many rows are still to be read; None for all there are."""
         return None if self._config.limit is None else self._config.limit - self._rows
 
-    def taken(self) -> Taken:
-        return Taken(pa.concat_tables(self._names), pa.concat_tables(self._rejected))
-
-    def add(self, file: int, path: Path, blocks: Iterator[Rows]) -> None:
+    def parts(self, file: int, path: Path, blocks: Iterator[Rows]) -> Iterator[Taken]:
         """The rows of one file, as many as are left to be read. Raises DataError beyond `max_bytes`."""
         line = 1
         while self.left != 0 and (rows := next(blocks, None)):
             count = len(rows.values) if self.left is None else min(self.left, len(rows.values))
-            self._add(
+            taken = self._taken(
                 rows, file, np.arange(line, line + len(rows.values)), np.arange(len(rows.values)) < count
             )
             self._rows += count
+            self._bytes += taken.names.nbytes + taken.rejected.nbytes
             line += count
             if self._bytes > self._config.max_bytes:
                 raise too_large(path, self._config.max_bytes)
+            yield taken
 
-    def _add(
+    def _taken(
         self, rows: Rows, file: int, lines: npt.NDArray[np.int64], is_wanted: npt.NDArray[np.bool_]
-    ) -> None:
+    ) -> Taken:
         """lines: (N,) the number of each row in its file; is_wanted: (N,) false beyond the limit."""
         names = pc.utf8_trim_whitespace(rows.values)
         reasons = _reasons(rows, names)
@@ -118,24 +115,18 @@ class _Gathered:
             *self._place(file, taken),
             pc.multiply(weights, pa.array(np.full(len(taken), self._config.weight))),
         ]
-        self._bytes += _append(self._names, columns, _NAMES)
-        if reasons is not None:
-            is_rejected = pa.array(is_wanted & ~is_taken)
-            place = self._place(file, lines[is_wanted & ~is_taken])
-            columns = [*place, rows.raw(is_rejected), reasons.filter(is_rejected)]
-            self._bytes += _append(self._rejected, columns, _REJECTED)
+        names_taken = pa.table(columns, schema=_NAMES)
+        if reasons is None:
+            return Taken(names_taken, _REJECTED.empty_table())
+        is_rejected = pa.array(is_wanted & ~is_taken)
+        place = self._place(file, lines[is_wanted & ~is_taken])
+        columns = [*place, rows.raw(is_rejected), reasons.filter(is_rejected)]
+        return Taken(names_taken, pa.table(columns, schema=_REJECTED))
 
     def _place(self, file: int, lines: npt.NDArray[np.int64]) -> list[pa.Array]:
         """Source, file and line."""
         source = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(lines), np.int32)), self._source)
         return [source, pa.array(np.full(len(lines), file, np.int32)), pa.array(lines)]
-
-
-def _append(tables: list[pa.Table], columns: list[pa.Array], schema: pa.Schema) -> int:
-    """How many bytes it takes."""
-    table = pa.table(columns, schema=schema)
-    tables.append(table)
-    return int(table.nbytes)
 
 
 def _chosen(values: pa.Array, is_chosen: npt.NDArray[np.bool_]) -> pa.Array:

@@ -1,7 +1,7 @@
 """Several corpora as one table, in the order in which the sources are named."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,14 @@ from data.strings import check_one_array_holds
 DROPPED = "duplicate of an earlier name"
 COUNTED = "duplicate of an earlier name, counted in its weight"
 
+_ROWS: Final = 1 << 17  # that are looked at together: what is made of them stays in the cache
+
 
 class Merged(NamedTuple):
-    """The rows that go on, those that do not with the reason, and what was done, by source."""
+    """The rows that go on, those that do not with the reason, both in parts, and what was done, by source."""
 
-    names: pa.Table
-    rejected: pa.Table
+    names: Iterator[pa.Table]
+    rejected: Iterator[pa.Table]
     sources: dict[str, dict[str, Any]]
 
 
@@ -44,11 +46,21 @@ def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Merged:
         after = _balanced(after, source, ~left_out)
     if after is not before:
         read = read.set_column(read.schema.get_field_index("weight"), "weight", pa.array(after))
-    names = read.filter(pa.array(~left_out)) if left_out.any() else read
-    rejected = read.select(["source", "file", "line", "name"]).filter(pa.array(left_out))
-    reason = pa.repeat(pa.scalar(COUNTED if config.duplicates == "count" else DROPPED), len(rejected))
     account = _Account(source, first, left_out, before, after)
-    return Merged(names, rejected.append_column("reason", reason), account.by_source(_sources(read)))
+    reason = COUNTED if config.duplicates == "count" else DROPPED
+    rejected = _rejected(read, left_out, reason)
+    return Merged(_parts(read, ~left_out), rejected, account.by_source(_sources(read)))
+
+
+def _parts(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """Its chosen rows. No second table of all of them is made: memory that was never used is slow to get."""
+    for begin in range(0, max(len(table), 1), _ROWS):
+        yield table.slice(begin, _ROWS).filter(pa.array(chosen[begin : begin + _ROWS]))
+
+
+def _rejected(read: pa.Table, left_out: npt.NDArray[np.bool_], reason: str) -> Iterator[pa.Table]:
+    for part in _parts(read.select(["source", "file", "line", "name"]), left_out):
+        yield part.append_column("reason", pa.repeat(pa.scalar(reason), len(part)))
 
 
 class _Account(NamedTuple):
@@ -61,24 +73,32 @@ class _Account(NamedTuple):
     after: npt.NDArray[np.float64]
 
     def by_source(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-        repeats = self.first != np.arange(len(self.first))
-        within = repeats & (self.source == self.source[self.first])
-        count = len(names)
-
-        def rows(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-            return np.bincount(self.source[which], minlength=count)
-
-        figures = {
-            "rows_read": np.bincount(self.source, minlength=count),
-            "rows": rows(~self.left_out),
-            "weight_read": np.bincount(self.source, self.before, count),
-            "weight": np.bincount(self.source, np.where(self.left_out, 0.0, self.after), count),
-            "duplicates_within": rows(within),
-            "duplicates_of_earlier_sources": rows(repeats & ~within),
-        }
+        figures = self._figures(0, len(names))
+        for begin in range(_ROWS, len(self.first), _ROWS):
+            for figure, of_sources in self._figures(begin, len(names)).items():
+                figures[figure] += of_sources
         return {
             name: {figure: of_sources[place].item() for figure, of_sources in figures.items()}
             for place, name in enumerate(names)
+        }
+
+    def _figures(self, begin: int, sources: int) -> dict[str, npt.NDArray[Any]]:
+        """Of some rows, by the number of the source."""
+        some = slice(begin, begin + _ROWS)
+        source, first, left_out = self.source[some], self.first[some], self.left_out[some]
+        repeats = first != np.arange(begin, begin + len(first))
+        within = repeats & (source == self.source[first])
+
+        def rows(which: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+            return np.bincount(source[which], minlength=sources)
+
+        return {
+            "rows_read": np.bincount(source, minlength=sources),
+            "rows": rows(~left_out),
+            "weight_read": np.bincount(source, self.before[some], sources),
+            "weight": np.bincount(source, np.where(left_out, 0.0, self.after[some]), sources),
+            "duplicates_within": rows(within),
+            "duplicates_of_earlier_sources": rows(repeats & ~within),
         }
 
 

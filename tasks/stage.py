@@ -2,13 +2,14 @@
 
 import importlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from artifacts.formats import whole_groups
 from artifacts.keys import Recipe
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Draft, Store
@@ -40,9 +41,16 @@ class Work:
     listener: Listener
 
     def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
+        self._write(name, schema, [table])
+
+    def write_parts(self, name: str, schema: Any, parts: Iterable[pa.Table]) -> int:
+        """A table of which one part is in memory at a time; there is at least one. Returns how many rows."""
+        return self._write(name, schema, whole_groups(parts))
+
+    def _write(self, name: str, schema: Any, parts: Iterable[pa.Table]) -> int:
         from data import schemas  # pandera is slow to import, and a run that finds everything needs none
 
-        self.draft.write_table(name, schemas.conform(schema, table))
+        return self.draft.write_parts(name, (schemas.conform(schema, part) for part in parts))
 
     def progress(self, done: int, total: int, note: str) -> None:
         self.listener(Progress(self.stage, self.title, done, total, note))

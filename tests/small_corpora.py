@@ -1,11 +1,31 @@
-"""What tests share that read a list of names which they have in memory."""
+"""What tests share that read and merge lists of names which they have in memory."""
 
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
 
 from artifacts.source_file import SourceFile
-from data.config import CorpusConfig
-from data.corpus import Taken, read
+from data import corpus, merging
+from data.config import CorpusConfig, MergingConfig
+from data.corpus import Taken
+
+
+def read(files: Sequence[SourceFile], config: CorpusConfig, tell: Callable[[str], None] = print) -> Taken:
+    """All parts as one."""
+    names, rejected = zip(*corpus.read(files, config, tell), strict=True)
+    return Taken(pa.concat_tables(names), pa.concat_tables(rejected))
+
+
+def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    """Names and rejected rows, each all parts as one, which are of few rows here; and what was done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "_ROWS", 3)
+        names, rejected, sources = merging.merge(corpora, config)
+        return pa.concat_tables(names), pa.concat_tables(rejected), sources
 
 
 def read_text(content: bytes, config: CorpusConfig) -> Taken:

@@ -1,6 +1,8 @@
 """The stages `corpus`, `merged` and `validated`: from files to names that a network may learn from."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +11,7 @@ from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import Taken, read
+from data.corpus import read
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.stage import Work
@@ -23,24 +25,33 @@ _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
     """file:  of the source, or several, in the order in which they are read."""
     files = [file] if isinstance(file, SourceFile) else file
-    taken = read(files, config, work.notice)
-    if not len(taken.names):
+    rejected: list[pa.Table] = []
+
+    def names() -> Iterator[pa.Table]:
+        for part in read(files, config, work.notice):
+            rejected.append(part.rejected)
+            yield part.names
+
+    if not work.write_parts(NAMES, schemas.CORPUS, names()):
+        rows = pa.concat_tables(rejected)
         raise DataError(
             "corpus.empty",
             "the source holds no names",
             where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
-            saw=f"{len(taken.rejected)} rows: {'; '.join(_reasons(taken))}"
-            if len(taken.rejected)
-            else "no row",
+            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows))}" if len(rows) else "no row",
             fix="check the file, or take it out of the sources.",
         )
-    _write(work, taken, schemas.CORPUS_REJECTED)
+    _write_rejected(work, schemas.CORPUS_REJECTED, rejected)
 
 
 def merged(work: Work, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
     together = merging.merge([one.table(NAMES) for one in corpora], config)
     work.draft.facts["sources"] = together.sources
-    _write(work, Taken(together.names, together.rejected), schemas.REJECTED)
+    work.draft.order(NAMES, REJECTED)
+    with ThreadPoolExecutor(1) as pool:  # Arrow writes a table with one core
+        names = pool.submit(work.write_parts, NAMES, schemas.CORPUS, together.names)
+        _write_rejected(work, schemas.REJECTED, together.rejected)
+        names.result()
 
 
 def validated(
@@ -49,7 +60,8 @@ def validated(
     """corpora:  what was merged: rows that were rejected there count in the share of rejected rows."""
     lines = merged.table(NAMES)
     found = validation.validate_corpus(lines, config)
-    _write(work, Taken(found.names, found.rejected), schemas.REJECTED)
+    work.write_table(NAMES, schemas.CORPUS, found.names)
+    _write_rejected(work, schemas.REJECTED, [found.rejected])
     if found.shortened:
         first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
         more = ", …" if len(found.removed) > _CHARACTERS else ""
@@ -87,20 +99,30 @@ def _unread(corpus: Artifact) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 
 
-def _write(work: Work, taken: Taken, rejected: schemas.Schema) -> None:
-    work.write_table(NAMES, schemas.CORPUS, taken.names)
-    work.write_table(REJECTED, rejected, taken.rejected)
-    work.draft.facts["rejected"] = {
-        each["values"]: each["counts"] for each in taken.rejected["reason"].value_counts().to_pylist()
-    }
-    if len(taken.rejected):
-        work.notice(f"{len(taken.rejected)} rows not taken, see {REJECTED}: {'; '.join(_reasons(taken))}")
+def _write_rejected(work: Work, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
+    """With how many there are, and the first of them, for who watches."""
+    counts: Counter[str] = Counter()
+    first: list[str] = []
+
+    def counted() -> Iterator[pa.Table]:
+        for part in parts:
+            for each in part["reason"].value_counts().to_pylist():
+                counts[each["values"]] += each["counts"]
+            if len(first) < _CASES:
+                first.extend(_reasons(part))
+            yield part
+
+    work.write_parts(REJECTED, schema, counted())
+    work.draft.facts["rejected"] = dict(counts)
+    if first:
+        told = "; ".join(first[:_CASES])
+        work.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
 
 
-def _reasons(taken: Taken) -> list[str]:
+def _reasons(rejected: pa.Table) -> list[str]:
     return [
         f"{row['source']} line {row['line']}: {row['reason']}"
-        for row in taken.rejected.slice(0, _CASES).select(["source", "line", "reason"]).to_pylist()
+        for row in rejected.slice(0, _CASES).select(["source", "line", "reason"]).to_pylist()
     ]
 
 

@@ -23,7 +23,7 @@ from rnn_core.errors import DataError
 from tasks.sources import Source
 source = Source("list", sys.argv[1], **json.loads(sys.argv[2]))
 try:
-    outcome = len(corpus.read(source.files, source.reading).names)
+    outcome = sum(len(part.names) for part in corpus.read(source.files, source.reading))
 except DataError as refusal:
     outcome = refusal.code
 # Its own peak, since RUSAGE_SELF begins with that of the process that started it.
@@ -57,6 +57,14 @@ def test_a_line_of_a_gigabyte_ends_in_one_error_and_little_memory(tmp_path):
     outcome, peak, _ = read(path)
     assert outcome == "corpus.row_too_long"
     assert peak < SPARE
+
+
+def test_memory_does_not_grow_with_the_number_of_names(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"Anastasia\n" * 8_000_000)  # 370 MB as a table
+    count, peak, _ = read(path)
+    assert count == 8_000_000
+    assert peak < 256 * MIB
 
 
 @pytest.mark.parametrize("suffix", COMPRESS)

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_corpora import read_text
+from small_corpora import merge, read_text
 
 from data import schemas
 from data.config import CorpusConfig, MergingConfig
-from data.merging import COUNTED, DROPPED, merge
+from data.merging import COUNTED, DROPPED
 from rnn_core.errors import DataError
 
 
@@ -18,6 +18,11 @@ def corpus(source, *names, weights=None):
     if weights:
         table = table.set_column(4, "weight", pa.array(weights, pa.float64()))
     return table
+
+
+def names_of(corpora, **knobs):
+    names, *_ = merge(corpora, MergingConfig(**knobs))
+    return names["name"].to_pylist()
 
 
 def rows(table, *columns):
@@ -75,21 +80,22 @@ def test_balance_leaves_the_weights_within_a_source_as_they_are_to_each_other():
 
 def test_lists_of_equal_weight_are_not_touched_by_balance():
     corpora = [corpus("a", "Ana", "Bea"), corpus("b", "Cleo", "Dora")]
-    assert merge(corpora, MergingConfig(balance="equal")).names["weight"].to_pylist() == [1.0] * 4
+    names, *_ = merge(corpora, MergingConfig(balance="equal"))
+    assert names["weight"].to_pylist() == [1.0] * 4
 
 
 def test_white_space_within_a_name_is_folded_if_asked_for_and_kept_if_not():
     names = ["Ana  María", "Ana\u00a0María", "Ana\t María", "Ana María", "José", "Jean\u3000Luc", "5 \u20ac"]
     corpora = [corpus("x", *names)]
-    kept = merge(corpora, MergingConfig(duplicates="keep")).names["name"].to_pylist()
+    kept = names_of(corpora, duplicates="keep")
     assert kept == names
-    folded = merge(corpora, MergingConfig(white_space="fold")).names["name"].to_pylist()
+    folded = names_of(corpora, white_space="fold")
     assert folded == ["Ana María", "José", "Jean Luc", "5 \u20ac"]
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "None", "=1+1", "nan", "-", "0"])
 def test_what_looks_like_a_missing_value_or_a_formula_is_a_name(name):
-    assert merge([corpus("x", name)], MergingConfig()).names["name"].to_pylist() == [name]
+    assert names_of([corpus("x", name)]) == [name]
 
 
 def test_a_source_that_has_nothing_left_does_not_disturb_the_balance():
@@ -114,7 +120,7 @@ def test_names_are_in_the_nfc_that_python_tells(texts):
             "weight": pa.array([1.0] * len(texts), pa.float64()),
         }
     )
-    names = merge([table], MergingConfig(duplicates="keep")).names["name"].to_pylist()
+    names = names_of([table], duplicates="keep")
     assert names == [unicodedata.normalize("NFC", text) for text in texts]
 
 

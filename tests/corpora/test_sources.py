@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_corpora import read
 
 from artifacts.source_file import SourceFile
-from data import corpus, schemas
+from data import schemas
 from data.config import CorpusConfig
 from data.reading import content
 from rnn_core.errors import ConfigError, DataError
@@ -34,7 +35,7 @@ COMPRESSED = {
 
 def taken(path, **knobs):
     source = Source("list", str(path), **knobs)
-    return corpus.read(source.files, source.reading)
+    return read(source.files, source.reading)
 
 
 def names(path, **knobs):
@@ -179,7 +180,7 @@ def test_a_header_that_may_have_been_a_name_is_told(written):
     def told(text, **knobs):
         heard = []
         source = Source("list", str(written("list.csv", text)), **knobs)
-        corpus.read(source.files, source.reading, heard.append)
+        read(source.files, source.reading, heard.append)
         return heard
 
     (notice,) = told("Ana\nBea\n")
@@ -273,7 +274,7 @@ def test_a_table_is_read_under_a_path_that_is_no_utf8_and_a_lower_limit_of_memor
     reading = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
         "from data import corpus; from tasks.sources import Source; source = Source('list', sys.argv[1]); "
-        "print(corpus.read(source.files, source.reading).names['name'].to_pylist())"
+        "_, part = corpus.read(source.files, source.reading); print(part.names['name'].to_pylist())"
     )
     ended = subprocess.run([sys.executable, "-c", reading, path], capture_output=True, check=False)
     assert ended.stdout == b"['Ana']\n", ended.stderr
@@ -546,7 +547,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(written, format):
     for after in (b"name\nAna\nBea\n", b"name\n\xff\n", b""):
         path.write_bytes(after)
         with pytest.raises(DataError) as caught:
-            corpus.read([file], Source("list", str(path)).reading)
+            read([file], Source("list", str(path)).reading)
         assert caught.value.code == "corpus.changed"
 
 
@@ -558,7 +559,7 @@ def test_a_limit_does_not_hide_that_the_rest_of_the_file_changed(written):
         opened.seek(-4, os.SEEK_END)
         opened.write(b"Bea\n")
     with pytest.raises(DataError, match=r"corpus\.changed"):
-        corpus.read([file], CorpusConfig("list", limit=2))
+        read([file], CorpusConfig("list", limit=2))
 
 
 @pytest.mark.parametrize(
@@ -588,7 +589,7 @@ def outcome(raw, config, block_bytes):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(content, "BLOCK_BYTES", block_bytes)
         try:
-            read = corpus.read([SourceFile(path)], config)
+            every = read([SourceFile(path)], config)
         except DataError as refused:
             return refused.code + refused.where
-    return [*read.names.to_pylist(), *read.rejected.to_pylist()]
+    return [*every.names.to_pylist(), *every.rejected.to_pylist()]

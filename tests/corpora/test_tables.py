@@ -2,12 +2,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_corpora import read_text
+from small_corpora import merge, read_text
 
 from data import schemas
 from data.config import CorpusConfig, ExamplesConfig, MergingConfig, ValidationConfig
 from data.examples import SPLITS, arrange, as_lists, from_lists
-from data.merging import merge
 from data.validation import validate
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.names import EncodedNames

@@ -3,10 +3,13 @@ import hashlib
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from artifacts import formats
 from rnn_core.errors import DataError
 
+SCHEMA = pa.schema([("name", pa.string())])
 ARRAYS = {
     "W_hh": np.arange(6, dtype=np.float32).reshape(2, 3),
     "step": np.array(7),
@@ -51,9 +54,24 @@ def test_a_flipped_bit_anywhere_in_an_npz_is_refused_or_changes_no_array(tmp_pat
             np.testing.assert_array_equal(back[name], ARRAYS[name])
 
 
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=9))
+def test_a_table_has_the_same_bytes_whatever_the_parts_it_is_written_in(tmp_path_factory, sizes):
+    folder = tmp_path_factory.mktemp("parts")
+    table = pa.table({"name": [f"name {number}" for number in range(sum(sizes))]}, SCHEMA)
+    begins = [sum(sizes[:place]) for place in range(len(sizes))]
+    parts = [table.slice(begin, size) for begin, size in zip(begins, sizes, strict=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "ROWS_PER_GROUP", 3)
+        patch.setattr(formats, "_ROWS_AT_ONCE", 6)
+        rows = formats.write_parts(folder / "parts", formats.whole_groups(parts))
+        formats.write_parts(folder / "whole", [table])
+    assert rows == len(table)
+    assert (folder / "parts").read_bytes() == (folder / "whole").read_bytes()
+
+
 def test_a_flipped_bit_in_a_page_is_found_by_the_parquet_checksum(tmp_path):
     path = tmp_path / "names.parquet"
-    formats.write_table(path, pa.table({"name": [f"name {number}" for number in range(1000)]}))
+    formats.write_parts(path, [pa.table({"name": [f"name {number}" for number in range(1000)]})])
     content = bytearray(path.read_bytes())
     content[200] ^= 1
     path.write_bytes(content)

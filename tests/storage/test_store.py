@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -285,6 +286,17 @@ def test_a_table_can_be_read_by_other_libraries(store, put_artifact, recipe):
     assert polars.read_parquet(path)["name"].to_list() == expected
     assert [row[0] for row in duckdb.sql(f"select name from '{path}'").fetchall()] == expected
     assert numpy.load(folder / "model.npz")["W_hh"].shape == (8, 8)
+
+
+def test_the_files_of_an_artifact_stand_in_the_order_that_was_asked_for(store, recipe):
+    with store.lock(recipe.stage, recipe.key, waiting=pytest.fail):
+        draft = store.draft(recipe.stage, recipe.key)
+        draft.order("names.parquet", "rejected.parquet")
+        for rows, name in enumerate(("rejected.parquet", "names.parquet", "more.parquet")):
+            draft.write_table(name, pa.table({"row": range(rows)}))
+        made = store.commit(draft, recipe, origins={}, seconds=0.0, run={}).manifest()
+    assert list(made.files) == ["names.parquet", "rejected.parquet", "more.parquet"]
+    assert made.rows == 1
 
 
 def test_removing_an_artifact_takes_it_out_of_the_store(store, put_artifact, recipe):
