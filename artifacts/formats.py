@@ -55,16 +55,22 @@ def write_parts(path: Path, parts: Iterable[pa.Table]) -> int:
 
 
 def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The rows of parts of any size, in a few tables: each but the last a whole number of row groups."""
+    """The rows of parts of any size, in a few tables: each but the last a whole number of row groups.
+
+    Their columns are in one piece each, since where pieces end decides about the bytes of a file.
+    """
     gathered: list[pa.Table] = []
+    rows = 0
     for part in parts:
-        gathered.append(part)
-        if (rows := sum(map(len, gathered))) > _ROWS_AT_ONCE:
+        if len(part) or not gathered:
+            gathered.append(part)
+            rows += len(part)
+        if rows > _ROWS_AT_ONCE:
             whole = (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP  # a row is left: no last table is empty
             together = pa.concat_tables(gathered)
-            yield together.slice(0, whole)
-            gathered = [together.slice(whole)]
-    yield pa.concat_tables(gathered)
+            yield together.slice(0, whole).combine_chunks()
+            gathered, rows = [together.slice(whole)], rows - whole
+    yield pa.concat_tables(gathered).combine_chunks()
 
 
 def write_groups(path: Path, groups: Sequence[pa.Table]) -> None:

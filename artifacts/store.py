@@ -92,7 +92,7 @@ class Draft:
         self._rows: dict[str, int | None] = {}
 
     def order(self, *names: str) -> None:
-        """These files stand first in the manifest, in this order, whichever is written first."""
+        """These files stand first in the manifest, in this order, whichever is written first. All will be."""
         self._rows = {**dict.fromkeys(names), **self._rows}
 
     def write_table(self, name: str, table: pa.Table) -> None:
@@ -100,8 +100,11 @@ class Draft:
 
     def write_parts(self, name: str, parts: Iterable[pa.Table]) -> int:
         """As `formats.write_parts`, of a table that need never be in memory as a whole."""
-        with durable.reported(self.folder / name, "write a table"):
-            self._rows[name] = rows = formats.write_parts(self.folder / name, parts)
+        try:
+            with durable.reported(self.folder / name, "write a table"):
+                self._rows[name] = rows = formats.write_parts(self.folder / name, _apart(parts))
+        except _Elsewhere as fault:
+            raise fault.refusal from None
         return rows
 
     def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:
@@ -127,6 +130,9 @@ class Draft:
             (self.folder / name).write_bytes(text.encode())
         self._rows[name] = None
 
+    def discard(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)  # what is left is cleared with the next draft
+
     def set_aside(self, reason: str) -> Path:
         """Keep what there is of an artifact that will not be made, for a person to look at.
 
@@ -145,6 +151,21 @@ class Draft:
             name: FileRecord((self.folder / name).stat().st_size, file_digest(self.folder / name), rows)
             for name, rows in self._rows.items()
         }
+
+
+class _Elsewhere(Exception):
+    """What the operating system refused to who made a part: no failure to write it."""
+
+    def __init__(self, refusal: OSError) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+
+
+def _apart(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    try:
+        yield from parts
+    except OSError as refusal:
+        raise _Elsewhere(refusal) from refusal
 
 
 class Store:

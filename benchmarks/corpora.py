@@ -1,6 +1,6 @@
 """Ten million names from a file to examples, beside Arrow's reading and writing of the same file.
 
-    python -m benchmarks.corpora [--names 10_000_000] [--distinct 0.6] [--rounds 3]
+    python -m benchmarks.corpora [--names 10_000_000] [--distinct 0.6] [--rounds 5]
 
 The baseline is `pyarrow.csv.read_csv` and a Parquet file of what it read. Each stage is made by a process of
 its own, so that its peak memory is its own; its time is that of the stage itself, without imports, and with
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--names", type=int, default=10_000_000)
     parser.add_argument("--distinct", type=float, default=0.6, help="share of the names that are different")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

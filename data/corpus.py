@@ -1,6 +1,6 @@
 """One source, a list of names in one file or several: what is taken and what is not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Taken(NamedTuple):
 
 def read(
     files: Sequence[ListFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
-) -> Iterator[Taken]:
+) -> Generator[Taken, None, None]:
     """The rows of all files, part after part; the first part is empty. Memory does not grow with the files.
 
     tell:  called with what a person should know of a file that was read.

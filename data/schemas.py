@@ -1,11 +1,14 @@
 """The table of every stage, declared once: columns, types, what they mean, and what a value has to be."""
 
+import threading
 from collections.abc import Sequence
 
 import pandera.pyarrow as pandera
 import pyarrow as pa
 
 from rnn_core.errors import DataError
+
+_VALIDATING = threading.Lock()
 
 Column = pandera.Column
 Schema = pandera.DataFrameSchema
@@ -263,7 +266,7 @@ def conform(schema: Schema, table: pa.Table) -> pa.Table:
     Raises DataError with the first failures; rows that a user can mend were set aside before.
     """
     try:
-        schema.validate(table, lazy=True)
+        _validate(schema, table)
     except pandera.errors.SchemaErrors as found:
         raise _broken_schema(found) from found
     described = [
@@ -281,7 +284,7 @@ def part_of(schema: Schema, columns: Sequence[str]) -> Schema:
 def failures(schema: Schema, table: pa.Table) -> pa.Table:
     """Every failed check of a row: its index in the table and the reason, in the table's order."""
     try:
-        schema.validate(table, lazy=True)
+        _validate(schema, table)
     except pandera.errors.SchemaErrors as found:
         cases = found.failure_cases
         # What no row can be blamed for comes without an index, and as a polars frame if there is polars.
@@ -290,6 +293,12 @@ def failures(schema: Schema, table: pa.Table) -> pa.Table:
         cases = pa.table({"index": cases["index"].cast(pa.int64()), "reason": cases["check"].cast(_TEXT)})
         return cases.sort_by([("index", "ascending"), ("reason", "ascending")])
     return pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], _TEXT)})
+
+
+def _validate(schema: Schema, table: pa.Table) -> None:
+    """One thread at a time: pandera 0.35 imports while it validates, and another may see half a module."""
+    with _VALIDATING:
+        schema.validate(table, lazy=True)
 
 
 def _broken_schema(found: pandera.errors.SchemaErrors) -> DataError:

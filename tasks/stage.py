@@ -143,9 +143,14 @@ class Stage:
             draft = store.draft(self.name, recipe.key)
             blas.one_thread_for_good()
             work = Work(self.name, self.called(config), recipe, draft, settings, listener)
-            _function(self.make)(work, config, **inputs)
-            origins = {role: one.origin for role, one in _flat(inputs)}
-            artifact = store.commit(draft, recipe, origins=origins, seconds=time.monotonic() - began, run=run)
+            try:
+                _function(self.make)(work, config, **inputs)
+                origins = {role: one.origin for role, one in _flat(inputs)}
+                seconds = time.monotonic() - began
+                artifact = store.commit(draft, recipe, origins=origins, seconds=seconds, run=run)
+            except BaseException:
+                draft.discard()
+                raise
         return finished(artifact, reused=False)
 
 

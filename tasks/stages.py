@@ -14,8 +14,8 @@ class NoKnobs:
     """The configuration of a stage that has none."""
 
 
-corpus = Stage("corpus", 4, "tasks.making.corpora:corpus", title=lambda config: config.name)
-merged = Stage("merged", 3, "tasks.making.corpora:merged")
+corpus = Stage("corpus", 5, "tasks.making.corpora:corpus", title=lambda config: config.name)
+merged = Stage("merged", 4, "tasks.making.corpora:merged")
 validated = Stage("validated", 4, "tasks.making.corpora:validated")
 profile = Stage("profile", 1, "tasks.making.profile:profile")
 gate = Stage(

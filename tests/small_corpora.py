@@ -14,7 +14,9 @@ from data.config import CorpusConfig, MergingConfig
 from data.corpus import Taken
 
 
-def read(files: Sequence[SourceFile], config: CorpusConfig, tell: Callable[[str], None] = print) -> Taken:
+def read(
+    files: Sequence[SourceFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
+) -> Taken:
     """All parts as one."""
     names, rejected = zip(*corpus.read(files, config, tell), strict=True)
     return Taken(pa.concat_tables(names), pa.concat_tables(rejected))

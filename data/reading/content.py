@@ -51,7 +51,8 @@ class Content:
         self.path, self.unpacked = path, unpacked
         self._hashed = _Hashed(file)
         self._max_bytes = max_bytes
-        self._beginning = self._hashed.peek(_LONGEST_MAGIC)
+        with _reading(path):
+            self._beginning = self._hashed.peek(_LONGEST_MAGIC)
 
     @property
     def compression(self) -> str | None:
@@ -82,7 +83,8 @@ class Content:
 
     def digest(self) -> str:
         """sha256 of the whole file, as far as it was read just as it was read then."""
-        return self._hashed.digest_to_the_end()
+        with _reading(self.path):
+            return self._hashed.digest_to_the_end()
 
     def _stream(self) -> pa.NativeFile:
         # Read by this thread alone: one of Arrow's that held a Python file would abort the process's end.
@@ -113,11 +115,9 @@ def opened(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Content]:
     Raises DataError if it cannot be opened; and at the end if its bytes are not those of `file.digest`,
     also in place of what was wrong with them.
     """
-    try:
+    with _reading(file.path):
         # Never blocks: should there be a FIFO by now, it reads as empty, which is another digest.
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as refusal:
-        raise unreadable(file.path, refusal) from refusal
     with os.fdopen(descriptor, "rb", buffering=0) as raw:
         content = Content(file.path, raw, max_bytes, unpacked)
         try:
@@ -166,6 +166,14 @@ def _check_unchanged(content: Content, file: ListFile, fault: DataError | None =
             where=str(file.path),
             fix="run again when nobody writes to it.",
         ) from fault
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refusal:
+        raise unreadable(path, refusal) from refusal
 
 
 def unreadable(path: Path, refusal: OSError) -> DataError:

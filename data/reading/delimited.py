@@ -1,6 +1,7 @@
 """CSV and TSV: a column of a table in text."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,7 @@ class _Grammar:
                 raise _open_header(self._path, row)
             row += b'"'
         row += b"" if row.endswith((b"\n", b"\r")) else b"\n"  # else Arrow sees no row
+        row = BOM_UTF8 + row  # which Arrow drops, and no other
         reading = pa.csv.ReadOptions(autogenerate_column_names=True)
         table = self._table(row, reading, [f"f{place}" for place in range(most)])
         return [table[column][0].as_py() for column in table.column_names]

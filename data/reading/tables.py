@@ -73,11 +73,19 @@ def _plain_file(content: Content) -> Iterator[Path]:
     if content.compression is None:
         yield content.path
         return
-    with tempfile.NamedTemporaryFile(prefix="namewright-") as unpacked:
-        for block in content.blocks():
-            unpacked.write(block)
-        unpacked.flush()
-        yield Path(unpacked.name)
+    with tempfile.NamedTemporaryFile(prefix="namewright-") as reserved:
+        unpacked = Path(reserved.name)
+        try:
+            with unpacked.open("wb") as file:
+                file.writelines(content.blocks())
+        except OSError as refusal:
+            raise DataError(
+                "corpus.unreadable",
+                f"the corpus could not be unpacked: {refusal.strerror or refusal}",
+                where=f"{content.path}, into {unpacked.parent}",
+                fix="free space there, name another folder by TMPDIR, or unpack the file yourself.",
+            ) from refusal
+        yield unpacked
 
 
 @contextlib.contextmanager

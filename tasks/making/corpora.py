@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import read
+from data.corpus import Taken, read
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.stage import Work
@@ -27,12 +28,15 @@ def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceF
     files = [file] if isinstance(file, SourceFile) else file
     rejected: list[pa.Table] = []
 
-    def names() -> Iterator[pa.Table]:
-        for part in read(files, config, work.notice):
-            rejected.append(part.rejected)
+    def names(parts: Iterable[Taken]) -> Iterator[pa.Table]:
+        for part in parts:
+            if len(part.rejected) or not rejected:
+                rejected.append(part.rejected)
             yield part.names
 
-    if not work.write_parts(NAMES, schemas.CORPUS, names()):
+    with closing(read(files, config, work.notice)) as parts:  # with its files, also if writing fails
+        taken = work.write_parts(NAMES, schemas.CORPUS, names(parts))
+    if not taken:
         rows = pa.concat_tables(rejected)
         raise DataError(
             "corpus.empty",

@@ -49,6 +49,12 @@ def test_partitions_are_about_equally_full():
     assert ((counts - 1_000) ** 2 / 1_000).sum() < 63 + 5 * np.sqrt(2 * 63)
 
 
+@pytest.fixture(params=[1, 3, 1 << 16])
+def names_at_once(request, monkeypatch):
+    monkeypatch.setattr(equal_names, "_AT_ONCE", request.param)
+
+
+@pytest.mark.usefixtures("names_at_once")
 @given(NAMES, st.integers(0, 20), TYPES)
 def test_a_name_occurs_first_where_no_equal_one_comes_before(names, cut, type_):
     first = [name not in names[:row] for row, name in enumerate(names)]
@@ -59,6 +65,7 @@ def test_a_name_occurs_first_where_no_equal_one_comes_before(names, cut, type_):
     assert first_occurrences(pa.array(names, type_)[cut:]).tolist() == later
 
 
+@pytest.mark.usefixtures("names_at_once")
 @given(st.lists(ALIKE, max_size=30), st.integers(0, 30), TYPES, st.booleans())
 def test_names_that_are_long_or_have_one_hash_are_told_apart_all_the_same(names, cut, type_, one_hash):
     with pytest.MonkeyPatch.context() as patch:

@@ -5,10 +5,12 @@ import csv
 import gzip
 import io
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.feather
@@ -551,6 +553,32 @@ def test_a_file_that_changes_while_it_is_read_is_refused(written, format):
         assert caught.value.code == "corpus.changed"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="of a file that opens and cannot be read there is none")
+def test_a_file_that_opens_and_cannot_be_read_is_one_clear_error():
+    file = SimpleNamespace(path=Path("/proc/self/mem"), digest="of what it was")
+    with pytest.raises(DataError, match=r"corpus\.unreadable.*Input/output error"):
+        read([file], CorpusConfig("list"))
+
+
+@pytest.fixture
+def small_files():
+    """No file can grow above 64 KiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_table_that_cannot_be_unpacked_for_lack_of_space_is_one_clear_error(written):
+    table = as_table("feather", name=[f"Ana {number}" for number in range(20_000)])
+    assert len(gzip.compress(table)) < 1 << 16 < len(table)
+    error = refusal(written("list.feather.gz", gzip.compress(table)))
+    assert error.code == "corpus.unreadable"
+    assert "unpacked: File too large" in error.what
+    assert tempfile.gettempdir() in error.where
+
+
 def test_a_limit_does_not_hide_that_the_rest_of_the_file_changed(written):
     path = written("list.txt", b"Ana\n" * 3_000_000)
     file = SourceFile(path)
@@ -560,6 +588,13 @@ def test_a_limit_does_not_hide_that_the_rest_of_the_file_changed(written):
         opened.write(b"Bea\n")
     with pytest.raises(DataError, match=r"corpus\.changed"):
         read([file], CorpusConfig("list", limit=2))
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_one_byte_order_mark_is_dropped_before_a_csv_and_no_other(written, header):
+    path = written("list.csv", '\ufeff\ufeff"Ana\n\ufeff"Bea\n'.encode())
+    expected = ['\ufeff"Ana', '\ufeff"Bea']
+    assert names(path, column=1, header=header) == expected[header:]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Stages, called without an engine."""
 
+import errno
 import importlib
 import os
 import signal
@@ -7,9 +8,10 @@ import signal
 import pytest
 from threadpoolctl import threadpool_info
 
+from artifacts import formats
 from artifacts.source_file import SourceFile
-from data.config import CorpusConfig
-from rnn_core.errors import ConfigError, DataError, Interrupted
+from data.config import CorpusConfig, MergingConfig
+from rnn_core.errors import ConfigError, DataError, Interrupted, StoreError
 from tasks import interruption, stages
 from tasks.settings import Settings
 
@@ -55,6 +57,29 @@ def test_the_path_of_a_file_is_no_part_of_the_key(produced, towns, tmp_path):
     second, reused, _ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(elsewhere))
     assert reused
     assert second == first
+
+
+def test_a_list_that_is_refused_when_half_of_it_is_written_leaves_nothing_behind(produced, towns, tmp_path):
+    towns.write_bytes(b"Bern\n" * 600_000 + b"\xff\n")
+    with pytest.raises(DataError, match=r"corpus\.encoding"):
+        produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    assert list((tmp_path / "store" / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["names.parquet", "rejected.parquet"])
+def test_of_two_tables_written_side_by_side_either_may_fail(produced, towns, monkeypatch, name):
+    corpus, *_ = produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
+    write_parts = formats.write_parts
+
+    def failing(path, parts):
+        if path.name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_parts(path, parts)
+
+    monkeypatch.setattr(formats, "write_parts", failing)
+    with pytest.raises(StoreError, match=r"store\.full") as caught:
+        produced(stages.merged, MergingConfig(), corpora=[corpus])
+    assert caught.value.where.endswith(name)
 
 
 def test_a_file_that_changes_after_its_digest_was_taken_is_refused(produced, towns):

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import shutil
@@ -286,6 +287,17 @@ def test_a_table_can_be_read_by_other_libraries(store, put_artifact, recipe):
     assert polars.read_parquet(path)["name"].to_list() == expected
     assert [row[0] for row in duckdb.sql(f"select name from '{path}'").fetchall()] == expected
     assert numpy.load(folder / "model.npz")["W_hh"].shape == (8, 8)
+
+
+def test_what_the_system_refuses_to_who_makes_a_table_is_no_failure_to_write_it(store, recipe):
+    def parts():
+        yield pa.table({"row": [1]})
+        raise OSError(errno.EIO, "Input/output error", "list.txt")
+
+    with store.lock(recipe.stage, recipe.key, waiting=pytest.fail):
+        draft = store.draft(recipe.stage, recipe.key)
+        with pytest.raises(OSError, match=r"list\.txt"):
+            draft.write_parts("names.parquet", parts())
 
 
 def test_the_files_of_an_artifact_stand_in_the_order_that_was_asked_for(store, recipe):
