@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from artifacts import durable, formats
+from artifacts import atomic_io, formats
 
 _KEY = "key"  # a file under another name than its own is told by it
 
@@ -19,8 +19,8 @@ class Checkpoint:
         self.path, self._quarantine = path, quarantine
 
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        with durable.reported(self.path, "write a checkpoint"):
-            durable.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
+        with atomic_io.reported(self.path, "write a checkpoint"):
+            atomic_io.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
     def read(self) -> formats.Arrays | None:
         """None if there is none. Raises DataError if it is damaged, or that of another training."""
@@ -38,7 +38,7 @@ class Checkpoint:
 
     def quarantine(self) -> Path:
         """Set a damaged one aside: the training starts anew and ends with the same bytes."""
-        with durable.reported(self.path, "set a damaged checkpoint aside"):
+        with atomic_io.reported(self.path, "set a damaged checkpoint aside"):
             self._quarantine.mkdir(parents=True, exist_ok=True)
             aside = tempfile.mkdtemp(prefix=f"checkpoint-{self.path.parent.name}-", dir=self._quarantine)
             return self.path.rename(Path(aside, self.path.name))

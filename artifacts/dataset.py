@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from artifacts import durable, locks, manifest
+from artifacts import atomic_io, locks, manifest
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examined, fresh_folder
@@ -49,7 +49,7 @@ class Shards(Store):
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         folder, file = self.root.parent, _shard_manifest(key)
-        with durable.reported(folder / file, "read a shard"):
+        with atomic_io.reported(folder / file, "read a shard"):
             # A part without a manifest was not committed: it will be replaced.
             return examined(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
 
@@ -57,8 +57,8 @@ class Shards(Store):
         folder, file = self.root.parent, _shard_manifest(made.recipe.key)
         (folder / file).unlink(missing_ok=True)
         for name in made.files:
-            durable.publish(scratch / name, folder / name)
-        durable.publish(scratch / manifest.FILE_NAME, folder / file)
+            atomic_io.publish(scratch / name, folder / name)
+        atomic_io.publish(scratch / manifest.FILE_NAME, folder / file)
         scratch.rmdir()
         return Artifact(made.recipe.stage, made.recipe.key, made.digest, folder, file)
 
@@ -84,7 +84,7 @@ class Dataset:
 
     def find(self, request: Recipe) -> Artifact | None:
         """The list, if it is whole and every file matches its sha256."""
-        with durable.reported(self.folder, "read the list"):
+        with atomic_io.reported(self.folder, "read the list"):
             if not (self.folder / SUCCESS).exists():
                 return None
             return examined(self.folder, request.stage, request.key, _MANIFEST)[0]
@@ -98,17 +98,17 @@ class Dataset:
 
         Raises StoreError if the folder holds another list, or what is no list of ours.
         """
-        with durable.reported(self.folder, "write the list"):
+        with atomic_io.reported(self.folder, "write the list"):
             self._check_nothing_foreign()
-            durable.make_folder(self.work)
+            atomic_io.make_folder(self.work)
             (self.work / "lock").touch()
         with locks.exclusive(self.work / "lock", waiting):
-            with durable.reported(self.folder, "write the list"):
+            with atomic_io.reported(self.folder, "write the list"):
                 self._check_nothing_foreign()  # again: whoever held it may have made another list meanwhile
                 if self._request() != request:
                     self._check_not_another(request, overwrite)
                     self._clear()
-                    durable.write_file(self.work / "request.json", canonical_json(asdict(request)))
+                    atomic_io.write_file(self.work / "request.json", canonical_json(asdict(request)))
             yield
 
     def finish(
@@ -129,20 +129,20 @@ class Dataset:
             recipe=request, origins=origins, files=files, facts=facts,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
         )  # fmt: skip
-        with durable.reported(self.folder, "finish the list"):
-            durable.write_file(self.folder / _MANIFEST, made.to_json())
-            durable.write_file(self.folder / SUCCESS, b"")
+        with atomic_io.reported(self.folder, "finish the list"):
+            atomic_io.write_file(self.folder / _MANIFEST, made.to_json())
+            atomic_io.write_file(self.folder / SUCCESS, b"")
         self.tidy()
         return Artifact(request.stage, request.key, made.digest, self.folder, _MANIFEST)
 
     def reopen(self) -> None:
         """Say that the list is not whole, for who holds it, before anything of it is made again."""
-        with durable.reported(self.folder, "write the list"):
+        with atomic_io.reported(self.folder, "write the list"):
             (self.folder / SUCCESS).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what led to the list, for who holds it, if that is whole."""
-        with durable.reported(self.folder, "finish the list"):
+        with atomic_io.reported(self.folder, "finish the list"):
             self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
 
     def _request(self) -> Recipe | None:
@@ -210,7 +210,7 @@ class Dataset:
 
 def manifests(folder: Path) -> Iterator[Manifest]:
     """Of every whole list below a folder; a broken one is passed over."""
-    with durable.reported(folder, "look for lists"):
+    with atomic_io.reported(folder, "look for lists"):
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
             with contextlib.suppress(ValueError):
                 yield Manifest.from_json(path.read_bytes())

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from artifacts.checksummed_json import sealed, unsealed
 from artifacts.keys import Recipe, canonical_json, sha256
-from artifacts.sealed import sealed, unsealed
 
 FILE_NAME = "manifest.json"
 _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from artifacts import durable
-from artifacts.sealed import sealed, unsealed
+from artifacts import atomic_io
+from artifacts.checksummed_json import sealed, unsealed
 from rnn_core.errors import DataError, StoreError
 
 ROLLED_BACK = "rolled back"
@@ -84,7 +84,7 @@ class Registry:
 
     def history(self) -> tuple[Entry, ...]:
         """Newest last. Raises DataError if the file is damaged, StoreError if it cannot be read."""
-        with durable.reported(self.path, "read the registry"):
+        with atomic_io.reported(self.path, "read the registry"):
             try:
                 content = self.path.read_bytes()
             except FileNotFoundError:
@@ -178,9 +178,9 @@ class Registry:
             raise Overtaken(self.path, expected, standing)
 
     def _write(self, history: tuple[Entry, ...]) -> None:
-        with durable.reported(self.path, "write the registry"):
+        with atomic_io.reported(self.path, "write the registry"):
             document = {"role": self.path.stem, "history": [asdict(entry) for entry in history]}
-            durable.write_file(self.path, sealed(document))
+            atomic_io.write_file(self.path, sealed(document))
 
 
 class _Stack(NamedTuple):

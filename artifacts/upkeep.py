@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from artifacts import durable
+from artifacts import atomic_io
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
@@ -114,7 +114,7 @@ class Upkeep:
     def _gone(self, path: Path, why: str) -> Act:
         act = Act("removed", self._below(path), why, _size(path))
         if not self.dry_run:
-            with durable.reported(path, "clear the store"):
+            with atomic_io.reported(path, "clear the store"):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
@@ -125,7 +125,7 @@ class Upkeep:
         return Act("in use", self._below(path), "a run holds its lock; it is left alone", _size(path))
 
     def _entries(self, pattern: str) -> list[Path]:
-        with durable.reported(self.store.root, "list the store"):
+        with atomic_io.reported(self.store.root, "list the store"):
             return sorted(self.store.root.glob(pattern))
 
     def _older_than(self, path: Path, days: float) -> str:

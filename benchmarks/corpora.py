@@ -30,10 +30,10 @@ from artifacts.store import Artifact
 from benchmarks.tables import line, rule
 from data.config import ExamplesConfig, MergingConfig, ValidationConfig
 from tasks import stages
-from tasks.progress import Event, Finished
-from tasks.running import InOrder
-from tasks.settings import Settings
-from tasks.sources import Source
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.core.events import Event, Finished
+from tasks.engines.plain import InOrder
 
 BASELINE = "read_csv and write_table"
 STAGES = ("corpus", "merged", "validated", "vocabulary", "examples")
@@ -113,8 +113,8 @@ def baseline(path: Path, written: Path) -> float:
 def made(wanted: str, path: Path, store: Path) -> float:
     """What one stage takes; those before it are found in the store."""
     # What a stage imports is not what it costs, nor what pandera does when it first sees a table.
-    import tasks.making.corpora
-    import tasks.making.examples  # noqa: F401
+    import tasks.stages.corpora
+    import tasks.stages.encoding  # noqa: F401
     from data import schemas
 
     schemas.conform(schemas.LET_IN, pa.table({"row": pa.array([], pa.int32())}))

@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 
 from rnn_core.notebook import NotebookConfig, shuffled_order, train
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.text.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "numerics" / "notebook_reference.py"

@@ -17,12 +17,12 @@ from typing import Any
 
 from artifacts import exports
 from flows.generation import generation
-from rnn_core.sampling import SamplingConfig
-from tasks import listing
-from tasks.list_config import GenerateConfig
-from tasks.listing import ListSettings
-from tasks.runners import Workers
-from tasks.running import WHO_ASKS, producing
+from rnn_core.sample.sampler import SamplingConfig
+from tasks.config.generate import GenerateConfig
+from tasks.engines.executors import Workers
+from tasks.engines.plain import WHO_ASKS, producing
+from tasks.generate import dataset
+from tasks.generate.dataset import ListSettings
 
 
 class Clock:
@@ -49,8 +49,8 @@ def main(store: Path, count: int, threads: int, unique: bool) -> None:
     with tempfile.TemporaryDirectory(dir=store) as output:
         settings = ListSettings(store=store, output=Path(output), workers=Workers("threads", threads))
         wall, processor = time.perf_counter(), time.process_time()
-        listing.made(
-            listing.wanted(config, settings),
+        dataset.made(
+            dataset.wanted(config, settings),
             settings,
             generation,
             lambda of_stages: producing(of_stages, _silent, settings.workers),

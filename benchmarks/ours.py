@@ -7,12 +7,12 @@ from contextlib import ExitStack
 import numpy as np
 
 from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
-from rnn_core import network
-from rnn_core.batch import Batch
-from rnn_core.optimizers import adam, chain, scale_by
-from rnn_core.ordering import alphabetical_places, ordered, small
-from rnn_core.schedules import constant
-from rnn_core.sharding import Part, Shard, combined, parts, sharing
+from rnn_core.batching.batch import Batch
+from rnn_core.batching.ordering import alphabetical_places, ordered, small
+from rnn_core.nn import network
+from rnn_core.train.optimizers import adam, chain, scale_by
+from rnn_core.train.schedules import constant
+from rnn_core.train.sharding import Part, Shard, combined, parts, sharing
 from rnn_core.tree import flat_views, tree_map
 
 

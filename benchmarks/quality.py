@@ -21,14 +21,14 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 from benchmarks.names import names
-from rnn_core.mixture import Mixture, fit_weight, log_probabilities
-from rnn_core.names import EncodedNames
-from rnn_core.network import Parameters
-from rnn_core.ngram import KneserNey
-from rnn_core.scoring import cross_entropy_per_character, per_character
-from rnn_core.training import train
-from rnn_core.training_config import TrainingConfig
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.metrics.scoring import cross_entropy_per_character, per_character
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import Mixture, fit_weight, log_probabilities
+from rnn_core.nn.network import Parameters
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from rnn_core.train.config import TrainingConfig
+from rnn_core.train.loop import train
 
 ELMAN = TrainingConfig(
     cell="elman",

@@ -12,13 +12,13 @@ from benchmarks.jax_scan import CELLS
 from benchmarks.looped import Looped
 from benchmarks.notebook_loop import REFERENCE, loaded
 from benchmarks.start import EMBEDDING_SIZE, Start
-from rnn_core import network
-from rnn_core.batching import Stream
-from rnn_core.model import network_model
-from rnn_core.names import EncodedNames
+from rnn_core.batching.batches import Stream
+from rnn_core.nn import network
 from rnn_core.random_numbers import BLOCK
-from rnn_core.sampling import Sampler, SamplingConfig
-from rnn_core.vocabulary import END_TOKEN, Vocabulary
+from rnn_core.sample.model import network_model
+from rnn_core.sample.sampler import Sampler, SamplingConfig
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
 
 BATCH = 1_024  # names; so does makemore, and the other two become no quicker with more
 

@@ -27,13 +27,13 @@ from benchmarks.names import names
 from benchmarks.samplers import Draws, Jax, KeptState, Makemore, Notebook, Ours, Trained, sampler
 from benchmarks.tables import line, rule
 from benchmarks.training_speed import ratio
-from rnn_core import network
-from rnn_core.names import EncodedNames
+from rnn_core.nn import network
 from rnn_core.random_numbers import BLOCK
-from rnn_core.sampling import Sampler
-from rnn_core.training import train
-from rnn_core.training_config import TrainingConfig
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.sample.sampler import Sampler
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from rnn_core.train.config import TrainingConfig
+from rnn_core.train.loop import train
 
 SECONDS = 0.2  # a contestant's turn, at least
 STEPS = 1_500  # of training: names are then as long as real ones

@@ -4,9 +4,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rnn_core import cells, network
-from rnn_core.batching import Stream
-from rnn_core.names import EncodedNames
+from rnn_core.batching.batches import Stream
+from rnn_core.nn import cells, network
+from rnn_core.text.names import EncodedNames
 from rnn_core.tree import tree_map
 
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.99, 1e-8  # of Adam, for everyone

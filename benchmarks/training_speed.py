@@ -27,7 +27,7 @@ from benchmarks.ours import Ours
 from benchmarks.pytorch import PyTorch
 from benchmarks.start import Contestant, Start, start
 from benchmarks.tables import line, rule
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.text.vocabulary import Vocabulary
 
 SECONDS = 0.12  # a contestant's turn, about
 GATES = {"elman": 1, "gru": 3, "lstm": 4}

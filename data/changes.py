@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from data.config import GateConfig
 from data.profile import Counts, Profile
-from rnn_core.distributions import wasserstein
+from rnn_core.metrics.distributions import wasserstein
 
 LIMIT = "max_"  # a measure with a limit is called like the knob, without this
 

@@ -4,10 +4,10 @@ import codecs
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from data.scripts import check_scripts
+from data.text.scripts import check_scripts
 from rnn_core.errors import ConfigError
-from rnn_core.evaluation import EvaluationConfig
-from rnn_core.ranges import (
+from rnn_core.metrics.evaluation import EvaluationConfig
+from rnn_core.validators import (
     check_at_least_0,
     check_choice,
     check_positive,

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.config import ExamplesConfig
-from data.sifting import fingerprints_of
-from data.strings import narrow_offsets
-from rnn_core.names import EncodedNames
+from data.partitions import fingerprints_of
+from data.text.strings import narrow_offsets
 from rnn_core.random_numbers import splitmix64
+from rnn_core.text.names import EncodedNames
 
 SPLITS = ("train", "validation", "test")
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.config import MergingConfig
-from data.equal_names import first_rows
-from data.spelling import composed, folded
-from data.strings import check_one_array_holds
+from data.text.equal_names import first_rows
+from data.text.spelling import composed, folded
+from data.text.strings import check_one_array_holds
 
 DROPPED = "duplicate of an earlier name"
 COUNTED = "duplicate of an earlier name, counted in its weight"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.config import ALL_SOURCES
-from data.equal_names import first_rows
+from data.text.equal_names import first_rows
 
 Counts = npt.NDArray[np.int64]
 Row = tuple[str, str, str, int]  # measure, source, value, count

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import regex
 
 from data import schemas
-from data.columns import characters_class
 from data.config import ValidationConfig
 from data.corpus import Taken
-from data.rare_characters import without_rare
-from data.strings import counts_of_characters
+from data.text.columns import characters_class
+from data.text.rare_characters import without_rare
+from data.text.strings import counts_of_characters
 
 Rows = npt.NDArray[np.bool_]
 Kept = Callable[[pa.ChunkedArray], Rows]

@@ -18,15 +18,20 @@ from flows import models_commands, server_commands
 from flows.generation import generation
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
-from tasks import console, interruption, knobs, listing, maintenance, pipeline_file, report_page, stages
-from tasks.config import RetrainConfig
-from tasks.list_config import GenerateConfig
-from tasks.listing import ListSettings
-from tasks.maintenance import MaintenanceConfig
-from tasks.planning import Plan
-from tasks.progress import Event, Finished, Listener
-from tasks.running import WHO_ASKS, InOrder, producing
-from tasks.settings import Settings, default_store
+from tasks import stages
+from tasks.config import options, pipeline_file
+from tasks.config.generate import GenerateConfig
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings, default_store
+from tasks.core.events import Event, Finished, Listener
+from tasks.core.plan import Plan
+from tasks.engines.plain import WHO_ASKS, InOrder, producing
+from tasks.generate import dataset
+from tasks.generate.dataset import ListSettings
+from tasks.process import signals
+from tasks.report import publish
+from tasks.views import console, maintenance
+from tasks.views.maintenance import MaintenanceConfig
 
 Engine = Literal["prefect", "plain"]
 _FLAT = Parameter(name="*")  # the fields are the options
@@ -65,8 +70,8 @@ def _refused(refusal: CycloptsError) -> ConfigError:
 
 def _with_knobs(config: Any, settings: Any = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """What the configuration's own docstrings say of each knob, into the command's."""
-    listed = knobs.documented("config", config)
-    listed += knobs.documented("settings", settings) if settings else ""
+    listed = options.documented("config", config)
+    listed += options.documented("settings", settings) if settings else ""
 
     def documented(command: Callable[..., None]) -> Callable[..., None]:
         command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
@@ -113,7 +118,7 @@ def run(
                 finished.setdefault(event.title, event)
             shown(event)
 
-        with interruption.graceful():
+        with signals.graceful():
             lost = ENGINES[engine](config, settings, listener, shown.say)
         _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
     if lost:
@@ -137,7 +142,7 @@ def look_at_data(
     file
         Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
     """
-    from tasks.look import look
+    from tasks.views.data_summary import look
 
     stages.check_names(settings.refresh)
     made: dict[str, list[Artifact]] = {}
@@ -151,7 +156,7 @@ def look_at_data(
 
         refusal = None
         try:
-            with interruption.graceful():
+            with signals.graceful():
                 lists(config, InOrder(settings, listener))  # a look accepts no lists: only a run does
         except GateRefused as refused:
             refusal = refused  # told once all has been shown
@@ -179,12 +184,12 @@ def generate(
     with console.opened() as shown:
 
         def listener(event: Event) -> None:
-            if isinstance(event, Finished) and event.stage == listing.LIST:
+            if isinstance(event, Finished) and event.stage == dataset.LIST:
                 whole[:] = [event]
             else:
                 shown(event)
 
-        with interruption.graceful():
+        with signals.graceful():
             lost = LIST_ENGINES[engine](config, settings, listener, shown.say)
         shown.listed(whole[0])
     if lost:
@@ -194,7 +199,7 @@ def generate(
 def _list_by_prefect(
     config: GenerateConfig, settings: ListSettings, listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
-    listing.wanted(config, settings)  # what is wrong is told at once, and not after a server has started
+    dataset.wanted(config, settings)  # what is wrong is told at once, and not after a server has started
 
     def flow() -> None:
         from flows.generate import generate
@@ -207,8 +212,8 @@ def _list_by_prefect(
 def _list_alone(
     config: GenerateConfig, settings: ListSettings, listener: Listener, _say: Callable[[str], None]
 ) -> None:
-    listing.made(
-        listing.wanted(config, settings),
+    dataset.made(
+        dataset.wanted(config, settings),
         settings,
         generation,
         lambda of_stages: producing(of_stages, listener, settings.workers),
@@ -239,10 +244,10 @@ def _recorded(
     flow: Callable[[], None], instead: Callable[[], None], listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
     """An error that is to be told once all has been shown: what was made was not recorded."""
-    from tasks import server
+    from tasks.server import background
 
-    server.ready(say)  # before Prefect is imported: it reads its settings then
-    from tasks.prefect_engine import NotRecorded, recorded
+    background.ready(say)  # before Prefect is imported: it reads its settings then
+    from tasks.engines.prefect import NotRecorded, recorded
 
     try:
         recorded(flow, instead, listener)
@@ -264,7 +269,7 @@ ENGINES = {"prefect": _by_prefect, "plain": _alone}
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
     (drawn,) = (stage.artifact for stage in finished if stage.stage == "names")
     names = drawn.table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
-    shown.summary(finished, names, str(settings.store / report_page.FILE), seconds)
+    shown.summary(finished, names, str(settings.store / publish.FILE), seconds)
 
 
 @app.command
@@ -286,7 +291,7 @@ def maintain(
     """
     root = store or default_store()
     acts = []
-    with interruption.graceful():
+    with signals.graceful():
         for act in maintenance.maintained(config, root, dry_run):
             acts.append(act)
             maintenance.told([act], print)
@@ -304,7 +309,7 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
     """
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(knobs.as_toml(RetrainConfig()))
+            opened.write(options.as_toml(RetrainConfig()))
     except FileExistsError as refusal:
         raise ConfigError(
             "config.exists", "the file is there already", where=str(file), fix="name another with --file."
@@ -368,8 +373,8 @@ def _fail(error: NamewrightError) -> None:
 
 
 def _leave(code: int) -> None:
-    if "tasks.server" in sys.modules:
-        from tasks import server
+    if "tasks.server.background" in sys.modules:
+        from tasks.server import background
 
-        server.leave(code)
+        background.leave(code)
     sys.exit(code)

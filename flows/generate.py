@@ -5,10 +5,10 @@ from typing import Any
 from prefect import flow
 
 from flows.generation import generation
-from tasks.list_config import GenerateConfig
-from tasks.listing import ListSettings
-from tasks.prefect_events import tell_failure
-from tasks.prefect_list import listed
+from tasks.config.generate import GenerateConfig
+from tasks.generate.dataset import ListSettings
+from tasks.monitoring.events import tell_failure
+from tasks.monitoring.generated_list import listed
 
 
 @flow(flow_run_name="generate {config.sampling.count}", on_failure=[tell_failure], on_crashed=[tell_failure])

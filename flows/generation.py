@@ -3,9 +3,9 @@
 from typing import Any
 
 from artifacts.store import Artifact
-from tasks.list_config import GenerateConfig, PartitionConfig
-from tasks.sifting import Round, check_enough, gathering, let_in_of, next_names
-from tasks.stage import StageRunner
+from tasks.config.generate import GenerateConfig, PartitionConfig
+from tasks.core.stage import StageRunner
+from tasks.generate.rounds import Round, check_enough, gathering, let_in_of, next_names
 from tasks.stages import candidates, gathered, let_in, shard
 
 

@@ -1,8 +1,8 @@
 """The knobs of a deployed run for which nobody gave any: those that the command would have."""
 
 from flows.cli import said
-from tasks.config import RetrainConfig
-from tasks.settings import Settings
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
 
 
 def of_run(config: RetrainConfig | None, settings: Settings | None) -> tuple[RetrainConfig, Settings]:

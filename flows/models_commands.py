@@ -5,13 +5,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from artifacts.model_file import DrawnFrom
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
-from tasks import champion, console, interruption, models
-from tasks.champion import CHAMPION
-from tasks.model_file import DrawnFrom
-from tasks.promotion import DecidingConfig, PromotionConfig
-from tasks.settings import default_store
+from tasks.config.settings import default_store
+from tasks.models import champion, load
+from tasks.models.champion import CHAMPION
+from tasks.models.promotion import DecidingConfig, PromotionConfig
+from tasks.process import signals
+from tasks.views import console
 
 BY = {"engine": "command line"}
 
@@ -26,10 +28,10 @@ StoreFolder = Annotated[
 @commands.command(name="list")
 def list_models(*, store: StoreFolder = None) -> None:
     """Every model: when it was made, its nats per character on test names, its lists; which is champion."""
-    from tasks import catalogue  # slow to import
+    from tasks.views import models_view  # slow to import
 
     with console.opened() as shown:
-        shown.sheets([catalogue.models(_opened(store))])
+        shown.sheets([models_view.models(_opened(store))])
 
 
 @commands.command
@@ -41,13 +43,13 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
     key
         Of the model, or its first digits; or champion.
     """
-    from tasks import catalogue
+    from tasks.views import models_view
 
     opened = _opened(store)
     model = _model(key, opened)
     with console.opened() as shown:
-        shown.sheets([catalogue.card(opened, model), *catalogue.decisions(opened, model)])
-        shown.sheets([catalogue.history(opened.registry(CHAMPION).history())])
+        shown.sheets([models_view.card(opened, model), *models_view.decisions(opened, model)])
+        shown.sheets([models_view.history(opened.registry(CHAMPION).history())])
 
 
 @commands.command
@@ -70,12 +72,12 @@ def compare(
     drawn_from
         What of each model is compared: the network, or the mixture.
     """
-    from tasks import catalogue
+    from tasks.views import models_view
 
     opened = _opened(store)
     pair = [_model(key, opened) for key in (challenger, other)]
-    with interruption.graceful(), console.opened() as shown:
-        shown.sheets([catalogue.comparison(opened, DecidingConfig(promotion, drawn_from), *pair)])
+    with signals.graceful(), console.opened() as shown:
+        shown.sheets([models_view.comparison(opened, DecidingConfig(promotion, drawn_from), *pair)])
 
 
 @commands.command
@@ -89,7 +91,7 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
     """
     opened = _opened(store)
     model = _model(key, opened)
-    with interruption.graceful():
+    with signals.graceful():
         before = champion.promote_by_hand(opened, model, BY, _wait)
     print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
 
@@ -97,7 +99,7 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
 @commands.command
 def rollback(*, store: StoreFolder = None) -> None:
     """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
-    with interruption.graceful():
+    with signals.graceful():
         until_now, before = champion.roll_back(_opened(store), BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
@@ -108,7 +110,7 @@ def _opened(store: Path | None) -> Store:
 
 def _model(key: str, store: Store) -> Artifact:
     """Raises DataError unless it is a whole artifact of the stage `mixture`."""
-    found = models.find(key, store.root).artifact
+    found = load.find(key, store.root).artifact
     if found and found.stage == "mixture":
         return found
     raise DataError(
@@ -120,4 +122,4 @@ def _model(key: str, store: Store) -> Artifact:
 
 
 def _wait() -> None:
-    interruption.check("while waiting for a run that changes the registry")
+    signals.check("while waiting for a run that changes the registry")

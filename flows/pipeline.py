@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tasks.config import RetrainConfig
-from tasks.stage import StageRunner
+from tasks.config.retrain import RetrainConfig
+from tasks.core.stage import StageRunner
 from tasks.stages import (
     NoKnobs,
     corpus,

@@ -7,10 +7,10 @@ from prefect.runtime import flow_run
 
 from flows.knobs import of_run
 from flows.pipeline import pipeline
-from tasks.config import RetrainConfig
-from tasks.prefect_events import tell_failure
-from tasks.prefect_report import reported
-from tasks.settings import Settings
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.monitoring.events import tell_failure
+from tasks.monitoring.report import reported
 from tasks.stages import check_names
 
 

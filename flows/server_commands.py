@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 if TYPE_CHECKING:
-    from tasks import deploying
-    from tasks import server as prefect_server
+    from tasks.deploy import apply
+    from tasks.server import background as prefect_server
 
 
 def deploy(*, file: Path = Path("prefect.yaml")) -> None:
@@ -20,10 +20,10 @@ def deploy(*, file: Path = Path("prefect.yaml")) -> None:
         That says what, and when. It is for the current folder, a checkout.
     """
     url = _lasting_server(quiet=True)
-    from tasks import deploying, deployment_file
-    from tasks.server import without_credentials
+    from tasks.deploy import apply, deployment_file
+    from tasks.server.background import without_credentials
 
-    deploying.deployed(deployment_file.read(file), _tell)
+    apply.deployed(deployment_file.read(file), _tell)
     ui = without_credentials(url).removesuffix("/api")
     print(f"{ui}  a worker runs them: prefect worker start --pool namewright")
 
@@ -37,20 +37,20 @@ def serve(*, file: Path = Path("prefect.yaml")) -> None:
         That says what, and when. It is for the current folder, a checkout.
     """
     _lasting_server(quiet=False)
-    from tasks import deployment_file, serving
+    from tasks.deploy import deployment_file, serve
 
-    serving.served(deployment_file.read(file))
+    serve.served(deployment_file.read(file))
 
 
-def _tell(done: "deploying.Done") -> None:
+def _tell(done: "apply.Done") -> None:
     print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
 
 
 def _lasting_server(*, quiet: bool) -> str:
-    from tasks import server
+    from tasks.server import background
 
     os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
-    return server.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
+    return background.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
@@ -65,25 +65,25 @@ def start(*, port: int | None = None) -> None:
     port
         Of its API and its UI; PREFECT_SERVER_API_PORT or 4200 if nothing is said.
     """
-    from tasks import server
+    from tasks.server import background
 
-    print(_described(server.start(port)))
+    print(_described(background.start(port)))
 
 
 @server.command
 def stop() -> None:
     """End it."""
-    from tasks import server
+    from tasks.server import background
 
-    print("stopped" if server.stop() else "there was none")
+    print("stopped" if background.stop() else "there was none")
 
 
 @server.command
 def status() -> None:
     """Say where it is. The exit code is not 0 if there is none."""
-    from tasks import server
+    from tasks.server import background
 
-    print(_described(server.status()))
+    print(_described(background.status()))
 
 
 def _described(running: "prefect_server.Server") -> str:

@@ -5,10 +5,10 @@ from typing import Any
 from prefect import flow
 
 from flows.knobs import of_run
-from tasks.config import RetrainConfig
-from tasks.prefect_events import tell_failure
-from tasks.prefect_watch import watched
-from tasks.settings import Settings
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.monitoring.events import tell_failure
+from tasks.monitoring.watch import watched
 
 
 @flow(flow_run_name="watch the lists", on_failure=[tell_failure], on_crashed=[tell_failure])

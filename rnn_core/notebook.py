@@ -29,16 +29,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core import network
 from rnn_core.arrays import aligned
-from rnn_core.cells import elman
 from rnn_core.errors import DataError, TrainingError
-from rnn_core.names import EncodedNames
-from rnn_core.ranges import check_positive, check_whole
-from rnn_core.restoring import check_arrays, no_checkpoint
-from rnn_core.sampling import capitalised
-from rnn_core.scoring import check_tokens
-from rnn_core.vocabulary import END_TOKEN
+from rnn_core.metrics.scoring import check_tokens
+from rnn_core.nn import network
+from rnn_core.nn.cells import elman
+from rnn_core.sample.sampler import capitalised
+from rnn_core.state_dict import check_arrays, no_checkpoint
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN
+from rnn_core.validators import check_positive, check_whole
 
 Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]

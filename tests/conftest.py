@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 from hypothesis import settings
 
-from tasks.prefect_defaults import apply_defaults
+from tasks.server.defaults import apply_defaults
 
 PATIENCE_SECONDS = 90.0
 

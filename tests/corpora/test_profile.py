@@ -9,7 +9,7 @@ from profiled_lists import SOURCES, corpus, profiled, rejected
 
 from data import schemas
 from data.profile import profile
-from tasks.figures import figures
+from tasks.report.figures import figures
 
 
 @given(SOURCES)

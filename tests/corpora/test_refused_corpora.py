@@ -7,7 +7,7 @@ from artifacts.source_file import SourceFile
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
 from rnn_core.errors import DataError
 from tasks import stages
-from tasks.settings import Settings
+from tasks.config.settings import Settings
 
 
 @pytest.fixture

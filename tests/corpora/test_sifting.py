@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import equal_names
-from data.equal_names import first_occurrences, first_rows
-from data.sifting import grouped, partition_of
+from data.partitions import grouped, partition_of
+from data.text import equal_names
+from data.text.equal_names import first_occurrences, first_rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(["", "a", "b", "ab"])
 NAMES = st.lists(TEXT, max_size=20)

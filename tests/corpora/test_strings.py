@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small_corpora import read_text
 
 from data.config import CorpusConfig, ValidationConfig
-from data.strings import (
+from data.text.strings import (
     capitalised,
     check_one_array_holds,
     counts_of_characters,
@@ -19,10 +19,10 @@ from data.strings import (
     strings,
 )
 from data.validation import validate
-from rnn_core import vocabulary as vocabularies
 from rnn_core.errors import DataError
-from rnn_core.sampling import capitalised as capitalised_in_python
-from rnn_core.vocabulary import UnknownCharacter, Vocabulary
+from rnn_core.sample.sampler import capitalised as capitalised_in_python
+from rnn_core.text import vocabulary as vocabularies
+from rnn_core.text.vocabulary import UnknownCharacter, Vocabulary
 
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=9))
 

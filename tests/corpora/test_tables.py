@@ -9,7 +9,7 @@ from data.config import CorpusConfig, ExamplesConfig, MergingConfig, ValidationC
 from data.examples import SPLITS, arrange, as_lists, from_lists
 from data.validation import validate
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.names import EncodedNames
+from rnn_core.text.names import EncodedNames
 
 TABLES = {name: schema for name, schema in vars(schemas).items() if name[0] != "_" and name.isupper()}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnn_core import errors
-from tasks.prefect_engine import NotRecorded
+from tasks.engines.prefect import NotRecorded
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text()

@@ -14,7 +14,7 @@ import pytest
 import small_flow
 
 from artifacts.store import Store
-from tasks import server
+from tasks.server import background
 
 
 @contextmanager
@@ -41,12 +41,12 @@ def killed_in_the_middle(home: Path, store: Path, *arguments: str) -> tuple[int,
         port = probe.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(home))
-        started = server.start(port, say=lambda _text: None)
+        started = background.start(port, say=lambda _text: None)
         with counting_run(store, *arguments) as run:
             os.kill(started.pid, signal.SIGKILL)
             killed = time.monotonic()
             _, errors = run.communicate(timeout=100)
-        server.stop()
+        background.stop()
     return run.returncode, errors, time.monotonic() - killed
 
 

@@ -13,7 +13,7 @@ FILE = (ROOT / "prefect.yaml").read_text()
 
 
 def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tasks import deployment_file
+    from tasks.deploy import deployment_file
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PWD", str(ROOT))
@@ -64,7 +64,7 @@ def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_wrong_with_the_file_is_said(
     content: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import deployment_file
+    from tasks.deploy import deployment_file
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PWD", str(ROOT))
@@ -82,14 +82,14 @@ def test_what_a_server_refuses_to_have_served_is_one_clear_error(monkeypatch: py
     import httpx
     from prefect.deployments.runner import DeploymentApplyError
 
-    from tasks import serving
+    from tasks.deploy import serve
 
     def refuse(*_deployments: object) -> None:
         raise DeploymentApplyError("") from httpx.ConnectError("nobody there")
 
-    monkeypatch.setattr(serving, "serve", refuse)
+    monkeypatch.setattr(serve, "serve", refuse)
     with pytest.raises(ServerError) as caught:
-        serving.served([])
+        serve.served([])
     assert (caught.value.code, caught.value.saw) == ("server.gone", "ConnectError: nobody there")
 
 

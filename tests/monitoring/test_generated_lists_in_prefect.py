@@ -8,8 +8,8 @@ from small_lists import asked, manifest_of, trained
 
 from rnn_core.errors import TrainingError
 from rnn_core.random_numbers import BLOCK
-from tasks.listing import ListSettings
-from tasks.runners import Workers
+from tasks.engines.executors import Workers
+from tasks.generate.dataset import ListSettings
 
 pytestmark = pytest.mark.usefixtures("prefect_url")
 COUNT = 2 * BLOCK
@@ -24,9 +24,9 @@ def test_a_list_is_a_flow_run_with_a_task_run_for_every_shard_one_progress_and_a
     store: Path, tmp_path: Path, prefect_shows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.generate import generate
-    from tasks import prefect_engine
+    from tasks.engines import prefect
 
-    monkeypatch.setattr(prefect_engine, "_PROGRESS_SECONDS", 0.05)
+    monkeypatch.setattr(prefect, "_PROGRESS_SECONDS", 0.05)
     settings = ListSettings(store=store, output=tmp_path / "list", workers=Workers("threads", 2))
     generate(asked(count=COUNT), settings)
     made = manifest_of(tmp_path / "list")
@@ -61,7 +61,7 @@ def test_a_list_that_was_there_shows_as_cached(store: Path, tmp_path: Path, pref
 
 def test_a_model_with_too_few_names_is_the_error_that_the_flow_ends_with(store: Path, tmp_path: Path) -> None:
     from flows.generate import generate
-    from tasks.prefect_engine import recorded
+    from tasks.engines.prefect import recorded
 
     settings = ListSettings(store=store, output=tmp_path / "list")
     config = asked(count=5000, unique=True, max_length=2)

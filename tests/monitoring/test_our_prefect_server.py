@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rnn_core.errors import ServerError
-from tasks import server
-from tasks.prefect_defaults import apply_defaults, settings_of_the_user
+from tasks.server import background
+from tasks.server.defaults import apply_defaults, settings_of_the_user
 
 
 def free_port() -> int:
@@ -33,12 +33,12 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[background.Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        started = server.start(free_port(), say=silent)
+        started = background.start(free_port(), say=silent)
         yield started
-        server.stop()
+        background.stop()
 
 
 def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.usefixtures("running")
-def test_a_server_started_by_us_is_found_by_every_run(running: server.Server) -> None:
+def test_a_server_started_by_us_is_found_by_every_run(running: background.Server) -> None:
     outcome = in_a_process(
         "from tasks import server; print(server.ready(print))", PREFECT_HOME=str(running.log.parent)
     )
@@ -62,15 +62,15 @@ def test_a_server_started_by_us_is_found_by_every_run(running: server.Server) ->
 
 
 def test_a_second_start_is_the_server_that_runs(
-    running: server.Server, monkeypatch: pytest.MonkeyPatch
+    running: background.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(running.log.parent))
-    assert server.start(int(running.ui.rpartition(":")[2]), say=silent) == running == server.status()
+    assert background.start(int(running.ui.rpartition(":")[2]), say=silent) == running == background.status()
     with pytest.raises(ServerError, match="runs in the background already"):
-        server.start(free_port(), say=silent)
+        background.start(free_port(), say=silent)
 
 
-def test_the_ui_of_our_server_calls_its_own_port(running: server.Server) -> None:
+def test_the_ui_of_our_server_calls_its_own_port(running: background.Server) -> None:
     asked = in_a_process(
         f"from urllib.request import urlopen; print(urlopen('{running.ui}/ui-settings').read())"
     )
@@ -78,12 +78,12 @@ def test_the_ui_of_our_server_calls_its_own_port(running: server.Server) -> None
 
 
 def test_a_server_started_by_us_is_stopped(own_home: Path) -> None:
-    started = server.start(free_port(), say=silent)
-    assert server.find() == started
-    assert server.stop()
-    assert server.find() is None
-    assert not server.stop()
-    assert not server.answers(started.url)
+    started = background.start(free_port(), say=silent)
+    assert background.find() == started
+    assert background.stop()
+    assert background.find() is None
+    assert not background.stop()
+    assert not background.answers(started.url)
     assert list(own_home.glob("*.pid")) == []
 
 
@@ -92,7 +92,7 @@ def test_a_taken_port_is_one_clear_error(own_home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(ServerError, match="cannot be had") as caught:
-            server.start(taken.getsockname()[1], say=silent)
+            background.start(taken.getsockname()[1], say=silent)
     assert caught.value.code == "server.port"
     assert list(own_home.glob("*.pid")) == []
 
@@ -102,7 +102,7 @@ def test_a_server_that_dies_while_starting_shows_its_last_words(
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////nowhere/prefect.db")
     with pytest.raises(ServerError, match="unable to open database file") as caught:
-        server.start(free_port(), say=silent)
+        background.start(free_port(), say=silent)
     assert caught.value.code == "server.died"
     assert list(own_home.glob("*.pid")) == []
 
@@ -113,8 +113,8 @@ def test_the_pid_of_a_server_that_died_is_forgotten(own_home: Path) -> None:
     dead.wait()
     (own_home / "server.pid").write_text(str(dead.pid))
     with pytest.raises(ServerError, match="no Prefect server of ours is running"):
-        server.status()
-    assert not server.stop()
+        background.status()
+    assert not background.stop()
     assert not (own_home / "server.pid").exists()
 
 
@@ -122,7 +122,7 @@ def test_a_process_that_took_over_the_pid_is_left_alone(own_home: Path) -> None:
     own_home.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another:
         (own_home / "server.pid").write_text(str(another.pid))
-        assert not server.stop()
+        assert not background.stop()
         assert another.poll() is None
         another.communicate(b"\n")
 
@@ -148,18 +148,18 @@ except server.ServerError as error:
 def test_a_password_in_the_address_of_a_server_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", f"http://anna:secret@127.0.0.1:{free_port()}/api")
     with pytest.raises(ServerError) as caught:
-        server.ready(silent)
+        background.ready(silent)
     assert "secret" not in str(caught.value)
-    assert server.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
-    assert server.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
+    assert background.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
+    assert background.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
 
 
 def test_an_address_that_is_not_prefects_api_is_refused(
-    running: server.Server, monkeypatch: pytest.MonkeyPatch
+    running: background.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", running.ui)  # the /api is missing
     with pytest.raises(ServerError, match="cannot be used") as caught:
-        server.ready(silent)
+        background.ready(silent)
     assert "ends with /api" in caught.value.fix
 
 
@@ -177,12 +177,12 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
     ) as run:
         assert run.stdout
         url = run.stdout.readline().strip()
-        assert server.answers(url)
+        assert background.answers(url)
         run.kill()
     limit = time.monotonic() + 10
-    while server.answers(url) and time.monotonic() < limit:
+    while background.answers(url) and time.monotonic() < limit:
         time.sleep(0.05)
-    assert not server.answers(url)
+    assert not background.answers(url)
     assert own_home.is_dir()
 
 

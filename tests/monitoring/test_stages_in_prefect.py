@@ -8,9 +8,9 @@ import pytest
 from small_stages import STEPS, Greeting, counting, greeting, refusing, stumbling
 
 from rnn_core.errors import DataError
-from tasks.progress import Event, Finished, Progress
-from tasks.settings import Settings
-from tasks.stage import StageRunner
+from tasks.config.settings import Settings
+from tasks.core.events import Event, Finished, Progress
+from tasks.core.stage import StageRunner
 
 Compose = Callable[[StageRunner], Any]
 pytestmark = pytest.mark.usefixtures("prefect_url")
@@ -20,7 +20,7 @@ def run_flow(name: str, store: Path, compose: Compose) -> list[Event]:
     """One run of a flow of that name, as the command starts it; what its stages told."""
     from prefect import flow
 
-    from tasks.prefect_engine import recorded, submitting
+    from tasks.engines.prefect import recorded, submitting
 
     def body() -> None:
         with submitting(Settings(store)) as run:
@@ -97,9 +97,9 @@ def test_an_artifact_tells_which_flow_run_made_it(tmp_path: Path, prefect_shows:
 def test_progress_of_a_long_stage_is_visible_in_prefect(
     tmp_path: Path, prefect_shows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import prefect_engine
+    from tasks.engines import prefect
 
-    monkeypatch.setattr(prefect_engine, "_PROGRESS_SECONDS", 0.05)
+    monkeypatch.setattr(prefect, "_PROGRESS_SECONDS", 0.05)
     told = run_flow("counted", tmp_path, lambda run: run(counting, Greeting()))
     assert sum(isinstance(event, Progress) for event in told) == STEPS
     (shown,) = prefect_shows("artifacts", flows=of_flow("counted"))

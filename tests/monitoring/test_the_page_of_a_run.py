@@ -11,10 +11,10 @@ from small_stages import Greeting, greeting, refusing
 from artifacts.registry import Reference
 from artifacts.store import Store
 from rnn_core.errors import DataError
-from tasks.champion import Outcome
-from tasks.progress import Decided
-from tasks.settings import Settings
-from tasks.stage import StageRunner
+from tasks.config.settings import Settings
+from tasks.core.events import Decided
+from tasks.core.stage import StageRunner
+from tasks.models.champion import Outcome
 
 Compose = Callable[[StageRunner], Any]
 PAGES = {"artifacts": {"key": {"any_": ["retrain-report"]}}}
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("prefect_url")
 def run_flow(name: str, store: Path, compose: Compose) -> None:
     from prefect import flow
 
-    from tasks.prefect_report import reported
+    from tasks.monitoring.report import reported
 
     def body() -> Any:
         return reported(Settings(store), ["towns", "rivers"], compose)
@@ -91,13 +91,13 @@ def test_a_page_that_cannot_be_made_costs_no_run(
 ) -> None:
     import httpx
 
-    from tasks import prefect_report
+    from tasks.monitoring import report
 
     def refuse(*_: object, **__: object) -> None:
         raise httpx.ConnectError("nobody is there")
 
-    monkeypatch.setattr(prefect_report, "create_markdown_artifact", refuse)
-    monkeypatch.setattr(prefect_report, "get_client", refuse)
+    monkeypatch.setattr(report, "create_markdown_artifact", refuse)
+    monkeypatch.setattr(report, "get_client", refuse)
     run_flow("unseen", tmp_path, greet)
     (run,) = prefect_shows("flow_runs", ended(1), **of_flow("unseen"))
     assert run["state_type"] == "COMPLETED"
@@ -105,7 +105,7 @@ def test_a_page_that_cannot_be_made_costs_no_run(
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    from tasks import prefect_events
+    from tasks.monitoring import events as prefect_events
 
     events: list[Any] = []
     monkeypatch.setattr(prefect_events, "emit", lambda *event: events.append(event))
@@ -126,7 +126,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_what_came_of_a_decision_is_told_once(
     kind: Any, is_new: bool, event: str | None, tmp_path: Path, told: list[Any]
 ) -> None:
-    from tasks.prefect_events import tell_decision
+    from tasks.monitoring.events import tell_decision
 
     decision = decided_on(Store(tmp_path))
     outcome = Outcome(kind, Reference("mixture", "1" * 32, "2" * 64), None, "mixture/111 did well")
@@ -141,7 +141,7 @@ def test_what_came_of_a_decision_is_told_once(
 def test_a_promotion_is_told_even_if_the_run_fails_after_it(
     tmp_path: Path, told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import concluding
+    from tasks.engines import finalize
 
     decision = decided_on(Store(tmp_path))
     outcome = Outcome("promoted", Reference("mixture", "1" * 32, "2" * 64), None, "mixture/111 did well")
@@ -150,7 +150,7 @@ def test_a_promotion_is_told_even_if_the_run_fails_after_it(
         listener(Decided("decision", decision, outcome))
         raise DataError("test.full", "no room for the report", fix="make room")
 
-    monkeypatch.setattr(concluding, "conclude", promote_and_fail)
+    monkeypatch.setattr(finalize, "conclude", promote_and_fail)
     with pytest.raises(DataError):
         run_flow("promoted", tmp_path, greet)
     assert [event for event, *_ in told] == ["namewright.model.promoted"]

@@ -18,7 +18,7 @@ from browsing import Browser
 from small_runs import COMMAND, CORPORA, STAGES_BY_NAME
 
 from artifacts.store import Artifact, Store
-from tasks import server
+from tasks.server import background
 
 SOURCE = "<b>towns"  # what must not become markup anywhere
 
@@ -57,20 +57,20 @@ class Shown(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def ui_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
+def ui_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[background.Server]:
     """Prefect's own server with its UI, as `namewright server start` starts it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        started = server.start(port, say=lambda _text: None)
+        started = background.start(port, say=lambda _text: None)
         yield started
-        server.stop()
+        background.stop()
 
 
 @pytest.fixture(scope="module")
-def shown(ui_server: server.Server, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+def shown(ui_server: background.Server, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Two runs of the command on a short list, one of whose names is full of signs."""
     folder = tmp_path_factory.mktemp("site")
     lines = (CORPORA / "argentine.txt").read_text().splitlines()[:150]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tasks.config import RetrainConfig
-from tasks.maintenance import MaintenanceConfig
-from tasks.settings import Settings
-from tasks.sources import Source
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.views.maintenance import MaintenanceConfig
 
 if TYPE_CHECKING:
     from prefect.client.schemas import State
@@ -52,14 +52,14 @@ def test_a_change_that_the_server_was_not_told_of_is_told_by_the_next_look(
 ) -> None:
     import httpx
 
-    from tasks import prefect_events
+    from tasks.monitoring import events
 
     async def refuse(_event: object) -> None:
         raise httpx.ConnectError("nobody there")
 
     (tmp_path / "towns.txt").write_text("Bern\n")
     with monkeypatch.context() as patch:
-        patch.setattr(prefect_events, "_post", refuse)
+        patch.setattr(events, "_post", refuse)
         name, message = watched(tmp_path)
     assert name == "Failed"
     assert "error[server.gone]: the Prefect server did not answer" in str(message)
@@ -82,7 +82,7 @@ def test_a_retraining_that_its_worker_never_began_hides_no_change(
 
     from prefect.states import Pending
 
-    from tasks import prefect_watch
+    from tasks.monitoring import watch as prefect_watch
 
     (tmp_path / "towns.txt").write_text("Bern\n")
     with retraining(Pending()):

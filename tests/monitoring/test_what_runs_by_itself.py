@@ -15,7 +15,7 @@ from artifacts.dataset import manifests
 from artifacts.store import Store
 
 if TYPE_CHECKING:
-    from tasks.deploying import Done
+    from tasks.deploy.apply import Done
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 PREFECT_YAML = (ROOT / "prefect.yaml").read_text()
@@ -54,7 +54,7 @@ def deployed(site: Site, content: str) -> "list[Done]":
     """As the command does it, here: a process more would take seconds to start."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from tasks import deploying, deployment_file
+    from tasks.deploy import apply, deployment_file
 
     done: list[Done] = []
     file = site.folder / "other.yaml"
@@ -65,7 +65,7 @@ def deployed(site: Site, content: str) -> "list[Done]":
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("PWD", str(site.checkout))
-        deploying.deployed(deployment_file.read(file), done.append)
+        apply.deployed(deployment_file.read(file), done.append)
     return done
 
 
@@ -237,7 +237,7 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
 def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> None:
     from prefect.client.orchestration import SyncPrefectClient
 
-    from tasks.automations import died_silently
+    from tasks.deploy.automations import died_silently
 
     with SyncPrefectClient(site.url) as client:
         client.create_automation(died_silently(["silent"], within_seconds=10.0))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core import comparison
-from rnn_core.comparison import paired_gain
+from rnn_core.metrics import bootstrap
+from rnn_core.metrics.bootstrap import paired_gain
 
 RNG = np.random.default_rng
 
@@ -56,7 +56,7 @@ def test_the_interval_is_as_wide_as_the_theory_of_means_says():
 def test_names_in_groups_vary_as_single_names_do(monkeypatch):
     names = scored(RNG(5), 6_000, 0.05)
     alone = paired_gain(*names, RNG(1))
-    monkeypatch.setattr(comparison, "GROUPS", 1_000)
+    monkeypatch.setattr(bootstrap, "GROUPS", 1_000)
     together = paired_gain(*names, RNG(1))
     assert together.value == pytest.approx(alone.value)
     assert together.high - together.low == pytest.approx(alone.high - alone.low, rel=0.1)
@@ -65,7 +65,7 @@ def test_names_in_groups_vary_as_single_names_do(monkeypatch):
 def test_it_is_the_same_interval_however_much_is_drawn_at_once(monkeypatch):
     names = scored(RNG(5), 100, 0.05)
     at_once = paired_gain(*names, RNG(1), 300)
-    monkeypatch.setattr(comparison, "_DRAWS_AT_ONCE", 700)
+    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 700)
     assert paired_gain(*names, RNG(1), 300) == at_once
 
 

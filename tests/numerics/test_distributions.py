@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core.distributions import jensen_shannon, length_distance, ngram_divergence
-from rnn_core.names import EncodedNames
+from rnn_core.metrics.distributions import jensen_shannon, length_distance, ngram_divergence
+from rnn_core.text.names import EncodedNames
 
 NAMES = st.lists(st.lists(st.integers(1, 4), max_size=6), min_size=1, max_size=12)
 SHARES = st.lists(st.integers(0, 9), min_size=4, max_size=4).filter(any).map(lambda n: np.array(n) / sum(n))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import edit_distance
-from rnn_core.edit_distance import Neighbours, edit_distances
-from rnn_core.names import EncodedNames
+from rnn_core.metrics import edit_distance
+from rnn_core.metrics.edit_distance import Neighbours, edit_distances
+from rnn_core.text.names import EncodedNames
 
 # 1 and 65 count as one character where distances are bounded, and as two where they are measured.
 LETTERS = st.sampled_from([1, 2, 3, 65, 1000])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core import fingerprints as module
-from rnn_core.fingerprints import BLANK, Fingerprints, fingerprints, in_pieces
+from rnn_core.metrics import fingerprints as module
+from rnn_core.metrics.fingerprints import BLANK, Fingerprints, fingerprints, in_pieces
 
 NUMBERS = st.integers(0, 2**31 - 1) | st.integers(0, 2)
 SEQUENCES = st.lists(st.lists(NUMBERS, max_size=6), max_size=8)

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import cells, network
 from rnn_core.arrays import Workspace
-from rnn_core.batch import Wanted
-from rnn_core.batching import Stream
-from rnn_core.dropout import Masks, mask
-from rnn_core.loss import cross_entropy, target_log_probabilities
-from rnn_core.names import EncodedNames
-from rnn_core.ordering import alphabetical_places, longest_first, ordered, shuffled_batches
+from rnn_core.batching.batch import Wanted
+from rnn_core.batching.batches import Stream
+from rnn_core.batching.ordering import alphabetical_places, longest_first, ordered, shuffled_batches
+from rnn_core.nn import cells, network
+from rnn_core.nn.dropout import Masks, mask
+from rnn_core.nn.loss import cross_entropy, target_log_probabilities
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import leaves, tree_map
-from rnn_core.vocabulary import END_TOKEN
 
 SEEDS = st.integers(0, 2**32 - 1)
 every_kind = pytest.mark.parametrize("kind", ["packed", "shared"])

@@ -8,15 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import mixture, network, sampling, scoring
 from rnn_core.errors import DataError, TrainingError
-from rnn_core.mixture import Mixture, fit_weight, mixture_model, weight_from
-from rnn_core.model import network_model
-from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.sampling import SamplingConfig
+from rnn_core.metrics import scoring
+from rnn_core.ngram import mixture
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import Mixture, fit_weight, mixture_model, weight_from
+from rnn_core.nn import network
+from rnn_core.sample import sampler
+from rnn_core.sample.model import network_model
+from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.tree import tree_map
-from rnn_core.vocabulary import Vocabulary
 
 LETTERS = Vocabulary(("\n", *"abcde"))
 WEIGHTS = st.sampled_from([0.0, 0.2, 0.7, 1.0])
@@ -39,7 +42,7 @@ def a_mixture(weight=0.4, dtype=np.float64, **knobs):
 
 
 def sample(model, config):
-    return sampling.sample(model, LETTERS, config)
+    return sampler.sample(model, LETTERS, config)
 
 
 def as_lists(names):

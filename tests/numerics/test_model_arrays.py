@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rnn_core import cells, network
 from rnn_core.errors import ConfigError, DataError
+from rnn_core.nn import cells, network
 from rnn_core.tree import leaves
 
 

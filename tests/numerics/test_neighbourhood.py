@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import fingerprints, neighbourhood
-from rnn_core.edit_distance import Neighbours
-from rnn_core.names import EncodedNames
-from rnn_core.neighbourhood import Neighbourhood
+from rnn_core.metrics import fingerprints, neighborhood
+from rnn_core.metrics.edit_distance import Neighbours
+from rnn_core.metrics.neighborhood import Neighbourhood
+from rnn_core.text.names import EncodedNames
 
 LETTERS = st.integers(1, 3)
 NAME = st.lists(LETTERS, max_size=7)
@@ -67,7 +67,7 @@ def test_many_names_in_pieces_are_as_near_as_the_edit_distance_says(monkeypatch)
     measured = [distance <= 1 for distance in Neighbours.of(learnt).distances(asked)]
     assert 20 < sum(measured) < 280
     monkeypatch.setattr(fingerprints, "AT_ONCE", 7)
-    monkeypatch.setattr(neighbourhood, "AT_ONCE", 100)
+    monkeypatch.setattr(neighborhood, "AT_ONCE", 100)
     assert Neighbourhood.of(learnt).near(asked).tolist() == measured
 
 

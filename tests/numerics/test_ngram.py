@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import ngram
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.scoring import per_character
+from rnn_core.metrics.scoring import per_character
+from rnn_core.ngram import kneser_ney
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.text.names import EncodedNames
 
 WORDS = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=12)
 
@@ -115,7 +115,7 @@ def test_names_are_scored_alike_in_one_part_and_in_many(monkeypatch):
     names = EncodedNames.from_lists(rng.integers(1, 9, length) for length in rng.integers(1, 12, 200))
     model = KneserNey.fit(names, 9)
     whole = model.log_probabilities(names)
-    monkeypatch.setattr(ngram, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(kneser_ney, "ROWS_AT_ONCE", 10)
     assert model.log_probabilities(names).tobytes() == whole.tobytes()
     assert model.log_probabilities(names.take(np.arange(0))).shape == (0,)
 

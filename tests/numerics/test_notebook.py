@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import notebook, scoring
+from rnn_core import notebook
 from rnn_core.errors import ConfigError, DataError, TrainingError
-from rnn_core.names import EncodedNames
+from rnn_core.metrics import scoring
 from rnn_core.notebook import NotebookConfig, Parameters, Report, State, shuffled_order, train, transcript
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
 
 HERE = Path(__file__).parent
 CORPORA = HERE.parents[1] / "data" / "corpora"

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rnn_core.optimizers import CHUNK, adam, chain, clip, clip_by_norm, decay, momentum, scale_by
-from rnn_core.schedules import constant, cosine, warmup
+from rnn_core.train.optimizers import CHUNK, adam, chain, clip, clip_by_norm, decay, momentum, scale_by
+from rnn_core.train.schedules import constant, cosine, warmup
 from rnn_core.tree import flat_views, leaves, tree_map
 
 

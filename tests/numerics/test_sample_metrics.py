@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core import sample_metrics
-from rnn_core.novelty import are_new, folded, novelty, uniqueness, words
-from rnn_core.sample_metrics import NAMES_PLACED, Learnt, Names, compared, figures, halves
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.metrics import sample_metrics
+from rnn_core.metrics.novelty import are_new, folded, novelty, uniqueness, words
+from rnn_core.metrics.sample_metrics import NAMES_PLACED, Learnt, Names, compared, figures, halves
+from rnn_core.text.vocabulary import Vocabulary
 
 REAL = ["Ana Ruiz", "Ana Sosa", "Ema Ruiz", "Eva Paz", "Iris Sosa", "Noa Paz", "Luz Diaz", "Sol Rey"]
 LETTERS = Vocabulary.from_names(REAL)

@@ -10,19 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnn_core import beginnings, choosing, network, sampling, scoring
 from rnn_core.arrays import Workspace
-from rnn_core.batching import Stream
+from rnn_core.batching.batches import Stream
+from rnn_core.batching.ordering import longest_first
 from rnn_core.errors import ConfigError, DataError, TrainingError
-from rnn_core.mixture import Mixture, mixture_model
-from rnn_core.model import Model, network_model
-from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.ordering import longest_first
+from rnn_core.metrics import scoring
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import Mixture, mixture_model
+from rnn_core.nn import network
 from rnn_core.random_numbers import BLOCK
-from rnn_core.sampling import Sampler, SamplingConfig
+from rnn_core.sample import logits_processor, prefix_tree
+from rnn_core.sample import sampler as sampling
+from rnn_core.sample.model import Model, network_model
+from rnn_core.sample.sampler import Sampler, SamplingConfig
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.tree import tree_map
-from rnn_core.vocabulary import Vocabulary
 
 LETTERS = Vocabulary(("\n", " ", *"abc"))
 SPACE = 1  # its token
@@ -114,7 +117,7 @@ def assert_drawn_as_probable(words, expected):
     assert chi_squared < freedom * (1 - 2 / (9 * freedom) + 3.72 * math.sqrt(2 / (9 * freedom))) ** 3
 
 
-SHARED = pytest.mark.parametrize("rare", [1, 30, beginnings.RARE], ids=["alone", "some", "shared"])
+SHARED = pytest.mark.parametrize("rare", [1, 30, prefix_tree.RARE], ids=["alone", "some", "shared"])
 KNOBS = [
     {},
     {"temperature": 0.6},
@@ -134,7 +137,7 @@ KNOBS = [
 @SHARED
 @pytest.mark.parametrize("knobs", KNOBS, ids=str)
 def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARE", rare)
     model = network_model(a_network(dtype=np.float32))
     config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **knobs})
     names, _ = sampling.sample(model, LETTERS, config)
@@ -152,7 +155,7 @@ def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch)
     ids=["lstm", "gru", "mixture"],
 )
 def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rare, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARE", rare)
     config = SamplingConfig(count=20_000, max_length=4, temperature=0.9, top_p=0.95, min_length=2)
     names, _ = sampling.sample(model, LETTERS, config)
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
@@ -160,7 +163,7 @@ def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rar
 
 @SHARED
 def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(rare, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARE", rare)
     parameters = a_network(seed=1)
     for knobs in ({"temperature": 0.0}, {"temperature": 0.5}, *KNOBS):
         config = SamplingConfig(**{"count": 300, "max_length": 6, **knobs})
@@ -172,7 +175,7 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_cons
 
 @settings(max_examples=150, deadline=None)
 @given(
-    rare=st.sampled_from([1, beginnings.RARE]),
+    rare=st.sampled_from([1, prefix_tree.RARE]),
     knobs=st.fixed_dictionaries(
         {
             "prefix": st.text("abc ", max_size=4),
@@ -198,7 +201,7 @@ def test_constraints_always_hold_or_there_is_no_such_name(rare, knobs):
 
     everything = ("".join(name) for n in range(1, 5) for name in itertools.product("abc ", repeat=n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(beginnings, "RARE", rare)
+        patch.setattr(prefix_tree, "RARE", rare)
         try:
             config = SamplingConfig(count=60, max_length=4, **knobs)
             names, _ = sample(a_network(dtype=np.float32), config)
@@ -223,7 +226,7 @@ class Wanted(NamedTuple):
     ids=["elman", "gru", "mixture"],
 )
 def test_a_name_depends_on_its_number_alone(model, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", 100)
+    monkeypatch.setattr(prefix_tree, "RARE", 100)
     sampler = Sampler(model, LETTERS, SamplingConfig(max_length=9))
     end = 2 * BLOCK + 5
     (most, scores), words = (whole := sampling.joined(sampler.names(0, end))), as_lists(whole.names)
@@ -302,9 +305,9 @@ def test_no_name_is_empty_or_longer_than_allowed():
     assert set(names.lengths.tolist()) == {9}
 
 
-@pytest.mark.parametrize("rare", [1, beginnings.RARE])
+@pytest.mark.parametrize("rare", [1, prefix_tree.RARE])
 def test_a_temperature_of_zero_takes_the_most_probable_character_every_time(rare, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARE", rare)
     parameters = a_network(seed=3)
     config = SamplingConfig(count=3, temperature=0.0, max_length=8)
     names, _ = sample(parameters, config)
@@ -323,10 +326,10 @@ def test_a_greedy_name_is_as_long_as_one_likes():
     np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-10)
 
 
-@pytest.mark.parametrize("rare", [1, beginnings.RARE])
+@pytest.mark.parametrize("rare", [1, prefix_tree.RARE])
 @pytest.mark.parametrize("bias", [100.0, 1000.0])
 def test_what_is_left_is_drawn_in_its_proportions_even_if_it_is_next_to_impossible(bias, rare, monkeypatch):
-    monkeypatch.setattr(beginnings, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARE", rare)
     parameters = a_network(dtype=np.float32)
     parameters.b_y[0] = bias  # ends as soon as it may
     model, config = network_model(parameters), SamplingConfig(count=20_000, min_length=2, trimmed=False)
@@ -416,7 +419,7 @@ def test_a_character_is_found_among_few_and_among_many_and_never_one_without_wei
     chances = rng.integers(0, 1 << 24, 5_000) * 2.0**-24
     chances[:2_500] = 1 - 2.0**-24
     chances[:1_000] = 0.0
-    tokens = choosing.drawn(weights.copy(), chances.astype(np.float32))
+    tokens = logits_processor.drawn(weights.copy(), chances.astype(np.float32))
     assert weights[tokens, np.arange(5_000)].min() > 0
     cumulative = weights.astype(np.float64).cumsum(axis=0)
     at, wanted = np.arange(5_000), chances * cumulative[-1]

@@ -10,18 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifacts.keys import sha256
-from rnn_core import network, scoring
 from rnn_core.errors import ConfigError, DataError, TrainingError
-from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.scoring import per_character
-from rnn_core.training import train
-from rnn_core.training_config import ROWS, TrainingConfig
-from rnn_core.training_state import State
+from rnn_core.metrics import scoring
+from rnn_core.metrics.scoring import per_character
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.nn import network
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from rnn_core.train.config import ROWS, TrainingConfig
+from rnn_core.train.loop import train
+from rnn_core.train.state import State
 from rnn_core.tree import leaves
-from rnn_core.vocabulary import Vocabulary
 from tasks import stages
-from tasks.knobs import descriptions
+from tasks.config.options import descriptions
 
 VOCABULARY_SIZE = 12
 NO_NAMES = EncodedNames.from_lists([])

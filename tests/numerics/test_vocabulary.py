@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_core.errors import DataError
-from rnn_core.names import EncodedNames
-from rnn_core.vocabulary import UnknownCharacter, Vocabulary
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import UnknownCharacter, Vocabulary
 
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\n")
 NAMES = st.lists(st.text(CHARACTERS, max_size=12), max_size=12)

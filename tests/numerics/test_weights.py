@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core import scoring
+from rnn_core.batching.resampling import MIDDLE, resampled
 from rnn_core.errors import DataError
-from rnn_core.evaluation import metrics
-from rnn_core.mixture import fit_weight
-from rnn_core.names import EncodedNames
-from rnn_core.ngram import KneserNey
-from rnn_core.resampling import MIDDLE, resampled
-from rnn_core.sample_metrics import Names, compared
-from rnn_core.training import train
-from rnn_core.training_config import TrainingConfig
+from rnn_core.metrics import scoring
+from rnn_core.metrics.evaluation import metrics
+from rnn_core.metrics.sample_metrics import Names, compared
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import fit_weight
+from rnn_core.text.names import EncodedNames
+from rnn_core.train.config import TrainingConfig
+from rnn_core.train.loop import train
 
 WEIGHTS = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=40).map(np.array)
 OFFSETS = st.integers(0, (1 << 20) - 1).map(lambda number: number / (1 << 20))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_runs import COMMAND
 
-from tasks.config import RetrainConfig
+from tasks.config.retrain import RetrainConfig
 
 
 def refused(outcome, code, exit_code, *tells):

@@ -10,11 +10,11 @@ from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data.config import CorpusConfig, ExamplesConfig, JudgingConfig, MergingConfig, ValidationConfig
 from rnn_core.errors import ConfigError
-from rnn_core.evaluation import EvaluationConfig
-from rnn_core.ngram import NgramConfig
-from rnn_core.training_config import TrainingConfig
+from rnn_core.metrics.evaluation import EvaluationConfig
+from rnn_core.ngram.kneser_ney import NgramConfig
+from rnn_core.train.config import TrainingConfig
 from tasks import stages
-from tasks.settings import Settings
+from tasks.config.settings import Settings
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al", "sor", "qui", "Ga")
 Rows = dict[tuple[str, str, str, str], tuple[float, int]]

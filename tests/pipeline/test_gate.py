@@ -13,15 +13,15 @@ from artifacts.store import Store
 from data.config import GateConfig
 from flows.pipeline import Lists, lists, pipeline
 from rnn_core.errors import DataError, GateRefused
-from rnn_core.sampling import SamplingConfig
-from rnn_core.training_config import TrainingConfig
-from tasks.config import RetrainConfig
-from tasks.planning import Plan
-from tasks.progress import Finished
-from tasks.runners import Workers
-from tasks.running import producing
-from tasks.settings import Settings
-from tasks.sources import Source
+from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.train.config import TrainingConfig
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.core.events import Finished
+from tasks.core.plan import Plan
+from tasks.engines.executors import Workers
+from tasks.engines.plain import producing
 
 TOWNS = [
     f"{first}{last}"
@@ -207,7 +207,7 @@ def test_a_dry_run_ends_where_the_run_would_be_refused(runs):
 def test_prefect_shows_that_the_gate_failed_and_that_nothing_came_after_it(runs, prefect_shows):
     from prefect import flow
 
-    from tasks.prefect_engine import recorded, submitting
+    from tasks.engines.prefect import recorded, submitting
 
     config = runs.change(TOWNS[::2])
 

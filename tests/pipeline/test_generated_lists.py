@@ -19,11 +19,12 @@ from small_lists import (
 from artifacts.dataset import Dataset
 from rnn_core.errors import ConfigError, StoreError, TrainingError
 from rnn_core.random_numbers import BLOCK
-from tasks import list_config, runners
-from tasks.listing import ListSettings
-from tasks.making import lists
-from tasks.models import open_model
-from tasks.runners import Workers
+from tasks.config import generate as list_config
+from tasks.engines import executors
+from tasks.engines.executors import Workers
+from tasks.generate.dataset import ListSettings
+from tasks.models.load import open_model
+from tasks.stages import lists
 
 COUNT = 3 * BLOCK - 20_000
 SHARD_SIZES = (BLOCK, 2 * BLOCK, 4 * BLOCK)
@@ -82,8 +83,8 @@ def test_a_list_has_the_same_content_whoever_makes_it_and_in_shards_of_any_size(
     kind = "task_runner" if engine == "prefect" else "executor"
     make = by_prefect if engine == "prefect" else make_list
     contents = set()
-    with getattr(runners, kind)(workers) as hired:
-        monkeypatch.setattr(runners, kind, always(hired))
+    with getattr(executors, kind)(workers) as hired:
+        monkeypatch.setattr(executors, kind, always(hired))
         for size in SHARD_SIZES:
             output = tmp_path / str(size)
             make(

@@ -16,7 +16,7 @@ from small_runs import COMMAND
 from rnn_core.random_numbers import BLOCK
 
 KILLS = SHARDS = 20
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[1] / "support"
 
 
 def command(learnt, output, shards):

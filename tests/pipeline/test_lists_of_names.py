@@ -7,17 +7,17 @@ from small_weights import Weights, weighing
 from data.config import ExamplesConfig, ValidationConfig
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.evaluation import EvaluationConfig
+from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.notebook import NotebookConfig
-from rnn_core.sampling import SamplingConfig
-from rnn_core.training_config import TrainingConfig
-from rnn_core.vocabulary import UnknownCharacter, Vocabulary
+from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.text.vocabulary import UnknownCharacter, Vocabulary
+from rnn_core.train.config import TrainingConfig
 from tasks import stages
-from tasks.config import RetrainConfig
-from tasks.models import open_model
-from tasks.progress import Notice
-from tasks.settings import Settings
-from tasks.sources import Source
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.core.events import Notice
+from tasks.models.load import open_model
 
 SCRIPTS = {
     "Latin with diacritics": "Zoë Łukasz Şule Ðorđe Þóra Nguyễn Čeněk Øyvind Señora Ångström",

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tasks import markdown
-from tasks.markup import Column, glyph, visible
-from tasks.parts import Part, as_html, as_markdown
-from tasks.sparkline import sparkline
+from tasks.report import markdown
+from tasks.report.markup import Column, glyph, visible
+from tasks.report.parts import Part, as_html, as_markdown
+from tasks.report.sparkline import sparkline
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 READER.validateLink = lambda _url: True  # or it would take no picture from within the text

@@ -25,19 +25,20 @@ from artifacts.manifest import Manifest
 from artifacts.store import Store
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.evaluation import EvaluationConfig
-from rnn_core.ngram import NgramConfig
-from rnn_core.sampling import SamplingConfig
-from rnn_core.training_config import TrainingConfig
-from rnn_core.vocabulary import UnknownCharacter
-from tasks import blas, stages
-from tasks.champion import promote_by_hand
-from tasks.config import RetrainConfig
-from tasks.models import find, open_model, opened
-from tasks.promotion import PromotionConfig
-from tasks.running import producing
-from tasks.settings import Settings
-from tasks.sources import Source
+from rnn_core.metrics.evaluation import EvaluationConfig
+from rnn_core.ngram.kneser_ney import NgramConfig
+from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.text.vocabulary import UnknownCharacter
+from rnn_core.train.config import TrainingConfig
+from tasks import stages
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.engines.plain import producing
+from tasks.models.champion import promote_by_hand
+from tasks.models.load import find, open_model, opened
+from tasks.models.promotion import PromotionConfig
+from tasks.process import blas
 
 NAMES = (CORPORA / "argentine.txt").read_text().splitlines()[:200]
 KNOBS = {"count": 60, "seed": 5, "temperature": 0.8}

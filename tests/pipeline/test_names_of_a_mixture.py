@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.formats import read_arrays
-from rnn_core import network
-from rnn_core.mixture import Mixture, mixture_model
-from rnn_core.ngram import KneserNey
-from rnn_core.sampling import SamplingConfig, sample
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import Mixture, mixture_model
+from rnn_core.nn import network
+from rnn_core.sample.sampler import SamplingConfig, sample
+from rnn_core.text.vocabulary import Vocabulary
 
 
 @pytest.fixture

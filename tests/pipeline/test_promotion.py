@@ -11,22 +11,23 @@ from small_runs import outcomes
 
 from artifacts.registry import Reference
 from artifacts.store import Store
-from rnn_core.comparison import Gain
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.evaluation import EvaluationConfig
-from rnn_core.ngram import NgramConfig
-from rnn_core.training_config import TrainingConfig
-from tasks import champion, stages
-from tasks.champion import CHAMPION
-from tasks.config import RetrainConfig
-from tasks.models import open_model
-from tasks.planning import Plan
-from tasks.progress import Finished, Notice
-from tasks.promotion import Compared, PromotionConfig, verdict
-from tasks.runners import Workers
-from tasks.running import producing
-from tasks.settings import Settings
-from tasks.sources import Source
+from rnn_core.metrics.bootstrap import Gain
+from rnn_core.metrics.evaluation import EvaluationConfig
+from rnn_core.ngram.kneser_ney import NgramConfig
+from rnn_core.train.config import TrainingConfig
+from tasks import stages
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.core.events import Finished, Notice
+from tasks.core.plan import Plan
+from tasks.engines.executors import Workers
+from tasks.engines.plain import producing
+from tasks.models import champion
+from tasks.models.champion import CHAMPION
+from tasks.models.load import open_model
+from tasks.models.promotion import Compared, PromotionConfig, verdict
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al")
 NAMES = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]

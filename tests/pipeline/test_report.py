@@ -17,22 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifacts.keys import Recipe
+from artifacts.model_file import with_characters
 from artifacts.registry import Reference
 from artifacts.store import Artifact, Store
 from data import schemas
-from rnn_core import network
-from rnn_core.vocabulary import Vocabulary
+from rnn_core.nn import network
+from rnn_core.text.vocabulary import Vocabulary
 from tasks import stages
-from tasks.champion import Outcome
-from tasks.config import RetrainConfig
-from tasks.making.decision import as_table
-from tasks.making.temperatures import tastes
-from tasks.markup import element, foreign, visible
-from tasks.model_file import with_characters
-from tasks.past_runs import past_runs
-from tasks.promotion import Figure
-from tasks.report_page import lineage, publish
-from tasks.settings import Settings
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.models.champion import Outcome
+from tasks.models.promotion import Figure
+from tasks.report.history import past_runs
+from tasks.report.markup import element, foreign, visible
+from tasks.report.publish import lineage, publish
+from tasks.report.temperatures import tastes
+from tasks.stages.deciding import as_table
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -639,10 +639,10 @@ def test_a_big_run_still_makes_a_small_page(stand_ins):
 
 def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
     from flows.pipeline import pipeline
-    from rnn_core.sampling import SamplingConfig
-    from rnn_core.training_config import TrainingConfig
-    from tasks.running import producing
-    from tasks.sources import Source
+    from rnn_core.sample.sampler import SamplingConfig
+    from rnn_core.train.config import TrainingConfig
+    from tasks.config.sources import Source
+    from tasks.engines.plain import producing
 
     (tmp_path / "towns.txt").write_text("".join(f"Town{number % 97}\n\n" for number in range(300)))
     config = RetrainConfig(

@@ -12,12 +12,12 @@ import pytest
 from small_stages import Greeting, greeting
 
 from rnn_core.errors import ConfigError, ServerError, TrainingError
-from tasks import runners
-from tasks.runners import Workers
-from tasks.running import producing
-from tasks.settings import Settings
+from tasks.config.settings import Settings
+from tasks.engines import executors
+from tasks.engines.executors import Workers
+from tasks.engines.plain import producing
 
-SCRIPT = Path(__file__).parents[1] / "many_stages.py"
+SCRIPT = Path(__file__).parents[1] / "support" / "many_stages.py"
 RUNNERS = pytest.mark.parametrize("runner", ["threads", "processes"])
 
 
@@ -30,7 +30,7 @@ def started(environment, tmp_path):
         tests = str(SCRIPT.parent)
         return subprocess.Popen(
             [sys.executable, str(SCRIPT), *map(str, words)],
-            env={**environment, "PYTHONPATH": f"{tests}:{SCRIPT.parents[1]}"},
+            env={**environment, "PYTHONPATH": f"{tests}:{SCRIPT.parents[2]}"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 
@@ -107,10 +107,10 @@ def children(pid):
 
 
 def test_dask_without_prefect_and_a_scheduler_that_is_not_there_are_one_clear_error_each(monkeypatch):
-    with pytest.raises(ConfigError, match=r"config\.runner"), runners.executor(Workers("dask", 1)):
+    with pytest.raises(ConfigError, match=r"config\.runner"), executors.executor(Workers("dask", 1)):
         pass
-    monkeypatch.setattr(runners, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(executors, "_CONNECT_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:1", "no address"):
         nowhere = Workers("dask", 1, address)
-        with pytest.raises(ServerError, match=r"dask\.unreachable"), runners.task_runner(nowhere):
+        with pytest.raises(ServerError, match=r"dask\.unreachable"), executors.task_runner(nowhere):
             pass

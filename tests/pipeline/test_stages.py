@@ -12,8 +12,9 @@ from artifacts import formats
 from artifacts.source_file import SourceFile
 from data.config import CorpusConfig, MergingConfig
 from rnn_core.errors import ConfigError, DataError, Interrupted, StoreError
-from tasks import interruption, stages
-from tasks.settings import Settings
+from tasks import stages
+from tasks.config.settings import Settings
+from tasks.process import signals
 
 
 @pytest.fixture
@@ -99,14 +100,14 @@ def test_a_stage_computes_with_one_blas_thread(produced, towns):
 
 def test_a_stage_does_not_begin_once_someone_asked_to_stop_and_the_next_run_is_not_concerned(produced, towns):
     before = signal.getsignal(signal.SIGINT)
-    with interruption.graceful():
-        with interruption.graceful():  # as in a flow, which sets its handlers within ours
+    with signals.graceful():
+        with signals.graceful():  # as in a flow, which sets its handlers within ours
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted) as stopped:
             produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
     assert stopped.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
-    with interruption.graceful():
+    with signals.graceful():
         produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
 
 

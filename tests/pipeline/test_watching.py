@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rnn_core.errors import DataError
-from tasks.sources import Source
-from tasks.watching import FILE, Watched
+from tasks.config.sources import Source
+from tasks.monitoring.source_changes import FILE, Watched
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_artifacts import recipe_of
 
-from artifacts import durable
+from artifacts import atomic_io
 from artifacts.dataset import SUCCESS, Dataset, Shards, part_file
 from artifacts.store import Artifact
 from rnn_core.errors import StoreError
@@ -74,7 +74,7 @@ def test_a_manifest_beside_the_files_would_be_taken_for_one_of_them(whole):
 def test_that_a_list_is_whole_is_said_last(tmp_path, monkeypatch):
     written = []
 
-    def seen(path, content, write=durable.write_file):
+    def seen(path, content, write=atomic_io.write_file):
         written.append(path.name)
         write(path, content)
 
@@ -82,7 +82,7 @@ def test_that_a_list_is_whole_is_said_last(tmp_path, monkeypatch):
     with dataset.claimed(LIST, False, never):
         shards = [put_shard(dataset, number) for number in range(SHARDS)]
         assert dataset.find(LIST) is None
-        monkeypatch.setattr(durable, "write_file", seen)
+        monkeypatch.setattr(atomic_io, "write_file", seen)
         finish(dataset, shards)
     assert written == ["manifest.json", SUCCESS]
 

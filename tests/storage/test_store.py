@@ -17,7 +17,7 @@ import pytest
 from artifacts.store import Store
 from rnn_core.errors import StoreError
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[1] / "support"
 FILES = ["names.parquet", "model.npz", "report.html", "manifest.json"]
 
 

@@ -1,0 +1,94 @@
+"""What a model.npz holds: the network, the characters, and in one of the stage `mixture` the n-grams.
+
+One file is enough to make names.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.errors import DataError
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.mixture import Mixture, mixture_model, no_mixture, weight_from
+from rnn_core.nn import network
+from rnn_core.sample.model import Model, network_model
+from rnn_core.state_dict import no_model
+from rnn_core.text.vocabulary import UTF32, Vocabulary
+
+MODEL = "model.npz"
+
+_CHARACTERS, _NGRAMS, _WEIGHT = "characters", "ngrams.", "mixture.weight"
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+DrawnFrom = Literal["network", "mixture"]
+
+
+class Models(NamedTuple):
+    """ngrams:   None in a file of the stage `model`, which holds the network alone.
+    mixture:  None as well if there were no validation names to fit its weight on.
+    """
+
+    network: network.Parameters
+    ngrams: KneserNey | None
+    mixture: Mixture | None
+
+    def chosen(self, drawn_from: DrawnFrom) -> Model:
+        """What names are drawn from. Raises DataError if there is no mixture."""
+        return network_model(self.network) if drawn_from == "network" else mixture_model(self.mixed())
+
+    def mixed(self) -> Mixture:
+        """Raises DataError if there is no mixture."""
+        if self.mixture:
+            return self.mixture
+        raise no_mixture() if self.ngrams else _network_alone()
+
+
+def with_characters(parameters: network.Parameters, letters: Vocabulary) -> dict[str, npt.NDArray[Any]]:
+    code_points = np.array([ord(character) for character in letters.characters], np.uint32)
+    return {**network.to_arrays(parameters), _CHARACTERS: code_points}
+
+
+def with_ngrams(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
+    """weight: of the network in the mixture, if it could be fitted."""
+    fitted = {} if weight is None else {_WEIGHT: np.array(weight)}
+    return {**arrays, **ngrams.to_arrays(), **fitted}
+
+
+def models_in(arrays: Arrays) -> Models:
+    """Raises DataError for arrays that are no model."""
+    kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
+    of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
+    parameters = network.from_arrays(kept)
+    if not of_ngrams and _WEIGHT not in arrays:
+        return Models(parameters, None, None)
+    ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
+    both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from(weight))
+    return Models(parameters, ngrams, None if weight is None else both)
+
+
+def vocabulary_in(arrays: Arrays) -> Vocabulary:
+    """Raises DataError if the arrays hold no characters, or what is no vocabulary."""
+    if _CHARACTERS not in arrays:
+        raise _no_characters("no such array")
+    code_points = arrays[_CHARACTERS]
+    if code_points.dtype != np.uint32 or code_points.ndim != 1:
+        raise _no_characters(f"{code_points.dtype} of shape {code_points.shape}")
+    try:
+        return Vocabulary(tuple(code_points.astype("<u4").tobytes().decode(UTF32)))
+    except UnicodeDecodeError as fault:
+        raise _no_characters(fault.reason) from fault
+
+
+def _no_characters(saw: str) -> DataError:
+    what = "its characters are a vector of code points, uint32"
+    return no_model("model", "make it again", what, _CHARACTERS, saw)
+
+
+def _network_alone() -> DataError:
+    return DataError(
+        "mixture.not_there",
+        "this file holds a network alone, and no mixture",
+        fix="open the file that the stage `mixture` made of it, or draw from the network.",
+    )

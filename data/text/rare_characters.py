@@ -1,0 +1,62 @@
+"""Characters that stand too few times in a whole corpus to be learnt, and names without them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.config import ValidationConfig
+from data.text.columns import characters_class, replaced
+from data.text.spelling import spelled_as
+from data.text.strings import counts_of_characters
+
+Failures = Callable[[pa.ChunkedArray], pa.Table]
+
+AFTER_REMOVAL = ", once its rare characters are removed"
+
+_NONE_FAILED = pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], pa.string())})
+
+
+class Common(NamedTuple):
+    """What is left, in the order it had, and of what is not, index and reason."""
+
+    names: pa.ChunkedArray
+    failed: pa.Table
+
+
+def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Failures) -> Common:
+    """Names in which every character stands at least `min_character_count` times.
+
+    failures:  index and reason of names that break a rule, for those of which something was removed.
+
+    What is dropped takes other characters with it: it goes on until none of those left is rare.
+    """
+    rows, failed = np.arange(len(names)), [_NONE_FAILED]
+    counts = counts_of_characters(names) if config.min_character_count > 1 else np.zeros(0, np.int64)
+    while (rare := np.flatnonzero((counts > 0) & (counts < config.min_character_count))).size:
+        pattern = f"[{characters_class(map(int, rare))}]"
+        holding = pc.match_substring_regex(names, pattern).to_numpy()
+        held = names.filter(pa.array(holding))
+        if config.rare == "remove":
+            mended = pc.utf8_trim_whitespace(pc.replace_substring_regex(held, pattern, ""))
+            mended = spelled_as(mended, held)  # what was removed may have kept a letter and its accent apart
+            broken = failures(mended)
+            lost = broken["index"].to_numpy()
+            reasons = pc.binary_join_element_wise(broken["reason"], AFTER_REMOVAL, "")
+        else:
+            mended, lost = held, np.arange(len(held))
+            reasons = pa.repeat(pa.scalar(_too_rare(config)), len(held))
+        places = np.flatnonzero(holding)[lost]  # more than once in there if it breaks more than one rule
+        failed.append(pa.table({"index": rows[places], "reason": reasons}))
+        stays = np.ones(len(names), bool)
+        stays[places] = False
+        counts += counts_of_characters(mended.filter(pa.array(stays[holding]))) - counts_of_characters(held)
+        names = replaced(names, holding, mended).filter(pa.array(stays))
+        rows = rows[stays]
+    return Common(names, pa.concat_tables(failed))
+
+
+def _too_rare(config: ValidationConfig) -> str:
+    return f"holds a character that occurs fewer than {config.min_character_count} times"

@@ -1,0 +1,99 @@
+"""Names as Arrow strings, encoded and back, without a Python object for any of them."""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rnn_core.arrays import Integers
+from rnn_core.errors import DataError
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import CODE_POINTS, Bytes, Vocabulary, character_counts
+
+Strings: TypeAlias = pa.StringArray | pa.LargeStringArray | pa.ChunkedArray
+
+_OFFSETS: Final = {pa.string(): np.int32, pa.large_string(): np.int64}
+_MOST: Final = np.iinfo(np.int32).max  # that an array of Arrow's counts with 32 bits
+
+
+def strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool = False) -> pa.StringArray:
+    """Raises DataError if a token is none of the vocabulary's characters, or for more than 2 GiB of text."""
+    text, offsets = vocabulary.utf8(names, capitalise_first)
+    return pa.StringArray.from_buffers(
+        names.count, pa.py_buffer(narrow_offsets(offsets, "bytes")), pa.py_buffer(text)
+    )
+
+
+def encoded(names: Strings, vocabulary: Vocabulary) -> EncodedNames:
+    """The way back from `strings`. Raises UnknownCharacter, and ValueError as `utf8` does."""
+    parts = [vocabulary.encode_utf8(*part) for part in utf8(names)]
+    if len(parts) == 1:
+        return parts[0]
+    offsets, end = [np.zeros(1, np.int64)], 0
+    for part in parts:
+        offsets.append(part.offsets[1:] + end)
+        end += len(part.tokens)
+    tokens = np.concatenate([np.zeros(0, np.int32), *(part.tokens for part in parts)])
+    return EncodedNames(tokens, np.concatenate(offsets))
+
+
+def counts_of_characters(names: Strings) -> npt.NDArray[np.int64]:
+    """(CODE_POINTS,) how often each occurs. Raises ValueError as `utf8` does."""
+    counts = np.zeros(CODE_POINTS, np.int64)
+    for part in utf8(names):
+        counts += character_counts(*part)
+    return counts
+
+
+def capitalised(names: pa.StringArray) -> pa.StringArray:
+    """The first character of each as a capital, which may be several characters, and the rest as it is."""
+    first = pc.dictionary_encode(pc.utf8_slice_codeunits(names, 0, 1))
+    capitals = pa.array([character.upper() for character in first.dictionary.to_pylist()], pa.string())
+    return pc.binary_join_element_wise(capitals.take(first.indices), pc.utf8_slice_codeunits(names, 1), "")
+
+
+def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:
+    """Of each chunk, the text that Arrow holds, and where in it the names begin and the last one ends.
+
+    Raises ValueError if a name is null, or for anything but strings.
+    """
+    if names.type not in _OFFSETS:
+        raise ValueError(f"names must be strings, got {names.type}")
+    refuse_nulls(names)
+    for chunk in names.chunks if isinstance(names, pa.ChunkedArray) else [names]:
+        if len(chunk):
+            _, offsets, text = chunk.buffers()
+            bounds = np.frombuffer(offsets, _OFFSETS[names.type])[chunk.offset :][: len(chunk) + 1]
+            yield np.frombuffer(text or b"", np.uint8), bounds
+
+
+def refuse_nulls(names: Strings) -> None:
+    if names.null_count:
+        raise ValueError(f"a name is text, but {names.null_count} of {len(names)} are null")
+
+
+def check_one_array_holds(names: Strings) -> None:
+    """Raises DataError if their text is too long to stand in one array, as it has to for another order."""
+    _check_fits(sum(int(bounds[-1] - bounds[0]) for _, bounds in utf8(names)), "bytes", len(names))
+
+
+def narrow_offsets(offsets: npt.NDArray[np.int64], unit: str) -> npt.NDArray[np.int32]:
+    """As an array of Arrow's has them. Raises DataError for more than it can count.
+
+    unit:  what is counted, for the message.
+    """
+    _check_fits(int(offsets[-1]), unit, len(offsets) - 1)
+    return offsets.astype(np.int32)
+
+
+def _check_fits(elements: int, unit: str, names: int) -> None:
+    if elements > _MOST:
+        raise DataError(
+            "names.too_many",
+            f"one array holds no more than {_MOST:,} {unit} of names",
+            saw=f"{elements:,} {unit} in {names:,} names",
+            fix="take fewer names, or shorter ones; of those that are made, fewer at a time.",
+        )

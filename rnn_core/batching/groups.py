@@ -1,0 +1,35 @@
+"""Several batches that are laid out together, which takes a fraction of the time."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Integers
+from rnn_core.batching.batch import Indices
+
+
+class Group(NamedTuple):
+    """M names of K batches, batch after batch, to be laid out together in at most T steps."""
+
+    sizes: Indices  # (K,) names of each batch
+    batch: Indices  # (M,) in [0, K)
+    rows: Indices  # (M,) of each name, its end token included, as in `batching.Stream`
+    starts: Indices  # (M,) where it begins in the stream
+    longest: int  # T
+
+    @classmethod
+    def of(cls, all_rows: Indices, all_starts: Indices, batches: Sequence[Integers]) -> "Group":
+        sizes = np.array([len(chosen) for chosen in batches])
+        chosen = np.concatenate(batches)
+        rows = all_rows[chosen]
+        batch = np.repeat(np.arange(len(sizes)), sizes)
+        return cls(sizes, batch, rows, all_starts[chosen], int(rows.max()))
+
+
+def sums_before(values: npt.NDArray[Any]) -> Indices:
+    """(n + 1,) for n values: the sum of all before each, and of all."""
+    sums = np.zeros(values.size + 1, dtype=np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums

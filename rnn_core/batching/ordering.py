@@ -1,0 +1,61 @@
+"""In what order, and in what parts, the names of a list come."""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from rnn_core.arrays import Integers
+from rnn_core.batching.batch import Indices
+from rnn_core.text.names import EncodedNames
+
+
+def alphabetical_places(names: EncodedNames) -> Indices:
+    """(N,) the place of each name when all are sorted by their tokens."""
+    tokens = names.tokens.astype(">u4").tobytes()  # most significant byte first: bytes sort as tokens do
+    bounds = (4 * names.offsets).tolist()
+    words = [tokens[begin:end] for begin, end in itertools.pairwise(bounds)]
+    places = np.empty(names.count, dtype=np.int64)
+    places[sorted(range(names.count), key=words.__getitem__)] = np.arange(names.count)
+    return places
+
+
+def small(keys: Indices) -> Integers:
+    """The same numbers in two bytes if they fit: these are sorted in time linear in their number."""
+    limits = np.iinfo(np.int16)
+    fits = keys.size and limits.min <= keys.min() and keys.max() <= limits.max
+    return keys.astype(np.int16) if fits else keys
+
+
+def ordered(keys: Integers, chosen: Integers) -> Integers:
+    """The chosen names by rising key; equal ones keep their order."""
+    return chosen[np.argsort(keys[chosen], kind="stable")]
+
+
+def longest_first(rows: Integers, chosen: Integers) -> Integers:
+    """The chosen names by falling length; equal ones keep their order."""
+    return ordered(-rows, chosen)
+
+
+def shuffled_batches(
+    keys: Integers, batch_size: int, rng: np.random.Generator, names: Integers | None = None
+) -> list[Integers]:
+    """Every name once, in random batches, each sorted by key.
+
+    keys:   (N,) minus the lengths for packed batches, `alphabetical_places` for shared ones.
+    names:  (N,) these instead of all, some perhaps more than once.
+    """
+    order: Integers = rng.permutation(len(keys))
+    if names is not None:
+        order = names[order]
+    return [ordered(keys, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
+
+
+def chunks_of_rows(rows: Integers, limit: int) -> Iterator[Integers]:
+    """Every name once, longest first, in chunks of at most `limit` rows, or of one name that has more."""
+    order = longest_first(rows, np.arange(len(rows)))
+    start = 0
+    while start < len(order):
+        names = max(1, limit // int(rows[order[start]]))  # none is longer than the first
+        yield order[start : start + names]
+        start += names

@@ -1,0 +1,45 @@
+"""How well a model predicts names: cross-entropy per character, bits, and perplexity.
+
+Source: Jurafsky & Martin, "Speech and Language Processing" (3rd ed.), section 3.2 on perplexity.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.metrics.scoring import per_character
+from rnn_core.text.names import EncodedNames
+from rnn_core.validators import check_whole
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationConfig:
+    """What a model is judged by, beside how well it predicts held-out names.
+
+    sample_names:  drawn from each model, at temperature 1, and measured; 0 for none.
+    seed:          of the names drawn, and of the halves of the held-out names.
+    """
+
+    sample_names: int = 2_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_whole("evaluation.sample_names", self.sample_names, 0, 1 << 20)
+        check_whole("evaluation.seed", self.seed, 0, (1 << 64) - 1)
+
+
+def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> dict[str, float]:
+    """Of N scored names; the end token counts as a character, and a name by its weight.
+
+    log_probabilities:  (N,) nats, of whole names.
+    """
+    nats = per_character(log_probabilities, names)
+    with np.errstate(over="ignore"):  # a network that went astray may be infinitely perplexed
+        perplexity = float(np.exp(nats))
+    return {
+        "nats_per_character": nats,
+        "bits_per_character": nats / math.log(2),
+        "perplexity": perplexity,
+    }

@@ -1,0 +1,147 @@
+"""How probable a network finds given names."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.batching.batch import Indices
+from rnn_core.batching.batches import Stream
+from rnn_core.batching.ordering import chunks_of_rows, small
+from rnn_core.errors import DataError
+from rnn_core.nn import network
+from rnn_core.text.names import EncodedNames
+
+ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keeps the work in the cache
+
+
+def log_probabilities(parameters: network.Parameters, names: EncodedNames) -> npt.NDArray[np.float64]:
+    """(N,) the log-probability of each name in nats, the end token included.
+
+    Raises DataError if a token is not in the vocabulary of the network.
+    """
+    check_tokens(names, parameters.vocabulary_size)
+    return _stream_log_probabilities(
+        network.padded(parameters), Stream.of(names), Workspace(parameters.dtype)
+    )
+
+
+def character_log_probabilities(
+    parameters: network.Parameters, names: EncodedNames
+) -> npt.NDArray[np.float64]:
+    """(C + N,) log P(character | those before it) in nats, name after name; the end token is a name's last.
+
+    Raises DataError if a token is not in the vocabulary of the network.
+    """
+    check_tokens(names, parameters.vocabulary_size)
+    stream = Stream.of(names)
+    result = np.zeros(len(names.tokens) + names.count)
+    for chunk in _chunks(network.padded(parameters), stream, Workspace(parameters.dtype)):
+        # Within a name the characters come in their order, so a stable sort lays name after name.
+        order = np.argsort(small(chunk.names), kind="stable")
+        rows = stream.rows[chunk.chosen]
+        skipped = stream.starts[chunk.chosen] - (np.cumsum(rows) - rows)
+        result[np.arange(len(order)) + np.repeat(skipped, rows)] = chunk.log_probabilities[order]
+    return result
+
+
+def of_whole_names(
+    log_probabilities: npt.NDArray[np.float64], names: EncodedNames
+) -> npt.NDArray[np.float64]:
+    """(N,) sums over the characters of each name.
+
+    log_probabilities:  (C + N,) of the characters, name after name, end tokens included.
+    """
+    name_of_character = np.repeat(np.arange(names.count), names.lengths + 1)
+    return np.bincount(name_of_character, log_probabilities, minlength=names.count).astype(np.float64)
+
+
+def cross_entropy_per_character(parameters: network.Parameters, names: EncodedNames) -> float:
+    """Mean of -log P(character | those before it) in nats, the end token of each name being a character.
+
+    A name counts by its weight, if it has one. nan if there are no names. Its exponential is the perplexity;
+    divided by log 2 it is in bits.
+    """
+    return per_character(log_probabilities(parameters, names), names)
+
+
+def per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> float:
+    """Nats per character, end tokens included, of names with these log-probabilities, (N,); nan for none."""
+    return _mean_cost(log_probabilities, names.lengths + 1, names.weights)
+
+
+def stream_cross_entropy(
+    parameters: network.Parameters, stream: Stream, workspace: Workspace, weights: Floats | None = None
+) -> float:
+    """`cross_entropy_per_character` for parameters and names that are prepared already.
+
+    weights:  (N,) of the names.
+    """
+    return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), stream.rows, weights)
+
+
+def in_parts(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
+    """Runs of whole names, each of at most so many characters, end tokens included, or of one name."""
+    ends = names.offsets[1:] + np.arange(1, names.count + 1)
+    start = 0
+    while start < names.count:
+        done = ends[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, done + rows_at_once, side="right")))
+        yield names.take(np.arange(start, stop))
+        start = stop
+
+
+def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
+    """Raises DataError if a token lies outside of 1 to vocabulary_size - 1."""
+    tokens = names.tokens
+    if tokens.size and not 1 <= tokens.min() <= tokens.max() < vocabulary_size:
+        raise DataError(
+            "names.token",
+            f"a token of a name lies in 1 to {vocabulary_size - 1} with this vocabulary",
+            saw=f"tokens from {tokens.min()} to {tokens.max()}",
+            fix="encode the names with the vocabulary that belongs to the model.",
+        )
+
+
+class _Chunk(NamedTuple):
+    """Some of the names of a stream, with their characters step by step.
+
+    chosen:             (B,) the names.
+    names:              (C,) in [0, B), which of them a character belongs to.
+    log_probabilities:  (C,) in nats.
+    """
+
+    chosen: Integers
+    names: Indices
+    log_probabilities: Floats
+
+
+def _chunks(parameters: network.Parameters, stream: Stream, workspace: Workspace) -> Iterator[_Chunk]:
+    for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
+        (batch,) = stream.packed([chosen])
+        wanted = network.target_log_probabilities(parameters, batch, workspace)
+        yield _Chunk(chosen, batch.names, wanted[batch.places])
+
+
+def _stream_log_probabilities(
+    parameters: network.Parameters, stream: Stream, workspace: Workspace
+) -> npt.NDArray[np.float64]:
+    result = np.zeros(len(stream.rows))
+    for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):
+        result[chosen] = np.bincount(names, weights=log_probabilities, minlength=len(chosen))
+    return result
+
+
+def _mean_cost(
+    log_probabilities: npt.NDArray[np.float64], characters: npt.NDArray[np.int64], weights: Floats | None
+) -> float:
+    """Of N names: their log-probabilities, how many characters each has, how much it counts.
+
+    sum_i w_i (-log P_i) / sum_i w_i n_i
+    """
+    w: Floats | float = 1.0 if weights is None else weights
+    total = float((w * characters).sum())
+    return -float((w * log_probabilities).sum()) / total if total else math.nan

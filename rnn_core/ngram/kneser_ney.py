@@ -1,0 +1,323 @@
+"""The baseline: an interpolated Kneser-Ney n-gram model of characters.
+
+    P(c | context) = (max(count(context c) - d, 0) + d kinds(context) P(c | context without its first))
+                     / sum_c' count(context c')
+
+kinds(context) is how many different characters were seen after it. For the longest n-grams, and for those
+that begin a name, `count` is how often they occur; for all others it is how many different characters they
+were seen after. Below the single character, all are equally probable. A context that was never seen says
+nothing and leaves it to the shorter one.
+
+Source: R. Kneser & H. Ney, "Improved backing-off for m-gram language modeling", ICASSP (1995); interpolated
+as in S. F. Chen & J. Goodman, "An empirical study of smoothing techniques for language modeling", Computer
+Speech & Language 13 (1999).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Integers
+from rnn_core.batching.batches import Stream
+from rnn_core.batching.resampling import MIDDLE, resampled
+from rnn_core.metrics.scoring import check_tokens, in_parts, of_whole_names
+from rnn_core.state_dict import no_model
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN
+from rnn_core.validators import check_whole, out_of_range
+
+_refused = partial(no_model, "n-gram model", "make it again")
+
+DISCOUNTS = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
+ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
+ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
+UNSEEN = -1  # as an index: the element that stands behind those of the n-grams that were seen
+
+Indices = npt.NDArray[np.int64]
+Probabilities = npt.NDArray[np.float64]
+State = tuple[Indices, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NgramConfig:
+    """The n-gram model that stands beside the network, and in the mixture.
+
+    order:     characters in an n-gram, the predicted one included.
+    discount:  taken from every count, from 0.001 to 0.999.
+    """
+
+    order: int = ORDER
+    discount: float = DISCOUNT
+
+    def __post_init__(self) -> None:
+        check_whole("ngrams.order", self.order, 1, 64)
+        lowest, highest = DISCOUNTS
+        if not lowest <= self.discount <= highest:
+            raise out_of_range("ngrams.discount", f"from {lowest} to {highest}", self.discount)
+
+
+class Level(NamedTuple):
+    """All G n-grams of one length that were seen, and what their K contexts leave to shorter ones.
+
+    An n-gram's id is its place in `codes`; those with one context stand side by side.
+
+    codes:   (G,) sorted; id of the context in the level below, times vocabulary size, plus last character.
+    counts:  (G,)
+    seen:    (G + 1,) an n-gram's own part of its probability, (count - d) / total; 0 for UNSEEN.
+    left:    (K + 1,) what a context leaves to the shorter one, d kinds / total; 1 for UNSEEN.
+    first:   (K + 1,) the first n-gram of a context.
+    kinds:   (K + 1,) how many n-grams a context has; 0 for UNSEEN.
+    """
+
+    codes: Indices
+    counts: Indices
+    seen: Probabilities
+    left: Probabilities
+    first: Indices
+    kinds: Indices
+
+    @classmethod
+    def of(
+        cls, codes: Indices, counts: Indices, contexts: int, vocabulary_size: int, discount: float
+    ) -> "Level":
+        context = codes // vocabulary_size
+        totals = np.bincount(context, counts, minlength=contexts)
+        counted = np.bincount(context, counts > 0, minlength=contexts)  # all but in the first level
+        kinds = np.bincount(context, minlength=contexts)
+        seen = np.maximum(counts - discount, 0.0) / np.maximum(totals, 1.0)[context]
+        left = np.where(totals > 0, discount * counted / np.maximum(totals, 1.0), 1.0)
+        return cls(
+            codes,
+            counts,
+            seen=np.append(seen, 0.0),
+            left=np.append(left, 1.0),
+            first=np.append(np.cumsum(kinds) - kinds, 0),
+            kinds=np.append(kinds, 0),
+        )
+
+    def find(self, codes: Indices) -> Indices:
+        """Ids, or UNSEEN."""
+        places = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
+        return np.where(self.codes[places] == codes, places, UNSEEN)
+
+
+class Rows(NamedTuple):
+    """Names as in `batching`, name after name: what is read, what comes next, how far into the name."""
+
+    tokens: Indices
+    targets: Indices
+    places: Indices
+
+    @classmethod
+    def of(cls, names: EncodedNames) -> "Rows":
+        stream = Stream.of(names)
+        places = np.arange(len(stream.tokens) - 1) - np.repeat(stream.starts, stream.rows)
+        return cls(stream.tokens[:-1], stream.tokens[1:], places)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KneserNey:
+    """A fitted model. `levels[k - 1]` holds the n-grams of k characters; the first knows every character.
+
+    There are no levels for n-grams longer than any name.
+    """
+
+    vocabulary_size: int
+    discount: float
+    levels: tuple[Level, ...]
+
+    @classmethod
+    def fit(
+        cls, training: EncodedNames, vocabulary_size: int, order: int = ORDER, discount: float = DISCOUNT
+    ) -> "KneserNey":
+        """order: characters of the longest n-gram, the one that is predicted among them.
+
+        Names with weights are counted as often as `resampling` repeats them. Counts have to be whole: what
+        is taken from each of them would be more than a small fraction. So a light name may not be counted.
+
+        Raises ConfigError for an order or a discount that NgramConfig refuses, DataError for a token that is
+        not in the vocabulary.
+        """
+        NgramConfig(order, discount)
+        check_tokens(training, vocabulary_size)
+        if training.weights is not None:
+            training = training.take(resampled(training.weights, MIDDLE))
+        rows = Rows.of(training)
+        codes = np.arange(vocabulary_size)
+        grams = rows.targets  # id of the n-gram that ends with each row's target
+        occurrences = np.bincount(grams, minlength=vocabulary_size)
+        counted: list[tuple[Indices, Indices]] = []
+        for length in range(2, order + 1):
+            contexts = _contexts(rows, grams, length - 1)
+            complete = np.flatnonzero(contexts != UNSEEN)
+            if not len(complete):
+                break  # no name is that long
+            longer_codes, first, longer, longer_occurrences = np.unique(
+                contexts[complete] * vocabulary_size + rows.targets[complete],
+                return_index=True,
+                return_inverse=True,
+                return_counts=True,
+            )
+            seen_after = np.bincount(grams[complete[first]], minlength=len(codes))
+            # Nothing stands before a beginning, so its occurrences count.
+            counted.append((codes, np.where(seen_after > 0, seen_after, occurrences)))
+            codes, occurrences = longer_codes, longer_occurrences
+            grams = np.full(len(rows.tokens), UNSEEN)
+            grams[complete] = longer
+        counted.append((codes, occurrences))
+        return cls._of(counted, vocabulary_size, discount)
+
+    @classmethod
+    def _of(
+        cls, counted: list[tuple[Indices, Indices]], vocabulary_size: int, discount: float
+    ) -> "KneserNey":
+        """counted: codes and counts of every level."""
+        contexts = [1, *(len(codes) for codes, _ in counted)]  # before one character stands nothing
+        levels = (
+            Level.of(codes, counts, below, vocabulary_size, discount)
+            for (codes, counts), below in zip(counted, contexts, strict=False)
+        )
+        return cls(vocabulary_size, discount, tuple(levels))
+
+    def character_log_probabilities(self, names: EncodedNames) -> Probabilities:
+        """(C + N,) as `scoring.character_log_probabilities`: in nats, name after name, end tokens included.
+
+        Raises DataError for a token that is not in the vocabulary.
+        """
+        check_tokens(names, self.vocabulary_size)
+        scored = [self._scored(Rows.of(some)) for some in in_parts(names, ROWS_AT_ONCE)]
+        return np.concatenate([np.zeros(0), *scored])
+
+    def log_probabilities(self, names: EncodedNames) -> Probabilities:
+        """(N,) the log-probability of each name in nats, the end token included.
+
+        Raises DataError for a token that is not in the vocabulary.
+        """
+        check_tokens(names, self.vocabulary_size)
+        scored = [of_whole_names(self._scored(Rows.of(some)), some) for some in in_parts(names, ROWS_AT_ONCE)]
+        return np.concatenate([np.zeros(0), *scored])
+
+    def _scored(self, rows: Rows) -> Probabilities:
+        probability = np.full(len(rows.tokens), 1.0 / self.vocabulary_size)
+        contexts = np.zeros_like(rows.tokens)
+        for length, level in enumerate(self.levels, start=1):
+            grams = level.find(contexts * self.vocabulary_size + rows.targets)
+            probability *= level.left[contexts]
+            probability += level.seen[grams]
+            contexts = _contexts(rows, grams, length)
+        np.log(probability, out=probability)
+        return probability
+
+    def initial_state(self, count: int) -> State:
+        """What `count` names start from: the ids of their contexts of 1, 2, ... characters, (B,) each."""
+        return tuple(np.full(count, UNSEEN) for _ in self.levels[1:])
+
+    def step(self, tokens: Integers, state: State) -> tuple[Probabilities, State]:
+        """One character further: what each of B names has read, (B,), to the probability of every character
+        that may come next, (B, V), and the next state.
+
+        Names begin with the end token.
+        """
+        nothing = np.zeros(len(tokens), np.int64)
+        state = tuple(
+            level.find(shorter * self.vocabulary_size + tokens)
+            for level, shorter in zip(self.levels, (nothing, *state), strict=True)
+        )[: len(state)]
+        first = self.levels[0]
+        unigrams = first.left[0] / self.vocabulary_size + first.seen[:UNSEEN]
+        probabilities = np.tile(unigrams, (len(tokens), 1))
+        for level, contexts in zip(self.levels[1:], state, strict=True):
+            probabilities *= level.left[contexts][:, np.newaxis]
+            kinds = level.kinds[contexts]
+            skipped = level.first[contexts] - (np.cumsum(kinds) - kinds)
+            grams = np.arange(kinds.sum()) + np.repeat(skipped, kinds)
+            # A code holds its context and the character; the name takes the place of the context.
+            moved = np.repeat((np.arange(len(tokens)) - contexts) * self.vocabulary_size, kinds)
+            probabilities.reshape(-1)[level.codes[grams] + moved] += level.seen[grams]
+        return probabilities, state
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Vocabulary size, discount, and codes and counts of every level, as `ngrams.2.codes`; copies."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            _SIZE: np.array(self.vocabulary_size, np.int64),
+            _DISCOUNT: np.array(self.discount, np.float64),
+        }
+        for length, level in enumerate(self.levels, start=1):
+            arrays[_name(length, "codes")] = level.codes.copy()
+            arrays[_name(length, "counts")] = level.counts.copy()
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "KneserNey":
+        """The model that `to_arrays` gave.
+
+        Raises DataError for arrays that are none: names missing or unknown, a shape, a type or a number that
+        cannot be, codes that are not sorted or whose context there is not.
+        """
+        levels = (len(arrays) - 2) // 2
+        expected = {_SIZE, _DISCOUNT}
+        expected |= {_name(length, part) for length in range(1, levels + 1) for part in ("codes", "counts")}
+        if set(arrays) != expected or not levels:
+            raise _refused("arrays are missing, or unknown", "", f"names {', '.join(sorted(arrays))}")
+        size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
+        discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNTS)
+        counted: list[tuple[Indices, Indices]] = []
+        for length in range(1, levels + 1):
+            codes, counts = (_whole_numbers(arrays, _name(length, part)) for part in ("codes", "counts"))
+            contexts = len(counted[-1][0]) if counted else 1
+            _check_level(length, codes, counts, contexts, int(size))
+            counted.append((codes, counts))
+        return cls._of(counted, int(size), float(discount))
+
+
+_SIZE, _DISCOUNT = "ngrams.vocabulary_size", "ngrams.discount"
+
+
+def _name(length: int, part: str) -> str:
+    return f"ngrams.{length}.{part}"
+
+
+def _number(
+    arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: npt.DTypeLike, lowest: float, highest: float
+) -> float:
+    array = arrays[name]
+    if array.dtype != dtype or array.shape != ():
+        raise _refused(f"it is one {np.dtype(dtype)}", name, f"{array.dtype} of shape {array.shape}")
+    if not lowest <= array <= highest:
+        raise _refused(f"it lies from {lowest} to {highest}", name, f"{array}")
+    return array.item()  # type: ignore[no-any-return]
+
+
+def _whole_numbers(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Indices:
+    array = arrays[name]
+    if array.dtype != np.int64 or array.ndim != 1:
+        raise _refused("it is a vector of int64", name, f"{array.dtype} of shape {array.shape}")
+    return array.copy()
+
+
+def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, size: int) -> None:
+    where = _name(length, "codes")
+    if len(codes) != len(counts) or not len(codes):
+        raise _refused("every n-gram has one count", where, f"{len(codes)} n-grams, {len(counts)} counts")
+    if length == 1 and len(codes) != size:
+        raise _refused("the first level has every character", where, f"{len(codes)} of {size}")
+    if not (codes[0] >= 0 and codes[-1] < contexts * size and (np.diff(codes) > 0).all()):
+        raise _refused(f"codes rise from 0 to below {contexts * size}", where, f"{codes[:3]} to {codes[-1]}")
+    if counts.min() < (0 if length == 1 else 1) or counts.max() > 1 << 53:
+        raise _refused("a count is no count", _name(length, "counts"), f"{counts.min()} to {counts.max()}")
+
+
+def _contexts(rows: Rows, grams: Indices, length: int) -> Indices:
+    """The id of the n-gram of `length` characters that ends with what each row reads, or UNSEEN.
+
+    grams:  the id of the n-gram of that length that ends with each row's target, or UNSEEN.
+    """
+    contexts = np.concatenate([[UNSEEN], grams[:-1]])
+    contexts[rows.places < length - 1] = UNSEEN  # the name is not that long yet
+    if length == 1:
+        contexts[rows.places == 0] = END_TOKEN
+    return contexts

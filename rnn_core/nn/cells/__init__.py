@@ -1,0 +1,27 @@
+"""The recurrent cells, one module each, all with one face."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rnn_core.errors import ConfigError
+from rnn_core.nn.cells import elman, gru, lstm
+from rnn_core.nn.cells.base import Cell
+
+CELLS: Final[Mapping[str, Cell]] = {cell.NAME: cell for cell in (elman, gru, lstm)}
+
+
+def by_name(name: str) -> Cell:
+    """Raises ConfigError for a name that no cell has."""
+    if name not in CELLS:
+        raise ConfigError(
+            "cell.unknown",
+            "there is no cell of this name",
+            saw=repr(name),
+            fix=f"choose one of: {', '.join(CELLS)}.",
+        )
+    return CELLS[name]
+
+
+def of(parameters: Any) -> Cell:
+    """The cell that these parameters belong to."""
+    return next(cell for cell in CELLS.values() if isinstance(parameters, cell.Parameters))

@@ -1,0 +1,160 @@
+"""Long short-term memory: beside h a memory c, which gates write, keep and show.
+
+    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is shown
+    i_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])    what is written
+    f_t = sigmoid(x_t[2] + h_{t-1} W_hh[2])    what is kept
+    g_t = tanh(x_t[3] + h_{t-1} W_hh[3])       what is new
+    c_t = f_t * c_{t-1} + i_t * g_t
+    h_t = o_t * tanh(c_t),   h and c before the first row are 0, x as in rnn_core.nn.cells.inputs
+
+Source: S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997), with the gate f
+and its start near "keep" of F. A. Gers, J. Schmidhuber & F. Cummins, "Learning to Forget: Continual
+Prediction with LSTM", Neural Computation 12 (2000).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_core.arrays import Floats, Workspace, transposed
+from rnn_core.batching.batch import Batch
+from rnn_core.nn.cells.base import Backprop, State, orthogonal, sigmoid
+from rnn_core.nn.cells.inputs import Inputs
+
+NAME = "lstm"
+RECURRENT_SCALE = 0.7
+KEEP = 1.0  # the bias that f starts from
+
+
+class Parameters(NamedTuple):
+    """A gradient is a `Parameters` as well. The first axis is show, write, keep, new."""
+
+    W_xh: Floats  # (4, I, H); I is V in the first layer and H in others
+    W_hh: Floats  # (4, H, H)
+    b_h: Floats  # (4, H)
+
+
+def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """The shape of every field of `Parameters`."""
+    return {
+        "W_xh": (4, input_size, hidden_size),
+        "W_hh": (4, hidden_size, hidden_size),
+        "b_h": (4, hidden_size),
+    }
+
+
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
+    """Random parameters to start from, in float64."""
+    b_h = np.zeros((4, hidden_size))
+    b_h[2] = KEEP
+    return Parameters(
+        W_xh=rng.standard_normal((4, input_size, hidden_size)),
+        W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(4)]),
+        b_h=b_h,
+    )
+
+
+def forward(
+    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
+) -> tuple[Floats, Backprop[Parameters]]:
+    """Hidden states of every row of a batch, (N, H), and the way back.
+
+    Both use the workspace, so they are good until the next batch.
+    """
+    W_xh, W_hh, b_h = parameters
+    hidden_size = b_h.shape[1]
+    whole = (batch.size, hidden_size)
+    gates = workspace.take("gates", 4, *whole)
+    c_before = workspace.take("c_before", *whole)
+    c = workspace.take("c", *whole)
+    tanh_c = workspace.take("tanh_c", *whole)
+    h = workspace.take("h", *whole)
+    inputs.project(W_xh, b_h, out=gates)
+    for step in batch.steps:
+        rows = step.rows
+        gates_t = gates[:, rows]
+        # Worked on in one piece: arithmetic on planes that lie apart takes twice as long.
+        o, i, f, g = together = workspace.take("together", *gates_t.shape)
+        c_before_t, c_t, tanh_c_t, h_t = c_before[rows], c[rows], tanh_c[rows], h[rows]
+        if step.previous is None:
+            together[:] = gates_t
+            c_before_t[:] = 0.0
+        else:
+            followed = h[step.previous]
+            c_before_t[:] = batch.spread(step, c[step.previous], workspace)
+            products = np.matmul(followed, W_hh, out=workspace.take("product", 4, *followed.shape))
+            np.add(gates_t, batch.spread(step, products, workspace), out=together)
+        sigmoid(together[:3])
+        np.tanh(g, out=g)
+        gates_t[:] = together
+        np.multiply(i, g, out=c_t)
+        c_t += np.multiply(f, c_before_t, out=h_t)
+        np.tanh(c_t, out=tanh_c_t)
+        np.multiply(o, tanh_c_t, out=h_t)
+
+    def backprop(d_h: Floats, gradient: Parameters) -> None:
+        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
+        o, i, f, g = gates
+        slopes = o_of_h, i_of_c, f_of_c, g_of_c = workspace.take("slopes", 4, *whole)
+        # How c changes with h_t, and the gates with either, for all time steps at once.
+        np.subtract(1.0, gates[:3], out=slopes[:3])
+        slopes[:3] *= gates[:3]
+        i_of_c *= g
+        f_of_c *= c_before
+        o_of_h *= tanh_c
+        np.multiply(g, g, out=g_of_c)
+        np.subtract(1.0, g_of_c, out=g_of_c)
+        g_of_c *= i
+        c_of_h = tanh_c  # which is done with
+        np.multiply(tanh_c, tanh_c, out=c_of_h)
+        np.subtract(1.0, c_of_h, out=c_of_h)
+        c_of_h *= o
+        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
+        d_pre = slopes  # each is multiplied by what it is the slope of, in its place
+        d_c = workspace.take("c", *whole)  # the memory is done with
+        d_c[:] = 0.0
+        d_kept = batch.for_followed(d_c, workspace, "d_kept")
+        d_products = batch.for_followed(d_pre, workspace, "d_products")
+        for step in reversed(batch.steps):
+            rows = step.rows
+            d_h_t, d_c_t = d_h[rows], d_c[rows]
+            c_of_h_t = c_of_h[rows]
+            c_of_h_t *= d_h_t
+            d_c_t += c_of_h_t
+            d_pre[0, rows] *= d_h_t
+            d_pre[1:, rows] *= d_c_t
+            if step.previous is not None:
+                d_c_t *= f[rows]
+                d_c[step.previous] = batch.collected(step, d_c, d_kept, workspace)
+                d_h_before = d_h[step.previous]
+                d_products_t = batch.collected(step, d_pre, d_products, workspace)
+                product = workspace.take("product", *d_products_t.shape)
+                for part in np.matmul(d_products_t, W_hh_T, out=product):
+                    d_h_before += part
+        h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
+        h.take(batch.followed, axis=0, out=h_followed, mode="clip")
+        d_products = batch.completed(d_pre, d_products)
+        np.matmul(h_followed.T, d_products, out=gradient.W_hh)  # products over all time steps
+        inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
+
+    return h, backprop
+
+
+def initial_state(parameters: Parameters, count: int) -> State:
+    """What `count` names start from."""
+    shape = count, parameters.b_h.shape[1]
+    return np.zeros(shape, parameters.b_h.dtype), np.zeros(shape, parameters.b_h.dtype)
+
+
+def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+    """Takes the state of names that are drawn one character further: x (4, B, H), which it consumes."""
+    o, i, f, g = x
+    h, c = state
+    x += np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))
+    sigmoid(x[:3])
+    np.tanh(g, out=g)
+    c *= f
+    i *= g
+    c += i
+    np.tanh(c, out=h)
+    h *= o

@@ -1,0 +1,286 @@
+"""Layers of a cell with an output layer: the probability of every next character.
+
+    h_t = cell(token_t, h_{t-1}), and with more layers each reads what the one below shows
+    P(token_{t+1} | token_0 ... token_t) = softmax(h_t W_hy + b_y)
+
+A name begins with the end token as its first input and a hidden state of zero, and ends with the end token
+as its last target. So the end token is read before the first character and nowhere else: its row of W_xh,
+and what the first layer makes of it, is learned for this place alone. It is the learned initial state.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.batching.batch import Batch
+from rnn_core.nn import cells, loss
+from rnn_core.nn.cells.base import Backprop, Cell, State
+from rnn_core.nn.cells.inputs import Characters, Inputs, States
+from rnn_core.nn.dropout import NOTHING, Masks
+from rnn_core.state_dict import no_model
+from rnn_core.tree import tree_map
+
+_refused = partial(no_model, "model", "train it again")
+
+NEVER = -1e4  # the logit of a token that is not there; exp of it is zero
+MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole vectors
+
+
+class Parameters(NamedTuple):
+    """A gradient is a `Parameters` as well: same fields, same shapes."""
+
+    layers: tuple[Any, ...]  # the Parameters of one of rnn_core.nn.cells each; the first reads the characters
+    W_hy: Floats  # (H, V) hidden to output
+    b_y: Floats  # (V,)
+
+    @property
+    def cell(self) -> Cell:
+        """All layers are of the same."""
+        return cells.of(self.layers[0])
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.W_hy.shape[0])
+
+    @property
+    def vocabulary_size(self) -> int:
+        return int(self.W_hy.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.W_hy.dtype
+
+
+def init(
+    rng: np.random.Generator,
+    cell: str,
+    vocabulary_size: int,
+    hidden_size: int,
+    dtype: npt.DTypeLike,
+    layers: int = 1,
+) -> Parameters:
+    """Random parameters to start from. W_hy is zero, so that an untrained network favours nothing."""
+    module = cells.by_name(cell)
+    stack = [module.init(rng, vocabulary_size, hidden_size)]
+    for _ in range(layers - 1):
+        layer = module.init(rng, hidden_size, hidden_size)
+        stack.append(
+            layer._replace(W_xh=layer.W_xh / math.sqrt(hidden_size))
+        )  # it sums H values, not one row
+    parameters = Parameters(tuple(stack), np.zeros((hidden_size, vocabulary_size)), np.zeros(vocabulary_size))
+    return tree_map(lambda leaf: leaf.astype(dtype), parameters)
+
+
+def loss_and_gradient(
+    parameters: Parameters,
+    batch: Batch,
+    workspace: Workspace | None = None,
+    masks: Sequence[Masks] = (),
+    out: Parameters | None = None,
+) -> tuple[float, Parameters]:
+    """Mean loss in nats per character of the batch, and its gradient.
+
+    masks:  one for each layer, or none to leave nothing out.
+    out:    arrays for the gradient; fresh ones without.
+    """
+    workspace = workspace or Workspace(parameters.dtype)
+    gradient = out or tree_map(np.empty_like, parameters)
+    shown, backprop = _forward(parameters, batch, workspace, masks)
+
+    nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
+
+    np.matmul(shown.T, d_logits, out=gradient.W_hy)
+    # A product with ones is many times quicker than a sum over the first axis.
+    np.matmul(workspace.ones(len(shown)), d_logits, out=gradient.b_y)
+    d_shown = workspace.take("d_h", *shown.shape)
+    np.matmul(d_logits, parameters.W_hy.T, out=d_shown)
+    backprop(d_shown, gradient.layers)
+    return nats, gradient
+
+
+def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:
+    """(E,) the log-probability, in nats, of each of `batch.wanted`."""
+    h, _ = _forward(parameters, batch, workspace, masks=())
+    return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.wanted, workspace)
+
+
+def initial_state(parameters: Parameters, count: int) -> tuple[State, ...]:
+    """What `count` names start from in each layer."""
+    return tuple(parameters.cell.initial_state(layer, count) for layer in parameters.layers)
+
+
+def step(parameters: Parameters, tokens: Integers, states: tuple[State, ...], workspace: Workspace) -> Floats:
+    """Takes the states of names that are drawn one character further: what each reads, tokens (B,).
+
+    Returns what the last layer shows, (B, H), a part of its state.
+    """
+    inputs: Inputs = Characters(tokens, workspace)
+    for number, (layer, state) in enumerate(zip(parameters.layers, states, strict=True)):
+        own = workspace.inner(number)
+        x = own.take("x", *layer.W_xh.shape[:-2], len(tokens), parameters.hidden_size)
+        inputs.project(layer.W_xh, layer.b_h, out=x)
+        parameters.cell.step(layer, x, state, own)
+        inputs = States(state[0], own)
+    return states[-1][0]
+
+
+def _forward(
+    parameters: Parameters, batch: Batch, workspace: Workspace, masks: Sequence[Masks]
+) -> tuple[Floats, Backprop[tuple[Any, ...]]]:
+    """What the last layer shows, (N, H), and the way back through all of them."""
+    inputs: list[Inputs] = [Characters(batch.tokens, workspace)]
+    ways_back = []
+    for number, layer in enumerate(parameters.layers):
+        own = workspace.inner(number)
+        left_out = masks[number] if masks else NOTHING
+        shown, way_back = _layer_forward(parameters.cell, layer, inputs[number], batch, own, left_out)
+        inputs.append(States(shown, own))
+        ways_back.append(way_back)
+
+    def backprop(d_shown: Floats, gradients: tuple[Any, ...]) -> None:
+        for number in reversed(range(len(gradients))):
+            ways_back[number](d_shown, gradients[number])
+            d_shown = inputs[number].d_read
+
+    return shown, backprop
+
+
+def _layer_forward(
+    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, left_out: Masks
+) -> tuple[Floats, Backprop[Any]]:
+    """What one layer shows, (N, H), without what is left out of it, and the way back."""
+    if left_out.recurrent is not None:
+        layer = layer._replace(W_hh=layer.W_hh * left_out.recurrent)
+    shown, cell_backprop = cell.forward(layer, inputs, batch, workspace)
+    if left_out.output is not None:
+        shown = np.multiply(shown, left_out.output, out=workspace.take("shown", *shown.shape))
+
+    def backprop(d_shown: Floats, gradient: Any) -> None:
+        if left_out.output is not None:
+            d_shown *= left_out.output
+        cell_backprop(d_shown, gradient)
+        if left_out.recurrent is not None:
+            gradient.W_hh[...] *= left_out.recurrent
+
+    return shown, backprop
+
+
+def _logits(parameters: Parameters, h: Floats, workspace: Workspace) -> Floats:
+    logits = workspace.take("logits", len(h), parameters.vocabulary_size)
+    np.matmul(h, parameters.W_hy, out=logits)
+    logits += parameters.b_y
+    return logits
+
+
+def padded(parameters: Parameters) -> Parameters:
+    """The same network with a vocabulary of a multiple of 16 tokens; those added never come.
+
+    They get no gradient, so training keeps them as they are.
+    """
+    vocabulary_size = -(-parameters.vocabulary_size // MULTIPLE) * MULTIPLE
+    wider = _resized(parameters, vocabulary_size)
+    wider.b_y[parameters.vocabulary_size :] = NEVER
+    return wider
+
+
+def in_double(parameters: Parameters) -> Parameters:
+    """The same network in float64."""
+    return tree_map(lambda leaf: leaf.astype(np.float64), parameters)
+
+
+def unpadded(parameters: Parameters, vocabulary_size: int) -> Parameters:
+    """The first `vocabulary_size` tokens of a network, in arrays of its own."""
+    return _resized(parameters, vocabulary_size)
+
+
+def to_arrays(parameters: Parameters) -> dict[str, Floats]:
+    """Every parameter under its name, those of a layer as `elman.0.W_hh`; copies."""
+    return {name: leaf.copy() for name, leaf in _named(parameters).items()}
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
+    """The parameters that `to_arrays` gave.
+
+    Raises DataError for arrays that are no network: names missing or unknown, shapes that do not fit
+    together, a type other than float32 or float64, more than one type, a value that is not finite.
+    """
+    cell, layers = _stack_of(arrays)
+    for name in ("W_hy", "b_y"):
+        if name not in arrays:
+            raise _refused("an array is missing", name, f"names {', '.join(sorted(arrays))}")
+    if arrays["W_hy"].ndim != 2 or min(arrays["W_hy"].shape) < 1 or arrays["W_hy"].shape[1] < 2:
+        wanted = "W_hy is hidden size by vocabulary size, which is 2 or more"
+        raise _refused(wanted, "W_hy", f"shape {arrays['W_hy'].shape}")
+    expected = _shapes(cell, layers, *arrays["W_hy"].shape)
+    if set(arrays) != set(expected):
+        differing = ", ".join(sorted(set(arrays) ^ set(expected)))
+        raise _refused("arrays are missing, or unknown", differing, f"names {', '.join(sorted(arrays))}")
+    dtype = arrays["W_hy"].dtype
+    if dtype not in (np.float32, np.float64):
+        raise _refused("parameters are float32 or float64", "W_hy", f"type {dtype}")
+    for name, shape in expected.items():
+        array = arrays[name]
+        if array.shape != shape:
+            raise _refused(f"its shape should be {shape}", name, f"shape {array.shape}")
+        if array.dtype != dtype:
+            raise _refused(f"its type should be {dtype}, as W_hy's", name, f"type {array.dtype}")
+        if not np.isfinite(array).all():
+            raise _refused("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
+    return _assembled(cell, layers, arrays)
+
+
+def matrices(parameters: Parameters) -> list[Floats]:
+    """All but the biases."""
+    return [leaf for name, leaf in _named(parameters).items() if name.rpartition(".")[2].startswith("W")]
+
+
+def _named(parameters: Parameters) -> dict[str, Floats]:
+    of_layers = {
+        name: leaf
+        for number, layer in enumerate(parameters.layers)
+        for name, leaf in zip(_fields(parameters.cell, number), layer, strict=True)
+    }
+    return {**of_layers, "W_hy": parameters.W_hy, "b_y": parameters.b_y}
+
+
+def _assembled(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> Parameters:
+    stack = (cell.Parameters(*(arrays[name] for name in _fields(cell, number))) for number in range(layers))
+    return Parameters(tuple(stack), arrays["W_hy"], arrays["b_y"])
+
+
+def _fields(cell: Cell, layer: int) -> list[str]:
+    return [f"{cell.NAME}.{layer}.{field}" for field in cell.Parameters._fields]
+
+
+def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    of_layers = {
+        f"{cell.NAME}.{number}.{field}": shape
+        for number in range(layers)
+        for field, shape in cell.shapes(hidden_size if number else vocabulary_size, hidden_size).items()
+    }
+    return {**of_layers, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
+
+
+def _stack_of(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
+    """The cell, and how many layers of it."""
+    layers = {tuple(name.split(".")[:2]) for name in arrays if "." in name}
+    names = {name for name, *_ in layers}
+    if len(names) != 1 or not names <= set(cells.CELLS):
+        known = ", ".join(cells.CELLS)
+        raise _refused(f"the cell is none of: {known}", "", f"names {', '.join(sorted(arrays))}")
+    return cells.by_name(names.pop()), len(layers)
+
+
+def _resized(parameters: Parameters, vocabulary_size: int) -> Parameters:
+    layers = len(parameters.layers)
+    shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size)
+    result = {name: np.zeros(shape, parameters.dtype) for name, shape in shapes.items()}
+    for name, leaf in _named(parameters).items():
+        shared = tuple(map(slice, np.minimum(leaf.shape, shapes[name])))
+        result[name][shared] = leaf[shared]
+    return _assembled(parameters.cell, layers, result)

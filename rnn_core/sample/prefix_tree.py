@@ -1,0 +1,158 @@
+"""The beginnings that many names share: the model steps through each of them once, for all names.
+
+A tree of beginnings. Its root is the stated prefix, and a beginning is in it if at least one name in `RARE`
+is expected to begin so. What leaves the tree, an end or a character that makes the beginning too rare, is a
+*leaf*. The leaves' probabilities sum to 1, so one random number draws a whole beginning.
+
+    P(leaf) = product of the probabilities of its characters
+
+The tree depends on the model and the settings alone, so every block of names uses the same. It is computed in
+double precision: with hundreds of thousands of leaves, roundings of single precision would move one name in a
+few hundred to another leaf when another processor rounds otherwise.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Workspace
+from rnn_core.sample.logits_processor import Chooser
+from rnn_core.sample.model import Model, State
+from rnn_core.text.vocabulary import END_TOKEN
+from rnn_core.tree import leaves, tree_map
+
+RARE = 1 << 15  # twice as many make names a fifth quicker, and the wait for the first one twice as long
+MEMORY = 1 << 24  # bytes of states at most, or of leaves: in the cache, and a thousand names come in a moment
+DEEPEST = 32  # characters
+
+Probabilities = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+class Level(NamedTuple):
+    """Beginnings of one length, N of them.
+
+    prefixes:  (N, length) their characters.
+    state:     (N, ...) of the model, when it has read them.
+    reach:     (N, V) the probabilities of their leaves; 0 where the tree goes on.
+    begin:     (N, V) the probability of all that comes before, in alphabetical order.
+    log_p:     (N, V) of each beginning with one character more, under the model as it is.
+    """
+
+    prefixes: Indices
+    state: State
+    reach: Probabilities
+    begin: Probabilities
+    log_p: Probabilities
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beginnings:
+    """The tree. A leaf is called by the number of the beginning, times V, plus the character.
+
+    The leaves lie in alphabetical order. So where a rounding leaves a beginning out, what is drawn for other
+    names stays the same.
+
+    prefixes:    (N, D) the characters of each beginning, filled up with 0.
+    lengths:     (N,) how many it has.
+    state:       (N, ...)
+    leaves:      (L,) all that are possible.
+    cumulative:  (L,) over their probabilities.
+    log_p:       (N * V,) of each leaf, in nats, under the model as it is.
+    """
+
+    vocabulary_size: int
+    prefixes: Indices
+    lengths: Indices
+    state: State
+    leaves: Indices
+    cumulative: Probabilities
+    log_p: Probabilities
+
+    @classmethod
+    def of(cls, model: Model, chooser: Chooser) -> "Beginnings":
+        """Raises TrainingError as `Chooser.weights` does."""
+        levels = list(_levels(model.double or model, chooser, bytes_of_a_row(model.initial_state(1))))
+        deepest = levels[-1].prefixes.shape[1]
+        prefixes = [
+            np.pad(level.prefixes, ((0, 0), (0, deepest - level.prefixes.shape[1]))) for level in levels
+        ]
+        reach, begin = (
+            np.concatenate([getattr(level, name).ravel() for level in levels]) for name in ("reach", "begin")
+        )
+        possible = np.flatnonzero(reach)
+        possible = possible[np.argsort(begin[possible])]
+        return cls(
+            vocabulary_size=model.vocabulary_size,
+            prefixes=np.concatenate(prefixes),
+            lengths=np.concatenate([np.full(len(p.prefixes), p.prefixes.shape[1]) for p in levels]),
+            state=tree_map(
+                lambda like, *parts: np.concatenate(parts, dtype=like.dtype, casting="same_kind"),
+                model.initial_state(0),
+                *(level.state for level in levels),
+            ),
+            leaves=possible,
+            cumulative=reach[possible].cumsum(),
+            log_p=np.concatenate([level.log_p.ravel() for level in levels]),
+        )
+
+    def drawn(self, chances: Probabilities) -> Indices:
+        """(B,) a leaf for each of the chances, in [0, 1)."""
+        order = np.argsort(chances)  # in order the search is several times as quick
+        found = np.searchsorted(self.cumulative, chances[order] * self.cumulative[-1], side="right")
+        leaf = np.empty(len(chances), np.int64)
+        leaf[order] = self.leaves[found]
+        return leaf
+
+
+def bytes_of_a_row(state: State) -> int:
+    return sum(leaf[:1].nbytes for leaf in leaves(state))
+
+
+def _levels(model: Model, chooser: Chooser, bytes_of_a_state: int) -> Iterator[Level]:
+    workspace = Workspace(model.dtype)
+    prefix = chooser.constraints.beginning.astype(np.int64)
+    state = model.initial_state(1)
+    room = MEMORY // max(bytes_of_a_state, model.vocabulary_size * 16)
+    probability: Probabilities = np.ones(1)
+    log_p: Probabilities = np.zeros(1)
+    before: Probabilities = np.zeros(1)
+    tokens = np.array([END_TOKEN])
+    for character in prefix:
+        of_prefix = model.step(tokens, state, workspace).astype(np.float64)
+        log_p += (of_prefix[character] - np.logaddexp.reduce(of_prefix)).item()
+        tokens = np.array([character])
+    prefixes = prefix[np.newaxis]
+    for depth in range(DEEPEST):
+        logits = model.step(tokens, state, workspace)
+        places = np.full(len(tokens), prefixes.shape[1])
+        weights, log_sums = chooser.weights(logits, tokens, places, workspace)
+        reach: Probabilities = weights.T.astype(np.float64)
+        reach *= (probability / reach.sum(axis=1))[:, np.newaxis]
+        log_p_further: Probabilities = (logits - log_sums).T.astype(np.float64)
+        log_p_further += log_p[:, np.newaxis]
+        begin = reach.cumsum(axis=1) - reach + before[:, np.newaxis]
+        room -= len(tokens)
+        parents, tokens = _frequent(reach, room if depth < DEEPEST - 1 else 0)
+        probability, log_p = reach[parents, tokens], log_p_further[parents, tokens]
+        before = begin[parents, tokens]
+        reach[parents, tokens] = 0.0
+        yield Level(prefixes, state, reach, begin, log_p_further)
+        if not len(parents):
+            return
+        state = tree_map(lambda part, rows=parents: part[rows], state)
+        prefixes = np.column_stack([prefixes[parents], tokens])
+
+
+def _frequent(reach: Probabilities, room: int) -> tuple[Indices, Indices]:
+    """What the tree goes on with, the most probable if room is short: beginnings, and what follows each."""
+    goes_on = reach >= 1.0 / RARE
+    goes_on[:, END_TOKEN] = False
+    places = np.flatnonzero(goes_on)
+    if len(places) > room:
+        most_probable = np.argsort(-reach.ravel()[places], kind="stable")[: max(room, 0)]
+        places = np.sort(places[most_probable])
+    return np.divmod(places, reach.shape[1])

@@ -1,0 +1,186 @@
+"""New names, drawn character by character.
+
+    P(token_{t+1} = v) ~ P(v | token_0 ... token_t) ^ (1 / temperature), of what may come there
+
+Names are made in blocks of a fixed number. A block depends on the model, the settings, the seed and its own
+number, and on nothing else: name number i is the same name however many are asked for, whoever makes them.
+
+Within a block names begin in their order, as many at once as the cache has room for. A name that has ended
+leaves its place to the next. So what is computed together, and with it every rounding, is the same each time;
+a block of which only the first names are wanted is left when those have ended.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rnn_core.errors import DataError
+from rnn_core.random_numbers import BLOCK, Stream
+from rnn_core.sample.block import Drawn, Watch, names_of_block
+from rnn_core.sample.constraints import Constraints
+from rnn_core.sample.logits_processor import Chooser
+from rnn_core.sample.model import Model
+from rnn_core.sample.prefix_tree import Beginnings, bytes_of_a_row
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from rnn_core.validators import check_at_least_0, check_choice, check_whole, out_of_range
+
+STATES = 1 << 20  # bytes of the states of the names that run at once
+WEIGHTS = 1 << 24  # of their next characters
+MOST_AT_ONCE, LEAST_AT_ONCE = 4_096, 256  # names
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingConfig:
+    """What names to draw.
+
+    drawn_from:        `network`, or `mixture` of network and n-grams, which needs validation names.
+    count:             how many.
+    temperature:       below 1 nearer to what is most probable, above 1 more adventurous; 0 takes the most
+                       probable character every time, so all names are one.
+    top_k:             draws only from so many characters, the most probable; from all without one.
+    top_p:             draws only from the most probable characters that together are as probable as this;
+                       1 from all. After top_k, if both are given.
+    prefix:            what every name begins with.
+    min_length:        in characters, prefix included; no name ends before.
+    max_length:        in characters, prefix included; a name ends there if it has not before.
+    allowed:           the characters that may follow the prefix; all if empty.
+    forbidden:         characters that may not.
+    trimmed:           no name begins or ends with white space, as none does that is read from a list.
+    capitalise_first:  the first letter of the decoded name as a capital (see `capitalised`).
+    """
+
+    drawn_from: Literal["network", "mixture"] = "network"
+    count: int = 1000
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    prefix: str = ""
+    min_length: int = 1
+    max_length: int = 50
+    allowed: str = ""
+    forbidden: str = ""
+    trimmed: bool = True
+    seed: int = 0
+    capitalise_first: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("sampling.drawn_from", self.drawn_from, ("network", "mixture"))
+        check_whole("sampling.count", self.count, 0, 1 << 40)
+        check_at_least_0("sampling.temperature", self.temperature)
+        if self.top_k is not None:
+            check_whole("sampling.top_k", self.top_k, 1, 1 << 31)
+        if (
+            isinstance(self.top_p, bool)
+            or not isinstance(self.top_p, (int, float))
+            or not 0 < self.top_p <= 1
+        ):
+            raise out_of_range("sampling.top_p", "a number above 0, at most 1", self.top_p)
+        check_whole("sampling.max_length", self.max_length, 1, 10_000)
+        check_whole("sampling.min_length", self.min_length, 1, self.max_length)
+        check_whole("sampling.seed", self.seed, 0, (1 << 64) - 1)
+        for knob in ("prefix", "allowed", "forbidden"):
+            if not isinstance(getattr(self, knob), str):
+                raise out_of_range(f"sampling.{knob}", "a text", getattr(self, knob))
+
+
+class Sampler:
+    """Draws any of a list of names without end: name number i of a seed is always the same."""
+
+    def __init__(self, model: Model, vocabulary: Vocabulary, config: SamplingConfig) -> None:
+        """`config.count` is of no concern here.
+
+        Raises ConfigError when there are no such names with this vocabulary, DataError if it is not the
+        model's, and TrainingError if the model's probabilities are not finite numbers.
+        """
+        if model.vocabulary_size != vocabulary.size:
+            raise DataError(
+                "model.vocabulary",
+                "the model and the vocabulary have different numbers of characters",
+                saw=f"{model.vocabulary_size} and {vocabulary.size}, the end token included",
+                fix="draw with the vocabulary that belongs to the model.",
+            )
+        self._model = model
+        self._seed = config.seed
+        constraints = Constraints.of(
+            vocabulary,
+            prefix=config.prefix,
+            min_length=config.min_length,
+            max_length=config.max_length,
+            allowed=config.allowed,
+            forbidden=config.forbidden,
+            trimmed=config.trimmed,
+        )
+        self._chooser = Chooser(constraints, config.temperature, config.top_k, config.top_p)
+        self._beginnings = Beginnings.of(model, self._chooser)
+        at_once = max(STATES // bytes_of_a_row(self._beginnings.state), LEAST_AT_ONCE)
+        self._at_once = min(at_once, MOST_AT_ONCE, 1 + WEIGHTS // model.vocabulary_size)
+
+    def names(self, start: int, stop: int, threads: int = 1, watch: Watch | None = None) -> Iterator[Drawn]:
+        """The names from number `start` to before number `stop`, in their order, a block or a part at a time.
+
+        threads:  make so many blocks at once; with any number the same names come. No more than twice as
+                  many are kept until someone takes them.
+        watch:    is told, often, how many more names are drawn, by the thread that drew them. What it
+                  raises ends it all.
+
+        Raises TrainingError as above.
+        """
+        parts = (
+            (number, max(start - number * BLOCK, 0), min(stop - number * BLOCK, BLOCK))
+            for number in range(start // BLOCK, -(-stop // BLOCK))
+        )
+        is_left = threading.Event()
+
+        def told(ended: int) -> None:
+            if is_left.is_set():
+                raise CancelledError  # no one waits for this block any more
+            if watch:
+                watch(ended)
+
+        if threads == 1:
+            yield from (self._block(*part, told) for part in parts)
+            return
+        with ThreadPoolExecutor(threads, thread_name_prefix="block") as executor:
+            made: deque[Future[Drawn]] = deque()
+            try:
+                for part in parts:
+                    if len(made) == 2 * threads:
+                        yield made.popleft().result()
+                    made.append(executor.submit(self._block, *part, told))
+                while made:
+                    yield made.popleft().result()
+            finally:
+                is_left.set()
+                for future in made:
+                    future.cancel()
+
+    def _block(self, number: int, start: int, stop: int, watch: Watch) -> Drawn:
+        """The names from `start` to before `stop` of a block, each in [0, BLOCK]."""
+        stream = Stream(self._seed, number)
+        return names_of_block(
+            self._model, self._chooser, self._beginnings, stream, self._at_once, start, stop, watch
+        )
+
+
+def sample(model: Model, vocabulary: Vocabulary, config: SamplingConfig, threads: int = 1) -> Drawn:
+    """The first `config.count` names. Raises as `Sampler` does."""
+    return joined(Sampler(model, vocabulary, config).names(0, config.count, threads))
+
+
+def joined(drawn: Iterable[Drawn]) -> Drawn:
+    parts = list(drawn)
+    lengths = np.concatenate([np.zeros(0, np.int64), *(names.lengths for names, _ in parts)])
+    tokens = np.concatenate([np.zeros(0, np.int32), *(names.tokens for names, _ in parts)])
+    names = EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))
+    return Drawn(names, np.concatenate([np.zeros(0), *(log_p for _, log_p in parts)]))
+
+
+def capitalised(name: str) -> str:
+    """The notebook's way with a first letter: a capital, and the rest as it is."""
+    return name[:1].upper() + name[1:]

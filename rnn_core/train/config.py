@@ -1,0 +1,181 @@
+"""What a training is told, and what is chosen by the number of names where nothing is said."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from rnn_core.errors import ConfigError
+from rnn_core.nn import cells
+from rnn_core.validators import check_at_least_0, check_choice, check_positive, check_share, check_whole
+
+# From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
+# prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
+SHARING_PAYS = 1 << 20
+
+MOMENTUM = 0.9
+
+Cell = Literal["elman", "gru", "lstm"]
+
+
+class Row(NamedTuple):
+    """What was measured to predict held-out names best in lists of fewer than `below` training names.
+
+    How that was measured, and what else was tried: docs/quality.md.
+    """
+
+    below: float
+    cell: Cell
+    layers: int
+    hidden_size: int
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    max_steps: int
+    dropout: float
+    recurrent_dropout: float
+
+
+# The key of a model holds the configuration as it was given, not these numbers: with another row, raise the
+# version of the stage `model`.
+ROWS = (
+    Row(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
+    Row(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
+    Row(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """What is None is chosen by the number of names to learn: below 10,000 they are a short list.
+
+    cell:               `elman`, `gru` or `lstm`. By default `gru`.
+    layers:             one above the other, each as wide as the first. By default 1; 2 for long lists.
+    hidden_size:        units of a layer. By default 256; 192 for long lists.
+    batch_size:         names per step. By default 32; 128 for long lists.
+    learning_rate:      at its highest. By default 0.003; 0.004 for long lists.
+    epochs:             how often every name is seen, if neither validation nor max_steps stops it earlier. By
+                        default 20; 40 below 1,000 names; 15 for long lists.
+    max_steps:          bounds the time; the names of a very long list are seen less often then. By default
+                        40,000; 8,000 for long lists.
+    dropout:            share of hidden units that the layer above does not see. By default 0.3; 0.1 for long
+                        lists.
+    recurrent_dropout:  share of the weights in W_hh that a batch goes without. By default 0.2; 0.1 for long
+                        lists.
+    shards:             parts of a batch that can be computed at the same time. As many threads as the
+                        machine has cores share them; how many those are changes nothing in the result. It
+                        pays from some 256 units and batches of 512 on (docs/benchmarks.md).
+    optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
+    momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
+    schedule:           of the learning rate. `cosine`: it falls in half a wave to 0; or `constant`.
+    warmup:             share of all steps over which the learning rate rises first.
+    patience:           epochs without a better validation loss before training stops.
+    weight_decay:       of the matrices, per unit of learning rate.
+    clip_value:         largest element of the gradient, either way; 0 for no limit.
+    clip_norm:          longest gradient; 0 for no limit.
+    batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
+                        names of the batch have in common only once; `auto`, whichever was measured to be
+                        quicker at this cell, hidden_size and batch_size. Loss and gradient are the same to
+                        rounding, but names that share a row share what `dropout` hides from it; all share
+                        the first, before any character.
+    """
+
+    cell: Cell | None = None
+    layers: int | None = None
+    hidden_size: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    epochs: int | None = None
+    max_steps: int | None = None
+    dropout: float | None = None
+    recurrent_dropout: float | None = None
+    shards: int = 1
+    optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
+    momentum: float = MOMENTUM
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.05
+    patience: int = 10
+    weight_decay: float = 0.01
+    clip_value: float = 0.0
+    clip_norm: float = 1.0
+    batches: Literal["auto", "packed", "shared"] = "auto"
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        said = {name: value for name, value in said.items() if value is not None}
+        if "cell" in said:
+            cells.by_name(said["cell"])
+        for name, highest in (
+            ("layers", 64),
+            ("hidden_size", 1 << 14),
+            ("batch_size", 1 << 20),
+            ("epochs", 1 << 20),
+            ("max_steps", 1 << 40),
+            ("patience", 1 << 20),
+            ("shards", 1 << 10),
+        ):
+            if name in said:
+                check_whole(f"training.{name}", said[name], 1, highest)
+        check_whole("training.seed", self.seed, 0, (1 << 64) - 1)
+        if "learning_rate" in said:
+            check_positive("training.learning_rate", said["learning_rate"])
+        for name in ("warmup", "momentum", "dropout", "recurrent_dropout"):
+            if name in said:
+                check_share(f"training.{name}", said[name])
+        for name in ("weight_decay", "clip_value", "clip_norm"):
+            check_at_least_0(f"training.{name}", said[name])
+        check_choice("training.optimizer", self.optimizer, ("adamw", "momentum", "sgd"))
+        if self.optimizer != "momentum" and self.momentum != MOMENTUM:
+            raise ConfigError(
+                "config.range",
+                f"training.momentum has no effect with the optimizer {self.optimizer}",
+                saw=f"{self.momentum}",
+                fix="take it out, or choose the optimizer that has it: momentum.",
+            )
+        check_choice("training.schedule", self.schedule, ("cosine", "constant"))
+        check_choice("training.dtype", self.dtype, ("float32", "float64"))
+        check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
+
+    def for_names(self, count: int) -> "Training":
+        """With all that is None filled in, for so many names to learn."""
+        row = next(row for row in ROWS if count < row.below)._asdict()
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Training(**{name: row[name] if value is None else value for name, value in said.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Training(TrainingConfig):
+    """A configuration that leaves nothing open."""
+
+    cell: Cell
+    layers: int
+    hidden_size: int
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    max_steps: int
+    dropout: float
+    recurrent_dropout: float
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What depends on the number of names unless it was said."""
+        return {name: getattr(self, name) for name in Row._fields[1:]}
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
+        if self.batches == "auto":
+            *gates, _, _ = cells.by_name(self.cell).shapes(1, 1)["W_hh"]
+            return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_PAYS
+        return self.batches == "shared"
+
+    def rng(self, purpose: int, *numbers: int) -> np.random.Generator:
+        """The stream of random numbers of a purpose, and of an epoch or a step.
+
+        No generator is carried along, so a training that goes on needs no more than to know where it is.
+        """
+        return np.random.default_rng(np.random.SeedSequence((self.seed, purpose, *numbers)))

@@ -1,0 +1,235 @@
+"""The default recipe: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
+
+An epoch is as many names as there are. If they have weights, each epoch draws its names anew by them: a light
+name is left out of some epochs, a heavy one occurs in all of them, and more than once.
+
+A training that goes on from a state ends with the bytes of one that was never interrupted.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rnn_core.arrays import Floats, Integers, Workspace
+from rnn_core.batching.batch import Batch
+from rnn_core.batching.batches import Stream
+from rnn_core.batching.ordering import alphabetical_places, shuffled_batches, small
+from rnn_core.batching.resampling import resampled
+from rnn_core.errors import DataError, TrainingError
+from rnn_core.metrics.scoring import check_tokens, stream_cross_entropy
+from rnn_core.nn import network
+from rnn_core.nn.dropout import Masks, mask
+from rnn_core.text.names import EncodedNames
+from rnn_core.train.build_optimizer import optimizer_of, schedule_of
+from rnn_core.train.config import Training
+from rnn_core.train.optimizers import Optimizer
+from rnn_core.train.sharding import Map, Part, Shard, combined, parts, sharing
+from rnn_core.train.state import HistoryRow, State, check_place
+
+# What streams of random numbers are for, as START is.
+SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS, RESAMPLING = 1, 2, 3, 4
+
+
+class Progress(NamedTuple):
+    """Where training stands after a step. Losses in nats per character."""
+
+    step: int  # steps done
+    steps_total: int  # if validation does not stop it earlier
+    epoch: int  # of this step, counted from 1
+    epochs: int  # the last of them may be cut short by max_steps
+    learning_rate: float
+    training_loss: float  # of this step's batch
+    validation_loss: float  # nan but for the last step of an epoch
+    best_validation_loss: float  # nan before the first
+    state: State  # the living state: ask it for `arrays()` before the next step
+
+
+def train(
+    config: Training,
+    vocabulary_size: int,
+    training: EncodedNames,
+    validation: EncodedNames,
+    state: State | None = None,
+    threads: int = 1,
+) -> Iterator[Progress]:
+    """Trains, and yields after every step; the last `state.parameters` are the result.
+
+    validation:  the parameters that predict these names best are kept, and training stops when they have not
+                 become better for `config.patience` epochs. If there are none, all epochs are trained and the
+                 last parameters kept.
+    state:       goes on from here, and changes it. A finished one is yielded once as it is.
+    threads:     share the parts of a batch (`config.shards`); with any number the same bits come out.
+
+    Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
+    when the loss or its gradient is no longer a number: what was yielded before is still sound.
+    """
+    if training.count == 0:
+        raise DataError(
+            "training.empty",
+            "there is no name to train on",
+            fix="give longer lists, or a larger share of them to training.",
+        )
+    check_tokens(training, vocabulary_size)
+    check_tokens(validation, vocabulary_size)
+    trained_on, held_out = Stream.of(training), Stream.of(validation)
+    shared = config.shares_prefixes
+    layout = trained_on.shared if shared else trained_on.packed
+    keys = small(alphabetical_places(training) if shared else -trained_on.rows)
+    batches_per_epoch = -(-training.count // config.batch_size)
+    steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
+    state = state or State.start(config, vocabulary_size)
+    check_place(state, batches_per_epoch, steps_total)
+    schedule = schedule_of(config, steps_total)
+    optimizer = optimizer_of(config, state.current, steps_total)
+    most_parts = min(config.shards, config.batch_size, training.count)
+    shards = [Shard.like(state.current) for _ in range(most_parts)]
+
+    def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
+        return Progress(
+            step=state.step,
+            steps_total=steps_total,
+            epoch=epoch,
+            epochs=-(-steps_total // batches_per_epoch),
+            learning_rate=schedule(state.step - 1),
+            training_loss=training_loss,
+            validation_loss=validation_loss,
+            best_validation_loss=state.best_validation_loss,
+            state=state,
+        )
+
+    def finished() -> bool:
+        return state.step >= steps_total or state.epochs_without_gain >= config.patience
+
+    if finished():
+        last = state.history[-1]
+        yield progress(last.epoch, last.training_loss, last.validation_loss)
+    with sharing(min(threads, most_parts)) as shared_map:
+        while not finished():
+            epoch = state.epoch + 1
+            drawn = _drawn_by_weight(config, training, state.epoch)
+            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch), drawn)
+            del batches[state.batch + steps_total - state.step :]
+            left = [parts(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]]
+            laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
+            for some in left:
+                learning_rate = schedule(state.step)
+                batch = list(itertools.islice(laid_out, len(some)))
+                found = _gradient(config, state, batch, shards, shared_map)
+                with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
+                    _descend(optimizer, state, found.loss, shards[0].vector, learning_rate)
+                state.step += 1
+                state.batch += 1
+                state.epoch_nats += found.loss * found.rows
+                state.epoch_rows += found.rows
+                validation_loss = math.nan
+                if state.batch == len(batches):
+                    if validation.count:
+                        validation_loss = stream_cross_entropy(
+                            state.current, held_out, shards[0].workspace, validation.weights
+                        )
+                        _check_finite(validation_loss, state.step, learning_rate)
+                    _end_epoch(state, validation_loss, learning_rate)
+                yield progress(epoch, found.loss, validation_loss)
+
+
+def _drawn_by_weight(config: Training, training: EncodedNames, epoch: int) -> Integers | None:
+    """(N,) the names of an epoch; None if all count alike, and so all occur once."""
+    if training.weights is None:
+        return None
+    rng = config.rng(RESAMPLING, epoch)
+    order = rng.permutation(training.count)
+    return order[resampled(training.weights[order], rng.random())]
+
+
+def _gradient(
+    config: Training,
+    state: State,
+    some: Sequence[Batch],
+    shards: Sequence[Shard],
+    shared_map: Map,
+) -> Part:
+    """The loss of a batch, which comes in parts; its gradient is left in the first shard."""
+    masks = _recurrent_masks(config, state, shards[0].workspace)
+
+    def part(number: int) -> Part:
+        shard, batch = shards[number], some[number]
+        left_out = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
+        with np.errstate(all="ignore"):
+            loss, _ = network.loss_and_gradient(
+                state.current, batch, shard.workspace, left_out, out=shard.gradient
+            )
+        return Part(loss, batch.wanted.total)
+
+    return combined(shards, list(shared_map(part, range(len(some)))))
+
+
+def _descend(optimizer: Optimizer, state: State, loss: float, gradient: Floats, learning_rate: float) -> None:
+    """One step downhill. Raises TrainingError if the way there or where it leads is not a number."""
+    _check_finite(loss + _squared_norm(gradient), state.step + 1, learning_rate)
+    state.vector += optimizer.update(gradient, state.optimizer, state.vector)
+    _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
+
+
+def _recurrent_masks(config: Training, state: State, workspace: Workspace) -> list[Floats | None]:
+    """One for each layer; the same for the whole batch."""
+    if not config.recurrent_dropout:
+        return [None] * config.layers
+    rng = config.rng(DROPPING_WEIGHTS, state.step)
+    return [
+        mask(rng, config.recurrent_dropout, workspace.inner(number), "recurrent_mask", *layer.W_hh.shape)
+        for number, layer in enumerate(state.current.layers)
+    ]
+
+
+def _with_output_masks(
+    config: Training,
+    recurrent: Sequence[Floats | None],
+    rows: int,
+    step: int,
+    part: int,
+    workspace: Workspace,
+) -> list[Masks]:
+    """What each layer leaves out in one part of a batch."""
+    if not config.dropout:
+        return [Masks(None, of_layer) for of_layer in recurrent]
+    rng = config.rng(DROPPING_UNITS, step, part)
+    return [
+        Masks(
+            mask(rng, config.dropout, workspace.inner(number), "output_mask", rows, config.hidden_size),
+            of_layer,
+        )
+        for number, of_layer in enumerate(recurrent)
+    ]
+
+
+def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> None:
+    state.epoch += 1
+    state.batch = 0
+    training_loss = state.epoch_nats / state.epoch_rows
+    state.history.append(HistoryRow(state.step, state.epoch, training_loss, validation_loss, learning_rate))
+    state.epoch_nats, state.epoch_rows = 0.0, 0
+    if not validation_loss >= state.best_validation_loss:  # better, the first, or nothing is held out
+        state.best[:] = state.vector
+        state.best_validation_loss = validation_loss
+        state.epochs_without_gain = 0
+    else:
+        state.epochs_without_gain += 1
+
+
+def _squared_norm(vector: Floats) -> float:
+    return float(vector @ vector)
+
+
+def _check_finite(value: float, step: int, learning_rate: float) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            "training.diverged",
+            "the loss, its gradient or the parameters are no longer finite numbers",
+            where=f"step {step}, learning rate {learning_rate:.3g}",
+            saw=f"{value}",
+            fix="lower learning_rate (a third of it is a good next try), "
+            "limit the gradient by clip_norm (1 is a good value), or train in float64.",
+        )

@@ -1,0 +1,162 @@
+"""Optimizers as pairs of functions that compose: `chain(clip_by_norm(1.0), adam(), scale_by(schedule))`.
+
+All of them go over the flat vector of all parameters (see `tree.flat_views`). `init` gives an optimizer's
+state, a tuple of arrays, and `update` turns a gradient into the step that is to be *added* to the parameters.
+Fresh arrays for every step would cost more than the arithmetic: `update` overwrites the vector and the
+state that it is given, and returns the same arrays.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from rnn_core.arrays import Floats
+from rnn_core.train.schedules import Schedule
+
+OptimizerState: TypeAlias = tuple[Any, ...]
+"""Arrays, or tuples of such."""
+
+CHUNK = 16_384  # elements that go through all of Adam's formula while they are in the cache
+
+
+class Optimizer(NamedTuple):
+    """Two functions; neither keeps anything."""
+
+    init: Callable[[Floats], OptimizerState]  # parameters -> state
+    update: Callable[[Floats, OptimizerState, Floats], Floats]  # gradient, state, parameters -> step
+
+
+def chain(*parts: Optimizer) -> Optimizer:
+    """One after the other, each on what the one before it made of the gradient."""
+
+    def init(parameters: Floats) -> OptimizerState:
+        return tuple(part.init(parameters) for part in parts)
+
+    def update(step: Floats, states: OptimizerState, parameters: Floats) -> Floats:
+        for part, state in zip(parts, states, strict=True):
+            step = part.update(step, state, parameters)
+        return step
+
+    return Optimizer(init, update)
+
+
+def clip(limit: float) -> Optimizer:
+    """Every element into [-limit, limit]."""
+
+    def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
+        return np.clip(step, -limit, limit, out=step)
+
+    return Optimizer(_stateless, update)
+
+
+def clip_by_norm(limit: float) -> Optimizer:
+    """Shorter, in its own direction, if the Euclidean norm of the whole is above `limit`.
+
+    Source: R. Pascanu, T. Mikolov & Y. Bengio, "On the difficulty of training recurrent neural networks",
+    ICML (2013).
+    """
+
+    def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
+        norm = float(np.sqrt(step @ step))
+        if norm > limit:
+            step *= limit / norm
+        return step
+
+    return Optimizer(_stateless, update)
+
+
+def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Optimizer:
+    """The step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
+
+    Both are moving averages, freed of their start from 0. What is kept are the sums below them, of
+    beta_1^age g and beta_2^age g^2: an average is its sum times one number.
+
+    Source: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR (2015), algorithm 1.
+    """
+
+    def init(parameters: Floats) -> OptimizerState:
+        return np.zeros_like(parameters), np.zeros_like(parameters), np.zeros((), np.int64)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        first, second, count = state
+        count += 1
+        of_first, of_second = (
+            (1.0 - beta) / (1.0 - beta ** int(count)) for beta in (beta_1, beta_2)
+        )  # from a sum to the average
+        root = math.sqrt(of_second)
+        scratch = np.empty(min(CHUNK, len(step)), step.dtype)
+        for chunk in _chunks(len(step)):
+            g, m, v = step[chunk], first[chunk], second[chunk]
+            part = scratch[: len(g)]
+            m *= beta_1
+            m += g
+            v *= beta_2
+            v += np.multiply(g, g, out=part)
+            np.sqrt(v, out=part)
+            part += epsilon / root
+            np.divide(m, part, out=g)
+            g *= of_first / root
+        return step
+
+    return Optimizer(init, update)
+
+
+def momentum(beta: float = 0.9) -> Optimizer:
+    """The step is v = beta v + g: what the gradients of the last 1 / (1 - beta) steps agree on.
+
+    Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
+    Computational Mathematics and Mathematical Physics 4 (1964).
+    """
+
+    def init(parameters: Floats) -> OptimizerState:
+        return (np.zeros_like(parameters),)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        (velocity,) = state
+        velocity *= beta
+        velocity += step
+        step[:] = velocity
+        return step
+
+    return Optimizer(init, update)
+
+
+def decay(rates: Floats | float) -> Optimizer:
+    """Pulls every parameter towards 0 by its rate, apart from the gradient: with `adam` before it, AdamW.
+
+    rates:  one for all, or (P,) one for each.
+
+    Source: I. Loshchilov & F. Hutter, "Decoupled Weight Decay Regularization", ICLR (2019).
+    """
+
+    def update(step: Floats, _state: OptimizerState, parameters: Floats) -> Floats:
+        step += rates * parameters
+        return step
+
+    return Optimizer(_stateless, update)
+
+
+def scale_by(schedule: Schedule) -> Optimizer:
+    """Downhill, by the learning rate of the step. Alone it is stochastic gradient descent."""
+
+    def init(_parameters: Floats) -> OptimizerState:
+        return (np.zeros((), np.int64),)
+
+    def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
+        (count,) = state
+        step *= -schedule(int(count))
+        count += 1
+        return step
+
+    return Optimizer(init, update)
+
+
+def _stateless(_parameters: Floats) -> OptimizerState:
+    return ()
+
+
+def _chunks(size: int) -> Iterator[slice]:
+    for start in range(0, size, CHUNK):
+        yield slice(start, start + CHUNK)

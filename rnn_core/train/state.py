@@ -1,0 +1,154 @@
+"""Where a training stands: arrays and counters, all that it needs to go on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_core.arrays import Floats
+from rnn_core.nn import network
+from rnn_core.state_dict import check_arrays, no_checkpoint
+from rnn_core.train.build_optimizer import optimizer_of
+from rnn_core.train.config import Training
+from rnn_core.train.optimizers import OptimizerState
+from rnn_core.tree import flat_views, leaves, tree_map
+
+START = 0  # what a stream of random numbers is for
+
+
+class HistoryRow(NamedTuple):
+    """One epoch. Losses in nats per character; nan where there is no validation split."""
+
+    step: int  # steps done when it ended
+    epoch: int  # counted from 1
+    training_loss: float  # mean over the epoch, with dropout, while the parameters moved
+    validation_loss: float
+    learning_rate: float  # of its last step
+
+
+@dataclass(slots=True)
+class State:
+    """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
+
+    vocabulary_size:         without the tokens added by `network.padded`.
+    vector, current:         the parameters as one vector, and as views of it.
+    best:                    the vector of the epoch with the lowest validation loss; the last epoch's where
+                             nothing is held out; the start's during the first epoch.
+    optimizer:               its state.
+    step:                    steps done.
+    epoch, batch:            where the next step is: epochs done, batches of the current one done.
+    epoch_nats, epoch_rows:  loss and characters of the current epoch so far.
+    best_validation_loss:    nan before the first.
+    epochs_without_gain:     since the best one.
+    """
+
+    vocabulary_size: int
+    vector: Floats
+    current: network.Parameters
+    best: Floats
+    optimizer: OptimizerState
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    epoch_nats: float = 0.0
+    epoch_rows: int = 0
+    best_validation_loss: float = math.nan
+    epochs_without_gain: int = 0
+    history: list[HistoryRow] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, config: Training, vocabulary_size: int) -> "State":
+        """Random parameters and an optimizer that has seen nothing."""
+        initial = network.init(
+            config.rng(START),
+            config.cell,
+            vocabulary_size,
+            config.hidden_size,
+            config.dtype,
+            config.layers,
+        )
+        padded = network.padded(initial)
+        vector, current = flat_views(padded, config.dtype)
+        tree_map(np.copyto, current, padded)
+        optimizer = optimizer_of(config, current, steps_total=1)
+        return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
+
+    @property
+    def parameters(self) -> network.Parameters:
+        """The best parameters so far, in arrays of their own."""
+        vector, best = flat_views(self.current, self.vector.dtype)
+        vector[:] = self.best
+        return network.unpadded(best, self.vocabulary_size)
+
+    @property
+    def history_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """A column per field of `HistoryRow`."""
+        types = {"step": np.int64, "epoch": np.int64}
+        return {
+            name: np.array([getattr(row, name) for row in self.history], types.get(name, np.float64))
+            for name in HistoryRow._fields
+        }
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, as copies under names: ready to be written while training goes on."""
+        return {
+            "vocabulary_size": np.array(self.vocabulary_size),
+            "parameters": self.vector.copy(),
+            "best_parameters": self.best.copy(),
+            **{f"optimizer.{place}": leaf.copy() for place, leaf in enumerate(leaves(self.optimizer))},
+            "step": np.array(self.step),
+            "epoch": np.array(self.epoch),
+            "batch": np.array(self.batch),
+            "epoch_nats": np.array(self.epoch_nats),
+            "epoch_rows": np.array(self.epoch_rows),
+            "best_validation_loss": np.array(self.best_validation_loss),
+            "epochs_without_gain": np.array(self.epochs_without_gain),
+            **{f"history.{name}": column for name, column in self.history_arrays.items()},
+        }
+
+    @classmethod
+    def from_arrays(
+        cls, config: Training, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> "State":
+        """What `arrays` gave, in arrays of its own.
+
+        Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
+        """
+        state = cls.start(config, vocabulary_size)
+        expected = state.arrays()
+        check_arrays(expected, arrays)
+        _check_numbers(arrays, vocabulary_size)
+        state.vector[:] = arrays["parameters"]
+        state.best[:] = arrays["best_parameters"]
+        for place, leaf in enumerate(leaves(state.optimizer)):
+            leaf[...] = arrays[f"optimizer.{place}"]
+        for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows"):
+            setattr(state, name, arrays[name].item())
+        state.best_validation_loss = arrays["best_validation_loss"].item()
+        state.epochs_without_gain = arrays["epochs_without_gain"].item()
+        columns = [arrays[f"history.{name}"].tolist() for name in HistoryRow._fields]
+        state.history = [HistoryRow(*row) for row in zip(*columns, strict=True)]
+        return state
+
+
+def check_place(state: State, batches_per_epoch: int, steps_total: int) -> None:
+    place = state.epoch * batches_per_epoch + state.batch
+    if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
+        raise no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
+
+
+def _check_numbers(arrays: Mapping[str, npt.NDArray[Any]], vocabulary_size: int) -> None:
+    if arrays["vocabulary_size"] != vocabulary_size:
+        raise no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
+    for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows", "epochs_without_gain"):
+        if not arrays[name] >= 0:
+            raise no_checkpoint(name, f"{arrays[name]}, not 0 or above")
+    for name, array in arrays.items():
+        if name.startswith("history.") and len(array) != arrays["epoch"]:
+            raise no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
+        is_vector = name.endswith("parameters") or name.startswith("optimizer.")
+        if is_vector and not np.isfinite(array).all():
+            raise no_checkpoint(name, "numbers that are not finite")

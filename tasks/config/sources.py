@@ -1,0 +1,143 @@
+"""Where names come from, as a person writes it: in pipeline.toml, or `name=path` on the command line."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from cyclopts import Token
+
+import data
+from artifacts.source_file import SourceFile
+from data.config import FORMATS, MAX_BYTES, MAX_ROW_BYTES, CorpusConfig
+from rnn_core.errors import ConfigError
+from tasks.config import source_paths
+from tasks.config.options import nearest
+
+_BUNDLED = "bundled:"
+_FORMATS = ("auto", *FORMATS)
+_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A list of names, in a file or in several.
+
+    name:             stands beside every name that comes from it.
+    path:             of a file; of a folder, for all lists in it; or a pattern, as `lists/*.csv.gz`.
+                      `bundled:argentine.txt` is a file that comes with Namewright.
+    format:           `text` with one name a line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the
+                      files' names. Any of them may be compressed, as .gz, .zst or .bz2.
+    encoding:         of text, csv and tsv: `latin-1` for instance. UTF-16 with a byte order mark is known.
+    column:           of csv, tsv, parquet and feather, by name or by number from 1; the only one, or the one
+                      called `name`, if it is left out.
+    header:           whether the first row of csv and tsv names the columns.
+    counts:           column that tells how often a name counts, by name or by number from 1.
+    weight:           what these counts, or else 1, are multiplied by.
+    limit:            how many rows are read from the top; all, if it is left out.
+    empty_last_line:  what follows the last end of a line of a text is an empty name, as the notebook read it.
+    max_row_bytes:    of a row; a longer one is an error.
+    max_bytes:        of its files, unpacked, and of the table made of them; beyond is an error.
+    """
+
+    name: str
+    path: str
+    format: source_paths.Format | Literal["auto"] = "auto"
+    encoding: str = "utf-8"
+    column: str | int | None = None
+    header: bool = True
+    counts: str | int | None = None
+    weight: float = 1.0
+    limit: int | None = None
+    empty_last_line: bool = False
+    max_row_bytes: int = MAX_ROW_BYTES
+    max_bytes: int = MAX_BYTES
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """In the order in which they are read. Raises DataError if a folder or a pattern has none."""
+        return tuple(SourceFile(path) for path in source_paths.resolved(self._place, self.format != "auto"))
+
+    @property
+    def reading(self) -> CorpusConfig:
+        """Raises ConfigError for a knob that is out of range, DataError as `files` does."""
+        knobs = {knob.name: getattr(self, knob.name) for knob in fields(CorpusConfig)}
+        if self.format == "auto":
+            knobs["format"] = source_paths.format_of(self.files)
+        return CorpusConfig(**knobs)
+
+    @property
+    def _place(self) -> Path:
+        if self.path.startswith(_BUNDLED):
+            return Path(data.__path__[0], "corpora", self.path.removeprefix(_BUNDLED))
+        return Path(self.path)
+
+
+BUNDLED_SOURCES = (
+    Source("argentine", "bundled:argentine.txt", limit=3000),
+    Source("dinosaurs", "bundled:dinosaurs.txt"),
+)
+
+
+def as_sources(_type: Any, tokens: Sequence[Token]) -> tuple[Source, ...]:
+    """Each token is `name=path`, or a table of pipeline.toml as JSON. Raises ConfigError.
+
+    A relative path is relative to the file that names it, or else to the current folder.
+    """
+    return tuple(_resolved(_from_text(token), token) for token in tokens)
+
+
+def _from_text(token: Token) -> Source:
+    if not token.value.startswith("{"):
+        name, equals, path = token.value.partition("=")
+        if not (name and equals and path):
+            raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")
+        return Source(name, path)
+    try:
+        table = json.loads(token.value)
+    except ValueError as fault:
+        raise _wrong(token, f"a source as JSON cannot be read: {fault}", "or write it name=path") from fault
+    knobs = get_type_hints(Source)
+    for key in table:
+        if key not in knobs:
+            raise _wrong(token, f"unknown key {key!r} in a source", f"did you mean {nearest(key, knobs)!r}?")
+        if key != "format" and not _is(table[key], knobs[key]):
+            raise _wrong(
+                token, f"a source's {key!r} is {_expected(knobs[key])}", 'for instance: name = "towns"'
+            )
+    for key in ("name", "path"):
+        if key not in table:
+            raise _wrong(token, f"a source has no {key!r}", 'for instance: path = "towns.txt"')
+    if table.get("format", "auto") not in _FORMATS:
+        raise _wrong(token, "unknown format of a source", f"the formats are {', '.join(_FORMATS)}")
+    return Source(**table)
+
+
+def _is(value: object, kind: Any) -> bool:
+    """As isinstance; but true is no number, and a whole number may stand for one with a fraction."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
+
+
+def _expected(kind: Any) -> str:
+    accepted = [text for one, text in _KINDS.items() if one is kind or one in get_args(kind)]
+    return " or ".join(accepted)
+
+
+def _resolved(source: Source, token: Token) -> Source:
+    if source.path.startswith(_BUNDLED):
+        return source
+    if "\0" in source.path:
+        raise _wrong(token, "a path holds a NUL", "take it out")
+    named_in = Path(token.source) if Path(token.source).is_absolute() else Path("x")
+    path = named_in.parent / os.path.expanduser(source.path)  # noqa: PTH111  # no such user: no error
+    return replace(source, path=str(path.absolute()))
+
+
+def _wrong(token: Token, what: str, fix: str) -> ConfigError:
+    return ConfigError(
+        "config.source", what, where=f"{token.keyword} from {token.source}", saw=token.value, fix=fix
+    )

@@ -1,0 +1,60 @@
+"""What a run says while it goes on; a terminal, a log and Prefect listen to the same events."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from artifacts.store import Artifact
+from tasks.models.champion import Outcome
+
+
+class Progress(NamedTuple):
+    """done of total, in the stage's own unit: steps, names.
+
+    title:         of this run of the stage.
+    seconds_left:  until it is done, if that is known.
+    """
+
+    stage: str
+    title: str
+    done: int
+    total: int
+    note: str
+    seconds_left: int | None = None
+
+    def __str__(self) -> str:
+        """A line of a log."""
+        line = f"{self.stage}: {self.done:,} of {self.total:,}  {self.note}"
+        if self.seconds_left is None:
+            return line
+        minutes, seconds = divmod(self.seconds_left, 60)
+        return f"{line}, {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
+
+
+class Notice(NamedTuple):
+    """Something that a reader of the log wants to know: a damaged artifact, a wait, a resumed training."""
+
+    stage: str
+    text: str
+
+
+class Finished(NamedTuple):
+    """seconds: that this run spent on the stage, whether making or verifying."""
+
+    stage: str
+    title: str
+    artifact: Artifact
+    reused: bool
+    rows: int | None
+    seconds: float
+
+
+class Decided(NamedTuple):
+    """What came of an artifact `decision`, now that the decision is carried out."""
+
+    stage: str
+    decision: Artifact
+    outcome: Outcome
+
+
+Event = Progress | Notice | Finished | Decided
+Listener = Callable[[Event], None]

@@ -1,0 +1,228 @@
+"""Who runs the stages that can run side by side: threads, processes, or Dask."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from rnn_core.errors import ConfigError, ServerError
+from rnn_core.validators import check_whole, out_of_range
+from tasks.config.settings import cores
+from tasks.process import signals
+from tasks.process.worker_processes import SPAWN, WorkerProcesses, deaf_to_ctrl_c, worker_died
+
+RunnerName = Literal["threads", "processes", "dask"]
+_CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Who runs the stages that can run side by side, and how many at a time.
+
+    runner:        threads of this process, processes of this machine, or Dask. Any makes the same bytes.
+    workers:       how many; as many as the process has cores by default. A Dask cluster elsewhere has its
+                   own.
+    dask_address:  of a Dask scheduler that runs, tcp://host:8786. Without one, Dask starts workers here. Its
+                   workers need namewright installed, and the same folders under the same paths.
+    """
+
+    runner: RunnerName = "threads"
+    workers: int = field(default_factory=cores)
+    dask_address: str = ""
+
+    def __post_init__(self) -> None:
+        if self.runner not in get_args(RunnerName):
+            raise out_of_range("runner", f"one of {', '.join(get_args(RunnerName))}", self.runner)
+        check_whole("workers", self.workers, 1, 1 << 10)
+        if self.dask_address and self.runner != "dask":
+            raise ConfigError(
+                "config.runner",
+                "an address of a Dask scheduler is for Dask alone",
+                where=f"runner = {self.runner}",
+                saw=self.dask_address,
+                fix="--runner dask, or leave the address out.",
+            )
+
+
+@dataclass(frozen=True)
+class Hired:
+    """Workers that stages can be given to.
+
+    pool:       what takes the stages.
+    elsewhere:  in other processes, where our listener cannot go.
+    ask:        ask them to stop at the next safe place, for a signal of that number.
+    look:       to be called now and then while they work; whether one has gone, so that what was promised
+                may never come.
+    explained:  what to tell of an error that is not the stage's own.
+    """
+
+    pool: Any
+    elsewhere: bool = False
+    ask: Callable[[int], None] = lambda _number: None
+    look: Callable[[], bool] = lambda: False
+    explained: Callable[[Exception], Exception] = lambda error: error
+
+
+@contextmanager
+def task_runner(wanted: Workers) -> Iterator[Hired]:
+    """A Prefect task runner that has been started.
+
+    Raises ConfigError without prefect-dask, and ServerError if no scheduler answers at the address.
+    """
+    match wanted.runner:
+        case "threads":
+            from prefect.task_runners import ThreadPoolTaskRunner
+
+            with ThreadPoolTaskRunner[Any](max_workers=wanted.workers) as runner:
+                yield Hired(runner)
+        case "processes":
+            with _process_task_runner(wanted.workers) as hired:
+                yield hired
+        case "dask":
+            with _dask_task_runner(wanted) as hired:
+                yield hired
+
+
+@contextmanager
+def executor(wanted: Workers) -> Iterator[Hired]:
+    """A pool of concurrent.futures. Raises ConfigError for Dask, which only Prefect brings us."""
+    match wanted.runner:
+        case "threads":
+            with ThreadPoolExecutor(wanted.workers) as threads:
+                yield Hired(threads)
+        case "processes":
+            processes = WorkerProcesses()
+            with ProcessPoolExecutor(
+                wanted.workers, SPAWN, initializer=processes.initializer, initargs=processes.initargs
+            ) as pool:
+                yield _hired(pool, processes)
+        case "dask":
+            raise ConfigError(
+                "config.runner",
+                "Dask runs stages for Prefect only",
+                where="engine = plain",
+                fix="--engine prefect, or --runner processes.",
+            )
+
+
+def _hired(pool: Any, processes: WorkerProcesses) -> Hired:
+    def explained(error: Exception) -> Exception:
+        return processes.death() if isinstance(error, BrokenProcessPool) else error
+
+    return Hired(pool, True, processes.ask, processes.look, explained)
+
+
+@contextmanager
+def _process_task_runner(count: int) -> Iterator[Hired]:
+    from prefect.task_runners import ProcessPoolTaskRunner
+
+    processes = WorkerProcesses()
+    with ProcessPoolTaskRunner(
+        count, initializer=processes.initializer, initargs=processes.initargs
+    ) as runner:
+        yield _hired(runner, processes)
+
+
+@contextmanager
+def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
+    dask, distributed, runner_class = _dask()
+    here = {
+        "n_workers": wanted.workers,
+        "threads_per_worker": 1,
+        "processes": True,
+        "dashboard_address": None,  # no port that nobody asked for
+        "silence_logs": logging.CRITICAL,
+        "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
+    }
+    if wanted.dask_address:
+        _check_address(wanted.dask_address)
+        runner = runner_class(address=wanted.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
+    else:
+        runner = runner_class(cluster_kwargs=here)
+
+    def ask(signal_number: int) -> None:
+        if not wanted.dask_address:  # a cluster elsewhere may work for others as well
+            runner.client.run(signals.ask, signal_number, on_error="ignore")
+
+    def explained(error: Exception) -> Exception:
+        if isinstance(error, distributed.KilledWorker):
+            return worker_died(f"Dask's worker {error.last_worker.address}")
+        if isinstance(error, distributed.CancelledError):
+            return _unreachable(wanted.dask_address, error)
+        return error
+
+    # A worker that was killed ends the run, as with processes: one short of memory would be so again.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), runner:
+        with deaf_to_ctrl_c():
+            _connect(runner, wanted.dask_address)
+        yield Hired(runner, True, ask, explained=explained)
+
+
+def _check_address(address: str) -> None:
+    """Of one that is none, Dask's client would leave a traceback behind when the process ends."""
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        parse_host_port(parse_address(address)[1])
+    except ValueError as refusal:
+        raise _unreachable(address, refusal) from refusal
+
+
+def _dask() -> tuple[Any, Any, Any]:
+    try:
+        import dask
+        import distributed
+        from prefect_dask.task_runners import DaskTaskRunner
+    except ImportError as missing:
+        raise ConfigError(
+            "config.dask",
+            "Dask is not installed",
+            where="runner = dask",
+            saw=str(missing),
+            fix="pip install 'namewright[dask]', or --runner processes.",
+        ) from missing
+    return dask, distributed, DaskTaskRunner
+
+
+def _connect(runner: Any, address: str) -> None:
+    """Start the cluster, or reach the one at the address, and see that its workers know our stages."""
+    try:
+        client = runner.client
+        if address:
+            client.run(_ready)
+    except (OSError, ValueError) as refusal:  # a timeout is an OSError; ValueError: no address at all
+        raise _unreachable(address, refusal) from refusal
+    except ImportError as missing:
+        raise ServerError(
+            "dask.worker",
+            "a worker of the Dask cluster does not know our stages",
+            where=address,
+            saw=str(missing),
+            fix="install this version of namewright, with its extra dask, where the workers run.",
+        ) from missing
+
+
+def _ready() -> None:
+    """Sent by name: it can be run only where we are installed."""
+
+
+def _unreachable(address: str, reason: Exception) -> ServerError:
+    saw = f"{type(reason).__name__}: {reason}"
+    if not address:
+        return ServerError(
+            "dask.unreachable",
+            "Dask's workers are gone",
+            where="runner = dask",
+            saw=saw,
+            fix="run the same command again, with fewer --workers perhaps, or with --runner processes.",
+        )
+    return ServerError(
+        "dask.unreachable",
+        "the Dask scheduler does not answer",
+        where=address,
+        saw=saw,
+        fix="start it (dask scheduler), correct --dask-address, or leave it out to have workers here.",
+    )

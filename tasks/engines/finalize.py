@@ -1,0 +1,75 @@
+"""What follows from a run once all its stages are done: the report is published, the decision carried out.
+
+No stage does that: a stage only makes an artifact, and this changes what stands in the store. Done twice, it
+changes nothing the second time.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from artifacts.registry import Entry, Overtaken
+from artifacts.store import Artifact, Store
+from tasks.core.events import Decided, Listener, Notice
+from tasks.core.stage import once
+from tasks.models import champion
+from tasks.report import publish
+from tasks.stages.gate_rule import role_of
+
+
+def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]) -> None:
+    """Of a run that made or found these artifacts, in this order. The listener is told what was decided.
+
+    by:  who asks, for the registry.
+
+    Raises DataError if the champion is missing or damaged, or the registry is, once all the rest is done.
+    """
+    store, outcome = Store(root), None
+    try:
+        for artifact in made:
+            if artifact.stage == "gate":
+                accept(store, artifact, made, listener, by)
+        for artifact in made:
+            if artifact.stage == "decision":
+                outcome = decide(store, artifact, made, listener, by)
+                listener(Decided(artifact.stage, artifact, outcome))
+                listener(Notice(artifact.stage, outcome.text))
+    finally:  # it says who is champion now, also if that is still the old one, or none
+        publish.publish_last(root, made, outcome)
+
+
+def accept(
+    store: Store, gate: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
+) -> None:
+    """Let the lists that have passed the gate be those that the next ones are compared with.
+
+    If another run had other lists accepted meanwhile, those stay.
+    """
+    profile, before = _judged_by(gate, "profile", made), gate.input("accepted")
+    registry = store.registry(role_of(profile))
+    standing = registry.standing()
+    if not (standing and standing.artifact.digest == profile.digest):
+        entry = Entry.now(profile.reference, before, gate.origin, by)
+        try:
+            registry.promote(entry, before, _waiting(listener, "gate"))
+        except Overtaken as overtaken:
+            text = f"{profile.origin} is not what the next lists are compared with: {overtaken.what}"
+            listener(Notice("gate", text))
+
+
+def decide(
+    store: Store, decision: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
+) -> champion.Outcome:
+    """What came of a decision about a mixture of this run, which is carried out."""
+    challenger = _judged_by(decision, "mixture", made)
+    return champion.carried_out(store, decision, challenger, by, _waiting(listener, "decision"))
+
+
+def _judged_by(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:
+    """The artifact of that stage, of this run, that a judgement is about."""
+    digest = judgement.manifest().recipe.inputs[stage]
+    (judged,) = {one for one in made if (one.stage, one.digest) == (stage, digest)}
+    return judged
+
+
+def _waiting(listener: Listener, stage: str) -> champion.Waiting:
+    return once(listener, stage, "waiting for another run that changes the registry")

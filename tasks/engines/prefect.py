@@ -1,0 +1,344 @@
+"""The one bridge from a stage to Prefect: its state, its names, its logs and its progress there.
+
+Prefect only watches. The store alone decides what is made, and a server that goes away costs no artifact.
+"""
+
+import contextvars
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect import Task, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import Abort, ObjectNotFound, TerminationSignal
+from prefect.futures import PrefectFuture, PrefectWrappedFuture
+from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
+from prefect.states import Completed
+
+from rnn_core.errors import NamewrightError, ServerError
+from tasks.config.settings import Settings
+from tasks.core.events import Event, Finished, Listener, Notice, Progress
+from tasks.core.stage import Stage, StageRunner
+from tasks.engines import executors, finalize
+from tasks.engines.concurrent import SideBySide, produced
+from tasks.engines.executors import Hired, Workers
+from tasks.process import signals
+from tasks.process.worker_processes import deaf_to_ctrl_c
+from tasks.server import background
+
+_PROGRESS_SECONDS = 2.0  # between two updates in the UI, and before the first
+_PATIENCE_SECONDS = (0.0, 1.0, 2.0, 4.0)  # a server that restarts is back within them
+
+
+class NotRecorded(ServerError):  # it names an outcome, as Interrupted does
+    """Everything is made, and Prefect does not know."""
+
+    exit_code = 7
+
+
+@functools.cache
+def as_task(stage: Stage) -> Task[..., Any]:
+    """A Prefect task that produces the stage's artifact.
+
+    Prefect's own cache is off: the store decides, and the UI is told with a state named "Cached" when it
+    answered. `refresh_cache=True` on the task, or PREFECT_TASKS_REFRESH_CACHE, makes the artifact again.
+    Submit it, do not call it: a called task would hand over the state instead of the artifact.
+    """
+
+    def called(parameters: dict[str, Any]) -> str:
+        return stage.called(parameters["config"])
+
+    @task(
+        name=stage.name,
+        version=str(stage.version),
+        task_run_name=called,  # type: ignore[arg-type]  # the protocol asks for what no function has
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=0,  # what failed fails again: same stage, same inputs
+    )
+    def produce(settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]) -> Any:
+        with _reporting(stage) as report:
+            outcome, reused = produced(
+                stage, _refreshing(settings, stage), config, listener, report, who_asks(), inputs
+            )
+        if reused:
+            return Completed(name="Cached", message=f"reused {outcome.artifact.origin}", data=outcome)
+        return outcome
+
+    return produce
+
+
+@contextmanager
+def submitting(
+    settings: Settings, workers: Workers | None = None, hear: Listener = lambda _event: None
+) -> Iterator[StageRunner]:
+    """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
+    and what follows from them is carried out.
+
+    workers:  that run the stages; without them the flow's own task runner does.
+    hear:     told of every event, besides the listener of who has started the flow.
+
+    Raises the first error of a stage as the stage raised it, TrainingError for a worker that died,
+    ConfigError and ServerError for a Dask that is not there, what `concluding.conclude` raises, and Abort if
+    the server is gone by then.
+    """
+    caller = _caller.get() or _Caller(lambda _event: None)
+
+    def tell(event: Event) -> None:
+        hear(event)
+        caller.listener(event)
+
+    with signals.graceful():  # Prefect has put a handler of its own in the place of ours
+        try:
+            with _hired(workers) as hired:
+                submitted = _Submitted(settings, tell, hired)
+                try:
+                    yield submitted
+                    made = submitted.finish()
+                finally:
+                    submitted.stop()
+            finalize.conclude(settings.store, made, _logged(tell), who_asks())
+            caller.complete = True
+        finally:
+            _check_server()
+
+
+def _logged(listener: Listener) -> Listener:
+    """What it is told is in the log of the flow as well."""
+    logger = get_run_logger()
+
+    def hear(event: Event) -> None:
+        listener(event)
+        if isinstance(event, Notice):
+            logger.info(f"{event.stage}: {event.text}")
+
+    return hear
+
+
+@contextmanager
+def _hired(workers: Workers | None) -> Iterator[Hired]:
+    if workers is not None:
+        with executors.task_runner(workers) as hired:
+            yield hired
+        return
+    context = FlowRunContext.get()
+    assert context, "not inside a flow"
+    yield Hired(context.task_runner)
+
+
+class _Submitted(SideBySide):
+    def __init__(self, settings: Settings, listener: Listener, hired: Hired) -> None:
+        super().__init__(listener, hired)
+        self._settings = settings
+        self._progress = _LiveProgress("names", get_run_logger())
+
+    def show(self, sums: Progress) -> None:
+        self._progress.latest(sums)
+
+    def stop(self) -> None:
+        super().stop()
+        self._progress.end()
+
+    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
+        listener = None if self._hired.elsewhere else self._listener
+        parameters = {
+            "settings": self._settings, "config": config, "listener": listener, "inputs": inputs,
+        }  # fmt: skip
+        with deaf_to_ctrl_c():
+            future: PrefectFuture[Any] = self._hired.pool.submit(as_task(stage), parameters)
+        return future
+
+    def cancel(self, promise: PrefectFuture[Any]) -> None:
+        if isinstance(promise, PrefectWrappedFuture):
+            promise.wrapped_future.cancel()
+
+
+def listener() -> Listener:
+    """Of who has started the flow."""
+    caller = _caller.get()
+    return caller.listener if caller else lambda _event: None
+
+
+def recorded(flow: Callable[[], object], instead: Callable[[], object], listener: Listener) -> None:
+    """Run the flow; its stages tell the listener.
+
+    instead:  does the same without Prefect, for when its server goes away before all is made.
+
+    Raises what a stage raised, or NotRecorded once everything is made but the server has no record of it.
+    """
+    # Prefect would print to the terminal that a log cannot be delivered. NotRecorded says it once.
+    logging.raiseExceptions = False
+    caller = _Caller(listener)
+    before = _caller.set(caller)
+    try:
+        flow()
+    except TerminationSignal as signalled:  # Prefect's own handler, where ours is not in its place
+        raise signals.stopped(signalled.signal, "while Prefect was told of it") from None
+    except (Exception, Abort) as error:
+        behind = list(_causes(error))
+        for cause in behind:
+            if isinstance(cause, NamewrightError):
+                raise cause from None
+        if not any(isinstance(cause, httpx.HTTPError | ObjectNotFound | Abort) for cause in behind):
+            raise
+        if not caller.complete:
+            signals.check("when Prefect's server had gone away")
+            listener(Notice("prefect", "its server has gone away; going on without it"))
+            instead()
+        raise NotRecorded(
+            "server.lost",
+            "everything is made, but not recorded in Prefect: its server has gone away",
+            where=background.without_credentials(PREFECT_API_URL.value() or ""),
+            saw=f"{type(error).__name__}: {error}",
+            fix="nothing is lost. To have a record, start the server and run the same command again.",
+        ) from error
+    finally:
+        _caller.reset(before)
+
+
+@dataclass
+class _Caller:
+    """Who has started the flow. complete: every stage is done, whatever Prefect makes of it."""
+
+    listener: Listener
+    complete: bool = False
+
+
+_caller: contextvars.ContextVar["_Caller | None"] = contextvars.ContextVar("caller", default=None)
+
+
+def _check_server() -> None:
+    """Raises Abort if the server is gone: Prefect then leaves the flow, and does not try to report it."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        return
+    for patience in _PATIENCE_SECONDS:
+        time.sleep(patience)
+        if background.answers(url):
+            return
+    raise Abort("the server does not answer")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _refreshing(settings: Settings, stage: Stage) -> Settings:
+    context = TaskRunContext.get()
+    asked = context.task.refresh_cache if context else None
+    if asked is None:
+        asked = PREFECT_TASKS_REFRESH_CACHE.value()
+    return replace(settings, refresh=(*settings.refresh, stage.name)) if asked else settings
+
+
+def who_asks() -> dict[str, str]:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return {"engine": "prefect"}
+    return {"engine": "prefect", "flow_run": str(context.flow_run.id), "flow_run_name": context.flow_run.name}
+
+
+@contextmanager
+def _reporting(stage: Stage) -> Iterator[Listener]:
+    """A listener that tells Prefect: its logs what happens, its UI how far it is."""
+    logger = get_run_logger()
+    progress = _LiveProgress(stage.name, logger)
+
+    def hear(event: Event) -> None:
+        match event:
+            case Progress():
+                if not stage.names:  # else the flow shows the sum of all
+                    progress.latest(event)
+            case Notice():
+                logger.info(f"{event.stage}: {event.text}")
+            case Finished():
+                logger.info(_sentence(event))
+
+    try:
+        yield hear
+    finally:
+        progress.end()
+
+
+def _sentence(finished: Finished) -> str:
+    rows = "" if finished.rows is None else f" {finished.rows:,} rows"
+    what = f"reused{rows}" if finished.reused else f"made{rows} in {finished.seconds:.1f} s"
+    return f"{finished.title}: {what} (key {finished.artifact.key[:8]})"
+
+
+class _LiveProgress:
+    """The latest progress of a run, shown by a thread of its own: no stage waits for a server."""
+
+    def __init__(self, what: str, logger: "logging.Logger | logging.LoggerAdapter[logging.Logger]") -> None:
+        self._key = f"progress-{what}"
+        self._logger = logger
+        self._context = contextvars.copy_context()  # Prefect finds the run in it
+        self._lock = threading.Lock()
+        self._latest: Progress | None = None
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def latest(self, progress: Progress) -> None:
+        self._latest = progress
+        with self._lock:  # whichever thread comes first
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._context.run, args=(self._show,), daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join(_PROGRESS_SECONDS)
+
+    def _show(self) -> None:
+        artifact: UUID | None = None
+        try:
+            while not self._ended.wait(_PROGRESS_SECONDS):
+                artifact = self._put(artifact)
+            if artifact:
+                self._put(artifact)
+        except Exception as error:  # whatever it is, it must not cost the stage
+            self._logger.warning(f"progress is no longer shown: {type(error).__name__}: {error}")
+
+    def _put(self, artifact: UUID | None) -> UUID:
+        latest = self._latest  # another may come meanwhile
+        assert latest
+        percent, text = 100.0 * latest.done / max(latest.total, 1), str(latest)
+        # Either is a coroutine where an event loop runs, which is not so in a thread of ours.
+        if artifact is None:
+            return cast(UUID, create_progress_artifact(percent, key=self._key, description=text))
+        return cast(UUID, update_progress_artifact(artifact, percent, description=text))
+
+
+class _PlainErrors(logging.Filter):
+    """An error of ours says all there is to say; Prefect would add a traceback and a repr."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, NamewrightError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+class _SaidAlready(logging.Filter):
+    """How a task ends is said by the stage, with what it made; by its error; or by the stage it waits for."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Finished in state")
+
+
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(_PlainErrors())
+logging.getLogger("prefect.task_runs").addFilter(_SaidAlready())

@@ -1,0 +1,66 @@
+"""Whether the lists of names are others than those that were seen last."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from artifacts import atomic_io
+from artifacts.keys import sha256
+from tasks.config.sources import Source
+
+FILE = "watched.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A list that is another one by now. digest: of the bytes of its files; was: empty for one never seen."""
+
+    source: str
+    path: str
+    digest: str
+    was: str
+
+
+class Watched:
+    """What was seen last, in a small file at the top of the store."""
+
+    def __init__(self, store: Path) -> None:
+        self._file = store / FILE
+
+    def changes(self, sources: Iterable[Source]) -> list[Change]:
+        """Raises DataError for a list that cannot be read, StoreError for a store that cannot."""
+        seen = self._seen()
+        now = [(source.name, source.path, _digest(source)) for source in sources]
+        return [
+            Change(name, path, digest, seen.get(name, ""))
+            for name, path, digest in now
+            if seen.get(name) != digest
+        ]
+
+    def remember(self, changes: Iterable[Change]) -> None:
+        seen = {**self._seen(), **{change.source: change.digest for change in changes}}
+        with atomic_io.reported(self._file, "remember what was seen"):
+            atomic_io.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
+
+    def _seen(self) -> Mapping[str, str]:
+        with atomic_io.reported(self._file, "read what was seen last"):
+            if not self._file.exists():
+                return {}
+            content = self._file.read_bytes()
+        try:
+            seen = json.loads(content)
+        except ValueError:  # damaged: every list is announced once more, which costs a run of cached stages
+            return {}
+        return seen if isinstance(seen, dict) else {}
+
+
+def _digest(source: Source) -> str:
+    """Of one file its sha256; of several that of all of theirs, in their order."""
+    digests = [file.digest for file in source.files]
+    return digests[0] if len(digests) == 1 else sha256("".join(digests).encode())
+
+
+def payload(changes: Iterable[Change]) -> dict[str, object]:
+    """Of the event, as docs/events.md describes it."""
+    return {"changes": [asdict(change) for change in changes]}

@@ -1,0 +1,54 @@
+"""Looking whether the lists of names changed, and an event if one did: what retrains next listens to it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas import State
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
+from prefect.logging import get_run_logger
+from prefect.states import Completed
+
+from tasks.config.retrain import RetrainConfig
+from tasks.monitoring import events, source_changes
+from tasks.monitoring.source_changes import Watched
+
+_LISTENER = "retrain"
+_PENDING = timedelta(minutes=10)  # longer than a worker takes to begin a run; one that died leaves it so
+
+
+def watched(config: RetrainConfig, store: Path) -> State[Any]:
+    """Inside a flow: one event for all lists that changed. Its state says which.
+
+    A list is remembered once the server has the event: one may come twice rather than never. While a
+    deployed retraining is going nothing is announced: the run that the event starts would be cancelled.
+
+    Raises DataError for a list that cannot be read, StoreError, and ServerError if the event is not taken.
+    """
+    lists = Watched(store)
+    changes = lists.changes(config.sources)
+    if not changes:
+        return Completed(message=f"{len(config.sources)} lists, none changed")
+    names = ", ".join(change.source for change in changes)
+    if _is_retraining():
+        return Completed(name="Deferred", message=f"changed: {names}; to be told once the retraining is done")
+    events.deliver(events.CORPUS_CHANGED, "namewright.corpora", names, source_changes.payload(changes))
+    lists.remember(changes)
+    get_run_logger().info(f"changed: {names}")
+    return Completed(name="Changed", message=f"changed: {names}")
+
+
+def _is_retraining() -> bool:
+    going = {
+        "deployment_id": {"is_null_": False},
+        "state": {"type": {"any_": ["PENDING", "RUNNING"]}},
+    }
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(
+            flow_filter=FlowFilter.model_validate({"name": {"any_": [_LISTENER]}}),
+            flow_run_filter=FlowRunFilter.model_validate(going),
+        )
+    since = datetime.now(UTC) - _PENDING
+    states = [run.state for run in runs]
+    return any(state and (state.is_running() or state.timestamp > since) for state in states)

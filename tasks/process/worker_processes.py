@@ -1,0 +1,110 @@
+"""Worker processes of a pool: deaf to the terminal, stopped by whoever started them, and ended with it."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import connection
+from typing import Any
+
+from rnn_core.errors import NamewrightError, TrainingError
+from tasks.process import signals
+
+SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
+_LOOK_SECONDS = 0.2
+_FIX = (
+    "if the machine was short of memory, ask for fewer: --workers. "
+    "The same command goes on from what is finished."
+)
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started within it never hears Ctrl-C, which the terminal sends to a whole group of processes.
+
+    A worker would print a traceback, in its first second too, before any handler of ours could be in place. A
+    blocked signal stays blocked in the threads and processes that are started; here it is only held back.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class WorkerProcesses:
+    """The processes of one pool, as the process that starts them sees them.
+
+    initializer, initargs:  for the pool, whose processes are to be spawned.
+    """
+
+    def __init__(self) -> None:
+        self._signal_number = SPAWN.RawValue("i", 0)
+        self._seen: dict[int, Any] = {}
+        self._others = set(multiprocessing.active_children())
+        self.initializer = _heed
+        self.initargs = (self._signal_number,)
+
+    def ask(self, signal_number: int) -> None:
+        """To stop at the next safe place."""
+        self._signal_number.value = signal_number
+
+    def look(self) -> bool:
+        """Who is there: a broken pool does not tell who died. Whether one of them has gone."""
+        self._seen |= {
+            child.pid or 0: child for child in set(multiprocessing.active_children()) - self._others
+        }
+        return any(child.exitcode is not None for child in self._seen.values())
+
+    def death(self) -> NamewrightError:
+        """The error for a pool that broke. None of its processes is there afterwards."""
+        self.look()
+        for child in self._seen.values():
+            _wait_for(child)
+        # The others get SIGTERM from the pool, once it is broken.
+        usual = (None, 0, -signal.SIGTERM)
+        died = [child for child in self._seen.values() if child.exitcode not in usual]
+        ends = [f"process {child.pid}: {_end(child.exitcode)}" for child in died]
+        for child in self._seen.values():
+            child.kill()  # one that was started while the pool broke gets no SIGTERM
+        return worker_died("; ".join(ends) or "it had ended before it was seen")
+
+
+def _wait_for(child: Any) -> None:
+    """Until it is known how it ended. Not `join`: the pool's thread may have asked the system first, which
+    answers but once, and not have said so yet.
+    """
+    limit = time.monotonic() + _LOOK_SECONDS
+    while child.exitcode is None and time.monotonic() < limit:
+        time.sleep(0.005)
+
+
+def worker_died(saw: str) -> NamewrightError:
+    return TrainingError(
+        "runner.worker", "a worker process ended in the middle of its work", saw=saw, fix=_FIX
+    )
+
+
+def _end(exit_code: int) -> str:
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+
+
+def _heed(signal_number: Any) -> None:
+    """The initializer of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
+    threading.Thread(target=_listen, args=(signal_number,), daemon=True).start()
+
+
+def _listen(signal_number: Any) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent
+    while not connection.wait([parent.sentinel], timeout=_LOOK_SECONDS):
+        if signal_number.value:
+            signals.ask(signal_number.value)
+    os._exit(1)  # killed: nobody is left who would tell us to end

@@ -1,0 +1,41 @@
+"""A training's checkpoints: read when it begins, written now and then, and before it stops on request."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from artifacts.formats import Arrays
+from rnn_core.errors import DataError
+from tasks.core.stage import Work
+from tasks.process import signals
+
+State = TypeVar("State")
+
+
+class Checkpointing:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._next = time.monotonic() + work.settings.checkpoint_seconds
+
+    def resumed(self, opened: Callable[[Arrays], State]) -> State | None:
+        """The state that a killed training left, if any; a damaged one is set aside."""
+        checkpoint = self._work.draft.checkpoint
+        try:
+            arrays = checkpoint.read()
+            return None if arrays is None else opened(arrays)
+        except DataError as damage:
+            self._work.notice(
+                f"damaged checkpoint set aside in {checkpoint.quarantine()}: {damage.what}; {damage.saw}"
+            )
+            return None
+
+    def keep(self, arrays: Callable[[], Arrays], at: str) -> None:
+        """Between two steps: write a checkpoint if it is time, or if someone asked to stop.
+
+        Raises Interrupted in the latter case.
+        """
+        now = time.monotonic()
+        if now >= self._next or signals.asked():
+            self._work.draft.checkpoint.write(arrays())
+            self._next = now + self._work.settings.checkpoint_seconds
+        signals.check(at, "a checkpoint is written: run the same command again, and it goes on from there.")

@@ -1,0 +1,137 @@
+"""The stages `corpus`, `merged` and `validated`: from files to names that a network may learn from."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.source_file import SourceFile
+from artifacts.store import Artifact
+from data import merging, schemas, validation
+from data.config import CorpusConfig, MergingConfig, ValidationConfig
+from data.corpus import Taken, read
+from data.reading.rows import BLANK
+from rnn_core.errors import DataError
+from tasks.core.stage import Work
+
+NAMES, REJECTED = "names.parquet", "rejected.parquet"
+
+_CASES = 3  # rejected rows that are shown; all are in the table
+_CHARACTERS = 20  # removed ones that are shown; all are in the manifest
+
+
+def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
+    """file:  of the source, or several, in the order in which they are read."""
+    files = [file] if isinstance(file, SourceFile) else file
+    rejected: list[pa.Table] = []
+
+    def names(parts: Iterable[Taken]) -> Iterator[pa.Table]:
+        for part in parts:
+            if len(part.rejected) or not rejected:
+                rejected.append(part.rejected)
+            yield part.names
+
+    with closing(read(files, config, work.notice)) as parts:  # with its files, also if writing fails
+        taken = work.write_parts(NAMES, schemas.CORPUS, names(parts))
+    if not taken:
+        rows = pa.concat_tables(rejected)
+        raise DataError(
+            "corpus.empty",
+            "the source holds no names",
+            where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
+            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows))}" if len(rows) else "no row",
+            fix="check the file, or take it out of the sources.",
+        )
+    _write_rejected(work, schemas.CORPUS_REJECTED, rejected)
+
+
+def merged(work: Work, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
+    together = merging.merge([one.table(NAMES) for one in corpora], config)
+    work.draft.facts["sources"] = together.sources
+    work.draft.order(NAMES, REJECTED)
+    with ThreadPoolExecutor(1) as pool:  # Arrow writes a table with one core
+        names = pool.submit(work.write_parts, NAMES, schemas.CORPUS, together.names)
+        _write_rejected(work, schemas.REJECTED, together.rejected)
+        names.result()
+
+
+def validated(
+    work: Work, config: ValidationConfig, merged: Artifact, corpora: Sequence[Artifact] = ()
+) -> None:
+    """corpora:  what was merged: rows that were rejected there count in the share of rejected rows."""
+    lines = merged.table(NAMES)
+    found = validation.validate_corpus(lines, config)
+    work.write_table(NAMES, schemas.CORPUS, found.names)
+    _write_rejected(work, schemas.REJECTED, [found.rejected])
+    if found.shortened:
+        first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
+        more = ", …" if len(found.removed) > _CHARACTERS else ""
+        work.notice(f"rare characters were removed from {found.shortened} names: {first}{more}")
+    work.draft.facts["rare_characters_removed"] = {
+        "characters": found.removed,
+        "rows": found.shortened,
+        "equal_to_another_name": found.doubled,
+    }
+    unread = [table for one in corpora if len(table := _unread(one))]
+    rejected = len(lines) - len(found.names) + sum(map(len, unread))
+    files = merged.manifest().files
+    read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
+    work.draft.facts["rejected_share"] = share = rejected / max(read, 1)
+    is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
+    if is_empty or share > config.max_rejected_share:
+        what = f"{rejected:,} of {read:,} rows are rejected"
+        cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
+        places = [work.draft.set_aside(what), *(one.folder for one in corpora if len(_unread(one)))]
+        raise DataError(
+            "corpus.empty" if is_empty else "corpus.rejects",
+            f"no name is left to learn from: {what}"
+            if is_empty
+            else f"{what}, a share above {config.max_rejected_share:g}",
+            where=", ".join(str(place / REJECTED) for place in places),
+            saw="; ".join(cases),
+            fix="look at these tables, then mend the lists or the rules under [validation]"
+            + ("." if is_empty else "; or allow it: validation.max_rejected_share."),
+        )
+
+
+def _unread(corpus: Artifact) -> pa.Table:
+    """Rows that were no names as they were read. A blank one is none that somebody might miss."""
+    table = corpus.table(REJECTED)
+    return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
+
+
+def _write_rejected(work: Work, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
+    """With how many there are, and the first of them, for who watches."""
+    counts: Counter[str] = Counter()
+    first: list[str] = []
+
+    def counted() -> Iterator[pa.Table]:
+        for part in parts:
+            for each in part["reason"].value_counts().to_pylist():
+                counts[each["values"]] += each["counts"]
+            if len(first) < _CASES:
+                first.extend(_reasons(part))
+            yield part
+
+    work.write_parts(REJECTED, schema, counted())
+    work.draft.facts["rejected"] = dict(counts)
+    if first:
+        told = "; ".join(first[:_CASES])
+        work.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
+
+
+def _reasons(rejected: pa.Table) -> list[str]:
+    return [
+        f"{row['source']} line {row['line']}: {row['reason']}"
+        for row in rejected.slice(0, _CASES).select(["source", "line", "reason"]).to_pylist()
+    ]
+
+
+def _cases(rejected: pa.Table) -> list[str]:
+    return [
+        f"{row['source']} line {row['line']}: {row['reason']} ({row.get('name', row.get('raw'))!r:.60})"
+        for row in rejected.slice(0, _CASES).to_pylist()
+    ]

@@ -1,0 +1,155 @@
+"""The stage `decision`: a new model beside the champion, and whether it is to take its place."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.model_file import MODEL, DrawnFrom
+from artifacts.store import Artifact
+from data import schemas
+from data.config import ALL_SOURCES
+from data.examples import SPLITS
+from rnn_core.metrics.bootstrap import paired_gain
+from tasks.core.stage import Work
+from tasks.models.load import ModelFile, TrainedModel, opened
+from tasks.models.promotion import Compared, DecidingConfig, Figure, Verdict, verdict
+from tasks.process import signals
+from tasks.stages.encoding import EXAMPLES
+from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
+
+DECISION = "decision.parquet"
+
+
+class Contender(NamedTuple):
+    """examples, evaluation: of the model; None where they are not known."""
+
+    model: TrainedModel
+    examples: Artifact | None
+    evaluation: Artifact | None
+
+    @classmethod
+    def of(cls, mixture: Artifact, examples: Artifact | None, evaluation: Artifact | None) -> "Contender":
+        """Raises DataError if the file of the model is none."""
+        return cls(opened(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
+
+    def compared_part(self, drawn_from: DrawnFrom) -> DrawnFrom:
+        """What of the model is compared: the network, where there is no mixture."""
+        return drawn_from if self.model.models.mixture else "network"
+
+    def log_probabilities(self, names: pa.Array, drawn_from: DrawnFrom) -> npt.NDArray[np.float64]:
+        return self.model.log_probabilities(names, self.compared_part(drawn_from))
+
+    def names_of(self, *splits: str) -> pa.Array:
+        """The distinct names of these splits; none if its examples are not known."""
+        if not self.examples:
+            return pa.array([], pa.string())
+        table = self.examples.table(EXAMPLES, ["name", "split"])
+        chosen = pc.is_in(table["split"].cast(pa.string()), value_set=pa.array(splits, pa.string()))
+        return pc.unique(table["name"].filter(chosen).combine_chunks())
+
+    def sample_figures(self, drawn_from: DrawnFrom) -> dict[str, float]:
+        """By metric, as the evaluation measured them."""
+        if not self.evaluation:
+            return {}
+        called = MIXTURE if self.compared_part(drawn_from) == "mixture" else NETWORK
+        wanted = {"model": called, "split": SAMPLE, "source": ALL_SOURCES}
+        rows = self.evaluation.table(METRICS).to_pylist()
+        return {row["metric"]: row["value"] for row in rows if wanted.items() <= row.items()}
+
+
+def decision(
+    work: Work,
+    config: DecidingConfig,
+    mixture: Artifact,
+    examples: Artifact,
+    evaluation: Artifact,
+    champion: Artifact | None = None,
+    champion_examples: Artifact | None = None,
+    champion_evaluation: Artifact | None = None,
+    lost_champion: Artifact | None = None,
+) -> None:
+    challenger = Contender.of(mixture, examples, evaluation)
+    other = Contender.of(champion, champion_examples, champion_evaluation) if champion else None
+    found, names, notes = judged(config, challenger, other)
+    if lost_champion:
+        found = found._replace(
+            promote=False,
+            reasons=["the champion is missing in the store, or damaged, and nothing is promoted over it"],
+        )
+    work.write_table(DECISION, schemas.DECISION, as_table(found.figures))
+    work.draft.facts |= {"promote": found.promote, "reasons": found.reasons, "names": names, "notes": notes}
+
+
+def judged(
+    config: DecidingConfig, challenger: Contender, champion: Contender | None
+) -> tuple[Verdict, int, list[str]]:
+    """The verdict, how many names it rests on, and what else there is to know.
+
+    champion:  None if there is none.
+
+    Raises Interrupted.
+    """
+    ours = challenger.sample_figures(config.drawn_from)
+    if not champion:
+        return verdict(config.promotion, None, ours, {}), 0, []
+    compared, notes = _compared(config, challenger, champion)
+    found = verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
+    return found, compared.names, notes
+
+
+def as_table(figures: list[Figure]) -> pa.Table:
+    columns: dict[str, Any] = dict.fromkeys(Figure._fields, pa.float64())
+    columns |= {"metric": pa.string(), "kept": pa.bool_()}
+    return pa.Table.from_pylist([figure._asdict() for figure in figures], pa.schema(list(columns.items())))
+
+
+def _compared(
+    config: DecidingConfig, challenger: Contender, champion: Contender
+) -> tuple[Compared, list[str]]:
+    """On the names that neither has learnt from and both can spell, each once; and what there is to know."""
+    names, notes = _common_names(challenger, champion)
+    _pause()
+    ours = challenger.log_probabilities(names, config.drawn_from)
+    _pause()
+    theirs = champion.log_probabilities(names, config.drawn_from)
+    if champion.compared_part(config.drawn_from) != config.drawn_from:
+        notes.append("the champion has no mixture: its network is compared")
+    characters = pc.utf8_length(names).to_numpy().astype(np.int64) + 1  # the end of a name is one too
+    promotion = config.promotion
+    rng = np.random.default_rng(promotion.seed)
+    gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
+    nats, champions_nats = (-float(each.sum()) / max(int(characters.sum()), 1) for each in (ours, theirs))
+    return Compared(len(names), nats, champions_nats, gain, _of_one_list(challenger, champion)), notes
+
+
+def _common_names(challenger: Contender, champion: Contender) -> tuple[pa.Array, list[str]]:
+    """Held-out names of the challenger that the champion can be asked for as well."""
+    notes = []
+    names = challenger.names_of("validation", "test")
+    learnt = pc.is_in(names, value_set=champion.names_of("train"))
+    if not champion.examples:
+        notes.append(
+            "the examples of the champion are not in the store: it may have learnt some of these names"
+        )
+    letters = frozenset(champion.model.vocabulary.characters)
+    spelt = pa.array((letters.issuperset(name) for name in names.to_pylist()), pa.bool_())
+    for left_out, why in ((learnt, "has learnt"), (pc.invert(spelt), "cannot spell")):
+        if count := pc.sum(left_out).as_py():
+            notes.append(f"left out: {count:,} held-out names that the champion {why}")
+    return names.filter(pc.and_(pc.invert(learnt), spelt)), notes
+
+
+def _of_one_list(challenger: Contender, champion: Contender) -> bool:
+    """Whether both have the same names, whatever their order and split; as far as is known."""
+    ours, theirs = (contender.names_of(*SPLITS) for contender in (challenger, champion))
+    known = challenger.examples and champion.examples
+    return not known or (
+        len(ours) == len(theirs) and pc.all(pc.is_in(ours, value_set=theirs)).as_py() is not False
+    )
+
+
+def _pause() -> None:
+    signals.check("while models are compared")

@@ -1,0 +1,55 @@
+"""The stage `names`: what the network, or the mixture, makes of it all."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.store import Artifact
+from data import schemas
+from data.text.strings import strings
+from rnn_core.sample.block import Watch
+from rnn_core.sample.sampler import Sampler, SamplingConfig
+from tasks.core.stage import Work
+from tasks.process import signals
+from tasks.stages.corpora import NAMES
+from tasks.stages.encoding import opened_vocabulary
+from tasks.stages.mixing import opened
+
+
+def names(
+    work: Work, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
+) -> None:
+    letters = opened_vocabulary(vocabulary)
+    sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
+    parts = list(sampler.names(0, config.count, watch=_reporting(work, config)))
+    written = [strings(part.names, letters, config.capitalise_first) for part in parts]
+    drawn = pa.chunked_array(written, pa.string()).combine_chunks()
+    log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
+    known = validated.table(NAMES, ["name"])["name"].combine_chunks()
+    work.write_table(
+        NAMES,
+        schemas.NAMES,
+        pa.table(
+            {
+                "index": pa.array(range(len(drawn)), pa.int64()),
+                "name": drawn,
+                "log_probability": pa.array(log_probabilities, pa.float64()),
+                "length": pc.utf8_length(drawn),
+                "in_training": pc.is_in(drawn, known),
+            }
+        ),
+    )
+    distinct = pc.count_distinct(drawn).as_py()
+    work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
+
+
+def _reporting(work: Work, config: SamplingConfig) -> Watch:
+    done = 0
+
+    def report(ended: int) -> None:
+        nonlocal done
+        done += ended
+        work.progress(done, config.count, "names")
+        signals.check(f"drawing names, {done:,} of {config.count:,}")
+
+    return report

@@ -1,0 +1,85 @@
+"""The stages `vocabulary` and `examples`: names as numbers, shuffled and split."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.store import Artifact
+from data import schemas
+from data.config import ExamplesConfig, NotebookOrder
+from data.examples import SPLITS, Arrangement, arrange, as_lists
+from data.text.strings import check_one_array_holds, counts_of_characters, encoded
+from rnn_core.errors import DataError
+from rnn_core.notebook import NotebookConfig, shuffled_order
+from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
+from tasks.core.stage import Work
+from tasks.stages.corpora import NAMES
+
+VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
+
+
+def vocabulary(work: Work, _config: object, validated: Artifact) -> None:
+    names = validated.table(NAMES, ["name"])["name"]
+    occurrences = counts_of_characters(names)
+    letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
+    counts = occurrences[[*map(ord, letters.characters)]]
+    counts[END_TOKEN] = len(names)
+    work.write_table(
+        VOCABULARY,
+        schemas.VOCABULARY,
+        pa.table(
+            {
+                "index": pa.array(range(letters.size), pa.int32()),
+                "character": pa.array(letters.characters, pa.string()),
+                "count": pa.array(counts, pa.int64()),
+            }
+        ),
+    )
+
+
+def opened_vocabulary(artifact: Artifact) -> Vocabulary:
+    return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
+
+
+def _check_equal_weights(weights: pa.ChunkedArray) -> None:
+    """The notebook reads every name as often as it stands in the list."""
+    lightest, heaviest = pc.min_max(weights).as_py().values()
+    if lightest != heaviest:
+        raise DataError(
+            "notebook.weights",
+            "the notebook's recipe reads every name alike, and these have weights",
+            saw=f"weights from {lightest:g} to {heaviest:g}",
+            fix="take the weights out of the sources and of [merging], or choose the default recipe.",
+        )
+
+
+def examples(
+    work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
+) -> None:
+    names = validated.table(NAMES, ["name", "source", "weight"])
+    check_one_array_holds(names["name"])
+    letters = opened_vocabulary(vocabulary)
+    if isinstance(config, NotebookOrder):
+        _check_equal_weights(names["weight"])
+        notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
+        order = shuffled_order(notebook, letters.size, len(names))
+        arrangement = Arrangement(order, np.zeros(len(names), np.int32))
+    else:
+        arrangement = arrange(names["name"], config)
+    shuffled = names.take(pa.array(arrangement.order)).combine_chunks()
+    split = pa.DictionaryArray.from_arrays(pa.array(arrangement.split, pa.int32()), pa.array(SPLITS))
+    work.write_table(
+        EXAMPLES,
+        schemas.EXAMPLES,
+        pa.table(
+            {
+                "name": shuffled["name"],
+                "source": shuffled["source"],
+                "split": split,
+                "tokens": as_lists(encoded(shuffled["name"], letters)),
+                "weight": shuffled["weight"],
+            }
+        ),
+    )
+    sizes = np.bincount(arrangement.split, minlength=len(SPLITS)).tolist()
+    work.draft.facts["names"] = dict(zip(SPLITS, sizes, strict=True))

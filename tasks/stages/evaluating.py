@@ -1,0 +1,153 @@
+"""The stage `evaluation`: how well each model predicts names, and what the names are like that it makes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from artifacts.model_file import Models
+from artifacts.store import Artifact
+from data import schemas
+from data.config import ALL_SOURCES, JudgingConfig, ValidationConfig
+from data.examples import SPLITS, encoded_names
+from data.validation import validate
+from rnn_core.metrics import scoring
+from rnn_core.metrics.evaluation import metrics
+from rnn_core.metrics.novelty import are_new, folded
+from rnn_core.metrics.sample_metrics import Figure, Names, compared
+from rnn_core.ngram import mixture as mixing
+from rnn_core.sample.model import Model, network_model
+from rnn_core.sample.sampler import Sampler, SamplingConfig, joined
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from tasks.core.stage import Work
+from tasks.process import signals
+from tasks.stages.encoding import EXAMPLES, opened_vocabulary
+from tasks.stages.mixing import opened
+
+METRICS = "metrics.parquet"
+
+# As the table calls them, besides HELD_OUT.
+NETWORK, MIXTURE = "rnn", "mixture"
+SAMPLE, UNSEEN = "sample", "_unseen"
+
+LONGEST = 10_000  # characters, whatever is valid: they are held for every name that is drawn
+
+Score = Callable[[EncodedNames], npt.NDArray[np.float64]]
+Row = dict[str, Any]
+
+
+class Group(NamedTuple):
+    """rows: of the examples."""
+
+    split: str
+    source: str
+    rows: npt.NDArray[np.int64]
+
+
+def evaluation(
+    work: Work, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
+) -> None:
+    table = examples.table(EXAMPLES)
+    names = Names(table["name"].to_pylist(), encoded_names(table))
+    split, source = (_categories(table[column]) for column in ("split", "source"))
+    training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
+    new = are_new(names.written, folded(training.written))
+    models = opened(mixture)
+    rows = list(_predicted(_scores(models), list(_groups(split, source, new)), names.encoded))
+    if config.evaluation.sample_names:
+        letters = opened_vocabulary(vocabulary)
+        samples = {name: _drawn(model, config, letters) for name, model in _generators(models).items()}
+        rows += _sampled(samples, held_out, training, config)
+    work.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
+
+
+def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
+    codes = column.combine_chunks()
+    values: npt.NDArray[np.str_] = np.array(codes.dictionary.to_pylist(), np.str_)[codes.indices.to_numpy()]
+    return values
+
+
+def _scores(models: Models) -> dict[str, Score]:
+    scores: dict[str, Score] = {NETWORK: lambda names: scoring.log_probabilities(models.network, names)}
+    if (both := models.mixture) is not None:
+        scores[MIXTURE] = lambda names: mixing.log_probabilities(both, names)
+    if (ngrams := models.ngrams) is not None:
+        scores[f"kneser-ney {len(ngrams.levels)}-gram"] = ngrams.log_probabilities
+    return scores
+
+
+def _generators(models: Models) -> dict[str, Model]:
+    both = {} if models.mixture is None else {MIXTURE: mixing.mixture_model(models.mixture)}
+    return {NETWORK: network_model(models.network), **both}
+
+
+def _groups(
+    split: npt.NDArray[np.str_], source: npt.NDArray[np.str_], new: npt.NDArray[np.bool_]
+) -> Iterator[Group]:
+    """Every split that holds names, whole and by source; of the held-out ones, also what was never seen.
+
+    new:  (N,) whether no training name equals the name, case folded.
+    """
+    for part in SPLITS:
+        of_part = split == part
+        groups = {(part, ALL_SOURCES): of_part}
+        if part != "train":
+            groups[part + UNSEEN, ALL_SOURCES] = of_part & new
+        groups |= {(part, origin): of_part & (source == origin) for origin in sorted(set(source.tolist()))}
+        yield from (Group(*called, np.flatnonzero(rows)) for called, rows in groups.items() if rows.any())
+
+
+def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedNames) -> Iterator[Row]:
+    for model, score in scores.items():
+        signals.check(f"before {model} scores the names")
+        scored = score(names)
+        for group in groups:
+            some = names.take(group.rows)
+            for metric, value in metrics(scored[group.rows], some).items():
+                yield _row(model, group.split, group.source, Figure(metric, value, some.count))
+
+
+def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
+    too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
+    wanted = config.evaluation
+    # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
+    drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, trimmed=False, seed=wanted.seed)
+    parts = Sampler(model, letters, drawing).names(0, wanted.sample_names, watch=_pause)
+    encoded, _ = joined(parts)
+    return Names(letters.decode(encoded), encoded)
+
+
+def _sampled(
+    samples: Mapping[str, Names], held_out: Names, training: Names, config: JudgingConfig
+) -> Iterator[Row]:
+    rng = np.random.default_rng(config.evaluation.seed)
+    for model, figures in compared(samples, held_out, training, rng, _pause).items():
+        if model in samples:
+            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
+        yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
+
+
+def _pause(*_: object) -> None:
+    signals.check("while samples are drawn and measured")
+
+
+def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
+    """Share of the names that the pipeline would take, as they are, if they were the lines of a source."""
+    lines = pa.table(
+        {
+            "name": pa.array(names, pa.string()),
+            "source": pa.array([SAMPLE] * len(names)).dictionary_encode(),
+            "file": pa.array([1] * len(names), pa.int32()),
+            "line": pa.array(range(1, len(names) + 1), pa.int64()),
+            "weight": pa.array([1.0] * len(names), pa.float64()),
+        }
+    )
+    taken = validate(lines, rules).names["name"].to_pylist()
+    return Figure("validity", sum(name == name.strip() for name in taken) / len(names), len(names))
+
+
+def _row(model: str, split: str, source: str, figure: Figure) -> Row:
+    return {"model": model, "split": split, "source": source, **figure._asdict()}

@@ -1,0 +1,40 @@
+"""The stage `gate`: how the lists differ from the last accepted ones, and whether they may differ so."""
+
+from collections.abc import Sequence
+
+from artifacts.store import Artifact
+from data import schemas
+from data.changes import LIMIT, Change, as_table, changes
+from data.config import GateConfig
+from tasks.core.stage import Work
+from tasks.report.markup import glyph
+from tasks.stages.gate_rule import CHANGES, CHARACTERS, MEASURES
+from tasks.stages.profiling import opened_profile
+
+_CHARACTERS_NAMED = 10
+
+
+def gate(work: Work, config: GateConfig, profile: Artifact, accepted: Artifact | None = None) -> None:
+    """accepted: the profile of the last accepted lists; without one there is nothing to compare with.
+
+    Whether a run may go on is for `tasks.stages.gate_rule.verdict`, so that the findings are there to be read.
+    """
+    found = changes(opened_profile(accepted), opened_profile(profile), config) if accepted else []
+    work.write_table(CHANGES, schemas.CHANGES, as_table(found))
+    reasons = [_reason(each, found) for each in found if not each.within]
+    work.draft.facts.update(passed=not reasons, reasons=reasons)
+    for reason in reasons:
+        work.notice(reason)
+
+
+def _reason(beyond: Change, found: Sequence[Change]) -> str:
+    """rows lost: 50.0 %, more than gate.max_rows_lost = 0.1 (before 4,318, now 2,159)"""
+    form = MEASURES[beyond.measure]
+    limit = f"more than gate.{LIMIT}{beyond.measure} = {beyond.limit:g}"
+    told = f"{form.title}: {form.change(beyond.change)}, {limit} "
+    if beyond.measure not in CHARACTERS:
+        return f"{told}(before {form.level(beyond.before)}, now {form.level(beyond.after)})"
+    each = [one for one in found if one.measure == CHARACTERS[beyond.measure]]
+    named = ", ".join(f"{glyph(one.value)} {one.before + one.after:,.0f}" for one in each[:_CHARACTERS_NAMED])
+    more = len(each) - _CHARACTERS_NAMED
+    return f"{told}({named}{f' and {more:,} more' if more > 0 else ''})"

@@ -1,0 +1,239 @@
+"""The stages behind a generated list: names drawn into a file, or drawn, sifted, and gathered into files."""
+
+import functools
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts import exports
+from artifacts.dataset import part_file
+from artifacts.keys import canonical_json, sha256
+from artifacts.store import Artifact
+from data import partitions as sifting
+from data import schemas
+from data.text.equal_names import first_occurrences
+from data.text.strings import capitalised, check_one_array_holds, encoded, strings
+from rnn_core.metrics.neighborhood import Neighbourhood
+from rnn_core.random_numbers import BLOCK
+from rnn_core.sample.block import Watch
+from rnn_core.sample.sampler import Sampler, SamplingConfig
+from rnn_core.text.vocabulary import Vocabulary
+from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
+from tasks.core.stage import Work
+from tasks.models.load import ModelFile, opened
+from tasks.process import signals
+from tasks.stages.corpora import NAMES
+
+FIRST = 20  # names of a file that its manifest shows
+CANDIDATES, LET_IN = "candidates.parquet", "let_in.parquet"
+
+_NO_CANDIDATES = pa.table(
+    {
+        "number": pa.array([], pa.int64()),
+        "name": pa.array([], pa.string()),
+        "log_probability": pa.array([], pa.float64()),
+    }
+)
+
+
+class TrainingList(NamedTuple):
+    """What the model has learnt from. names: as they would be printed. source: of each."""
+
+    names: pa.StringArray
+    source: pa.DictionaryArray
+
+
+def shard(work: Work, config: ShardConfig, model: ModelFile, training: Artifact | None = None) -> None:
+    table, _ = _drawn(work, config, model)
+    table = table.rename_columns(["index", "name", "log_probability"])
+    _write(work, config.file, table, model, training, config.sampling.capitalise_first)
+
+
+def candidates(
+    work: Work, config: CandidatesConfig, model: ModelFile, training: Artifact | None = None
+) -> None:
+    """A row group for every partition, in it the names in their order."""
+    table, letters = _drawn(work, config, model)
+    if config.sifting.novel and training:
+        table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
+    if config.sifting.unique:
+        table = table.filter(pa.array(first_occurrences(table["name"])))
+    check_one_array_holds(table["name"])
+    partitions = config.sifting.partitions
+    order, offsets = sifting.grouped(sifting.partition_of(table["name"], partitions), partitions)
+    table = schemas.conform(schemas.CANDIDATES, table.take(pa.array(order)))
+    work.draft.write_groups(
+        CANDIDATES, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
+    )
+
+
+def _is_novel(
+    names: pa.ChunkedArray, letters: Vocabulary, config: CandidatesConfig, training: Artifact
+) -> npt.NDArray[np.bool_]:
+    """(N,) whether a name is, as it is printed, far enough from all of the training list."""
+    capitalise = config.sampling.capitalise_first
+    is_new: npt.NDArray[np.bool_] = ~pc.is_in(names, _training_list(training, capitalise).names).to_numpy()
+    if config.sifting.novel_distance:
+        printed = _printed(letters) if capitalise else letters
+        is_new &= ~_neighbourhood(training, capitalise, printed).near(encoded(names, printed))
+    return is_new
+
+
+def _printed(letters: Vocabulary) -> Vocabulary:
+    """With the capitals, each of which may be several characters."""
+    return Vocabulary.from_characters(
+        chain.from_iterable((letter, *letter.upper()) for letter in letters.characters)
+    )
+
+
+def let_in(work: Work, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
+    """Of a partition, the rows that are the first of their names; a row group for each of the candidates."""
+    names = [one.group(CANDIDATES, config.number, ["name"])["name"].combine_chunks() for one in candidates]
+    is_first = first_occurrences(pa.chunked_array(names, pa.string()))
+    ends = np.cumsum([len(part) for part in names])
+    rows = [np.flatnonzero(part).astype(np.int32) for part in np.split(is_first, ends[:-1])]
+    tables = [schemas.conform(schemas.LET_IN, pa.table({"row": part})) for part in rows]
+    work.draft.write_groups(LET_IN, tables)
+    work.draft.facts["let_in"] = [len(part) for part in rows]
+
+
+def gathered(
+    work: Work,
+    config: GatheringConfig,
+    candidates: Sequence[Artifact],
+    let_in: Sequence[Artifact],
+    model: ModelFile,
+    training: Artifact | None = None,
+) -> None:
+    found = [_let_in(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
+    table = pa.concat_tables([_NO_CANDIDATES, *found]).slice(config.skip, config.count)
+    index = pa.array(np.arange(config.file.first, config.file.first + config.count))
+    table = table.drop_columns("number").add_column(0, "index", index)
+    kernels = {kernel for one in candidates for kernel in one.manifest().facts["kernels"]}
+    work.draft.facts["kernels"] = sorted(kernels)
+    _write(work, config.file, table, model, training, config.capitalise_first)
+
+
+def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
+    """What is let in of one artifact of candidates, in the order it was drawn. place: among all of them."""
+    if not let_in:  # nothing was asked but what each of them has seen to by itself
+        return candidates.table(CANDIDATES)
+    rows = [
+        candidates.group(CANDIDATES, number).take(one.group(LET_IN, place)["row"])
+        for number, one in enumerate(let_in)
+    ]
+    return pa.concat_tables(rows).sort_by("number")
+
+
+def _drawn(
+    work: Work, config: ShardConfig | CandidatesConfig, model: ModelFile
+) -> tuple[pa.Table, Vocabulary]:
+    """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
+    sampling = config.sampling
+    drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
+    stop = config.start + sampling.count
+    parts = list(drawing.names(config.start, stop, work.settings.threads, _reporting(work, sampling.count)))
+    names = [strings(part.names, letters, sampling.capitalise_first) for part in parts]
+    table = pa.table(
+        {
+            "number": pa.array(np.arange(config.start, stop)),
+            "name": pa.chunked_array(names, pa.string()),
+            "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
+        }
+    )
+    work.draft.facts["kernels"] = [_kernel()]
+    return table, letters
+
+
+@functools.lru_cache(maxsize=1)
+def sampler(model: ModelFile, digest: str, sampling: SamplingConfig) -> tuple[Sampler, Vocabulary]:  # noqa: ARG001
+    """Made once in a process for a whole list. digest: of the model, whose path could be another's by now.
+
+    Raises what a user can cause: no such model, or no such names.
+    """
+    opened_model = opened(model)
+    chosen = opened_model.models.chosen(sampling.drawn_from)
+    return Sampler(chosen, opened_model.vocabulary, sampling), opened_model.vocabulary
+
+
+@functools.lru_cache(maxsize=1)
+def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
+    table = training.table(NAMES, ["name", "source"]).combine_chunks()
+    names = table["name"].combine_chunks()
+    if capitalise_first:
+        names = capitalised(names)
+    return TrainingList(names, table["source"].combine_chunks())
+
+
+@functools.lru_cache(maxsize=1)
+def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighbourhood:
+    return Neighbourhood.of(encoded(_training_list(training, capitalise_first).names, letters))
+
+
+def _write(
+    work: Work,
+    file: FileConfig,
+    table: pa.Table,
+    model: ModelFile,
+    training: Artifact | None,
+    capitalise_first: bool,
+) -> None:
+    table = table.append_column("length", pc.utf8_length(table["name"]))
+    first = table["name"].slice(0, FIRST).to_pylist()
+    work.draft.facts.update(chunks=_chunks(table["name"]), first=first)
+    if training:
+        known = _training_list(training, capitalise_first)
+        place = pc.index_in(table["name"], known.names)
+        table = table.append_column("in_training", place.is_valid())
+        table = table.append_column("source", known.source.take(place.combine_chunks()))
+        work.draft.facts["new"] = place.null_count
+    schema = schemas.part_of(schemas.LISTED, file.columns)
+    rows = schemas.conform(schema, table.select(list(file.columns)))
+    recipe = canonical_json(asdict(work.recipe)).decode()
+    metadata = {
+        "namewright.key": work.recipe.key,
+        "namewright.recipe": recipe,
+        "namewright.model": model.digest,  # by its key or its path the same file would give other bytes
+    }
+    work.draft.write_names(part_file(file.number, file.format), rows, file.format, metadata)
+
+
+def _chunks(names: pa.ChunkedArray) -> list[str]:
+    """sha256 of every 65,536 names, a line each: the same whatever the shards and the format."""
+    return [
+        sha256(exports.as_lines(names.slice(start, BLOCK).combine_chunks()))
+        for start in range(0, len(names), BLOCK)
+    ]
+
+
+@functools.cache
+def _kernel() -> str:
+    """Which code multiplies matrices: between two of them, rounding differs."""
+    from threadpoolctl import threadpool_info
+
+    return ", ".join(
+        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    )
+
+
+def _reporting(work: Work, count: int) -> Watch:
+    done = 0
+    lock = threading.Lock()
+
+    def report(ended: int) -> None:
+        nonlocal done
+        with lock:
+            done += ended
+        work.progress(done, count, "names")
+        signals.check(f"drawing names, {done:,} of {count:,}")
+
+    return report

@@ -1,0 +1,109 @@
+"""The notebook's recipe under the stage `model`: its training, and what it printed on the way."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from artifacts.formats import Arrays
+from rnn_core import notebook
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from tasks.core.stage import Work
+from tasks.stages.checkpointing import Checkpointing
+
+TRANSCRIPT = "transcript.txt"
+
+
+class Diary:
+    """The smoothed loss wherever training reported, and the notebook's reports; both outlive a kill."""
+
+    def __init__(self, steps: list[int], losses: list[float], reports: list[notebook.Report]) -> None:
+        self.steps, self.losses, self.reports = steps, losses, reports
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        names = EncodedNames.from_lists(name for report in self.reports for name in report.names)
+        return {
+            "diary.steps": np.array(self.steps, np.int64),
+            "diary.losses": np.array(self.losses, np.float64),
+            "diary.reported": np.array([report.iteration for report in self.reports], np.int64),
+            "diary.reported_losses": np.array([report.smoothed_loss for report in self.reports], np.float64),
+            "diary.tokens": names.tokens,
+            "diary.offsets": names.offsets,
+        }
+
+    @classmethod
+    def from_arrays(cls, config: notebook.NotebookConfig, arrays: Mapping[str, npt.NDArray[Any]]) -> "Diary":
+        tokens, offsets = arrays["diary.tokens"].tolist(), arrays["diary.offsets"].tolist()
+        names = [tokens[start:stop] for start, stop in pairwise(offsets)]
+        each = config.names_per_report
+        reported = zip(
+            arrays["diary.reported"].tolist(), arrays["diary.reported_losses"].tolist(), strict=True
+        )
+        reports = [
+            notebook.Report(iteration, loss, names[place * each : (place + 1) * each])
+            for place, (iteration, loss) in enumerate(reported)
+        ]
+        return cls(arrays["diary.steps"].tolist(), arrays["diary.losses"].tolist(), reports)
+
+    def note(self, now: notebook.Progress) -> None:
+        self.steps.append(now.state.iteration)
+        self.losses.append(now.smoothed_loss)
+        if now.report:
+            self.reports.append(now.report)
+
+
+def train(
+    work: Work,
+    config: notebook.NotebookConfig,
+    letters: Vocabulary,
+    names: EncodedNames,
+    sources: Mapping[str, int],
+) -> tuple[notebook.Parameters, pa.Table]:
+    """Parameters in the notebook's layout, and the columns of schemas.HISTORY; writes the transcript.
+
+    sources:  how many names each source gave, in their order.
+    """
+
+    def opened(arrays: Arrays) -> tuple[notebook.State, Diary]:
+        own = {name: array for name, array in arrays.items() if not name.startswith("diary.")}
+        return notebook.State.from_arrays(config, letters.size, own), Diary.from_arrays(config, arrays)
+
+    checkpoints = Checkpointing(work)
+    state, diary = checkpoints.resumed(opened) or (
+        notebook.State.start(config, letters.size, names.count),
+        Diary([], [], []),
+    )
+    if state.iteration:
+        work.notice(f"going on from the checkpoint of iteration {state.iteration:,}")
+    for now in notebook.train(config, letters.size, names, state):
+        if state.iteration > (diary.steps[-1] if diary.steps else 0):
+            diary.note(now)
+        if now.report:
+            work.notice(_shown(now.report, letters))
+        work.progress(state.iteration, now.iterations, f"smoothed loss {now.smoothed_loss:.3f} nats per name")
+        checkpoints.keep(
+            lambda: {**state.arrays(), **diary.arrays()},
+            f"training, iteration {state.iteration:,} of {now.iterations:,}",
+        )
+    printed = notebook.transcript(
+        letters.characters, names, diary.reports, config.iterations, sources, state.parameters
+    )
+    work.draft.write_text(TRANSCRIPT, printed)
+    steps = np.array(diary.steps, np.int64)
+    history = {
+        "step": steps,
+        "epoch": steps / names.count,
+        "training_loss": np.array(diary.losses),
+        "validation_loss": pa.nulls(len(steps), pa.float64()),
+        "learning_rate": np.full(len(steps), config.learning_rate),
+    }
+    return state.parameters, pa.table(history)
+
+
+def _shown(report: notebook.Report, letters: Vocabulary) -> str:
+    names = ", ".join(notebook.printed_name(name, letters.characters) for name in report.names)
+    return f"Iteration: {report.iteration}, Loss: {report.smoothed_loss:f}  {names}"

@@ -1,0 +1,34 @@
+"""The stage `profile`: what the lists are like, in counts that can be shown and compared."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from artifacts.store import Artifact
+from data import schemas
+from data.profile import REJECTED as BY_STEP
+from data.profile import Profile
+from data.profile import profile as counted
+from tasks.core.stage import Work
+from tasks.stages.corpora import NAMES, REJECTED
+
+PROFILE = "profile.parquet"
+
+
+def profile(
+    work: Work, _config: object, corpora: Sequence[Artifact], merged: Artifact, validated: Artifact
+) -> None:
+    names = [one.table(NAMES, ["name", "source"]) for one in (*corpora, validated)]
+    not_read = pa.concat_tables([_rejected(one) for one in corpora])
+    rejected = dict(zip(BY_STEP, (not_read, _rejected(merged), _rejected(validated)), strict=True))
+    table = counted(names[:-1], names[-1], rejected)
+    work.write_table(PROFILE, schemas.PROFILE, table)
+    work.draft.facts["sources"] = Profile.of(table).sources
+
+
+def opened_profile(artifact: Artifact) -> Profile:
+    return Profile.of(artifact.table(PROFILE))
+
+
+def _rejected(artifact: Artifact) -> pa.Table:
+    return artifact.table(REJECTED, ["source", "reason"])

@@ -1,0 +1,118 @@
+"""The stage `model`: training, from wherever a killed run left it, to parameters and a history."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artifacts.model_file import MODEL, with_characters
+from artifacts.store import Artifact
+from data import schemas
+from data.examples import encoded_names
+from rnn_core import notebook
+from rnn_core.nn import network
+from rnn_core.nn.cells import elman
+from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import Vocabulary
+from rnn_core.train.config import TrainingConfig
+from rnn_core.train.loop import train
+from rnn_core.train.state import State
+from rnn_core.tree import leaves
+from tasks.core.stage import Work
+from tasks.stages.checkpointing import Checkpointing
+from tasks.stages.encoding import EXAMPLES, opened_vocabulary
+from tasks.stages.notebook_training import train as train_as_notebook
+
+HISTORY = "history.parquet"
+
+
+class Trained(NamedTuple):
+    """history: the columns of schemas.HISTORY. card: what the manifest says of the model."""
+
+    parameters: network.Parameters
+    history: pa.Table
+    card: dict[str, Any]
+
+
+def model(
+    work: Work,
+    config: TrainingConfig | notebook.NotebookConfig,
+    examples: Artifact,
+    vocabulary: Artifact,
+) -> None:
+    letters = opened_vocabulary(vocabulary)
+    if isinstance(config, notebook.NotebookConfig):
+        trained = _by_the_notebook(work, config, letters, examples)
+    else:
+        splits = (opened_split(examples, split) for split in ("train", "validation"))
+        trained = _by_batches(work, config, letters, *splits)
+    work.draft.write_arrays(MODEL, with_characters(trained.parameters, letters))
+    work.write_table(HISTORY, schemas.HISTORY, trained.history)
+    work.draft.facts["model_card"] = {
+        "hidden_size": trained.parameters.hidden_size,
+        "parameters": sum(leaf.size for leaf in leaves(trained.parameters)),
+        "dtype": str(trained.parameters.dtype),
+        **trained.card,
+    }
+
+
+def opened_split(examples: Artifact, split: str) -> EncodedNames:
+    """With their weights."""
+    table = examples.table(EXAMPLES, ["split", "tokens", "weight"])
+    return encoded_names(table.filter(pc.equal(table["split"].cast(pa.string()), split)))
+
+
+def _by_the_notebook(
+    work: Work, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
+) -> Trained:
+    sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
+    counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
+    names = opened_split(examples, "train")
+    per_source = dict(zip(sources.dictionary.to_pylist(), counts, strict=True))
+    parameters, history = train_as_notebook(work, config, letters, names, per_source)
+    card = {"cell": elman.NAME, "steps": config.iterations}
+    return Trained(notebook.as_network(parameters), history, card)
+
+
+def _by_batches(
+    work: Work,
+    wanted: TrainingConfig,
+    letters: Vocabulary,
+    names: EncodedNames,
+    validation: EncodedNames,
+) -> Trained:
+    config = wanted.for_names(names.count)
+    checkpoints = Checkpointing(work)
+    state = checkpoints.resumed(lambda arrays: State.from_arrays(config, letters.size, arrays))
+    state = state or State.start(config, letters.size)
+    work.notice(
+        f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
+        f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
+        f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
+    )
+    if names.weights is not None:
+        lightest, heaviest = names.weights.min(), names.weights.max()
+        work.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
+    if state.step:
+        work.notice(f"going on from the checkpoint of step {state.step:,}")
+    best = ""
+    for now in train(config, letters.size, names, validation, state, work.settings.threads):
+        if not math.isnan(now.best_validation_loss):
+            best = f", validation {now.best_validation_loss:.3f}"
+        note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
+        work.progress(now.step, now.steps_total, note)
+        checkpoints.keep(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
+    columns = state.history_arrays
+    history = {
+        "step": columns["step"],
+        "epoch": columns["epoch"].astype(np.float64),
+        "training_loss": columns["training_loss"],
+        "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
+        "learning_rate": columns["learning_rate"],
+    }
+    card: dict[str, Any] = {**config.chosen, "steps_done": state.step, "epochs_done": state.epoch}
+    if validation.count:
+        card["best_validation_nats_per_character"] = state.best_validation_loss
+    return Trained(state.parameters, pa.table(history), card)

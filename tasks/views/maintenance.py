@@ -1,0 +1,99 @@
+"""What `maintain` does with a store, and how it tells it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from artifacts.dataset import manifests
+from artifacts.store import Store
+from artifacts.upkeep import Act, Upkeep, superseded
+from rnn_core.validators import check_at_least_0, check_whole
+from tasks import stages
+from tasks.generate.dataset import LIST
+from tasks.process import signals
+
+_STAGES = tuple(stage.name for stage in stages.ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceConfig:
+    """What is kept, and for how long. What a dead run left in scratch is always cleared.
+
+    verify:           every artifact against its sha256; what is damaged is set aside, and made again by the
+                      next run that wants it.
+    checkpoint_days:  of a training that nobody went on with; kept for good if nothing is said.
+    quarantine_days:  of what was set aside; kept for good if nothing is said.
+    artifact_days:    of an artifact; kept for good if nothing is said. The champion, what generated lists
+                      were made with, and the last ones stay, with all that they were made from.
+    keep_last:        how many of every stage are the last ones, and of the champion's history.
+    """
+
+    verify: bool = True
+    checkpoint_days: float | None = None
+    quarantine_days: float | None = None
+    artifact_days: float | None = None
+    keep_last: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_days", "quarantine_days", "artifact_days"):
+            if getattr(self, name) is not None:
+                check_at_least_0(name, getattr(self, name))
+        check_whole("keep_last", self.keep_last, 1, 1 << 20)
+
+
+def maintained(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[Act]:
+    """Put a store in order, act by act. Raises StoreError, and Interrupted between two acts."""
+    for act in _acts(config, Upkeep(Store(root), time.time(), dry_run)):
+        yield act
+        signals.check("maintain", "run it again: it goes on with what is left.")
+
+
+def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[Act]:
+    if config.verify:
+        yield from upkeep.verify(_STAGES)
+    yield from upkeep.clear_scratch()
+    if config.checkpoint_days is not None:
+        yield from upkeep.clear_checkpoints(config.checkpoint_days)
+    if config.quarantine_days is not None:
+        yield from upkeep.clear_quarantine(config.quarantine_days)
+    if config.artifact_days is not None:
+        before = datetime.now(UTC) - timedelta(days=config.artifact_days)
+        roots = list(_referred_to(upkeep.store, config.keep_last))
+        yield from upkeep.remove(superseded(upkeep.store, _STAGES, roots, config.keep_last, before))
+
+
+def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
+    """Origins of what the generated lists and the registry point at; a rollback goes that far back.
+
+    Raises DataError if the registry is damaged: what it pointed at is then not known, and nothing is removed.
+    """
+    for made in manifests(store.root / LIST):
+        yield from made.origins.values()
+    for registry in store.registries():
+        standing = registry.standing()
+        for entry in [*registry.history()[-keep_last:], *([standing] if standing else [])]:
+            yield from (entry.artifact.origin, entry.why)
+            if entry.against:
+                yield entry.against.origin
+
+
+def summary(acts: Sequence[Act], dry_run: bool) -> str:
+    """One line."""
+    counts = Counter(act.outcome for act in acts)
+    freed = sum(act.bytes for act in acts if act.outcome == "removed") / 1e6
+    damaged, removed = (
+        ("found damaged", "would be removed") if dry_run else ("set aside as damaged", "removed")
+    )
+    said = f"{counts['whole']:,} artifacts whole, {counts['damaged']:,} {damaged}"
+    said += f", {counts['removed']:,} {removed} ({freed:,.1f} MB)"
+    return said + (f", {counts['in use']:,} in use" if counts["in use"] else "")
+
+
+def told(acts: Sequence[Act], say: Callable[[str], None]) -> None:
+    """A line for everything but what is whole."""
+    for act in acts:
+        if act.outcome != "whole":
+            say(f"{act.outcome:<8} {act.what}  {act.why}")

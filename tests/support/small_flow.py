@@ -1,0 +1,53 @@
+"""A process that runs small stages in Prefect, as the command does: `small_flow.py STORE [refuse]`."""
+
+import sys
+from pathlib import Path
+
+from small_stages import Greeting, counting, greeting, refusing
+
+from rnn_core.errors import NamewrightError
+from tasks.config.settings import Settings
+from tasks.core.events import Event
+from tasks.core.stage import StageRunner
+from tasks.engines.plain import producing
+from tasks.process import signals
+from tasks.server import background
+
+
+def compose(run: StageRunner) -> None:
+    import polars  # noqa: F401  # as a stage may; its handler for Ctrl-C must not deafen ours
+
+    counted = run(counting, Greeting(), before=run(greeting, Greeting()))
+    if "refuse" in sys.argv:
+        run(refusing, Greeting(), before=counted)
+
+
+def tell(event: Event) -> None:
+    print(type(event).__name__, event.stage, flush=True)
+
+
+def main(settings: Settings) -> None:
+    background.ready(print)
+    from prefect import flow
+
+    from tasks.engines.prefect import recorded, submitting
+
+    def small() -> None:
+        with submitting(settings) as run:
+            compose(run)
+
+    def without_prefect() -> None:
+        with producing(settings, tell) as run:
+            compose(run)
+
+    recorded(flow(name="small")(small), without_prefect, tell)
+
+
+if __name__ == "__main__":
+    try:
+        with signals.graceful():
+            main(Settings(Path(sys.argv[1])))
+        background.leave(0)
+    except NamewrightError as error:
+        print(error, file=sys.stderr)
+        background.leave(error.exit_code)
