@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from rnn_core.errors import StoreError
+from artifacts.errors import StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
-def reported(path: Path, doing: str) -> Iterator[None]:
+def io_errors(path: Path, doing: str) -> Iterator[None]:
     """Turn what the operating system refuses into one clear StoreError."""
     try:
         yield

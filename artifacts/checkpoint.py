@@ -19,7 +19,7 @@ class Checkpoint:
         self.path, self._quarantine = path, quarantine
 
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        with atomic_io.reported(self.path, "write a checkpoint"):
+        with atomic_io.io_errors(self.path, "write a checkpoint"):
             atomic_io.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
     def read(self) -> formats.Arrays | None:
@@ -38,7 +38,7 @@ class Checkpoint:
 
     def quarantine(self) -> Path:
         """Set a damaged one aside: the training starts anew and ends with the same bytes."""
-        with atomic_io.reported(self.path, "set a damaged checkpoint aside"):
+        with atomic_io.io_errors(self.path, "set a damaged checkpoint aside"):
             self._quarantine.mkdir(parents=True, exist_ok=True)
             aside = tempfile.mkdtemp(prefix=f"checkpoint-{self.path.parent.name}-", dir=self._quarantine)
             return self.path.rename(Path(aside, self.path.name))

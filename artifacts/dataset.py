@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from artifacts import atomic_io, locks, manifest
+from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examined, fresh_folder
-from rnn_core.errors import StoreError
 
 SUCCESS = "_SUCCESS"
 _OURS = "__namewright__"
@@ -49,7 +49,7 @@ class Shards(Store):
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         folder, file = self.root.parent, _shard_manifest(key)
-        with atomic_io.reported(folder / file, "read a shard"):
+        with atomic_io.io_errors(folder / file, "read a shard"):
             # A part without a manifest was not committed: it will be replaced.
             return examined(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
 
@@ -84,7 +84,7 @@ class Dataset:
 
     def find(self, request: Recipe) -> Artifact | None:
         """The list, if it is whole and every file matches its sha256."""
-        with atomic_io.reported(self.folder, "read the list"):
+        with atomic_io.io_errors(self.folder, "read the list"):
             if not (self.folder / SUCCESS).exists():
                 return None
             return examined(self.folder, request.stage, request.key, _MANIFEST)[0]
@@ -98,12 +98,12 @@ class Dataset:
 
         Raises StoreError if the folder holds another list, or what is no list of ours.
         """
-        with atomic_io.reported(self.folder, "write the list"):
+        with atomic_io.io_errors(self.folder, "write the list"):
             self._check_nothing_foreign()
             atomic_io.make_folder(self.work)
             (self.work / "lock").touch()
         with locks.exclusive(self.work / "lock", waiting):
-            with atomic_io.reported(self.folder, "write the list"):
+            with atomic_io.io_errors(self.folder, "write the list"):
                 self._check_nothing_foreign()  # again: whoever held it may have made another list meanwhile
                 if self._request() != request:
                     self._check_not_another(request, overwrite)
@@ -129,7 +129,7 @@ class Dataset:
             recipe=request, origins=origins, files=files, facts=facts,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
         )  # fmt: skip
-        with atomic_io.reported(self.folder, "finish the list"):
+        with atomic_io.io_errors(self.folder, "finish the list"):
             atomic_io.write_file(self.folder / _MANIFEST, made.to_json())
             atomic_io.write_file(self.folder / SUCCESS, b"")
         self.tidy()
@@ -137,12 +137,12 @@ class Dataset:
 
     def reopen(self) -> None:
         """Say that the list is not whole, for who holds it, before anything of it is made again."""
-        with atomic_io.reported(self.folder, "write the list"):
+        with atomic_io.io_errors(self.folder, "write the list"):
             (self.folder / SUCCESS).unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """Remove what led to the list, for who holds it, if that is whole."""
-        with atomic_io.reported(self.folder, "finish the list"):
+        with atomic_io.io_errors(self.folder, "finish the list"):
             self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
 
     def _request(self) -> Recipe | None:
@@ -210,7 +210,7 @@ class Dataset:
 
 def manifests(folder: Path) -> Iterator[Manifest]:
     """Of every whole list below a folder; a broken one is passed over."""
-    with atomic_io.reported(folder, "look for lists"):
+    with atomic_io.io_errors(folder, "look for lists"):
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
             with contextlib.suppress(ValueError):
                 yield Manifest.from_json(path.read_bytes())

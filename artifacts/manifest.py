@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from artifacts.checksummed_json import sealed, unsealed
+from artifacts.checksummed_json import dumps, loads
 from artifacts.keys import Recipe, canonical_json, sha256
 
 FILE_NAME = "manifest.json"
@@ -53,13 +53,13 @@ class Manifest:
         return next(iter(self.files.values())).rows
 
     def to_json(self) -> bytes:
-        return sealed({**asdict(self), "key": self.recipe.key, "digest": self.digest})
+        return dumps({**asdict(self), "key": self.recipe.key, "digest": self.digest})
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
         """Raises ValueError if the content is not a whole, untouched manifest."""
         try:
-            document = unsealed(content)
+            document = loads(content)
             for implied in ("key", "digest"):
                 del document[implied]
             document["recipe"] = Recipe(**document["recipe"])

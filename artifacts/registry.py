@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from artifacts import atomic_io
-from artifacts.checksummed_json import sealed, unsealed
-from rnn_core.errors import DataError, StoreError
+from artifacts.checksummed_json import dumps, loads
+from artifacts.errors import StoreError
+from rnn_core.errors import DataError
 
 ROLLED_BACK = "rolled back"
 BY_HAND = "promoted by hand"
@@ -58,7 +59,7 @@ class Entry:
         return cls(artifact, against, why, datetime.now(UTC).isoformat(timespec="seconds"), by)
 
 
-class Overtaken(StoreError):
+class ConflictError(StoreError):
     """Something else stands in the role by now than whoever wants to change it has seen there."""
 
     def __init__(self, path: Path, expected: Reference | None, standing: Reference | None) -> None:
@@ -84,13 +85,13 @@ class Registry:
 
     def history(self) -> tuple[Entry, ...]:
         """Newest last. Raises DataError if the file is damaged, StoreError if it cannot be read."""
-        with atomic_io.reported(self.path, "read the registry"):
+        with atomic_io.io_errors(self.path, "read the registry"):
             try:
                 content = self.path.read_bytes()
             except FileNotFoundError:
                 return ()
         try:
-            document = unsealed(content)
+            document = loads(content)
             if document["role"] != self.path.stem:
                 raise ValueError(f"it is that of the role {document['role']}")
             return tuple(_entry(**each) for each in document["history"])
@@ -175,12 +176,12 @@ class Registry:
     def _check_standing(self, stack: "_Stack", expected: Reference | None) -> None:
         standing = stack.standing.artifact if stack.standing else None
         if _digest(standing) != _digest(expected):
-            raise Overtaken(self.path, expected, standing)
+            raise ConflictError(self.path, expected, standing)
 
     def _write(self, history: tuple[Entry, ...]) -> None:
-        with atomic_io.reported(self.path, "write the registry"):
+        with atomic_io.io_errors(self.path, "write the registry"):
             document = {"role": self.path.stem, "history": [asdict(entry) for entry in history]}
-            atomic_io.write_file(self.path, sealed(document))
+            atomic_io.write_file(self.path, dumps(document))
 
 
 class _Stack(NamedTuple):

@@ -59,7 +59,7 @@ class Artifact:
     def manifest(self) -> Manifest:
         """Raises DataError if it was damaged since the artifact was found."""
         path = self.folder / self.manifest_file
-        with atomic_io.reported(path, "read the manifest"):
+        with atomic_io.io_errors(path, "read the manifest"):
             content = path.read_bytes()
         try:
             return Manifest.from_json(content)
@@ -80,7 +80,7 @@ class Artifact:
         return (self.folder / name).read_text(encoding="utf-8")
 
 
-class Draft:
+class ArtifactWriter:
     """An artifact in the making: files go into a scratch folder that nobody reads.
 
     refused:  the folder that `set_aside` makes of it.
@@ -101,7 +101,7 @@ class Draft:
     def write_parts(self, name: str, parts: Iterable[pa.Table]) -> int:
         """As `formats.write_parts`, of a table that need never be in memory as a whole."""
         try:
-            with atomic_io.reported(self.folder / name, "write a table"):
+            with atomic_io.io_errors(self.folder / name, "write a table"):
                 self._rows[name] = rows = formats.write_parts(self.folder / name, _apart(parts))
         except _Elsewhere as fault:
             raise fault.refusal from None
@@ -109,24 +109,24 @@ class Draft:
 
     def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:
         """One table of which each part can be read alone."""
-        with atomic_io.reported(self.folder / name, "write a table"):
+        with atomic_io.io_errors(self.folder / name, "write a table"):
             formats.write_groups(self.folder / name, groups)
         self._rows[name] = sum(group.num_rows for group in groups)
 
     def write_names(
         self, name: str, table: pa.Table, format: exports.Format, metadata: Mapping[str, str]
     ) -> None:
-        with atomic_io.reported(self.folder / name, "write names"):
+        with atomic_io.io_errors(self.folder / name, "write names"):
             exports.write(self.folder / name, table, format, metadata)
         self._rows[name] = table.num_rows
 
     def write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        with atomic_io.reported(self.folder / name, "write arrays"):
+        with atomic_io.io_errors(self.folder / name, "write arrays"):
             formats.write_arrays(self.folder / name, arrays)
         self._rows[name] = None
 
     def write_text(self, name: str, text: str) -> None:
-        with atomic_io.reported(self.folder / name, "write a text"):
+        with atomic_io.io_errors(self.folder / name, "write a text"):
             (self.folder / name).write_bytes(text.encode())
         self._rows[name] = None
 
@@ -138,7 +138,7 @@ class Draft:
 
         Returns the folder, in quarantine: the same one for every attempt to make the artifact.
         """
-        with atomic_io.reported(self._refused, "set a refused artifact aside"):
+        with atomic_io.io_errors(self._refused, "set a refused artifact aside"):
             (self.folder / "reason.txt").write_text(reason + "\n", encoding="utf-8")
             shutil.rmtree(self._refused, ignore_errors=True)
             atomic_io.sync_folder(self.folder)
@@ -180,7 +180,7 @@ class Store:
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         """The artifact, or what is wrong with it; neither if there is none. Touches nothing."""
         folder = self.folder(stage, key)
-        with atomic_io.reported(folder, "read an artifact"):
+        with atomic_io.io_errors(folder, "read an artifact"):
             return examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
 
     def referred(self, to: Reference) -> tuple[Artifact | None, str]:
@@ -197,7 +197,7 @@ class Store:
         """
         found, fault = self.examine(stage, key)
         if fault:
-            with atomic_io.reported(self.folder(stage, key), "set a damaged artifact aside"):
+            with atomic_io.io_errors(self.folder(stage, key), "set a damaged artifact aside"):
                 damaged(f"{fault}; set aside in {self._quarantine(stage, key, fault)}")
         return found
 
@@ -215,7 +215,7 @@ class Store:
 
     def registries(self) -> Iterator[Registry]:
         """Of every role in which anything ever stood."""
-        with atomic_io.reported(self.root, "list the registry"):
+        with atomic_io.io_errors(self.root, "list the registry"):
             roles = sorted(path.stem for path in (self.root / "registry").glob("*.json"))
         yield from map(self.registry, roles)
 
@@ -225,23 +225,23 @@ class Store:
         with locks.if_free(self._lock_file(stage, key)) as is_held:
             yield is_held
 
-    def draft(self, stage: str, key: str) -> Draft:
+    def draft(self, stage: str, key: str) -> ArtifactWriter:
         """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
         folder = self.root / "scratch" / f"{stage}-{key}"
-        with atomic_io.reported(folder, "write to the store"):
+        with atomic_io.io_errors(folder, "write to the store"):
             for left in folder.parent.glob(f"{folder.name}*"):
                 shutil.rmtree(left, ignore_errors=True)
             atomic_io.make_folder(folder.parent)
             folder.mkdir()
         refused = self.root / "quarantine" / f"{folder.name}-refused"
-        return Draft(folder, self.checkpoint(stage, key), refused)
+        return ArtifactWriter(folder, self.checkpoint(stage, key), refused)
 
     def checkpoint(self, stage: str, key: str) -> Checkpoint:
         return Checkpoint(self.root / "checkpoints" / stage / f"{key}.npz", self.root / "quarantine")
 
     def commit(
         self,
-        draft: Draft,
+        draft: ArtifactWriter,
         recipe: Recipe,
         *,
         origins: Mapping[str, str],
@@ -249,7 +249,7 @@ class Store:
         run: Mapping[str, str],
     ) -> Artifact:
         """Publish a draft under its key, durably. What stood there before, if anything, is replaced."""
-        with atomic_io.reported(self.folder(recipe.stage, recipe.key), "commit an artifact"):
+        with atomic_io.io_errors(self.folder(recipe.stage, recipe.key), "commit an artifact"):
             made = Manifest(
                 recipe=recipe, origins=origins, files=draft.records(), facts=draft.facts,
                 made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
@@ -272,7 +272,7 @@ class Store:
     def list(self, stage: str = "*") -> Iterator[Manifest]:
         """The manifest of every artifact, or of those of a stage; a broken one is passed over, for `find` to
         report."""
-        with atomic_io.reported(self.root, "list the store"):
+        with atomic_io.io_errors(self.root, "list the store"):
             for path in sorted(self.root.glob(f"{stage}/*/{manifest.FILE_NAME}")):
                 if path.parent.parent.name not in _NOT_STAGES:
                     with contextlib.suppress(ValueError):
@@ -280,16 +280,16 @@ class Store:
 
     def keys(self, stage: str) -> Iterator[str]:
         """Of every artifact of a stage, damaged ones among them."""
-        with atomic_io.reported(self.root, "list the store"):
+        with atomic_io.io_errors(self.root, "list the store"):
             yield from sorted(folder.name for folder in (self.root / stage).glob("*") if folder.is_dir())
 
     def remove(self, artifact: Artifact) -> None:
-        with atomic_io.reported(artifact.folder, "remove an artifact"):
+        with atomic_io.io_errors(artifact.folder, "remove an artifact"):
             shutil.rmtree(self._set_aside(artifact.folder, self.root / "scratch"))
 
     def _lock_file(self, stage: str, key: str) -> Path:
         path = self.root / "locks" / f"{stage}-{key}.lock"
-        with atomic_io.reported(path, "lock an artifact"):
+        with atomic_io.io_errors(path, "lock an artifact"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()  # refused here, with a name, and not within the lock
         return path

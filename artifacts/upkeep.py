@@ -22,7 +22,7 @@ _OF_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:
 _DAY = 86_400.0
 
 
-class Act(NamedTuple):
+class MaintenanceAction(NamedTuple):
     """What was found, and done about it, or would be.
 
     what:   a path below the store.
@@ -48,19 +48,19 @@ class Upkeep:
     now: float
     dry_run: bool
 
-    def verify(self, stages: Iterable[str]) -> Iterator[Act]:
+    def verify(self, stages: Iterable[str]) -> Iterator[MaintenanceAction]:
         """Every artifact of these stages against its sha256; a damaged one goes into quarantine."""
         for stage in stages:
             for key in self.store.keys(stage):
                 yield from self._verified(stage, key)
 
-    def clear_scratch(self) -> Iterator[Act]:
+    def clear_scratch(self) -> Iterator[MaintenanceAction]:
         """What makers left that have died."""
         for path in self._entries("scratch/*"):
             if of_a_key := _OF_A_KEY.fullmatch(path.name):
                 yield self._removed(path, of_a_key["stage"], of_a_key["key"], "left by a run that died")
 
-    def clear_checkpoints(self, days: float) -> Iterator[Act]:
+    def clear_checkpoints(self, days: float) -> Iterator[MaintenanceAction]:
         """Those of trainings that nobody went on with for so long, or whose model is there."""
         for path in self._entries("checkpoints/*/*"):
             stage, key = path.parent.name, path.name.lstrip(".").partition(".")[0]
@@ -69,12 +69,12 @@ class Upkeep:
             elif old := self._older_than(path, days):
                 yield self._removed(path, stage, key, f"a training that nobody went on with: {old}")
 
-    def clear_quarantine(self, days: float) -> Iterator[Act]:
+    def clear_quarantine(self, days: float) -> Iterator[MaintenanceAction]:
         for path in self._entries("quarantine/*"):
             if old := self._older_than(path, days):
                 yield self._gone(path, f"set aside {old} ago")
 
-    def remove(self, superseded: Iterable[Manifest]) -> Iterator[Act]:
+    def remove(self, superseded: Iterable[Manifest]) -> Iterator[MaintenanceAction]:
         """These artifacts, those last that others were made from."""
         for made in superseded:
             folder = self.store.folder(made.recipe.stage, made.recipe.key)
@@ -82,13 +82,13 @@ class Upkeep:
                 folder, made.recipe.stage, made.recipe.key, f"nothing kept refers to it: made {made.made_at}"
             )
 
-    def _verified(self, stage: str, key: str) -> Iterator[Act]:
+    def _verified(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
         found, fault = self.store.examine(stage, key)
         folder = self.store.folder(stage, key)
         if found:
-            yield Act("whole", self._below(folder), "", _size(folder))
+            yield MaintenanceAction("whole", self._below(folder), "", _size(folder))
         elif fault and self.dry_run:
-            yield Act("damaged", self._below(folder), fault, _size(folder))
+            yield MaintenanceAction("damaged", self._below(folder), fault, _size(folder))
         elif fault:
             with self.store.lock_if_free(stage, key) as is_held:
                 if not is_held:  # somebody is making it again at this moment
@@ -97,35 +97,37 @@ class Upkeep:
                 size, faults = _size(folder), list[str]()
                 self.store.find(stage, key, faults.append)
                 for told in faults:
-                    yield Act("damaged", self._below(folder), told, size)
+                    yield MaintenanceAction("damaged", self._below(folder), told, size)
 
-    def _removed(self, path: Path, stage: str, key: str, why: str) -> Act:
+    def _removed(self, path: Path, stage: str, key: str, why: str) -> MaintenanceAction:
         if self.dry_run:
-            return Act("removed", self._below(path), why, _size(path))
+            return MaintenanceAction("removed", self._below(path), why, _size(path))
         with self.store.lock_if_free(stage, key) as is_held:
             if not is_held:
                 return self._in_use(path)
             if path != self.store.folder(stage, key):
                 return self._gone(path, why)
-            act = Act("removed", self._below(path), why, _size(path))
+            act = MaintenanceAction("removed", self._below(path), why, _size(path))
             self.store.remove(Artifact(stage, key, "", path))
             return act
 
-    def _gone(self, path: Path, why: str) -> Act:
-        act = Act("removed", self._below(path), why, _size(path))
+    def _gone(self, path: Path, why: str) -> MaintenanceAction:
+        act = MaintenanceAction("removed", self._below(path), why, _size(path))
         if not self.dry_run:
-            with atomic_io.reported(path, "clear the store"):
+            with atomic_io.io_errors(path, "clear the store"):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)
         return act
 
-    def _in_use(self, path: Path) -> Act:
-        return Act("in use", self._below(path), "a run holds its lock; it is left alone", _size(path))
+    def _in_use(self, path: Path) -> MaintenanceAction:
+        return MaintenanceAction(
+            "in use", self._below(path), "a run holds its lock; it is left alone", _size(path)
+        )
 
     def _entries(self, pattern: str) -> list[Path]:
-        with atomic_io.reported(self.store.root, "list the store"):
+        with atomic_io.io_errors(self.store.root, "list the store"):
             return sorted(self.store.root.glob(pattern))
 
     def _older_than(self, path: Path, days: float) -> str:

@@ -33,7 +33,7 @@ from tasks import stages
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
 from tasks.core.events import Event, Finished
-from tasks.engines.plain import InOrder
+from tasks.engines.plain import SequentialRunner
 
 BASELINE = "read_csv and write_table"
 STAGES = ("corpus", "merged", "validated", "vocabulary", "examples")
@@ -124,13 +124,13 @@ def made(wanted: str, path: Path, store: Path) -> float:
         if isinstance(event, Finished):
             seconds[event.stage] = event.seconds
 
-    for stage, _ in zip(STAGES, in_order(InOrder(Settings(store=store), hear), path), strict=False):
+    for stage, _ in zip(STAGES, in_order(SequentialRunner(Settings(store=store), hear), path), strict=False):
         if stage == wanted:
             break
     return seconds[wanted]
 
 
-def in_order(run: InOrder, path: Path) -> Iterator[Artifact]:
+def in_order(run: SequentialRunner, path: Path) -> Iterator[Artifact]:
     source = Source("names", str(path))
     corpora = [run(stages.corpus, source.reading, file=source.files)]
     yield corpora[0]
@@ -138,7 +138,7 @@ def in_order(run: InOrder, path: Path) -> Iterator[Artifact]:
     yield merged
     validated = run(stages.validated, ValidationConfig(), merged=merged, corpora=corpora)
     yield validated
-    letters = run(stages.vocabulary, stages.NoKnobs(), validated=validated)
+    letters = run(stages.vocabulary, stages.EmptyConfig(), validated=validated)
     yield letters
     yield run(stages.examples, ExamplesConfig(), validated=validated, vocabulary=letters)
 

@@ -19,10 +19,9 @@ from artifacts import exports
 from flows.generation import generation
 from rnn_core.sample.sampler import SamplingConfig
 from tasks.config.generate import GenerateConfig
-from tasks.engines.executors import Workers
-from tasks.engines.plain import WHO_ASKS, producing
+from tasks.config.settings import ListSettings, WorkerSettings
+from tasks.engines.plain import RUN_CONTEXT, producing
 from tasks.generate import dataset
-from tasks.generate.dataset import ListSettings
 
 
 class Clock:
@@ -47,15 +46,15 @@ def main(store: Path, count: int, threads: int, unique: bool) -> None:
     exports.write = writing = Clock(exports.write)
     config = GenerateConfig(sampling=SamplingConfig(count=count), unique=unique)
     with tempfile.TemporaryDirectory(dir=store) as output:
-        settings = ListSettings(store=store, output=Path(output), workers=Workers("threads", threads))
+        settings = ListSettings(store=store, output=Path(output), workers=WorkerSettings("threads", threads))
         wall, processor = time.perf_counter(), time.process_time()
-        dataset.made(
-            dataset.wanted(config, settings),
+        dataset.generate(
+            dataset.prepare(config, settings),
             settings,
             generation,
             lambda of_stages: producing(of_stages, _silent, settings.workers),
             _silent,
-            WHO_ASKS,
+            RUN_CONTEXT,
         )
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         size = sum(path.stat().st_size for path in Path(output).glob("part-*"))

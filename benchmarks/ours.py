@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
 from rnn_core.batching.batch import Batch
-from rnn_core.batching.ordering import alphabetical_places, ordered, small
+from rnn_core.batching.ordering import alphabetical_places, downcast, ordered
 from rnn_core.nn import network
 from rnn_core.train.optimizers import adam, chain, scale_by
 from rnn_core.train.schedules import constant
@@ -21,8 +21,8 @@ class Ours:
         self._start = start
         self._shared = shared
         self._threads = threads
-        self._lengths = small(-start.stream.rows)
-        self._places = small(alphabetical_places(start.names))
+        self._lengths = downcast(-start.stream.rows)
+        self._places = downcast(alphabetical_places(start.names))
         padded = network.padded(start.parameters)
         self._vector, self._parameters = flat_views(padded, np.float32)
         tree_map(np.copyto, self._parameters, padded)

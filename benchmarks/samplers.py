@@ -12,7 +12,7 @@ from benchmarks.jax_scan import CELLS
 from benchmarks.looped import Looped
 from benchmarks.notebook_loop import REFERENCE, loaded
 from benchmarks.start import EMBEDDING_SIZE, Start
-from rnn_core.batching.batches import Stream
+from rnn_core.batching.batches import BatchStream
 from rnn_core.nn import network
 from rnn_core.random_numbers import BLOCK
 from rnn_core.sample.model import network_model
@@ -36,7 +36,7 @@ class Trained:
         W_xh = parameters.layers[0].W_xh
         W_x = np.zeros((*W_xh.shape[:-2], EMBEDDING_SIZE, W_xh.shape[-1]), np.float32)
         W_x[..., : vocabulary.size, :] = W_xh
-        self.start = Start(cell, names, Stream.of(names), [], parameters, embedding, W_x)
+        self.start = Start(cell, names, BatchStream.of(names), [], parameters, embedding, W_x)
 
     def spelled(self, tokens: Any) -> list[str]:
         """tokens: (B, T), of which those before the first end token are the name."""

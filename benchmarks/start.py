@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rnn_core.batching.batches import Stream
+from rnn_core.batching.batches import BatchStream
 from rnn_core.nn import cells, network
 from rnn_core.text.names import EncodedNames
 from rnn_core.tree import tree_map
@@ -23,7 +23,7 @@ class Start(NamedTuple):
 
     cell: str
     names: EncodedNames
-    stream: Stream
+    stream: BatchStream
     batches: list[Any]
     parameters: network.Parameters
     embedding: Any
@@ -58,7 +58,7 @@ def start(
     cell: str, names: EncodedNames, vocabulary_size: int, hidden_size: int, batch_size: int, count: int
 ) -> Start:
     rng = np.random.default_rng(0)
-    stream = Stream.of(names)
+    stream = BatchStream.of(names)
     order = [rng.permutation(names.count)[:batch_size] for _ in range(count)]
     batches = [chosen[np.argsort(-stream.rows[chosen], kind="stable")] for chosen in order]
     initial = cells.by_name(cell).init(rng, vocabulary_size, hidden_size)

@@ -13,23 +13,24 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
+from artifacts.errors import StoreError
 from artifacts.store import Artifact
 from flows import models_commands, server_commands
 from flows.generation import generation
 from flows.pipeline import lists, pipeline
-from rnn_core.errors import ConfigError, GateRefused, NamewrightError, StoreError, TrainingError
+from rnn_core.errors import ConfigError, NamewrightError, TrainingError
 from tasks import stages
 from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
 from tasks.config.retrain import RetrainConfig
-from tasks.config.settings import Settings, default_store
+from tasks.config.settings import ListSettings, Settings, default_store
 from tasks.core.events import Event, Finished, Listener
 from tasks.core.plan import Plan
-from tasks.engines.plain import WHO_ASKS, InOrder, producing
+from tasks.engines.plain import RUN_CONTEXT, SequentialRunner, producing
 from tasks.generate import dataset
-from tasks.generate.dataset import ListSettings
 from tasks.process import signals
 from tasks.report import publish
+from tasks.stages.gate_rule import GateRefused
 from tasks.views import console, maintenance
 from tasks.views.maintenance import MaintenanceConfig
 
@@ -118,7 +119,7 @@ def run(
                 finished.setdefault(event.title, event)
             shown(event)
 
-        with signals.graceful():
+        with signals.graceful_shutdown():
             lost = ENGINES[engine](config, settings, listener, shown.say)
         _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
     if lost:
@@ -156,8 +157,10 @@ def look_at_data(
 
         refusal = None
         try:
-            with signals.graceful():
-                lists(config, InOrder(settings, listener))  # a look accepts no lists: only a run does
+            with signals.graceful_shutdown():
+                lists(
+                    config, SequentialRunner(settings, listener)
+                )  # a look accepts no lists: only a run does
         except GateRefused as refused:
             refusal = refused  # told once all has been shown
         shown.sheets(look(made["corpus"], made["profile"][0], made["gate"][0]))
@@ -189,7 +192,7 @@ def generate(
             else:
                 shown(event)
 
-        with signals.graceful():
+        with signals.graceful_shutdown():
             lost = LIST_ENGINES[engine](config, settings, listener, shown.say)
         shown.listed(whole[0])
     if lost:
@@ -199,7 +202,7 @@ def generate(
 def _list_by_prefect(
     config: GenerateConfig, settings: ListSettings, listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
-    dataset.wanted(config, settings)  # what is wrong is told at once, and not after a server has started
+    dataset.prepare(config, settings)  # what is wrong is told at once, and not after a server has started
 
     def flow() -> None:
         from flows.generate import generate
@@ -212,13 +215,13 @@ def _list_by_prefect(
 def _list_alone(
     config: GenerateConfig, settings: ListSettings, listener: Listener, _say: Callable[[str], None]
 ) -> None:
-    dataset.made(
-        dataset.wanted(config, settings),
+    dataset.generate(
+        dataset.prepare(config, settings),
         settings,
         generation,
         lambda of_stages: producing(of_stages, listener, settings.workers),
         listener,
-        WHO_ASKS,
+        RUN_CONTEXT,
     )
 
 
@@ -291,7 +294,7 @@ def maintain(
     """
     root = store or default_store()
     acts = []
-    with signals.graceful():
+    with signals.graceful_shutdown():
         for act in maintenance.maintained(config, root, dry_run):
             acts.append(act)
             maintenance.told([act], print)

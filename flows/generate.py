@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.generation import generation
 from tasks.config.generate import GenerateConfig
-from tasks.generate.dataset import ListSettings
+from tasks.config.settings import ListSettings
 from tasks.monitoring.events import tell_failure
 from tasks.monitoring.generated_list import listed
 

@@ -8,10 +8,10 @@ from cyclopts import App, Parameter
 from artifacts.model_file import DrawnFrom
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
+from tasks.config.promotion import DecidingConfig, PromotionConfig
 from tasks.config.settings import default_store
 from tasks.models import champion, load
 from tasks.models.champion import CHAMPION
-from tasks.models.promotion import DecidingConfig, PromotionConfig
 from tasks.process import signals
 from tasks.views import console
 
@@ -76,7 +76,7 @@ def compare(
 
     opened = _opened(store)
     pair = [_model(key, opened) for key in (challenger, other)]
-    with signals.graceful(), console.opened() as shown:
+    with signals.graceful_shutdown(), console.opened() as shown:
         shown.sheets([models_view.comparison(opened, DecidingConfig(promotion, drawn_from), *pair)])
 
 
@@ -91,7 +91,7 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
     """
     opened = _opened(store)
     model = _model(key, opened)
-    with signals.graceful():
+    with signals.graceful_shutdown():
         before = champion.promote_by_hand(opened, model, BY, _wait)
     print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
 
@@ -99,7 +99,7 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
 @commands.command
 def rollback(*, store: StoreFolder = None) -> None:
     """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
-    with signals.graceful():
+    with signals.graceful_shutdown():
         until_now, before = champion.roll_back(_opened(store), BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
@@ -122,4 +122,4 @@ def _model(key: str, store: Store) -> Artifact:
 
 
 def _wait() -> None:
-    signals.check("while waiting for a run that changes the registry")
+    signals.raise_if_requested("while waiting for a run that changes the registry")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from tasks.config.retrain import RetrainConfig
 from tasks.core.stage import StageRunner
 from tasks.stages import (
-    NoKnobs,
+    EmptyConfig,
     corpus,
     decision,
     evaluation,
@@ -38,7 +38,7 @@ def lists(config: RetrainConfig, run: StageRunner) -> Lists:
     corpora = [run(corpus, source.reading, file=source.files) for source in config.sources]
     together = run(merged, config.merging, corpora=corpora)
     valid = run(validated, config.validation, merged=together, corpora=corpora)
-    like = run(profile, NoKnobs(), corpora=corpora, merged=together, validated=valid)
+    like = run(profile, EmptyConfig(), corpora=corpora, merged=together, validated=valid)
     return Lists(corpora, together, valid, like, run(gate, config.gate, profile=like))
 
 
@@ -47,7 +47,7 @@ def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     given = lists(config, run)
     run.wait([given.gate])  # nothing is learnt from lists that it refuses
     accepted = given.validated
-    letters = run(vocabulary, NoKnobs(), validated=accepted)
+    letters = run(vocabulary, EmptyConfig(), validated=accepted)
     shuffled = run(examples, config.ordering, validated=accepted, vocabulary=letters)
     trained = run(model, config.learning, examples=shuffled, vocabulary=letters)
     mixed = run(mixture, config.ngrams, model=trained, examples=shuffled)
@@ -56,7 +56,7 @@ def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     run(decision, config.deciding, mixture=mixed, examples=shuffled, evaluation=judged)
     return run(
         report,
-        NoKnobs(),
+        EmptyConfig(),
         **given._asdict(),
         vocabulary=letters,
         examples=shuffled,

@@ -49,28 +49,10 @@ class DataError(NamewrightError):
     exit_code = 3
 
 
-class StoreError(NamewrightError):
-    """The artifact store could not be read or written."""
-
-    exit_code = 4
-
-
 class TrainingError(NamewrightError):
     """Training or sampling cannot go on."""
 
     exit_code = 5
-
-
-class ServerError(NamewrightError):
-    """The Prefect server is not there, or not what we expect."""
-
-    exit_code = 6
-
-
-class GateRefused(NamewrightError):  # it names an outcome, as Interrupted does
-    """The lists differ more from the last accepted ones than they may."""
-
-    exit_code = 8
 
 
 class Interrupted(NamewrightError):

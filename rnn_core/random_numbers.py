@@ -29,7 +29,7 @@ _A, _B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _ZERO, _30, _27, _31 = np.uint64(0), np.uint64(30), np.uint64(27), np.uint64(31)
 
 
-class Stream:
+class RandomStream:
     """The numbers of a block of names.
 
     seed, block:  each from 0 to below 2^64.

@@ -41,14 +41,14 @@ class Step(NamedTuple):
     branches: Branches | None  # None: row by row, so C is P
 
 
-class Run(NamedTuple):
+class ChainRun(NamedTuple):
     """Consecutive steps in which every row follows one of its own."""
 
     reads: slice  # what is followed, as a part of `Batch.followed`
     rows: slice  # what follows it
 
 
-class Wanted(NamedTuple):
+class Targets(NamedTuple):
     """The characters that came next: E of them, each once for every row.
 
     rows:       (E,) the row that it comes after.
@@ -77,11 +77,11 @@ class Batch(NamedTuple):
     """
 
     tokens: Indices
-    wanted: Wanted
+    wanted: Targets
     steps: tuple[Step, ...]
     followed: Indices
     widest: int
-    runs: tuple[Run, ...]
+    runs: tuple[ChainRun, ...]
 
     @property
     def size(self) -> int:

@@ -33,7 +33,7 @@ from rnn_core.text.vocabulary import END_TOKEN
 PLACES_AT_ONCE = 1 << 15
 
 
-class Stream(NamedTuple):
+class BatchStream(NamedTuple):
     """Names one after another with an end token before, between and after them.
 
     The end token that closes a name opens the next. So what name i reads is
@@ -49,7 +49,7 @@ class Stream(NamedTuple):
     rows: Indices
 
     @classmethod
-    def of(cls, names: EncodedNames) -> "Stream":
+    def of(cls, names: EncodedNames) -> "BatchStream":
         rows = names.lengths + 1
         starts = names.offsets[:-1] + np.arange(names.count)
         tokens = np.full(len(names.tokens) + names.count + 1, END_TOKEN, dtype=np.int64)

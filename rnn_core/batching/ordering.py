@@ -20,7 +20,7 @@ def alphabetical_places(names: EncodedNames) -> Indices:
     return places
 
 
-def small(keys: Indices) -> Integers:
+def downcast(keys: Indices) -> Integers:
     """The same numbers in two bytes if they fit: these are sorted in time linear in their number."""
     limits = np.iinfo(np.int16)
     fits = keys.size and limits.min <= keys.min() and keys.max() <= limits.max

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnn_core.batching.batch import Batch, Branches, Indices, Run, Step, Wanted
+from rnn_core.batching.batch import Batch, Branches, ChainRun, Indices, Step, Targets
 from rnn_core.batching.groups import Group, sums_before
 
 
@@ -51,12 +51,12 @@ def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
         if second > 1:
             every = row[1 : 1 + second]
             branches = Branches(slice(0, 1), zeros[:second], row[1:2], row[:1], every, row[:second])
-            run = Run(slice(1, None), slice(1 + second, None))
+            run = ChainRun(slice(1, None), slice(1 + second, None))
         else:
-            branches, run = None, Run(slice(0, None), slice(1, None))
+            branches, run = None, ChainRun(slice(0, None), slice(1, None))
         yield Batch(
             tokens=read[begin:end],
-            wanted=Wanted(
+            wanted=Targets(
                 rows=np.concatenate([zeros[: some[1] - some[0]], row[1 : end - begin]]),
                 tokens=np.concatenate([letters[beginning], wanted[later]]),
                 counts=np.concatenate([times[beginning], once[later]]),

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.batching.batch import Batch, Branches, Indices, Run, Step, Wanted
+from rnn_core.batching.batch import Batch, Branches, ChainRun, Indices, Step, Targets
 from rnn_core.batching.groups import Group, sums_before
-from rnn_core.batching.ordering import small
+from rnn_core.batching.ordering import downcast
 from rnn_core.text.vocabulary import END_TOKEN
 
 
@@ -55,7 +55,7 @@ class _Tries(NamedTuple):
 
         step, name = np.divmod(place, names)
         segment = group.batch[name] * longest + step
-        order = np.argsort(small(segment * (longest + 1) - reach), kind="stable")
+        order = np.argsort(downcast(segment * (longest + 1) - reach), kind="stable")
         row_of_run = np.empty_like(order)
         row_of_run[order] = np.arange(len(order))
         place, step, segment = place[order], step[order], segment[order]
@@ -91,7 +91,7 @@ def shared(tokens: Indices, group: Group) -> Iterator[Batch]:
         rows, later, ending = walk.rows, slice(walk.rows.start + 1, walk.rows.stop), slice(begin, end)
         yield Batch(
             tokens=read[rows],
-            wanted=Wanted(
+            wanted=Targets(
                 rows=np.concatenate([parents[later], last[ending]]),
                 tokens=np.concatenate([read[later], ends[ending]]),
                 counts=np.concatenate([tries.through[later], tries.alike[ending]]),
@@ -111,7 +111,7 @@ class _Walk(NamedTuple):
     rows: slice
     reads: slice
     steps: list[Step]
-    runs: list[Run]
+    runs: list[ChainRun]
 
 
 def _walks(tries: _Tries, origin: Indices, longest: int) -> Iterator[_Walk]:
@@ -136,7 +136,7 @@ def _walks(tries: _Tries, origin: Indices, longest: int) -> Iterator[_Walk]:
     def walk(bounds: list[list[int]]) -> _Walk:
         """bounds:  where the rows of each step begin, those that are followed, the forks and the children."""
         (first_row, first_read, *_), (last_row, last_read, *_) = bounds[0], bounds[-1]
-        found, runs = [Step(slice(0, 1), None, None)], list[Run]()
+        found, runs = [Step(slice(0, 1), None, None)], list[ChainRun]()
         for before, here, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
             rows, reads = slice(here[0], after[0]), slice(before[1], here[1])
             if rows.start == rows.stop:
@@ -153,10 +153,10 @@ def _walks(tries: _Tries, origin: Indices, longest: int) -> Iterator[_Walk]:
                     local_reads, parents[rows], first[reads], some, children[family], ones[family]
                 )
             elif found[-1].previous is None or found[-1].branches:
-                runs.append(Run(local_reads, local_rows))
+                runs.append(ChainRun(local_reads, local_rows))
             else:
                 run = runs[-1]
-                runs[-1] = Run(
+                runs[-1] = ChainRun(
                     slice(run.reads.start, local_reads.stop), slice(run.rows.start, local_rows.stop)
                 )
             found.append(Step(local_rows, slice(previous, previous + width), branches))

@@ -112,7 +112,7 @@ def figures(
 
     Of the first of the sample, NAMES_PLACED or as many as ELEMENTS allow:
 
-        edit_distance_to_training            `rnn_core.metrics.edit_distance`, to the nearest training name: the mean
+        edit_distance_to_training            `.edit_distance`, to the nearest training name: the mean
     """
     count = sample.encoded.count
     compared = min(count, reference.count)

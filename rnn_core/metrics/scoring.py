@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching.batch import Indices
-from rnn_core.batching.batches import Stream
-from rnn_core.batching.ordering import chunks_of_rows, small
+from rnn_core.batching.batches import BatchStream
+from rnn_core.batching.ordering import chunks_of_rows, downcast
 from rnn_core.errors import DataError
 from rnn_core.nn import network
 from rnn_core.text.names import EncodedNames
@@ -25,7 +25,7 @@ def log_probabilities(parameters: network.Parameters, names: EncodedNames) -> np
     """
     check_tokens(names, parameters.vocabulary_size)
     return _stream_log_probabilities(
-        network.padded(parameters), Stream.of(names), Workspace(parameters.dtype)
+        network.padded(parameters), BatchStream.of(names), Workspace(parameters.dtype)
     )
 
 
@@ -37,11 +37,11 @@ def character_log_probabilities(
     Raises DataError if a token is not in the vocabulary of the network.
     """
     check_tokens(names, parameters.vocabulary_size)
-    stream = Stream.of(names)
+    stream = BatchStream.of(names)
     result = np.zeros(len(names.tokens) + names.count)
     for chunk in _chunks(network.padded(parameters), stream, Workspace(parameters.dtype)):
         # Within a name the characters come in their order, so a stable sort lays name after name.
-        order = np.argsort(small(chunk.names), kind="stable")
+        order = np.argsort(downcast(chunk.names), kind="stable")
         rows = stream.rows[chunk.chosen]
         skipped = stream.starts[chunk.chosen] - (np.cumsum(rows) - rows)
         result[np.arange(len(order)) + np.repeat(skipped, rows)] = chunk.log_probabilities[order]
@@ -74,7 +74,7 @@ def per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedName
 
 
 def stream_cross_entropy(
-    parameters: network.Parameters, stream: Stream, workspace: Workspace, weights: Floats | None = None
+    parameters: network.Parameters, stream: BatchStream, workspace: Workspace, weights: Floats | None = None
 ) -> float:
     """`cross_entropy_per_character` for parameters and names that are prepared already.
 
@@ -119,7 +119,7 @@ class _Chunk(NamedTuple):
     log_probabilities: Floats
 
 
-def _chunks(parameters: network.Parameters, stream: Stream, workspace: Workspace) -> Iterator[_Chunk]:
+def _chunks(parameters: network.Parameters, stream: BatchStream, workspace: Workspace) -> Iterator[_Chunk]:
     for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
         (batch,) = stream.packed([chosen])
         wanted = network.target_log_probabilities(parameters, batch, workspace)
@@ -127,7 +127,7 @@ def _chunks(parameters: network.Parameters, stream: Stream, workspace: Workspace
 
 
 def _stream_log_probabilities(
-    parameters: network.Parameters, stream: Stream, workspace: Workspace
+    parameters: network.Parameters, stream: BatchStream, workspace: Workspace
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
     for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Integers
-from rnn_core.batching.batches import Stream
+from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.resampling import MIDDLE, resampled
 from rnn_core.metrics.scoring import check_tokens, in_parts, of_whole_names
 from rnn_core.state_dict import no_model
@@ -114,7 +114,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, names: EncodedNames) -> "Rows":
-        stream = Stream.of(names)
+        stream = BatchStream.of(names)
         places = np.arange(len(stream.tokens) - 1) - np.repeat(stream.starts, stream.rows)
         return cls(stream.tokens[:-1], stream.tokens[1:], places)
 

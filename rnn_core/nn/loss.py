@@ -11,12 +11,12 @@ Source: Goodfellow, Bengio & Courville, "Deep Learning" (2016), section 6.2.2.3.
 import numpy as np
 
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.batching.batch import Wanted
+from rnn_core.batching.batch import Targets
 
 SMALLEST_SUM = 1e-30  # a sum of exponentials below it has lost digits, or is zero
 
 
-def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple[float, Floats]:
+def cross_entropy(logits: Floats, wanted: Targets, workspace: Workspace) -> tuple[float, Floats]:
     """The mean loss in nats per character, and its gradient d_logits, (N, V), which lies in the workspace.
 
     logits:  (N, V) unnormalised log-probabilities. They may be shifted by a constant per row.
@@ -31,19 +31,19 @@ def cross_entropy(logits: Floats, wanted: Wanted, workspace: Workspace) -> tuple
     return -share * float(log_likelihood), d_logits
 
 
-def target_log_probabilities(logits: Floats, wanted: Wanted, workspace: Workspace) -> Floats:
+def target_log_probabilities(logits: Floats, wanted: Targets, workspace: Workspace) -> Floats:
     """(E,) the log-probability of each wanted character in nats. Shapes as in `cross_entropy`."""
     _, sums = _exponentials(logits, workspace)
     return _of_wanted(logits, sums, wanted, _places(logits, wanted))
 
 
-def _places(logits: Floats, wanted: Wanted) -> Integers:
+def _places(logits: Floats, wanted: Targets) -> Integers:
     """(E,) where each wanted character lies in the flat logits: quicker than a pair of indices."""
     places: Integers = wanted.rows * logits.shape[1] + wanted.tokens
     return places
 
 
-def _of_wanted(logits: Floats, sums: Floats, wanted: Wanted, places: Integers) -> Floats:
+def _of_wanted(logits: Floats, sums: Floats, wanted: Targets, places: Integers) -> Floats:
     log_probabilities: Floats = logits.reshape(-1)[places]
     log_probabilities -= np.log(sums)[wanted.rows]
     return log_probabilities

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
-from rnn_core.random_numbers import BLOCK, Stream
-from rnn_core.sample.logits_processor import Chooser, drawn
+from rnn_core.random_numbers import BLOCK, RandomStream
+from rnn_core.sample.logits_processor import LogitsProcessor, drawn
 from rnn_core.sample.model import Model, State
-from rnn_core.sample.prefix_tree import Beginnings
+from rnn_core.sample.prefix_tree import PrefixTree
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import Tree, tree_map
@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
     log_probabilities: npt.NDArray[np.float64]
 
 
-class Begun(NamedTuple):
+class Started(NamedTuple):
     """All names of a block, with as much of each as the tree of beginnings gave.
 
     beginning:  (BLOCK,) number of the beginning.
@@ -49,14 +49,14 @@ class Begun(NamedTuple):
     log_p: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, beginnings: Beginnings, stream: Stream) -> "Begun":
+    def of(cls, beginnings: PrefixTree, stream: RandomStream) -> "Started":
         leaf = beginnings.drawn(stream.doubles(np.arange(BLOCK), 0))
         beginning, tokens = np.divmod(leaf, beginnings.vocabulary_size)
         lengths = beginnings.lengths[beginning] + (tokens != END_TOKEN)
         return cls(beginning, tokens, lengths, beginnings.log_p[leaf])
 
 
-class Running(NamedTuple):
+class Active(NamedTuple):
     """B names that have not ended, each in its place. What is here changes as they grow.
 
     names:    (B,) their numbers in the block.
@@ -73,13 +73,13 @@ class Running(NamedTuple):
     state: State
 
     @classmethod
-    def of(cls, names: Indices, begun: Begun, states: State) -> "Running":
+    def of(cls, names: Indices, begun: Started, states: State) -> "Active":
         """names: numbers in the block. states: of all beginnings."""
         state = _rows(states, begun.beginning[names])
         return cls(names, begun.tokens[names], begun.lengths[names], begun.log_p[names], state)
 
 
-class Written(NamedTuple):
+class Emitted(NamedTuple):
     """Characters, in whatever order: of which name, at which place in it."""
 
     names: Indices
@@ -89,9 +89,9 @@ class Written(NamedTuple):
 
 def names_of_block(
     model: Model,
-    chooser: Chooser,
-    beginnings: Beginnings,
-    stream: Stream,
+    chooser: LogitsProcessor,
+    beginnings: PrefixTree,
+    stream: RandomStream,
     at_once: int,
     start: int,
     stop: int,
@@ -104,9 +104,9 @@ def names_of_block(
 
     Raises TrainingError as `Chooser.weights` does, and what `watch` raises.
     """
-    begun = Begun.of(beginnings, stream)
+    begun = Started.of(beginnings, stream)
     waiting = np.flatnonzero(begun.tokens != END_TOKEN)
-    running = Running.of(waiting[:at_once].copy(), begun, beginnings.state)
+    running = Active.of(waiting[:at_once].copy(), begun, beginnings.state)
     last = int(np.searchsorted(waiting, stop))  # of the waiting, those that are wanted come before
     following = len(running.names)
     watch(stop - start - int(np.count_nonzero(begun.tokens[start:stop])))
@@ -115,7 +115,7 @@ def names_of_block(
     while len(running.names) and (following < last or running.names.min() < stop):
         tokens = _further(model, chooser, stream, running, workspace)
         on = np.flatnonzero(tokens)
-        written.append(Written(running.names[on], running.lengths[on], tokens[on]))
+        written.append(Emitted(running.names[on], running.lengths[on], tokens[on]))
         ended = np.flatnonzero(tokens == END_TOKEN)
         begun.lengths[running.names[ended]] = running.lengths[ended]
         begun.log_p[running.names[ended]] = running.log_p[ended]
@@ -125,14 +125,14 @@ def names_of_block(
         some = waiting[following : following + len(ended)]
         following += len(some)
         if len(some):
-            _put(running, ended[: len(some)], Running.of(some, begun, beginnings.state))
+            _put(running, ended[: len(some)], Active.of(some, begun, beginnings.state))
         if len(some) < len(ended):
             running = _rows(running, np.delete(np.arange(len(tokens)), ended[len(some) :]))
     return _spelled(beginnings, begun, written, start, stop)
 
 
 def _further(
-    model: Model, chooser: Chooser, stream: Stream, running: Running, workspace: Workspace
+    model: Model, chooser: LogitsProcessor, stream: RandomStream, running: Active, workspace: Workspace
 ) -> Indices:
     """(B,) the next character of every name, or its end. Their probability is added to the names'."""
     logits = model.step(running.tokens, running.state, workspace)
@@ -155,7 +155,7 @@ def _put(tree: Tree, places: Indices, others: Tree) -> None:
     tree_map(put, tree, others)
 
 
-def _spelled(beginnings: Beginnings, begun: Begun, written: list[Written], start: int, stop: int) -> Drawn:
+def _spelled(beginnings: PrefixTree, begun: Started, written: list[Emitted], start: int, stop: int) -> Drawn:
     lengths = begun.lengths[start:stop]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = np.empty(offsets[-1], dtype=np.int32)

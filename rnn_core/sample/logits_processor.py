@@ -24,7 +24,7 @@ FEWEST = 1e-20  # a sum of weights below this has lost digits of its parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chooser:
+class LogitsProcessor:
     """The knobs are those of SamplingConfig; `constraints` is made of the others."""
 
     constraints: Constraints

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
-from rnn_core.sample.logits_processor import Chooser
+from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model, State
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import leaves, tree_map
@@ -50,7 +50,7 @@ class Level(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Beginnings:
+class PrefixTree:
     """The tree. A leaf is called by the number of the beginning, times V, plus the character.
 
     The leaves lie in alphabetical order. So where a rounding leaves a beginning out, what is drawn for other
@@ -73,7 +73,7 @@ class Beginnings:
     log_p: Probabilities
 
     @classmethod
-    def of(cls, model: Model, chooser: Chooser) -> "Beginnings":
+    def of(cls, model: Model, chooser: LogitsProcessor) -> "PrefixTree":
         """Raises TrainingError as `Chooser.weights` does."""
         levels = list(_levels(model.double or model, chooser, bytes_of_a_row(model.initial_state(1))))
         deepest = levels[-1].prefixes.shape[1]
@@ -112,7 +112,7 @@ def bytes_of_a_row(state: State) -> int:
     return sum(leaf[:1].nbytes for leaf in leaves(state))
 
 
-def _levels(model: Model, chooser: Chooser, bytes_of_a_state: int) -> Iterator[Level]:
+def _levels(model: Model, chooser: LogitsProcessor, bytes_of_a_state: int) -> Iterator[Level]:
     workspace = Workspace(model.dtype)
     prefix = chooser.constraints.beginning.astype(np.int64)
     state = model.initial_state(1)

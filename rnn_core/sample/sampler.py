@@ -20,12 +20,12 @@ from typing import Literal
 import numpy as np
 
 from rnn_core.errors import DataError
-from rnn_core.random_numbers import BLOCK, Stream
+from rnn_core.random_numbers import BLOCK, RandomStream
 from rnn_core.sample.block import Drawn, Watch, names_of_block
 from rnn_core.sample.constraints import Constraints
-from rnn_core.sample.logits_processor import Chooser
+from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model
-from rnn_core.sample.prefix_tree import Beginnings, bytes_of_a_row
+from rnn_core.sample.prefix_tree import PrefixTree, bytes_of_a_row
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import check_at_least_0, check_choice, check_whole, out_of_range
@@ -116,8 +116,8 @@ class Sampler:
             forbidden=config.forbidden,
             trimmed=config.trimmed,
         )
-        self._chooser = Chooser(constraints, config.temperature, config.top_k, config.top_p)
-        self._beginnings = Beginnings.of(model, self._chooser)
+        self._chooser = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
+        self._beginnings = PrefixTree.of(model, self._chooser)
         at_once = max(STATES // bytes_of_a_row(self._beginnings.state), LEAST_AT_ONCE)
         self._at_once = min(at_once, MOST_AT_ONCE, 1 + WEIGHTS // model.vocabulary_size)
 
@@ -162,7 +162,7 @@ class Sampler:
 
     def _block(self, number: int, start: int, stop: int, watch: Watch) -> Drawn:
         """The names from `start` to before `stop` of a block, each in [0, BLOCK]."""
-        stream = Stream(self._seed, number)
+        stream = RandomStream(self._seed, number)
         return names_of_block(
             self._model, self._chooser, self._beginnings, stream, self._at_once, start, stop, watch
         )

@@ -15,25 +15,25 @@ import numpy as np
 
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching.batch import Batch
-from rnn_core.batching.batches import Stream
-from rnn_core.batching.ordering import alphabetical_places, shuffled_batches, small
+from rnn_core.batching.batches import BatchStream
+from rnn_core.batching.ordering import alphabetical_places, downcast, shuffled_batches
 from rnn_core.batching.resampling import resampled
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics.scoring import check_tokens, stream_cross_entropy
 from rnn_core.nn import network
 from rnn_core.nn.dropout import Masks, mask
 from rnn_core.text.names import EncodedNames
-from rnn_core.train.build_optimizer import optimizer_of, schedule_of
+from rnn_core.train.build_optimizer import build_optimizer, build_schedule
 from rnn_core.train.config import Training
 from rnn_core.train.optimizers import Optimizer
 from rnn_core.train.sharding import Map, Part, Shard, combined, parts, sharing
-from rnn_core.train.state import HistoryRow, State, check_place
+from rnn_core.train.state import HistoryRow, TrainingState, check_place
 
 # What streams of random numbers are for, as START is.
 SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS, RESAMPLING = 1, 2, 3, 4
 
 
-class Progress(NamedTuple):
+class TrainingProgress(NamedTuple):
     """Where training stands after a step. Losses in nats per character."""
 
     step: int  # steps done
@@ -44,7 +44,7 @@ class Progress(NamedTuple):
     training_loss: float  # of this step's batch
     validation_loss: float  # nan but for the last step of an epoch
     best_validation_loss: float  # nan before the first
-    state: State  # the living state: ask it for `arrays()` before the next step
+    state: TrainingState  # the living state: ask it for `arrays()` before the next step
 
 
 def train(
@@ -52,9 +52,9 @@ def train(
     vocabulary_size: int,
     training: EncodedNames,
     validation: EncodedNames,
-    state: State | None = None,
+    state: TrainingState | None = None,
     threads: int = 1,
-) -> Iterator[Progress]:
+) -> Iterator[TrainingProgress]:
     """Trains, and yields after every step; the last `state.parameters` are the result.
 
     validation:  the parameters that predict these names best are kept, and training stops when they have not
@@ -74,21 +74,21 @@ def train(
         )
     check_tokens(training, vocabulary_size)
     check_tokens(validation, vocabulary_size)
-    trained_on, held_out = Stream.of(training), Stream.of(validation)
+    trained_on, held_out = BatchStream.of(training), BatchStream.of(validation)
     shared = config.shares_prefixes
     layout = trained_on.shared if shared else trained_on.packed
-    keys = small(alphabetical_places(training) if shared else -trained_on.rows)
+    keys = downcast(alphabetical_places(training) if shared else -trained_on.rows)
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
-    state = state or State.start(config, vocabulary_size)
+    state = state or TrainingState.start(config, vocabulary_size)
     check_place(state, batches_per_epoch, steps_total)
-    schedule = schedule_of(config, steps_total)
-    optimizer = optimizer_of(config, state.current, steps_total)
+    schedule = build_schedule(config, steps_total)
+    optimizer = build_optimizer(config, state.current, steps_total)
     most_parts = min(config.shards, config.batch_size, training.count)
     shards = [Shard.like(state.current) for _ in range(most_parts)]
 
-    def progress(epoch: int, training_loss: float, validation_loss: float) -> Progress:
-        return Progress(
+    def progress(epoch: int, training_loss: float, validation_loss: float) -> TrainingProgress:
+        return TrainingProgress(
             step=state.step,
             steps_total=steps_total,
             epoch=epoch,
@@ -146,7 +146,7 @@ def _drawn_by_weight(config: Training, training: EncodedNames, epoch: int) -> In
 
 def _gradient(
     config: Training,
-    state: State,
+    state: TrainingState,
     some: Sequence[Batch],
     shards: Sequence[Shard],
     shared_map: Map,
@@ -166,14 +166,16 @@ def _gradient(
     return combined(shards, list(shared_map(part, range(len(some)))))
 
 
-def _descend(optimizer: Optimizer, state: State, loss: float, gradient: Floats, learning_rate: float) -> None:
+def _descend(
+    optimizer: Optimizer, state: TrainingState, loss: float, gradient: Floats, learning_rate: float
+) -> None:
     """One step downhill. Raises TrainingError if the way there or where it leads is not a number."""
     _check_finite(loss + _squared_norm(gradient), state.step + 1, learning_rate)
     state.vector += optimizer.update(gradient, state.optimizer, state.vector)
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
 
 
-def _recurrent_masks(config: Training, state: State, workspace: Workspace) -> list[Floats | None]:
+def _recurrent_masks(config: Training, state: TrainingState, workspace: Workspace) -> list[Floats | None]:
     """One for each layer; the same for the whole batch."""
     if not config.recurrent_dropout:
         return [None] * config.layers
@@ -205,7 +207,7 @@ def _with_output_masks(
     ]
 
 
-def _end_epoch(state: State, validation_loss: float, learning_rate: float) -> None:
+def _end_epoch(state: TrainingState, validation_loss: float, learning_rate: float) -> None:
     state.epoch += 1
     state.batch = 0
     training_loss = state.epoch_nats / state.epoch_rows

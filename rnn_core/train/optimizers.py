@@ -42,7 +42,7 @@ def chain(*parts: Optimizer) -> Optimizer:
     return Optimizer(init, update)
 
 
-def clip(limit: float) -> Optimizer:
+def clip_by_value(limit: float) -> Optimizer:
     """Every element into [-limit, limit]."""
 
     def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
@@ -51,7 +51,7 @@ def clip(limit: float) -> Optimizer:
     return Optimizer(_stateless, update)
 
 
-def clip_by_norm(limit: float) -> Optimizer:
+def clip_by_global_norm(limit: float) -> Optimizer:
     """Shorter, in its own direction, if the Euclidean norm of the whole is above `limit`.
 
     Source: R. Pascanu, T. Mikolov & Y. Bengio, "On the difficulty of training recurrent neural networks",
@@ -123,7 +123,7 @@ def momentum(beta: float = 0.9) -> Optimizer:
     return Optimizer(init, update)
 
 
-def decay(rates: Floats | float) -> Optimizer:
+def add_decayed_weights(rates: Floats | float) -> Optimizer:
     """Pulls every parameter towards 0 by its rate, apart from the gradient: with `adam` before it, AdamW.
 
     rates:  one for all, or (P,) one for each.

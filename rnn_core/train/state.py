@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rnn_core.arrays import Floats
 from rnn_core.nn import network
 from rnn_core.state_dict import check_arrays, no_checkpoint
-from rnn_core.train.build_optimizer import optimizer_of
+from rnn_core.train.build_optimizer import build_optimizer
 from rnn_core.train.config import Training
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.tree import flat_views, leaves, tree_map
@@ -30,7 +30,7 @@ class HistoryRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class State:
+class TrainingState:
     """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
 
     vocabulary_size:         without the tokens added by `network.padded`.
@@ -60,7 +60,7 @@ class State:
     history: list[HistoryRow] = field(default_factory=list)
 
     @classmethod
-    def start(cls, config: Training, vocabulary_size: int) -> "State":
+    def start(cls, config: Training, vocabulary_size: int) -> "TrainingState":
         """Random parameters and an optimizer that has seen nothing."""
         initial = network.init(
             config.rng(START),
@@ -73,7 +73,7 @@ class State:
         padded = network.padded(initial)
         vector, current = flat_views(padded, config.dtype)
         tree_map(np.copyto, current, padded)
-        optimizer = optimizer_of(config, current, steps_total=1)
+        optimizer = build_optimizer(config, current, steps_total=1)
         return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
 
     @property
@@ -112,7 +112,7 @@ class State:
     @classmethod
     def from_arrays(
         cls, config: Training, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> "State":
+    ) -> "TrainingState":
         """What `arrays` gave, in arrays of its own.
 
         Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
@@ -134,7 +134,7 @@ class State:
         return state
 
 
-def check_place(state: State, batches_per_epoch: int, steps_total: int) -> None:
+def check_place(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:
     place = state.epoch * batches_per_epoch + state.batch
     if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
         raise no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")

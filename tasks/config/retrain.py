@@ -1,4 +1,4 @@
-"""Everything that a run can be told about what to make. Where it is kept and shown is in `tasks.config.settings`."""
+"""Everything that a run can be told about what to make. Where it goes is in `tasks.config.settings`."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -19,8 +19,8 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
+from tasks.config.promotion import DecidingConfig, PromotionConfig
 from tasks.config.sources import BUNDLED_SOURCES, Source, as_sources
-from tasks.models.promotion import DecidingConfig, PromotionConfig
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
 Sources = Annotated[

@@ -3,8 +3,14 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal, get_args
 
+from cyclopts import Parameter
+
+from rnn_core.errors import ConfigError
 from rnn_core.validators import check_at_least_0, check_whole, out_of_range
+
+RunnerName = Literal["threads", "processes", "dask"]
 
 
 def default_store() -> Path:
@@ -44,3 +50,55 @@ class Settings:
         object.__setattr__(self, "store", usable("store", self.store))
         check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)
         check_whole("threads", self.threads, 1, 1 << 10)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Who runs the stages that can run side by side, and how many at a time.
+
+    runner:        threads of this process, processes of this machine, or Dask. Any makes the same bytes.
+    workers:       how many; as many as the process has cores by default. A Dask cluster elsewhere has its
+                   own.
+    dask_address:  of a Dask scheduler that runs, tcp://host:8786. Without one, Dask starts workers here. Its
+                   workers need namewright installed, and the same folders under the same paths.
+    """
+
+    runner: RunnerName = "threads"
+    workers: int = field(default_factory=cores)
+    dask_address: str = ""
+
+    def __post_init__(self) -> None:
+        if self.runner not in get_args(RunnerName):
+            raise out_of_range("runner", f"one of {', '.join(get_args(RunnerName))}", self.runner)
+        check_whole("workers", self.workers, 1, 1 << 10)
+        if self.dask_address and self.runner != "dask":
+            raise ConfigError(
+                "config.runner",
+                "an address of a Dask scheduler is for Dask alone",
+                where=f"runner = {self.runner}",
+                saw=self.dask_address,
+                fix="--runner dask, or leave the address out.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ListSettings:
+    """Whose names, and where to.
+
+    model:      a file model.npz, the key of a model in the store or its first digits, or the `champion`: the
+                model that was promoted.
+    output:     folder of the list; one in the store, named by the list's key, if none is named.
+    overwrite:  replace another list that is there.
+    store:      folder of the artifact store; by default artifacts/store below the current folder.
+    """
+
+    model: str = "champion"
+    output: Path | None = None
+    overwrite: bool = False
+    store: Path = field(default_factory=default_store)
+    workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store", usable("store", self.store))
+        if self.output:
+            object.__setattr__(self, "output", usable("output", self.output))

@@ -11,7 +11,7 @@ from tasks.core.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Unmade:
+class PendingArtifact:
     """Stands for an artifact that a run would make."""
 
     title: str
@@ -33,12 +33,12 @@ class Plan:
     settings: Settings
     stages: list[Planned] = field(default_factory=list)
 
-    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Artifact | Unmade:
+    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Artifact | PendingArtifact:
         found, reason = self._decide(stage, config, inputs)
         self.stages.append(Planned(stage.name, stage.called(config), reason))
         if found:
             stage.judge(Store(self.settings.store), found)
-        return found or Unmade(stage.called(config))
+        return found or PendingArtifact(stage.called(config))
 
     def wait(self, promises: Sequence[Any]) -> list[Any]:
         return list(promises)
@@ -46,7 +46,7 @@ class Plan:
     def _decide(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
         if stage.name in self.settings.refresh:
             return None, "asked for with --refresh"
-        missing = [one.title for one in _singly(inputs.values()) if isinstance(one, Unmade)]
+        missing = [one.title for one in _singly(inputs.values()) if isinstance(one, PendingArtifact)]
         if missing:
             return (
                 None,

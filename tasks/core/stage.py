@@ -12,7 +12,7 @@ import pyarrow as pa
 from artifacts.formats import whole_groups
 from artifacts.keys import Recipe
 from artifacts.source_file import SourceFile
-from artifacts.store import Artifact, Draft, Store
+from artifacts.store import Artifact, ArtifactWriter, Store
 from tasks.config.settings import Settings
 from tasks.core.events import Finished, Listener, Notice, Progress
 from tasks.process import blas, signals
@@ -30,13 +30,13 @@ class StageRunner(Protocol):
 
 
 @dataclass
-class Work:
+class StageContext:
     """What the function behind a stage is given to do its work with."""
 
     stage: str
     title: str
     recipe: Recipe
-    draft: Draft
+    draft: ArtifactWriter
     settings: Settings
     listener: Listener
 
@@ -109,7 +109,7 @@ class Stage:
 
         Raises Interrupted between stages, StoreError, and what the stage's function and its verdict raise.
         """
-        signals.check(f"before {self.called(config)}")
+        signals.raise_if_requested(f"before {self.called(config)}")
         began = time.monotonic()
         store = self.store(settings.store)
         inputs = self.with_standing(store, inputs)
@@ -142,7 +142,7 @@ class Stage:
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.draft(self.name, recipe.key)
             blas.one_thread_for_good()
-            work = Work(self.name, self.called(config), recipe, draft, settings, listener)
+            work = StageContext(self.name, self.called(config), recipe, draft, settings, listener)
             try:
                 _function(self.make)(work, config, **inputs)
                 origins = {role: one.origin for role, one in _flat(inputs)}
@@ -178,6 +178,6 @@ def once(listener: Listener, stage: str, text: str) -> Callable[[], None]:
         if not said:
             said.append(text)
             listener(Notice(stage, text))
-        signals.check("while waiting for another run")
+        signals.raise_if_requested("while waiting for another run")
 
     return waiting

@@ -13,8 +13,8 @@ from rnn_core.errors import Interrupted
 from tasks.config.settings import Settings
 from tasks.core.events import Event, Listener, Progress
 from tasks.core.stage import Stage
-from tasks.engines.executors import Hired
-from tasks.engines.progress import Tally
+from tasks.engines.executors import WorkerPool
+from tasks.engines.progress import ProgressAggregator
 from tasks.process import signals
 
 # Waiting without a limit would not hear Ctrl-C once Polars is imported: its handler for SIGINT resumes the
@@ -23,7 +23,7 @@ _LISTEN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StageResult:
     """What comes back from a stage.
 
     told:  what a stage in another process has for the listener, which cannot travel; no progress.
@@ -33,7 +33,7 @@ class Outcome:
     told: tuple[Event, ...] = ()
 
 
-def produced(
+def run_stage(
     stage: Stage,
     settings: Settings,
     config: Any,
@@ -41,7 +41,7 @@ def produced(
     report: Listener,
     run: Mapping[str, str],
     inputs: Mapping[str, Any],
-) -> tuple[Outcome, bool]:
+) -> tuple[StageResult, bool]:
     """The stage's artifact, and whether it was in the store already.
 
     listener:  of who asked; None in another process than theirs.
@@ -59,25 +59,25 @@ def produced(
 
     artifacts = {role: _artifacts(one) for role, one in inputs.items()}
     artifact, reused = stage.produce(settings, config, hear, run, **artifacts)
-    return Outcome(artifact, tuple(told)), reused
+    return StageResult(artifact, tuple(told)), reused
 
 
 def _artifacts(one: Any) -> Any:
-    if isinstance(one, Outcome):
+    if isinstance(one, StageResult):
         return one.artifact
     return [_artifacts(each) for each in one] if isinstance(one, list | tuple) else one
 
 
-class SideBySide(ABC):
+class ConcurrentRunner(ABC):
     """A runner whose stages run elsewhere: in other threads, other processes, on other machines.
 
     A promise is the future of an Outcome, of concurrent.futures, Prefect or Dask. The first error ends the
     run: what has not begun never does, and what is under way is waited for.
     """
 
-    def __init__(self, listener: Listener, hired: Hired) -> None:
+    def __init__(self, listener: Listener, hired: WorkerPool) -> None:
         self._hired = hired
-        self._listener = Tally(listener, self.show)
+        self._listener = ProgressAggregator(listener, self.show)
         self._promised: list[Any] = []
         self._under_way: set[Any] = set()
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -128,7 +128,7 @@ class SideBySide(ABC):
             self.cancel(promise)
         asked = False
         while self._under_way:
-            if signals.asked() and not asked:
+            if signals.requested() and not asked:
                 self._hired.ask(signals.signal_number())
                 asked = True
             self._take(_LISTEN_SECONDS)
@@ -136,7 +136,7 @@ class SideBySide(ABC):
     def _hear(self, seconds: float) -> bool:
         """Whether a stage ended within that time."""
         taken = self._take(seconds)
-        if self._errors or signals.asked():
+        if self._errors or signals.requested():
             self.stop()
             raise self._cause() from None
         return taken
@@ -151,7 +151,7 @@ class SideBySide(ABC):
             return False
         self._under_way.discard(promise)
         try:
-            outcome: Outcome = promise.result()
+            outcome: StageResult = promise.result()
         except Exception as error:
             self._errors[promise] = error
         else:
@@ -169,7 +169,7 @@ class SideBySide(ABC):
     def _cause(self) -> Exception:
         """The first error in the order of submission; the stages after it only could not run."""
         errors = [self._errors[promise] for promise in self._promised if promise in self._errors]
-        if signals.asked():
+        if signals.requested():
             stopped = [error for error in errors if isinstance(error, Interrupted)]
             return stopped[0] if stopped else signals.stopped(signals.signal_number(), "between two stages")
         causes = [error for error in errors if not isinstance(error, CancelledError)]

@@ -5,50 +5,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any
 
-from rnn_core.errors import ConfigError, ServerError
-from rnn_core.validators import check_whole, out_of_range
-from tasks.config.settings import cores
+from rnn_core.errors import ConfigError
+from tasks.config.settings import WorkerSettings
 from tasks.process import signals
-from tasks.process.worker_processes import SPAWN, WorkerProcesses, deaf_to_ctrl_c, worker_died
+from tasks.process.worker_processes import SPAWN, WorkerProcesses, sigint_blocked, worker_died
+from tasks.server.errors import ServerError
 
-RunnerName = Literal["threads", "processes", "dask"]
 _CONNECT_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Who runs the stages that can run side by side, and how many at a time.
-
-    runner:        threads of this process, processes of this machine, or Dask. Any makes the same bytes.
-    workers:       how many; as many as the process has cores by default. A Dask cluster elsewhere has its
-                   own.
-    dask_address:  of a Dask scheduler that runs, tcp://host:8786. Without one, Dask starts workers here. Its
-                   workers need namewright installed, and the same folders under the same paths.
-    """
-
-    runner: RunnerName = "threads"
-    workers: int = field(default_factory=cores)
-    dask_address: str = ""
-
-    def __post_init__(self) -> None:
-        if self.runner not in get_args(RunnerName):
-            raise out_of_range("runner", f"one of {', '.join(get_args(RunnerName))}", self.runner)
-        check_whole("workers", self.workers, 1, 1 << 10)
-        if self.dask_address and self.runner != "dask":
-            raise ConfigError(
-                "config.runner",
-                "an address of a Dask scheduler is for Dask alone",
-                where=f"runner = {self.runner}",
-                saw=self.dask_address,
-                fix="--runner dask, or leave the address out.",
-            )
-
-
 @dataclass(frozen=True)
-class Hired:
+class WorkerPool:
     """Workers that stages can be given to.
 
     pool:       what takes the stages.
@@ -67,7 +37,7 @@ class Hired:
 
 
 @contextmanager
-def task_runner(wanted: Workers) -> Iterator[Hired]:
+def task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
     """A Prefect task runner that has been started.
 
     Raises ConfigError without prefect-dask, and ServerError if no scheduler answers at the address.
@@ -77,7 +47,7 @@ def task_runner(wanted: Workers) -> Iterator[Hired]:
             from prefect.task_runners import ThreadPoolTaskRunner
 
             with ThreadPoolTaskRunner[Any](max_workers=wanted.workers) as runner:
-                yield Hired(runner)
+                yield WorkerPool(runner)
         case "processes":
             with _process_task_runner(wanted.workers) as hired:
                 yield hired
@@ -87,12 +57,12 @@ def task_runner(wanted: Workers) -> Iterator[Hired]:
 
 
 @contextmanager
-def executor(wanted: Workers) -> Iterator[Hired]:
+def executor(wanted: WorkerSettings) -> Iterator[WorkerPool]:
     """A pool of concurrent.futures. Raises ConfigError for Dask, which only Prefect brings us."""
     match wanted.runner:
         case "threads":
             with ThreadPoolExecutor(wanted.workers) as threads:
-                yield Hired(threads)
+                yield WorkerPool(threads)
         case "processes":
             processes = WorkerProcesses()
             with ProcessPoolExecutor(
@@ -108,15 +78,15 @@ def executor(wanted: Workers) -> Iterator[Hired]:
             )
 
 
-def _hired(pool: Any, processes: WorkerProcesses) -> Hired:
+def _hired(pool: Any, processes: WorkerProcesses) -> WorkerPool:
     def explained(error: Exception) -> Exception:
         return processes.death() if isinstance(error, BrokenProcessPool) else error
 
-    return Hired(pool, True, processes.ask, processes.look, explained)
+    return WorkerPool(pool, True, processes.ask, processes.look, explained)
 
 
 @contextmanager
-def _process_task_runner(count: int) -> Iterator[Hired]:
+def _process_task_runner(count: int) -> Iterator[WorkerPool]:
     from prefect.task_runners import ProcessPoolTaskRunner
 
     processes = WorkerProcesses()
@@ -127,7 +97,7 @@ def _process_task_runner(count: int) -> Iterator[Hired]:
 
 
 @contextmanager
-def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
+def _dask_task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
     dask, distributed, runner_class = _dask()
     here = {
         "n_workers": wanted.workers,
@@ -145,7 +115,7 @@ def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
 
     def ask(signal_number: int) -> None:
         if not wanted.dask_address:  # a cluster elsewhere may work for others as well
-            runner.client.run(signals.ask, signal_number, on_error="ignore")
+            runner.client.run(signals.request, signal_number, on_error="ignore")
 
     def explained(error: Exception) -> Exception:
         if isinstance(error, distributed.KilledWorker):
@@ -156,9 +126,9 @@ def _dask_task_runner(wanted: Workers) -> Iterator[Hired]:
 
     # A worker that was killed ends the run, as with processes: one short of memory would be so again.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), runner:
-        with deaf_to_ctrl_c():
+        with sigint_blocked():
             _connect(runner, wanted.dask_address)
-        yield Hired(runner, True, ask, explained=explained)
+        yield WorkerPool(runner, True, ask, explained=explained)
 
 
 def _check_address(address: str) -> None:

@@ -7,7 +7,7 @@ changes nothing the second time.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from artifacts.registry import Entry, Overtaken
+from artifacts.registry import ConflictError, Entry
 from artifacts.store import Artifact, Store
 from tasks.core.events import Decided, Listener, Notice
 from tasks.core.stage import once
@@ -16,7 +16,7 @@ from tasks.report import publish
 from tasks.stages.gate_rule import role_of
 
 
-def conclude(root: Path, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]) -> None:
+def finalize(root: Path, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]) -> None:
     """Of a run that made or found these artifacts, in this order. The listener is told what was decided.
 
     by:  who asks, for the registry.
@@ -51,7 +51,7 @@ def accept(
         entry = Entry.now(profile.reference, before, gate.origin, by)
         try:
             registry.promote(entry, before, _waiting(listener, "gate"))
-        except Overtaken as overtaken:
+        except ConflictError as overtaken:
             text = f"{profile.origin} is not what the next lists are compared with: {overtaken.what}"
             listener(Notice("gate", text))
 
@@ -61,7 +61,7 @@ def decide(
 ) -> champion.Outcome:
     """What came of a decision about a mixture of this run, which is carried out."""
     challenger = _judged_by(decision, "mixture", made)
-    return champion.carried_out(store, decision, challenger, by, _waiting(listener, "decision"))
+    return champion.apply_decision(store, decision, challenger, by, _waiting(listener, "decision"))
 
 
 def _judged_by(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:

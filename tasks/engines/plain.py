@@ -6,20 +6,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from artifacts.store import Artifact
-from tasks.config.settings import Settings
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Listener
 from tasks.core.stage import Input, Stage, StageRunner
 from tasks.engines import executors, finalize
-from tasks.engines.concurrent import Outcome, SideBySide, produced
-from tasks.engines.executors import Hired, Workers
-from tasks.process.worker_processes import deaf_to_ctrl_c
+from tasks.engines.concurrent import ConcurrentRunner, StageResult, run_stage
+from tasks.engines.executors import WorkerPool
+from tasks.process.worker_processes import sigint_blocked
 
-WHO_ASKS = {"engine": "plain"}
+RUN_CONTEXT = {"engine": "plain"}
 
 
 @contextmanager
 def producing(
-    settings: Settings, listener: Listener, workers: Workers | None = None
+    settings: Settings, listener: Listener, workers: WorkerSettings | None = None
 ) -> Iterator[StageRunner]:
     """A runner of stages; at its end all are done, and what follows from them is carried out.
 
@@ -29,9 +29,9 @@ def producing(
     `concluding.conclude` raises.
     """
     if workers is None:
-        in_order = InOrder(settings, listener)
+        in_order = SequentialRunner(settings, listener)
         yield in_order
-        finalize.conclude(settings.store, in_order.made, listener, WHO_ASKS)
+        finalize.finalize(settings.store, in_order.made, listener, RUN_CONTEXT)
         return
     with executors.executor(workers) as hired:
         side_by_side = _Pooled(settings, listener, hired)
@@ -40,10 +40,10 @@ def producing(
             made = side_by_side.finish()
         finally:
             side_by_side.stop()
-    finalize.conclude(settings.store, made, listener, WHO_ASKS)
+    finalize.finalize(settings.store, made, listener, RUN_CONTEXT)
 
 
-class InOrder:
+class SequentialRunner:
     """Every stage at once: its promises are artifacts already. Nothing follows from them."""
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
@@ -51,7 +51,7 @@ class InOrder:
         self.made: list[Artifact] = []
 
     def __call__(self, stage: Stage, config: Any, **inputs: Input) -> Artifact:
-        artifact, _ = stage.produce(self._settings, config, self._listener, WHO_ASKS, **inputs)
+        artifact, _ = stage.produce(self._settings, config, self._listener, RUN_CONTEXT, **inputs)
         self.made.append(artifact)
         return artifact
 
@@ -59,26 +59,28 @@ class InOrder:
         return list(promises)
 
 
-class _Pooled(SideBySide):
+class _Pooled(ConcurrentRunner):
     """Stages on a pool of concurrent.futures. One that needs what is not made yet waits until it is."""
 
-    def __init__(self, settings: Settings, listener: Listener, hired: Hired) -> None:
+    def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
         super().__init__(listener, hired)
         self._settings = settings
 
-    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> "Future[Outcome]":
+    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> "Future[StageResult]":
         made = {role: self._made_of(one) for role, one in inputs.items()}
         pool = self._hired.pool
         if not self._hired.elsewhere:
-            promise: Future[Outcome] = pool.submit(_here, stage, self._settings, config, self._listener, made)
+            promise: Future[StageResult] = pool.submit(
+                _here, stage, self._settings, config, self._listener, made
+            )
             return promise
         import cloudpickle  # the title of a stage may be a lambda
 
-        with deaf_to_ctrl_c():
+        with sigint_blocked():
             promise = pool.submit(_there, cloudpickle.dumps((stage, self._settings, config, None, made)))
         return promise
 
-    def cancel(self, promise: "Future[Outcome]") -> None:
+    def cancel(self, promise: "Future[StageResult]") -> None:
         promise.cancel()
 
     def _made_of(self, one: Any) -> Any:
@@ -89,11 +91,11 @@ class _Pooled(SideBySide):
 
 def _here(
     stage: Stage, settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]
-) -> Outcome:
-    return produced(stage, settings, config, listener, lambda _event: None, WHO_ASKS, inputs)[0]
+) -> StageResult:
+    return run_stage(stage, settings, config, listener, lambda _event: None, RUN_CONTEXT, inputs)[0]
 
 
-def _there(packed: bytes) -> Outcome:
+def _there(packed: bytes) -> StageResult:
     import cloudpickle
 
     return _here(*cloudpickle.loads(packed))

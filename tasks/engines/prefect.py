@@ -25,16 +25,17 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
 from prefect.states import Completed
 
-from rnn_core.errors import NamewrightError, ServerError
-from tasks.config.settings import Settings
+from rnn_core.errors import NamewrightError
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished, Listener, Notice, Progress
 from tasks.core.stage import Stage, StageRunner
 from tasks.engines import executors, finalize
-from tasks.engines.concurrent import SideBySide, produced
-from tasks.engines.executors import Hired, Workers
+from tasks.engines.concurrent import ConcurrentRunner, run_stage
+from tasks.engines.executors import WorkerPool
 from tasks.process import signals
-from tasks.process.worker_processes import deaf_to_ctrl_c
+from tasks.process.worker_processes import sigint_blocked
 from tasks.server import background
+from tasks.server.errors import ServerError
 
 _PROGRESS_SECONDS = 2.0  # between two updates in the UI, and before the first
 _PATIENCE_SECONDS = (0.0, 1.0, 2.0, 4.0)  # a server that restarts is back within them
@@ -68,8 +69,8 @@ def as_task(stage: Stage) -> Task[..., Any]:
     )
     def produce(settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]) -> Any:
         with _reporting(stage) as report:
-            outcome, reused = produced(
-                stage, _refreshing(settings, stage), config, listener, report, who_asks(), inputs
+            outcome, reused = run_stage(
+                stage, _refreshing(settings, stage), config, listener, report, run_context(), inputs
             )
         if reused:
             return Completed(name="Cached", message=f"reused {outcome.artifact.origin}", data=outcome)
@@ -80,7 +81,7 @@ def as_task(stage: Stage) -> Task[..., Any]:
 
 @contextmanager
 def submitting(
-    settings: Settings, workers: Workers | None = None, hear: Listener = lambda _event: None
+    settings: Settings, workers: WorkerSettings | None = None, hear: Listener = lambda _event: None
 ) -> Iterator[StageRunner]:
     """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
     and what follows from them is carried out.
@@ -98,7 +99,7 @@ def submitting(
         hear(event)
         caller.listener(event)
 
-    with signals.graceful():  # Prefect has put a handler of its own in the place of ours
+    with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
             with _hired(workers) as hired:
                 submitted = _Submitted(settings, tell, hired)
@@ -107,7 +108,7 @@ def submitting(
                     made = submitted.finish()
                 finally:
                     submitted.stop()
-            finalize.conclude(settings.store, made, _logged(tell), who_asks())
+            finalize.finalize(settings.store, made, _logged(tell), run_context())
             caller.complete = True
         finally:
             _check_server()
@@ -126,18 +127,18 @@ def _logged(listener: Listener) -> Listener:
 
 
 @contextmanager
-def _hired(workers: Workers | None) -> Iterator[Hired]:
+def _hired(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
     if workers is not None:
         with executors.task_runner(workers) as hired:
             yield hired
         return
     context = FlowRunContext.get()
     assert context, "not inside a flow"
-    yield Hired(context.task_runner)
+    yield WorkerPool(context.task_runner)
 
 
-class _Submitted(SideBySide):
-    def __init__(self, settings: Settings, listener: Listener, hired: Hired) -> None:
+class _Submitted(ConcurrentRunner):
+    def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
         super().__init__(listener, hired)
         self._settings = settings
         self._progress = _LiveProgress("names", get_run_logger())
@@ -154,7 +155,7 @@ class _Submitted(SideBySide):
         parameters = {
             "settings": self._settings, "config": config, "listener": listener, "inputs": inputs,
         }  # fmt: skip
-        with deaf_to_ctrl_c():
+        with sigint_blocked():
             future: PrefectFuture[Any] = self._hired.pool.submit(as_task(stage), parameters)
         return future
 
@@ -192,7 +193,7 @@ def recorded(flow: Callable[[], object], instead: Callable[[], object], listener
         if not any(isinstance(cause, httpx.HTTPError | ObjectNotFound | Abort) for cause in behind):
             raise
         if not caller.complete:
-            signals.check("when Prefect's server had gone away")
+            signals.raise_if_requested("when Prefect's server had gone away")
             listener(Notice("prefect", "its server has gone away; going on without it"))
             instead()
         raise NotRecorded(
@@ -243,7 +244,7 @@ def _refreshing(settings: Settings, stage: Stage) -> Settings:
     return replace(settings, refresh=(*settings.refresh, stage.name)) if asked else settings
 
 
-def who_asks() -> dict[str, str]:
+def run_context() -> dict[str, str]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return {"engine": "prefect"}

@@ -12,7 +12,7 @@ from tasks.core.stage import Stage
 _SECONDS = 0.5  # between two events of a stage
 
 
-class Tally:
+class ProgressAggregator:
     """A listener that tells another one of one sum for all runs of a stage.
 
     What is made in another process is counted when it is finished, the rest as it grows.

@@ -3,20 +3,16 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-from cyclopts import Parameter
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
-from tasks.config.settings import Settings, default_store, usable
+from tasks.config.settings import ListSettings, Settings
 from tasks.core.events import Finished, Listener, Notice
 from tasks.core.stage import StageRunner, once
-from tasks.engines.executors import Workers
 from tasks.generate import rounds
 from tasks.models import load
 from tasks.models.load import ModelFile
@@ -25,30 +21,7 @@ from tasks.stages import LIST_VERSION
 LIST = "generated"  # what a list is called among stages, and the folder of the store where it lies
 
 
-@dataclass(frozen=True, slots=True)
-class ListSettings:
-    """Whose names, and where to.
-
-    model:      a file model.npz, the key of a model in the store or its first digits, or the `champion`: the
-                model that was promoted.
-    output:     folder of the list; one in the store, named by the list's key, if none is named.
-    overwrite:  replace another list that is there.
-    store:      folder of the artifact store; by default artifacts/store below the current folder.
-    """
-
-    model: str = "champion"
-    output: Path | None = None
-    overwrite: bool = False
-    store: Path = field(default_factory=default_store)
-    workers: Annotated[Workers, Parameter(name="*")] = field(default_factory=Workers)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "store", usable("store", self.store))
-        if self.output:
-            object.__setattr__(self, "output", usable("output", self.output))
-
-
-class Wanted(NamedTuple):
+class GenerateRequest(NamedTuple):
     """What was asked, made sure of: there is such a model, and it has such names.
 
     config:   with every column named.
@@ -62,7 +35,7 @@ class Wanted(NamedTuple):
     dataset: Dataset
 
 
-def wanted(config: GenerateConfig, settings: ListSettings) -> Wanted:
+def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     """Raises what a user can cause, before anything is made."""
     from tasks.stages import lists  # slow to import
 
@@ -76,11 +49,11 @@ def wanted(config: GenerateConfig, settings: ListSettings) -> Wanted:
     digests = {role: one.digest for role, one in inputs.items()}
     request = Recipe.of(LIST, LIST_VERSION, config.of_the_list(), digests)
     folder = settings.output or settings.store / LIST / request.key
-    return Wanted(config, inputs, request, Dataset(folder.resolve()))
+    return GenerateRequest(config, inputs, request, Dataset(folder.resolve()))
 
 
-def made(
-    wanted: Wanted,
+def generate(
+    wanted: GenerateRequest,
     settings: ListSettings,
     compose: Callable[..., list[Artifact]],
     running: Callable[[Settings], AbstractContextManager[StageRunner]],
@@ -124,7 +97,7 @@ def made(
             return finished(whole, reused=False)
 
 
-def _for_stages(wanted: Wanted, settings: ListSettings) -> Settings:
+def _for_stages(wanted: GenerateRequest, settings: ListSettings) -> Settings:
     """What threads are left over when there are fewer files than workers draw the blocks of a file."""
     workers = settings.workers
     files = -(-wanted.config.count // wanted.config.shard_size)

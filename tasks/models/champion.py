@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, NamedTuple
 
-from artifacts.registry import BY_HAND, Entry, Overtaken, Reference
+from artifacts.registry import BY_HAND, ConflictError, Entry, Reference
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
 
@@ -128,7 +128,7 @@ def checked(
     raise DataError("champion.missing", f"{what} is not in the store", where=where, fix=fix)
 
 
-def carried_out(
+def apply_decision(
     store: Store, decision: Artifact, challenger: Artifact, by: Mapping[str, str], waiting: Waiting
 ) -> Outcome:
     """Promote the challenger if the decision says so, and nobody has promoted another one since.
@@ -159,7 +159,7 @@ def carried_out(
         return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
     try:
         registry.promote(Entry.now(reference, before, decision.origin, by), before, waiting)
-    except Overtaken as overtaken:
+    except ConflictError as overtaken:
         return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
     return outcome("promoted", f"is the champion now, after {called(before) if before else 'none'}: {why}")
 

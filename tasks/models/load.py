@@ -1,6 +1,6 @@
 """Trained models: found by a path, a key or as the champion, opened, and asked for names.
 
->>> from tasks.models.load import open_model
+>>> from tasks.models import open_model
 >>> model = open_model()
 >>> names = model.draw(1000, temperature=0.8)
 >>> log_probabilities = model.log_probabilities(["Ana", "Bea"])
@@ -97,7 +97,7 @@ def find(named: str | Path, store: Path) -> ModelFile:
 def opened(file: ModelFile) -> "TrainedModel":
     """Raises DataError if the file cannot be read, changed since its digest was taken, or holds no model."""
     digest = file.digest
-    with atomic_io.reported(file.path, "read the model"):
+    with atomic_io.io_errors(file.path, "read the model"):
         content = file.path.read_bytes()
     if sha256(content) != digest:
         raise _no_model_file(str(file.path), "it changed while it was read", "")
@@ -184,7 +184,7 @@ class _Kept(NamedTuple):
 
 def _kept(store: Store, stages: Sequence[str] = STAGES) -> list[_Kept]:
     """The last made first."""
-    with atomic_io.reported(store.root, "list the store"):
+    with atomic_io.io_errors(store.root, "list the store"):
         kept = [
             _Kept(_made_at(store.folder(stage, key)), stage, key)
             for stage in stages

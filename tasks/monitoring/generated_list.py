@@ -8,10 +8,10 @@ from prefect.states import Completed
 
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
+from tasks.config.settings import ListSettings
 from tasks.core.events import Event, Finished
 from tasks.engines import prefect
 from tasks.generate import dataset
-from tasks.generate.dataset import ListSettings
 from tasks.monitoring import events
 from tasks.report import markdown
 from tasks.report.markdown import Markdown
@@ -35,13 +35,13 @@ def listed(
             create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
             events.tell_generated(event)
 
-    reused = dataset.made(
-        dataset.wanted(config, settings),
+    reused = dataset.generate(
+        dataset.prepare(config, settings),
         settings,
         compose,
         lambda of_stages: prefect.submitting(of_stages, settings.workers),
         hear,
-        prefect.who_asks(),
+        prefect.run_context(),
     )
     return Completed(name="Cached", message="the list was there already") if reused else None
 

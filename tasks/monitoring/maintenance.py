@@ -8,7 +8,7 @@ from prefect.client.schemas import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from artifacts.upkeep import Act
+from artifacts.upkeep import MaintenanceAction
 from tasks.monitoring import events
 from tasks.process import signals
 from tasks.report.markup import visible
@@ -22,8 +22,8 @@ _LONGEST = 300  # characters of a cell
 
 def maintained(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[None]:
     """Inside a flow. Raises what `maintenance.maintained` raises, with what was done until then shown."""
-    acts: list[Act] = []
-    with signals.graceful():  # Prefect has put a handler of its own in the place of ours
+    acts: list[MaintenanceAction] = []
+    with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
             acts.extend(maintenance.maintained(config, store, dry_run))
         finally:
@@ -38,7 +38,7 @@ def maintained(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[N
     return Completed(message=summary)
 
 
-def _rows(acts: Iterable[Act]) -> list[dict[str, object]]:
+def _rows(acts: Iterable[MaintenanceAction]) -> list[dict[str, object]]:
     told = [act for act in acts if act.outcome != "whole"]
     rows: list[dict[str, object]] = [
         {

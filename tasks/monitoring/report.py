@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from artifacts.store import Artifact, Store
-from rnn_core.errors import GateRefused, Interrupted, NamewrightError
+from rnn_core.errors import Interrupted, NamewrightError
 from tasks.config.settings import Settings
 from tasks.core.events import Decided, Event, Finished
 from tasks.core.stage import StageRunner
@@ -24,6 +24,7 @@ from tasks.report.markup import Column
 from tasks.report.outcome import of_decisions, of_gates
 from tasks.report.parts import Part, as_markdown
 from tasks.report.publish import FILE, OUTLINE, movement
+from tasks.stages.gate_rule import GateRefused
 from tasks.views import console
 
 _PAGE, _SAMPLE = "retrain-report", "sample-names"

@@ -40,11 +40,11 @@ class Watched:
 
     def remember(self, changes: Iterable[Change]) -> None:
         seen = {**self._seen(), **{change.source: change.digest for change in changes}}
-        with atomic_io.reported(self._file, "remember what was seen"):
+        with atomic_io.io_errors(self._file, "remember what was seen"):
             atomic_io.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
 
     def _seen(self) -> Mapping[str, str]:
-        with atomic_io.reported(self._file, "read what was seen last"):
+        with atomic_io.io_errors(self._file, "read what was seen last"):
             if not self._file.exists():
                 return {}
             content = self._file.read_bytes()

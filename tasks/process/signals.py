@@ -15,7 +15,7 @@ _signal_number = 0
 
 
 @contextlib.contextmanager
-def graceful() -> Iterator[None]:
+def graceful_shutdown() -> Iterator[None]:
     """While it lasts, the first SIGINT or SIGTERM asks; a second one ends the process as it always did."""
     if threading.current_thread() is not threading.main_thread():  # only there may handlers be set
         yield
@@ -31,25 +31,25 @@ def graceful() -> Iterator[None]:
             _asked.clear()
 
 
-def asked() -> bool:
+def requested() -> bool:
     return _asked.is_set()
 
 
 def signal_number() -> int:
     """Of the signal that asked; 0 if none did."""
-    return _signal_number if asked() else 0
+    return _signal_number if requested() else 0
 
 
-def ask(number: int) -> None:
+def request(number: int) -> None:
     """As that signal would."""
     global _signal_number
     _signal_number = number
     _asked.set()
 
 
-def check(at: str, fix: str = _GO_ON) -> None:
+def raise_if_requested(at: str, fix: str = _GO_ON) -> None:
     """Raise Interrupted if someone asked."""
-    if asked():
+    if requested():
         raise stopped(_signal_number, at, fix)
 
 
@@ -60,6 +60,6 @@ def stopped(number: int, at: str, fix: str = _GO_ON) -> Interrupted:
 
 
 def _handle(number: int, _frame: FrameType | None) -> None:
-    ask(number)
+    request(number)
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)

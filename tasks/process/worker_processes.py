@@ -22,7 +22,7 @@ _FIX = (
 
 
 @contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
+def sigint_blocked() -> Iterator[None]:
     """What is started within it never hears Ctrl-C, which the terminal sends to a whole group of processes.
 
     A worker would print a traceback, in its first second too, before any handler of ours could be in place. A
@@ -106,5 +106,5 @@ def _listen(signal_number: Any) -> None:
     assert parent
     while not connection.wait([parent.sentinel], timeout=_LOOK_SECONDS):
         if signal_number.value:
-            signals.ask(signal_number.value)
+            signals.request(signal_number.value)
     os._exit(1)  # killed: nobody is left who would tell us to end

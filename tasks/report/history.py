@@ -41,7 +41,7 @@ def past_runs(store: Store) -> list[PastRun]:
     return [run for made in manifests[:_SHOWN] if (run := _read(store, made))]
 
 
-def moved(runs: Sequence[PastRun], now: str, champion: str) -> Part:
+def metric_history(runs: Sequence[PastRun], now: str, champion: str) -> Part:
     """now:       the evaluation of the run that tells of it, as `stage/key`.
     champion:  its key; nothing if there is none.
     """

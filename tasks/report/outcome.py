@@ -5,9 +5,9 @@ from typing import Any
 
 from artifacts.store import Artifact
 from tasks.models.champion import Outcome, called
+from tasks.report.gate_changes import format_changes
 from tasks.report.markup import Column
 from tasks.report.parts import Part
-from tasks.stages.gate_rule import told
 
 _CHANGES_SHOWN = 40
 
@@ -52,7 +52,7 @@ def _came_of(promote: bool, outcome: Outcome | None) -> str:
 
 
 def _gate(artifact: Artifact) -> Part:
-    facts, changes = artifact.manifest().facts, told(artifact)
+    facts, changes = artifact.manifest().facts, format_changes(artifact)
     title = "What the data gate found"
     if not changes:
         return Part(title, "No lists were accepted before: there is nothing to compare with.")

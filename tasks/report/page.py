@@ -8,6 +8,7 @@ from typing import NamedTuple
 from data.config import ALL_SOURCES
 from rnn_core.metrics.sample_metrics import HELD_OUT
 from tasks.report.figures import Figures
+from tasks.report.gate_changes import ChangeRow
 from tasks.report.markup import (
     Column,
     Html,
@@ -23,8 +24,7 @@ from tasks.report.markup import (
 )
 from tasks.report.parts import as_html
 from tasks.report.publish import OUTCOME, PROVENANCE
-from tasks.report.temperatures import Taste, by_temperature
-from tasks.stages.gate_rule import Told
+from tasks.report.temperatures import TemperatureSample, by_temperature
 
 _STYLE_SHEET = Path(__file__).with_name("page.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -146,14 +146,14 @@ class Findings(NamedTuple):
     sources: Sequence[Source]
     figures: Sequence[Figures]
     source_lengths: str
-    changes: Sequence[Told]
+    changes: Sequence[ChangeRow]
     rejections: Sequence[Rejection]
     characters: Sequence[tuple[str, int]]
     training: Training
     scores: Sequence[Scores]
     measures: Sequence[Measure]
     sample: Sample
-    tastes: Sequence[Taste]
+    tastes: Sequence[TemperatureSample]
 
 
 def page(found: Findings) -> str:
@@ -410,7 +410,7 @@ def _source_lengths(lengths: str) -> Html:
     return section("Lengths in each list", Html(lengths) if lengths else nothing("There are no names."))
 
 
-def _changes(changes: Sequence[Told]) -> Html:
+def _changes(changes: Sequence[ChangeRow]) -> Html:
     title = "What changed since the last accepted lists"
     if not changes:
         return section(title, nothing("No lists were accepted before: there is nothing to compare with."))

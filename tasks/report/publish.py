@@ -16,7 +16,7 @@ from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
 from rnn_core.errors import NamewrightError
 from tasks.models.champion import CHAMPION, Outcome
-from tasks.report.history import moved, past_runs
+from tasks.report.history import metric_history, past_runs
 from tasks.report.markup import Column, Html, element, foreign, joined, section, table, visible
 from tasks.report.outcome import of_decisions
 from tasks.report.parts import Part, as_html
@@ -43,7 +43,7 @@ def publish(
     """
     target = store.root / FILE
     made = lineage(store, report, run)
-    with atomic_io.reported(target, "publish the report"):
+    with atomic_io.io_errors(target, "publish the report"):
         filled = (
             report.text(FILE)
             .replace(OUTCOME, joined(*map(as_html, of_decisions(run, came_of_it))), 1)
@@ -68,7 +68,7 @@ def movement(store: Store, of_report: Iterable[str]) -> Part:
         champion = store.registry(CHAMPION).standing()
     except NamewrightError:  # as for a manifest
         champion = None
-    return moved(past_runs(store), now, champion.artifact.key if champion else "")
+    return metric_history(past_runs(store), now, champion.artifact.key if champion else "")
 
 
 def lineage(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> dict[str, Manifest | None]:

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
-from rnn_core.errors import ServerError
 from rnn_core.validators import check_whole, out_of_range
 from tasks.process import signals
 from tasks.server import defaults
+from tasks.server.errors import ServerError
 
 Say = Callable[[str], None]
 
@@ -275,7 +275,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: IO[bytes], what: str,
     began = time.monotonic()
     say_next = _SAY_SECONDS
     while reason := _trouble_with(url):
-        signals.check(f"while {what} starts")
+        signals.raise_if_requested(f"while {what} starts")
         waited = time.monotonic() - began
         if process.poll() is not None or waited > _START_SECONDS:
             log.seek(0)

@@ -7,8 +7,8 @@ import httpx
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
-from rnn_core.errors import ServerError
 from tasks.server.background import without_credentials
+from tasks.server.errors import ServerError
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from tasks.core.stage import Stage
 
 
 @dataclass(frozen=True, slots=True)
-class NoKnobs:
+class EmptyConfig:
     """The configuration of a stage that has none."""
 
 

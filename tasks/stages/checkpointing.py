@@ -6,14 +6,14 @@ from typing import TypeVar
 
 from artifacts.formats import Arrays
 from rnn_core.errors import DataError
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.process import signals
 
 State = TypeVar("State")
 
 
 class Checkpointing:
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: StageContext) -> None:
         self._work = work
         self._next = time.monotonic() + work.settings.checkpoint_seconds
 
@@ -35,7 +35,9 @@ class Checkpointing:
         Raises Interrupted in the latter case.
         """
         now = time.monotonic()
-        if now >= self._next or signals.asked():
+        if now >= self._next or signals.requested():
             self._work.draft.checkpoint.write(arrays())
             self._next = now + self._work.settings.checkpoint_seconds
-        signals.check(at, "a checkpoint is written: run the same command again, and it goes on from there.")
+        signals.raise_if_requested(
+            at, "a checkpoint is written: run the same command again, and it goes on from there."
+        )

@@ -15,7 +15,7 @@ from data.config import CorpusConfig, MergingConfig, ValidationConfig
 from data.corpus import Taken, read
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
@@ -23,7 +23,7 @@ _CASES = 3  # rejected rows that are shown; all are in the table
 _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 
 
-def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
+def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
     """file:  of the source, or several, in the order in which they are read."""
     files = [file] if isinstance(file, SourceFile) else file
     rejected: list[pa.Table] = []
@@ -48,7 +48,7 @@ def corpus(work: Work, config: CorpusConfig, file: SourceFile | Sequence[SourceF
     _write_rejected(work, schemas.CORPUS_REJECTED, rejected)
 
 
-def merged(work: Work, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
+def merged(work: StageContext, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
     together = merging.merge([one.table(NAMES) for one in corpora], config)
     work.draft.facts["sources"] = together.sources
     work.draft.order(NAMES, REJECTED)
@@ -59,7 +59,7 @@ def merged(work: Work, config: MergingConfig, corpora: Sequence[Artifact]) -> No
 
 
 def validated(
-    work: Work, config: ValidationConfig, merged: Artifact, corpora: Sequence[Artifact] = ()
+    work: StageContext, config: ValidationConfig, merged: Artifact, corpora: Sequence[Artifact] = ()
 ) -> None:
     """corpora:  what was merged: rows that were rejected there count in the share of rejected rows."""
     lines = merged.table(NAMES)
@@ -103,7 +103,7 @@ def _unread(corpus: Artifact) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 
 
-def _write_rejected(work: Work, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
+def _write_rejected(work: StageContext, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
     """With how many there are, and the first of them, for who watches."""
     counts: Counter[str] = Counter()
     first: list[str] = []

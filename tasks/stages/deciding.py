@@ -13,9 +13,10 @@ from data import schemas
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from rnn_core.metrics.bootstrap import paired_gain
-from tasks.core.stage import Work
+from tasks.config.promotion import DecidingConfig
+from tasks.core.stage import StageContext
 from tasks.models.load import ModelFile, TrainedModel, opened
-from tasks.models.promotion import Compared, DecidingConfig, Figure, Verdict, verdict
+from tasks.models.promotion import Compared, Figure, Verdict, verdict
 from tasks.process import signals
 from tasks.stages.encoding import EXAMPLES
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
@@ -23,7 +24,7 @@ from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 DECISION = "decision.parquet"
 
 
-class Contender(NamedTuple):
+class Candidate(NamedTuple):
     """examples, evaluation: of the model; None where they are not known."""
 
     model: TrainedModel
@@ -31,7 +32,7 @@ class Contender(NamedTuple):
     evaluation: Artifact | None
 
     @classmethod
-    def of(cls, mixture: Artifact, examples: Artifact | None, evaluation: Artifact | None) -> "Contender":
+    def of(cls, mixture: Artifact, examples: Artifact | None, evaluation: Artifact | None) -> "Candidate":
         """Raises DataError if the file of the model is none."""
         return cls(opened(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
 
@@ -61,7 +62,7 @@ class Contender(NamedTuple):
 
 
 def decision(
-    work: Work,
+    work: StageContext,
     config: DecidingConfig,
     mixture: Artifact,
     examples: Artifact,
@@ -71,9 +72,9 @@ def decision(
     champion_evaluation: Artifact | None = None,
     lost_champion: Artifact | None = None,
 ) -> None:
-    challenger = Contender.of(mixture, examples, evaluation)
-    other = Contender.of(champion, champion_examples, champion_evaluation) if champion else None
-    found, names, notes = judged(config, challenger, other)
+    challenger = Candidate.of(mixture, examples, evaluation)
+    other = Candidate.of(champion, champion_examples, champion_evaluation) if champion else None
+    found, names, notes = evaluate(config, challenger, other)
     if lost_champion:
         found = found._replace(
             promote=False,
@@ -83,8 +84,8 @@ def decision(
     work.draft.facts |= {"promote": found.promote, "reasons": found.reasons, "names": names, "notes": notes}
 
 
-def judged(
-    config: DecidingConfig, challenger: Contender, champion: Contender | None
+def evaluate(
+    config: DecidingConfig, challenger: Candidate, champion: Candidate | None
 ) -> tuple[Verdict, int, list[str]]:
     """The verdict, how many names it rests on, and what else there is to know.
 
@@ -107,7 +108,7 @@ def as_table(figures: list[Figure]) -> pa.Table:
 
 
 def _compared(
-    config: DecidingConfig, challenger: Contender, champion: Contender
+    config: DecidingConfig, challenger: Candidate, champion: Candidate
 ) -> tuple[Compared, list[str]]:
     """On the names that neither has learnt from and both can spell, each once; and what there is to know."""
     names, notes = _common_names(challenger, champion)
@@ -125,7 +126,7 @@ def _compared(
     return Compared(len(names), nats, champions_nats, gain, _of_one_list(challenger, champion)), notes
 
 
-def _common_names(challenger: Contender, champion: Contender) -> tuple[pa.Array, list[str]]:
+def _common_names(challenger: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:
     """Held-out names of the challenger that the champion can be asked for as well."""
     notes = []
     names = challenger.names_of("validation", "test")
@@ -142,7 +143,7 @@ def _common_names(challenger: Contender, champion: Contender) -> tuple[pa.Array,
     return names.filter(pc.and_(pc.invert(learnt), spelt)), notes
 
 
-def _of_one_list(challenger: Contender, champion: Contender) -> bool:
+def _of_one_list(challenger: Candidate, champion: Candidate) -> bool:
     """Whether both have the same names, whatever their order and split; as far as is known."""
     ours, theirs = (contender.names_of(*SPLITS) for contender in (challenger, champion))
     known = challenger.examples and champion.examples
@@ -152,4 +153,4 @@ def _of_one_list(challenger: Contender, champion: Contender) -> bool:
 
 
 def _pause() -> None:
-    signals.check("while models are compared")
+    signals.raise_if_requested("while models are compared")

@@ -9,7 +9,7 @@ from data import schemas
 from data.text.strings import strings
 from rnn_core.sample.block import Watch
 from rnn_core.sample.sampler import Sampler, SamplingConfig
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import opened_vocabulary
@@ -17,7 +17,7 @@ from tasks.stages.mixing import opened
 
 
 def names(
-    work: Work, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
+    work: StageContext, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
 ) -> None:
     letters = opened_vocabulary(vocabulary)
     sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
@@ -43,13 +43,13 @@ def names(
     work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
 
 
-def _reporting(work: Work, config: SamplingConfig) -> Watch:
+def _reporting(work: StageContext, config: SamplingConfig) -> Watch:
     done = 0
 
     def report(ended: int) -> None:
         nonlocal done
         done += ended
         work.progress(done, config.count, "names")
-        signals.check(f"drawing names, {done:,} of {config.count:,}")
+        signals.raise_if_requested(f"drawing names, {done:,} of {config.count:,}")
 
     return report

@@ -12,13 +12,13 @@ from data.text.strings import check_one_array_holds, counts_of_characters, encod
 from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.stages.corpora import NAMES
 
 VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
 
 
-def vocabulary(work: Work, _config: object, validated: Artifact) -> None:
+def vocabulary(work: StageContext, _config: object, validated: Artifact) -> None:
     names = validated.table(NAMES, ["name"])["name"]
     occurrences = counts_of_characters(names)
     letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
@@ -54,7 +54,7 @@ def _check_equal_weights(weights: pa.ChunkedArray) -> None:
 
 
 def examples(
-    work: Work, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
+    work: StageContext, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
 ) -> None:
     names = validated.table(NAMES, ["name", "source", "weight"])
     check_one_array_holds(names["name"])

@@ -22,7 +22,7 @@ from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig, joined
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.process import signals
 from tasks.stages.encoding import EXAMPLES, opened_vocabulary
 from tasks.stages.mixing import opened
@@ -48,7 +48,7 @@ class Group(NamedTuple):
 
 
 def evaluation(
-    work: Work, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
+    work: StageContext, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
 ) -> None:
     table = examples.table(EXAMPLES)
     names = Names(table["name"].to_pylist(), encoded_names(table))
@@ -102,7 +102,7 @@ def _groups(
 
 def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedNames) -> Iterator[Row]:
     for model, score in scores.items():
-        signals.check(f"before {model} scores the names")
+        signals.raise_if_requested(f"before {model} scores the names")
         scored = score(names)
         for group in groups:
             some = names.take(group.rows)
@@ -131,7 +131,7 @@ def _sampled(
 
 
 def _pause(*_: object) -> None:
-    signals.check("while samples are drawn and measured")
+    signals.raise_if_requested("while samples are drawn and measured")
 
 
 def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:

@@ -1,84 +1,15 @@
-"""What the data gate found, as it is told, and what follows from it."""
-
-import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+"""What the data gate compares lists with, and whether a run may go on from them."""
 
 from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact, Store
-from rnn_core.errors import DataError, GateRefused
-from tasks.report.markup import glyph, visible
-
-CHANGES = "changes.parquet"
-
-# What a measure of characters sums up: the measure of each of them.
-CHARACTERS = {"new_characters": "new_character", "lost_characters": "lost_character"}
+from rnn_core.errors import DataError, NamewrightError
+from tasks.report.gate_changes import CHANGES
 
 
-class Measure(NamedTuple):
-    """level: how a figure of the lists before, or now, is written. change: how that of the change is."""
+class GateRefused(NamewrightError):  # it names an outcome, as Interrupted does
+    """The lists differ more from the last accepted ones than they may."""
 
-    title: str
-    level: Callable[[float], str]
-    change: Callable[[float], str]
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _share(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _growth(value: float) -> str:
-    return f"{value:+.1%}" if math.isfinite(value) else "new"
-
-
-def _characters(value: float) -> str:
-    return f"{value:.2f}"
-
-
-MEASURES = {
-    "rows_lost": Measure("names lost", _count, _share),
-    "rows_gained": Measure("names gained", _count, _share),
-    "new_characters": Measure("letters of new characters", _count, _share),
-    "lost_characters": Measure("letters of characters that are gone", _count, _share),
-    "length_distance": Measure("lengths, mean and distance", _characters, _characters),
-    "duplicates_gained": Measure("duplicates gained", _share, _share),
-    "rows": Measure("names of", _count, _growth),
-    "new_character": Measure("new:", _count, _share),
-    "lost_character": Measure("gone:", _count, _share),
-}
-
-
-class Told(NamedTuple):
-    """A change, in words. limit: empty where there is none. within: whether it is within it."""
-
-    what: str
-    before: str
-    now: str
-    change: str
-    limit: str
-    within: bool
-
-
-def told(gate: Artifact) -> list[Told]:
-    """Every row of its table, in their order; none if nothing was accepted before."""
-    return [_told(row) for row in gate.table(CHANGES).to_pylist()]
-
-
-def _told(row: dict[str, Any]) -> Told:
-    measure, limit = MEASURES[row["measure"]], row["limit"]
-    shown = glyph if row["measure"] in CHARACTERS.values() else visible
-    return Told(
-        f"{measure.title} {shown(row['value'])}".strip(),
-        measure.level(row["before"]),
-        measure.level(row["after"]),
-        measure.change(row["change"]),
-        "" if limit is None else measure.change(limit),
-        row["within"],
-    )
+    exit_code = 8
 
 
 def role_of(profile: Artifact) -> str:

@@ -6,18 +6,18 @@ from artifacts.store import Artifact
 from data import schemas
 from data.changes import LIMIT, Change, as_table, changes
 from data.config import GateConfig
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
+from tasks.report.gate_changes import CHANGES, CHARACTERS, MEASURES
 from tasks.report.markup import glyph
-from tasks.stages.gate_rule import CHANGES, CHARACTERS, MEASURES
 from tasks.stages.profiling import opened_profile
 
 _CHARACTERS_NAMED = 10
 
 
-def gate(work: Work, config: GateConfig, profile: Artifact, accepted: Artifact | None = None) -> None:
+def gate(work: StageContext, config: GateConfig, profile: Artifact, accepted: Artifact | None = None) -> None:
     """accepted: the profile of the last accepted lists; without one there is nothing to compare with.
 
-    Whether a run may go on is for `tasks.stages.gate_rule.verdict`, so that the findings are there to be read.
+    Whether a run may go on is for `gate_rule.verdict`, so that the findings are there to be read.
     """
     found = changes(opened_profile(accepted), opened_profile(profile), config) if accepted else []
     work.write_table(CHANGES, schemas.CHANGES, as_table(found))

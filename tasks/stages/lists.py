@@ -26,7 +26,7 @@ from rnn_core.sample.block import Watch
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.models.load import ModelFile, opened
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
@@ -50,14 +50,16 @@ class TrainingList(NamedTuple):
     source: pa.DictionaryArray
 
 
-def shard(work: Work, config: ShardConfig, model: ModelFile, training: Artifact | None = None) -> None:
+def shard(
+    work: StageContext, config: ShardConfig, model: ModelFile, training: Artifact | None = None
+) -> None:
     table, _ = _drawn(work, config, model)
     table = table.rename_columns(["index", "name", "log_probability"])
     _write(work, config.file, table, model, training, config.sampling.capitalise_first)
 
 
 def candidates(
-    work: Work, config: CandidatesConfig, model: ModelFile, training: Artifact | None = None
+    work: StageContext, config: CandidatesConfig, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """A row group for every partition, in it the names in their order."""
     table, letters = _drawn(work, config, model)
@@ -93,7 +95,7 @@ def _printed(letters: Vocabulary) -> Vocabulary:
     )
 
 
-def let_in(work: Work, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
+def let_in(work: StageContext, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
     """Of a partition, the rows that are the first of their names; a row group for each of the candidates."""
     names = [one.group(CANDIDATES, config.number, ["name"])["name"].combine_chunks() for one in candidates]
     is_first = first_occurrences(pa.chunked_array(names, pa.string()))
@@ -105,7 +107,7 @@ def let_in(work: Work, config: PartitionConfig, candidates: Sequence[Artifact]) 
 
 
 def gathered(
-    work: Work,
+    work: StageContext,
     config: GatheringConfig,
     candidates: Sequence[Artifact],
     let_in: Sequence[Artifact],
@@ -133,7 +135,7 @@ def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.
 
 
 def _drawn(
-    work: Work, config: ShardConfig | CandidatesConfig, model: ModelFile
+    work: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
 ) -> tuple[pa.Table, Vocabulary]:
     """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
     sampling = config.sampling
@@ -178,7 +180,7 @@ def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabula
 
 
 def _write(
-    work: Work,
+    work: StageContext,
     file: FileConfig,
     table: pa.Table,
     model: ModelFile,
@@ -225,7 +227,7 @@ def _kernel() -> str:
     )
 
 
-def _reporting(work: Work, count: int) -> Watch:
+def _reporting(work: StageContext, count: int) -> Watch:
     done = 0
     lock = threading.Lock()
 
@@ -234,6 +236,6 @@ def _reporting(work: Work, count: int) -> Watch:
         with lock:
             done += ended
         work.progress(done, count, "names")
-        signals.check(f"drawing names, {done:,} of {count:,}")
+        signals.raise_if_requested(f"drawing names, {done:,} of {count:,}")
 
     return report

@@ -4,11 +4,11 @@ from artifacts.model_file import MODEL, Models, models_in, with_ngrams
 from artifacts.store import Artifact
 from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
 from rnn_core.ngram.mixture import fit_weight
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.stages.training import opened_split
 
 
-def mixture(work: Work, config: NgramConfig, model: Artifact, examples: Artifact) -> None:
+def mixture(work: StageContext, config: NgramConfig, model: Artifact, examples: Artifact) -> None:
     training, validation = (opened_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL)
     parameters = models_in(arrays).network

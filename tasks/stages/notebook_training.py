@@ -12,7 +12,7 @@ from artifacts.formats import Arrays
 from rnn_core import notebook
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.stages.checkpointing import Checkpointing
 
 TRANSCRIPT = "transcript.txt"
@@ -57,7 +57,7 @@ class Diary:
 
 
 def train(
-    work: Work,
+    work: StageContext,
     config: notebook.NotebookConfig,
     letters: Vocabulary,
     names: EncodedNames,

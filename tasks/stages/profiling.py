@@ -9,14 +9,14 @@ from data import schemas
 from data.profile import REJECTED as BY_STEP
 from data.profile import Profile
 from data.profile import profile as counted
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.stages.corpora import NAMES, REJECTED
 
 PROFILE = "profile.parquet"
 
 
 def profile(
-    work: Work, _config: object, corpora: Sequence[Artifact], merged: Artifact, validated: Artifact
+    work: StageContext, _config: object, corpora: Sequence[Artifact], merged: Artifact, validated: Artifact
 ) -> None:
     names = [one.table(NAMES, ["name", "source"]) for one in (*corpora, validated)]
     not_read = pa.concat_tables([_rejected(one) for one in corpora])

@@ -12,9 +12,10 @@ from artifacts.store import Artifact
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from data.profile import Profile
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.report import plots
 from tasks.report.figures import figures
+from tasks.report.gate_changes import format_changes
 from tasks.report.outline import outline
 from tasks.report.page import (
     Findings,
@@ -28,13 +29,12 @@ from tasks.report.page import (
     page,
 )
 from tasks.report.publish import FILE, OUTLINE
-from tasks.report.temperatures import tastes
 from tasks.stages.corpora import NAMES, REJECTED
 from tasks.stages.encoding import EXAMPLES, VOCABULARY, opened_vocabulary
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
-from tasks.stages.gate_rule import told
 from tasks.stages.notebook_training import TRANSCRIPT
 from tasks.stages.profiling import opened_profile
+from tasks.stages.temperatures import tastes
 from tasks.stages.training import HISTORY
 
 _ROWS_KEPT = 200  # of names, and characters: more than a page shows
@@ -44,7 +44,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def report(
-    work: Work,
+    work: StageContext,
     _config: object,
     *,
     corpora: Sequence[Artifact],
@@ -68,7 +68,7 @@ def report(
         sources=[_source(place, one, learnt) for place, one in enumerate(corpora, start=1)],
         figures=figures(known),
         source_lengths=_source_lengths(known),
-        changes=told(gate),
+        changes=format_changes(gate),
         rejections=list(_rejections(steps)),
         characters=_characters(vocabulary.table(VOCABULARY)),
         training=_training(model.table(HISTORY), _by_epochs(model), scores),

@@ -18,9 +18,9 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
-from rnn_core.train.state import State
+from rnn_core.train.state import TrainingState
 from rnn_core.tree import leaves
-from tasks.core.stage import Work
+from tasks.core.stage import StageContext
 from tasks.stages.checkpointing import Checkpointing
 from tasks.stages.encoding import EXAMPLES, opened_vocabulary
 from tasks.stages.notebook_training import train as train_as_notebook
@@ -37,7 +37,7 @@ class Trained(NamedTuple):
 
 
 def model(
-    work: Work,
+    work: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,
     examples: Artifact,
     vocabulary: Artifact,
@@ -65,7 +65,7 @@ def opened_split(examples: Artifact, split: str) -> EncodedNames:
 
 
 def _by_the_notebook(
-    work: Work, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
+    work: StageContext, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
 ) -> Trained:
     sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
     counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
@@ -77,7 +77,7 @@ def _by_the_notebook(
 
 
 def _by_batches(
-    work: Work,
+    work: StageContext,
     wanted: TrainingConfig,
     letters: Vocabulary,
     names: EncodedNames,
@@ -85,8 +85,8 @@ def _by_batches(
 ) -> Trained:
     config = wanted.for_names(names.count)
     checkpoints = Checkpointing(work)
-    state = checkpoints.resumed(lambda arrays: State.from_arrays(config, letters.size, arrays))
-    state = state or State.start(config, letters.size)
+    state = checkpoints.resumed(lambda arrays: TrainingState.from_arrays(config, letters.size, arrays))
+    state = state or TrainingState.start(config, letters.size)
     work.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "

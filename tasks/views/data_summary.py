@@ -8,10 +8,10 @@ import pyarrow as pa
 from artifacts.store import Artifact
 from data.profile import Profile
 from tasks.report.figures import STEPS, Figures, figures
+from tasks.report.gate_changes import format_changes
 from tasks.report.markup import Column, glyph, visible
 from tasks.report.sheets import Sheet
 from tasks.stages.corpora import NAMES
-from tasks.stages.gate_rule import told
 from tasks.stages.profiling import opened_profile
 
 _EXAMPLES = 10
@@ -87,6 +87,6 @@ def _overlaps(known: Profile) -> Sheet:
 
 def _changes(gate: Artifact) -> Sheet:
     heads = [Column("what"), *(Column(name, numeric=True) for name in ("before", "now", "change", "limit"))]
-    rows = [[*each[:-1], "" if each.within else "too much"] for each in told(gate)]
+    rows = [[*each[:-1], "" if each.within else "too much"] for each in format_changes(gate)]
     nothing = "no lists were accepted before: there is nothing to compare with"
     return Sheet("since the last accepted lists", [*heads, Column("")], rows, nothing)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from artifacts.dataset import manifests
 from artifacts.store import Store
-from artifacts.upkeep import Act, Upkeep, superseded
+from artifacts.upkeep import MaintenanceAction, Upkeep, superseded
 from rnn_core.validators import check_at_least_0, check_whole
 from tasks import stages
 from tasks.generate.dataset import LIST
@@ -44,14 +44,14 @@ class MaintenanceConfig:
         check_whole("keep_last", self.keep_last, 1, 1 << 20)
 
 
-def maintained(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[Act]:
+def maintained(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[MaintenanceAction]:
     """Put a store in order, act by act. Raises StoreError, and Interrupted between two acts."""
     for act in _acts(config, Upkeep(Store(root), time.time(), dry_run)):
         yield act
-        signals.check("maintain", "run it again: it goes on with what is left.")
+        signals.raise_if_requested("maintain", "run it again: it goes on with what is left.")
 
 
-def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[Act]:
+def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[MaintenanceAction]:
     if config.verify:
         yield from upkeep.verify(_STAGES)
     yield from upkeep.clear_scratch()
@@ -80,7 +80,7 @@ def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
                 yield entry.against.origin
 
 
-def summary(acts: Sequence[Act], dry_run: bool) -> str:
+def summary(acts: Sequence[MaintenanceAction], dry_run: bool) -> str:
     """One line."""
     counts = Counter(act.outcome for act in acts)
     freed = sum(act.bytes for act in acts if act.outcome == "removed") / 1e6
@@ -92,7 +92,7 @@ def summary(acts: Sequence[Act], dry_run: bool) -> str:
     return said + (f", {counts['in use']:,} in use" if counts["in use"] else "")
 
 
-def told(acts: Sequence[Act], say: Callable[[str], None]) -> None:
+def told(acts: Sequence[MaintenanceAction], say: Callable[[str], None]) -> None:
     """A line for everything but what is whole."""
     for act in acts:
         if act.outcome != "whole":

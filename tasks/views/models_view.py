@@ -8,12 +8,12 @@ from artifacts.manifest import Manifest
 from artifacts.registry import Entry
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
+from tasks.config.promotion import NATS, DecidingConfig
 from tasks.models.champion import CHAMPION, called, evaluation_of, whole_input
-from tasks.models.promotion import NATS, DecidingConfig
 from tasks.report.markup import Column
 from tasks.report.publish import lineage
 from tasks.report.sheets import Sheet
-from tasks.stages.deciding import DECISION, Contender, as_table, judged
+from tasks.stages.deciding import DECISION, Candidate, as_table, evaluate
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 
 _NUMBERS = ("network", "mixture", "challenger", "champion", "difference", "low", "high", "limit")
@@ -87,10 +87,10 @@ def history(entries: Sequence[Entry]) -> Sheet:
 def comparison(store: Store, config: DecidingConfig, challenger: Artifact, champion: Artifact) -> Sheet:
     """What a decision about the one against the other would say, and its figures. Raises Interrupted."""
     evaluation = evaluation_of(store, challenger)
-    found, _, notes = judged(
+    found, _, notes = evaluate(
         config,
-        Contender.of(challenger, whole_input(store, challenger, "examples"), evaluation),
-        Contender.of(
+        Candidate.of(challenger, whole_input(store, challenger, "examples"), evaluation),
+        Candidate.of(
             champion,
             whole_input(store, champion, "examples"),
             evaluation_of(store, champion, evaluation) if evaluation else None,

@@ -275,7 +275,8 @@ def test_a_table_is_read_under_a_path_that_is_no_utf8_and_a_lower_limit_of_memor
     assert names(path) == ["Ana"]
     reading = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
-        "from data import corpus; from tasks.config.sources import Source; source = Source('list', sys.argv[1]); "
+        "from data import corpus; from tasks.config.sources import Source; "
+        "source = Source('list', sys.argv[1]); "
         "_, part = corpus.read(source.files, source.reading); print(part.names['name'].to_pylist())"
     )
     ended = subprocess.run([sys.executable, "-c", reading, path], capture_output=True, check=False)

@@ -7,7 +7,8 @@ import pytest
 from deployed_site import ROOT
 from small_runs import COMMAND
 
-from rnn_core.errors import ConfigError, ServerError
+from rnn_core.errors import ConfigError
+from tasks.server.errors import ServerError
 
 FILE = (ROOT / "prefect.yaml").read_text()
 

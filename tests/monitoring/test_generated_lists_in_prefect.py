@@ -8,8 +8,7 @@ from small_lists import asked, manifest_of, trained
 
 from rnn_core.errors import TrainingError
 from rnn_core.random_numbers import BLOCK
-from tasks.engines.executors import Workers
-from tasks.generate.dataset import ListSettings
+from tasks.config.settings import ListSettings, WorkerSettings
 
 pytestmark = pytest.mark.usefixtures("prefect_url")
 COUNT = 2 * BLOCK
@@ -27,7 +26,7 @@ def test_a_list_is_a_flow_run_with_a_task_run_for_every_shard_one_progress_and_a
     from tasks.engines import prefect
 
     monkeypatch.setattr(prefect, "_PROGRESS_SECONDS", 0.05)
-    settings = ListSettings(store=store, output=tmp_path / "list", workers=Workers("threads", 2))
+    settings = ListSettings(store=store, output=tmp_path / "list", workers=WorkerSettings("threads", 2))
     generate(asked(count=COUNT), settings)
     made = manifest_of(tmp_path / "list")
     of_run = {"flow_runs": {"id": {"any_": [made.run["flow_run"]]}}}

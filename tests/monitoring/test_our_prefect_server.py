@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rnn_core.errors import ServerError
 from tasks.server import background
 from tasks.server.defaults import apply_defaults, settings_of_the_user
+from tasks.server.errors import ServerError
 
 
 def free_port() -> int:

@@ -150,7 +150,7 @@ def test_a_promotion_is_told_even_if_the_run_fails_after_it(
         listener(Decided("decision", decision, outcome))
         raise DataError("test.full", "no room for the report", fix="make room")
 
-    monkeypatch.setattr(finalize, "conclude", promote_and_fail)
+    monkeypatch.setattr(finalize, "finalize", promote_and_fail)
     with pytest.raises(DataError):
         run_flow("promoted", tmp_path, greet)
     assert [event for event, *_ in told] == ["namewright.model.promoted"]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core.arrays import Workspace
-from rnn_core.batching.batch import Wanted
-from rnn_core.batching.batches import Stream
+from rnn_core.batching.batch import Targets
+from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.ordering import alphabetical_places, longest_first, ordered, shuffled_batches
 from rnn_core.nn import cells, network
 from rnn_core.nn.dropout import Masks, mask
@@ -30,7 +30,7 @@ def some_names(rng, vocabulary_size, lengths):
 
 
 def one_batch(names, kind="packed"):
-    stream, every_name = Stream.of(names), np.arange(names.count)
+    stream, every_name = BatchStream.of(names), np.arange(names.count)
     if kind == "shared":
         return next(stream.shared([ordered(alphabetical_places(names), every_name)]))
     return next(stream.packed([longest_first(stream.rows, every_name)]))
@@ -225,7 +225,7 @@ def test_logits_of_any_size_give_the_same_loss(dtype, shift):
     rng = np.random.default_rng(8)
     logits = rng.integers(-8, 9, (7, 16)).astype(dtype)  # whole numbers: a shift loses no digit
     counts = rng.integers(1, 4, 7).astype(np.float64)
-    targets = Wanted(np.arange(7), rng.integers(0, 16, 7), counts, counts, int(counts.sum()))
+    targets = Targets(np.arange(7), rng.integers(0, 16, 7), counts, counts, int(counts.sum()))
     expected, d_expected = cross_entropy(logits.copy(), targets, Workspace(dtype))
     loss, d_logits = cross_entropy(logits + dtype(shift), targets, Workspace(dtype))
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -255,7 +255,7 @@ def test_a_share_just_below_one_still_keeps_something():
 def test_a_packed_batch_has_the_beginning_once_and_then_every_character(lengths, seed):
     rng = np.random.default_rng(seed)
     names = some_names(rng, 30, lengths)
-    stream = Stream.of(names)
+    stream = BatchStream.of(names)
     order = longest_first(stream.rows, np.arange(names.count))
     (batch,) = stream.packed([order])
     wanted = batch.wanted
@@ -293,7 +293,7 @@ def as_lists(batch):
 def test_batches_that_are_laid_out_together_are_those_laid_out_alone(kind, lengths, batch_size, seed):
     rng = np.random.default_rng(seed)
     names = some_names(rng, 4, lengths)
-    stream = Stream.of(names)
+    stream = BatchStream.of(names)
     keys = alphabetical_places(names) if kind == "shared" else -stream.rows
     batches = shuffled_batches(keys, batch_size, rng)
     layout = stream.shared if kind == "shared" else stream.packed
@@ -304,7 +304,7 @@ def test_batches_that_are_laid_out_together_are_those_laid_out_alone(kind, lengt
 @every_kind
 def test_laying_out_takes_no_memory_for_characters_that_do_not_come(kind):
     names = some_names(np.random.default_rng(11), 5_000, [1] * 3_000)
-    layout = getattr(Stream.of(names), kind)
+    layout = getattr(BatchStream.of(names), kind)
     tracemalloc.start()
     batches = sum(1 for _ in layout([name] for name in np.arange(names.count)))
     _, peak = tracemalloc.get_traced_memory()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core.arrays import Workspace
-from rnn_core.batching.batches import Stream
+from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.ordering import longest_first
 from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.metrics import scoring
@@ -441,7 +441,7 @@ def test_a_score_is_the_summed_cross_entropy_of_the_name(monkeypatch):
     names = EncodedNames.from_lists(rng.integers(1, 20, length) for length in rng.integers(1, 30, 300))
     scores = scoring.log_probabilities(parameters, names)
     assert scores.dtype == np.float64
-    stream = Stream.of(names)
+    stream = BatchStream.of(names)
     batch = next(stream.packed([longest_first(stream.rows, np.arange(names.count))]))
     loss, _ = network.loss_and_gradient(parameters, batch, Workspace(np.float64))
     assert -scores.sum() == pytest.approx(loss * batch.wanted.total, rel=1e-12)

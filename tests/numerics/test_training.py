@@ -19,7 +19,7 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import ROWS, TrainingConfig
 from rnn_core.train.loop import train
-from rnn_core.train.state import State
+from rnn_core.train.state import TrainingState
 from rnn_core.tree import leaves
 from tasks import stages
 from tasks.config.options import descriptions
@@ -176,14 +176,16 @@ def test_a_resumed_training_ends_with_the_same_bytes(run, stops):
         UNDISTURBED[run] = finished(config, training, validation).state
     kept = None
     for stop in stops:
-        state = State.from_arrays(config, VOCABULARY_SIZE, kept) if kept else None
+        state = TrainingState.from_arrays(config, VOCABULARY_SIZE, kept) if kept else None
         for count, progress in enumerate(train(config, VOCABULARY_SIZE, training, validation, state), 1):
             kept = progress.state.arrays()
             if count == stop:
                 break
     for array in kept.values():
         array.setflags(write=False)  # as from a file that is mapped
-    state = finished(config, training, validation, State.from_arrays(config, VOCABULARY_SIZE, kept)).state
+    state = finished(
+        config, training, validation, TrainingState.from_arrays(config, VOCABULARY_SIZE, kept)
+    ).state
     assert the_bytes(state.arrays()) == the_bytes(UNDISTURBED[run].arrays())
     ours, theirs = (network.to_arrays(each.parameters) for each in (state, UNDISTURBED[run]))
     assert the_bytes(ours) == the_bytes(theirs)
@@ -376,14 +378,14 @@ def test_arrays_that_are_no_checkpoint_are_refused(damage):
     arrays = next(train(small(), VOCABULARY_SIZE, TRAINING, VALIDATION)).state.arrays()
     damage(arrays)
     with pytest.raises(DataError):
-        State.from_arrays(small(), VOCABULARY_SIZE, arrays)
+        TrainingState.from_arrays(small(), VOCABULARY_SIZE, arrays)
 
 
 @pytest.mark.parametrize("count", [16, 200])
 def test_a_checkpoint_of_a_list_of_another_length_is_refused(count):
     *_, last = zip(train(small(), VOCABULARY_SIZE, TRAINING, VALIDATION), range(10), strict=False)
     arrays = last[0].state.arrays()
-    state = State.from_arrays(small(), VOCABULARY_SIZE, arrays)
+    state = TrainingState.from_arrays(small(), VOCABULARY_SIZE, arrays)
     with pytest.raises(DataError):
         finished(small(), training=made_up_names(1, count), state=state)
 
@@ -396,4 +398,4 @@ def test_a_checkpoint_of_another_configuration_is_refused():
         (small(), VOCABULARY_SIZE + 1),
     ):
         with pytest.raises(DataError):
-            State.from_arrays(config, vocabulary_size, arrays)
+            TrainingState.from_arrays(config, vocabulary_size, arrays)

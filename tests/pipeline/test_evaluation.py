@@ -44,7 +44,7 @@ class Pipeline:
         corpus = self.made(stages.corpus, CorpusConfig("syllables"), file=SourceFile(path))
         merged = self.made(stages.merged, MergingConfig(), corpora=[corpus])
         validated = self.made(stages.validated, ValidationConfig(), merged=merged)
-        letters = self.made(stages.vocabulary, stages.NoKnobs(), validated=validated)
+        letters = self.made(stages.vocabulary, stages.EmptyConfig(), validated=validated)
         examples = self.made(stages.examples, splitting, validated=validated, vocabulary=letters)
         training = TrainingConfig(hidden_size=8, epochs=2)
         model = self.made(stages.model, training, examples=examples, vocabulary=letters)

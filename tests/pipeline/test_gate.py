@@ -12,16 +12,16 @@ import pytest
 from artifacts.store import Store
 from data.config import GateConfig
 from flows.pipeline import Lists, lists, pipeline
-from rnn_core.errors import DataError, GateRefused
+from rnn_core.errors import DataError
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks.config.retrain import RetrainConfig
-from tasks.config.settings import Settings
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Finished
 from tasks.core.plan import Plan
-from tasks.engines.executors import Workers
 from tasks.engines.plain import producing
+from tasks.stages.gate_rule import GateRefused
 
 TOWNS = [
     f"{first}{last}"
@@ -53,7 +53,7 @@ class Runs:
         self.list.write_text("\n".join(names) + "\n")
         return replace(self.config, gate=gate, **others)
 
-    def run(self, config: RetrainConfig, workers: Workers | None = None) -> list[Finished]:
+    def run(self, config: RetrainConfig, workers: WorkerSettings | None = None) -> list[Finished]:
         """What was told, also of a run that was refused."""
         told: list[Finished] = []
         try:
@@ -186,7 +186,7 @@ def test_the_notebooks_recipe_passes_the_gate_as_well(runs):
 def test_stages_side_by_side_wait_for_the_gate(runs):
     config = runs.change(TOWNS[::2])
     with runs.refused():
-        runs.run(config, Workers(workers=2))
+        runs.run(config, WorkerSettings(workers=2))
     assert set(runs.stages()) == set(BEFORE_THE_GATE)
     assert not (runs.settings.store / "vocabulary").exists()
 

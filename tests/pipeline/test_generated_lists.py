@@ -17,26 +17,26 @@ from small_lists import (
 )
 
 from artifacts.dataset import Dataset
-from rnn_core.errors import ConfigError, StoreError, TrainingError
+from artifacts.errors import StoreError
+from rnn_core.errors import ConfigError, TrainingError
 from rnn_core.random_numbers import BLOCK
 from tasks.config import generate as list_config
+from tasks.config.settings import ListSettings, WorkerSettings
 from tasks.engines import executors
-from tasks.engines.executors import Workers
-from tasks.generate.dataset import ListSettings
-from tasks.models.load import open_model
+from tasks.models import open_model
 from tasks.stages import lists
 
 COUNT = 3 * BLOCK - 20_000
 SHARD_SIZES = (BLOCK, 2 * BLOCK, 4 * BLOCK)
 WAYS = [
-    ("plain", Workers("threads", 1)),
-    ("plain", Workers("threads", 2)),
-    ("plain", Workers("threads", 4)),
-    ("plain", Workers("processes", 1)),
-    ("plain", Workers("processes", 2)),
-    ("prefect", Workers("threads", 2)),
-    ("prefect", Workers("processes", 2)),
-    ("prefect", Workers("dask", 2)),
+    ("plain", WorkerSettings("threads", 1)),
+    ("plain", WorkerSettings("threads", 2)),
+    ("plain", WorkerSettings("threads", 4)),
+    ("plain", WorkerSettings("processes", 1)),
+    ("plain", WorkerSettings("processes", 2)),
+    ("prefect", WorkerSettings("threads", 2)),
+    ("prefect", WorkerSettings("processes", 2)),
+    ("prefect", WorkerSettings("dask", 2)),
 ]
 
 
@@ -63,7 +63,7 @@ def content(learnt, tmp_path_factory):
     """Of the same list, made in one shard by one thread, of the names alone."""
     output = tmp_path_factory.mktemp("alone")
     config = asked(count=COUNT, shard_size=16 * BLOCK, format="txt")
-    make_list(config, ListSettings(store=learnt, output=output, workers=Workers("threads", 1)))
+    make_list(config, ListSettings(store=learnt, output=output, workers=WorkerSettings("threads", 1)))
     return content_of(output)
 
 

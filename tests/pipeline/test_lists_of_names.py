@@ -17,7 +17,7 @@ from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
 from tasks.core.events import Notice
-from tasks.models.load import open_model
+from tasks.models import open_model
 
 SCRIPTS = {
     "Latin with diacritics": "Zoë Łukasz Şule Ðorđe Þóra Nguyễn Čeněk Øyvind Señora Ångström",

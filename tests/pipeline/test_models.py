@@ -31,13 +31,13 @@ from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.text.vocabulary import UnknownCharacter
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
+from tasks.config.promotion import PromotionConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
 from tasks.engines.plain import producing
 from tasks.models.champion import promote_by_hand
 from tasks.models.load import find, open_model, opened
-from tasks.models.promotion import PromotionConfig
 from tasks.process import blas
 
 NAMES = (CORPORA / "argentine.txt").read_text().splitlines()[:200]

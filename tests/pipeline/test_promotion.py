@@ -17,17 +17,16 @@ from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
+from tasks.config.promotion import PromotionConfig
 from tasks.config.retrain import RetrainConfig
-from tasks.config.settings import Settings
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Finished, Notice
 from tasks.core.plan import Plan
-from tasks.engines.executors import Workers
 from tasks.engines.plain import producing
-from tasks.models import champion
+from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
-from tasks.models.load import open_model
-from tasks.models.promotion import Compared, PromotionConfig, verdict
+from tasks.models.promotion import Compared, verdict
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al")
 NAMES = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
@@ -40,7 +39,7 @@ class Runs:
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, Store(folder / "store")
         self.settings = Settings(store=self.store.root)
-        self.workers: Workers | None = None
+        self.workers: WorkerSettings | None = None
 
     def config(self, epochs: int, names=NAMES, source="syllables", **promotion) -> RetrainConfig:
         path = self.folder / "names.txt"
@@ -90,7 +89,7 @@ def as_far_as_the_decision(config, run):
     corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged)
-    letters = run(stages.vocabulary, stages.NoKnobs(), validated=validated)
+    letters = run(stages.vocabulary, stages.EmptyConfig(), validated=validated)
     examples = run(stages.examples, config.ordering, validated=validated, vocabulary=letters)
     model = run(stages.model, config.learning, examples=examples, vocabulary=letters)
     mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
@@ -176,7 +175,7 @@ def test_stages_in_processes_of_their_own_decide_the_same(runs, with_champion):
     expected = runs.champion
     shutil.rmtree(runs.store.root)
     shutil.copytree(with_champion.store.root, runs.store.root)
-    runs.workers = Workers("processes", 2)
+    runs.workers = WorkerSettings("processes", 2)
     assert "is the champion now" in runs.decide(BETTER)
     assert runs.champion == expected
 

@@ -31,8 +31,8 @@ from tasks.models.promotion import Figure
 from tasks.report.history import past_runs
 from tasks.report.markup import element, foreign, visible
 from tasks.report.publish import lineage, publish
-from tasks.report.temperatures import tastes
 from tasks.stages.deciding import as_table
+from tasks.stages.temperatures import tastes
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -335,7 +335,7 @@ def untrained(letters: Sequence[str]) -> dict[str, Any]:
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
     artifact, _ = stages.report.produce(
-        Settings(store=root), stages.NoKnobs(), lambda _event: None, run, **inputs
+        Settings(store=root), stages.EmptyConfig(), lambda _event: None, run, **inputs
     )
     return artifact
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from small_stages import Greeting, greeting
 
-from rnn_core.errors import ConfigError, ServerError, TrainingError
-from tasks.config.settings import Settings
+from rnn_core.errors import ConfigError, TrainingError
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.engines import executors
-from tasks.engines.executors import Workers
 from tasks.engines.plain import producing
+from tasks.server.errors import ServerError
 
 SCRIPT = Path(__file__).parents[1] / "support" / "many_stages.py"
 RUNNERS = pytest.mark.parametrize("runner", ["threads", "processes"])
@@ -90,7 +90,7 @@ def is_forgotten(run):
 
 @pytest.mark.parametrize("between", [is_noticed, is_forgotten])
 def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path, between):
-    settings, one = Settings(tmp_path / "store"), Workers("processes", 1)
+    settings, one = Settings(tmp_path / "store"), WorkerSettings("processes", 1)
     told = pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL")
     with told, producing(settings, lambda _event: None, one) as run:
         two_stages(run, between)
@@ -107,10 +107,10 @@ def children(pid):
 
 
 def test_dask_without_prefect_and_a_scheduler_that_is_not_there_are_one_clear_error_each(monkeypatch):
-    with pytest.raises(ConfigError, match=r"config\.runner"), executors.executor(Workers("dask", 1)):
+    with pytest.raises(ConfigError, match=r"config\.runner"), executors.executor(WorkerSettings("dask", 1)):
         pass
     monkeypatch.setattr(executors, "_CONNECT_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:1", "no address"):
-        nowhere = Workers("dask", 1, address)
+        nowhere = WorkerSettings("dask", 1, address)
         with pytest.raises(ServerError, match=r"dask\.unreachable"), executors.task_runner(nowhere):
             pass

@@ -9,9 +9,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from artifacts import formats
+from artifacts.errors import StoreError
 from artifacts.source_file import SourceFile
 from data.config import CorpusConfig, MergingConfig
-from rnn_core.errors import ConfigError, DataError, Interrupted, StoreError
+from rnn_core.errors import ConfigError, DataError, Interrupted
 from tasks import stages
 from tasks.config.settings import Settings
 from tasks.process import signals
@@ -100,14 +101,14 @@ def test_a_stage_computes_with_one_blas_thread(produced, towns):
 
 def test_a_stage_does_not_begin_once_someone_asked_to_stop_and_the_next_run_is_not_concerned(produced, towns):
     before = signal.getsignal(signal.SIGINT)
-    with signals.graceful():
-        with signals.graceful():  # as in a flow, which sets its handlers within ours
+    with signals.graceful_shutdown():
+        with signals.graceful_shutdown():  # as in a flow, which sets its handlers within ours
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(Interrupted) as stopped:
             produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
     assert stopped.value.exit_code == 130
     assert signal.getsignal(signal.SIGINT) is before
-    with signals.graceful():
+    with signals.graceful_shutdown():
         produced(stages.corpus, CorpusConfig("towns"), file=SourceFile(towns))
 
 

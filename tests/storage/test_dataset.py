@@ -11,8 +11,8 @@ from small_artifacts import recipe_of
 
 from artifacts import atomic_io
 from artifacts.dataset import SUCCESS, Dataset, Shards, part_file
+from artifacts.errors import StoreError
 from artifacts.store import Artifact
-from rnn_core.errors import StoreError
 
 LIST = recipe_of("generated", model="one")
 SHARDS = 3

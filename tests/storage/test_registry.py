@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from artifacts.registry import BY_HAND, Entry, Overtaken, Reference
+from artifacts.registry import BY_HAND, ConflictError, Entry, Reference
 from artifacts.store import Store
 from rnn_core.errors import DataError
 
@@ -99,7 +99,7 @@ def test_who_expects_something_else_to_stand_there_changes_nothing(champion):
     promote(champion, "a")
     promote(champion, "b")
     for expected in (None, model("a"), model("c")):
-        with pytest.raises(Overtaken) as caught:
+        with pytest.raises(ConflictError) as caught:
             champion.promote(entry("d"), expected, waiting=lambda: None)
         assert "mixture/b" in caught.value.saw
     assert champion.standing().artifact == model("b")
@@ -108,7 +108,7 @@ def test_who_expects_something_else_to_stand_there_changes_nothing(champion):
 def test_a_roll_back_takes_nothing_back_that_was_promoted_meanwhile(champion):
     for name in "abc":
         promote(champion, name)
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConflictError):
         champion.roll_back(model("b"), BY, check=lambda _: None, waiting=lambda: None)
     assert champion.standing().artifact == model("c")
 
@@ -194,7 +194,7 @@ def promote_many(root, who):
             try:
                 promote(registry, f"{who}{number}")
                 break
-            except Overtaken:
+            except ConflictError:
                 pass
 
 

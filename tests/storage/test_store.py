@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from artifacts.errors import StoreError
 from artifacts.store import Store
-from rnn_core.errors import StoreError
 
 TESTS = Path(__file__).parents[1] / "support"
 FILES = ["names.parquet", "model.npz", "report.html", "manifest.json"]
@@ -248,7 +248,7 @@ FILL = """
     sys.path.insert(0, {tests!r})
     from small_artifacts import put, recipe_of
     from artifacts.store import Store
-    from rnn_core.errors import StoreError
+    from artifacts.errors import StoreError
 
     store = Store(Path({disk!r}, "store"))
     try:

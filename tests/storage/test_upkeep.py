@@ -12,7 +12,7 @@ from small_artifacts import put, recipe_of
 
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
-from artifacts.upkeep import Act, Upkeep, superseded
+from artifacts.upkeep import MaintenanceAction, Upkeep, superseded
 
 DAY = 86_400.0
 
@@ -26,7 +26,7 @@ def upkeep(store: Store, days_later: float = 0.0, dry_run: bool = False) -> Upke
     return Upkeep(store, time.time() + days_later * DAY, dry_run)
 
 
-def told(acts: list[Act]) -> list[tuple[str, str]]:
+def told(acts: list[MaintenanceAction]) -> list[tuple[str, str]]:
     return [(act.outcome, act.what) for act in acts]
 
 
@@ -108,7 +108,7 @@ def test_a_dry_run_says_the_same_and_touches_nothing(store: Store) -> None:
     store.draft("names", "0" * 32)
     store.checkpoint("model", "1" * 32).write({})
 
-    def acts(dry_run: bool) -> list[Act]:
+    def acts(dry_run: bool) -> list[MaintenanceAction]:
         order = upkeep(store, days_later=99, dry_run=dry_run)
         return [
             *order.verify(["report"]),

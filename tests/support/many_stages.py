@@ -11,10 +11,9 @@ from pathlib import Path
 from small_stages import Greeting, counting, greeting
 
 from rnn_core.errors import NamewrightError
-from tasks.config.settings import Settings
+from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished
 from tasks.core.stage import Stage, StageRunner
-from tasks.engines.executors import Workers
 from tasks.engines.plain import producing
 from tasks.process import signals
 from tasks.server import background
@@ -32,7 +31,7 @@ def compose(run: StageRunner, stage: Stage, count: int) -> None:
     run.wait([run(stage, Greeting(f"{place}")) for place in range(count)])
 
 
-def by_prefect(settings: Settings, workers: Workers, body: Callable[[StageRunner], None]) -> None:
+def by_prefect(settings: Settings, workers: WorkerSettings, body: Callable[[StageRunner], None]) -> None:
     background.ready(lambda _text: None)
     from prefect import flow
 
@@ -45,14 +44,14 @@ def by_prefect(settings: Settings, workers: Workers, body: Callable[[StageRunner
     recorded(flow(name="many")(many), lambda: None, tell)
 
 
-def alone(settings: Settings, workers: Workers, body: Callable[[StageRunner], None]) -> None:
+def alone(settings: Settings, workers: WorkerSettings, body: Callable[[StageRunner], None]) -> None:
     with producing(settings, tell, workers) as run:
         body(run)
 
 
 def main() -> None:
     engine, runner, store, workers, speed, count, *address = sys.argv[1:]
-    wanted = Workers(runner, int(workers), *address)  # type: ignore[arg-type]
+    wanted = WorkerSettings(runner, int(workers), *address)  # type: ignore[arg-type]
     run = by_prefect if engine == "prefect" else alone
 
     def timed(make: StageRunner) -> None:
@@ -63,7 +62,7 @@ def main() -> None:
         print(f"all after {time.monotonic() - first:.3f} s", flush=True)
 
     began = time.monotonic()
-    with signals.graceful():
+    with signals.graceful_shutdown():
         run(Settings(Path(store)), wanted, timed)
     print(f"ended after {time.monotonic() - began:.2f} s", flush=True)
 

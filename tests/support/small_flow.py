@@ -45,7 +45,7 @@ def main(settings: Settings) -> None:
 
 if __name__ == "__main__":
     try:
-        with signals.graceful():
+        with signals.graceful_shutdown():
             main(Settings(Path(sys.argv[1])))
         background.leave(0)
     except NamewrightError as error:

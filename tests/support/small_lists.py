@@ -20,13 +20,12 @@ from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks.config.generate import GenerateConfig
 from tasks.config.retrain import RetrainConfig
-from tasks.config.settings import Settings
+from tasks.config.settings import ListSettings, Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Event
-from tasks.engines.executors import Hired, Workers
+from tasks.engines.executors import WorkerPool
 from tasks.engines.plain import producing
 from tasks.generate import dataset
-from tasks.generate.dataset import ListSettings
 
 SHORT = ["Al", "An", "Ed", "El", "Lu", "Ma", "Mo", "Ana", "Ema", "Leo"]  # a model comes upon such names
 TRAINING_LIST = (CORPORA / "argentine.txt").read_text().splitlines()[:200] + SHORT
@@ -59,8 +58,8 @@ def make_list(
     config: GenerateConfig, settings: ListSettings, tell: Callable[[Event], None] = lambda _event: None
 ) -> bool:
     """Without Prefect. Whether it was there already."""
-    return dataset.made(
-        dataset.wanted(config, settings),
+    return dataset.generate(
+        dataset.prepare(config, settings),
         settings,
         generation,
         lambda of_stages: producing(of_stages, tell, settings.workers),
@@ -78,11 +77,11 @@ def rows_of(folder: Path) -> pa.Table:
     return pq.read_table(folder).combine_chunks()
 
 
-def always(hired: Hired) -> Callable[[Workers], Any]:
+def always(hired: WorkerPool) -> Callable[[WorkerSettings], Any]:
     """Workers that have been started, in the place of new ones for every list."""
 
     @contextlib.contextmanager
-    def there(_wanted: Workers) -> Iterator[Hired]:
+    def there(_wanted: WorkerSettings) -> Iterator[WorkerPool]:
         yield hired
 
     return there

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from artifacts.store import Artifact
 from rnn_core.errors import DataError
-from tasks.core.stage import Stage, Work
+from tasks.core.stage import Stage, StageContext
 from tasks.process import signals
 
 STEPS = 20
@@ -16,24 +16,24 @@ class Greeting:
     to: str = "Ana"
 
 
-def greet(work: Work, config: Greeting, **_inputs: Artifact) -> None:
+def greet(work: StageContext, config: Greeting, **_inputs: Artifact) -> None:
     work.draft.write_text("greeting.txt", f"hello {config.to}")
 
 
-def count(work: Work, config: Greeting, **_inputs: Artifact) -> None:
+def count(work: StageContext, config: Greeting, **_inputs: Artifact) -> None:
     """A second: long enough to be watched, or stopped."""
     for step in range(STEPS):
-        signals.check("counting")
+        signals.raise_if_requested("counting")
         work.progress(step + 1, STEPS, f"greeting {config.to}")
         time.sleep(0.05)
     work.draft.write_text("count.txt", str(STEPS))
 
 
-def refuse(_work: Work, _config: Greeting, **_inputs: Artifact) -> None:
+def refuse(_work: StageContext, _config: Greeting, **_inputs: Artifact) -> None:
     raise DataError("test.refused", "nobody is greeted", where="greeting.txt", fix="greet somebody")
 
 
-def stumble(_work: Work, _config: Greeting, **_inputs: Artifact) -> None:
+def stumble(_work: StageContext, _config: Greeting, **_inputs: Artifact) -> None:
     raise ZeroDivisionError("nobody expected this")
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from artifacts.store import Artifact
 from data import schemas
-from tasks.core.stage import Stage, Work
+from tasks.core.stage import Stage, StageContext
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Weights:
     weight: float
 
 
-def weigh(work: Work, config: Weights, validated: Artifact) -> None:
+def weigh(work: StageContext, config: Weights, validated: Artifact) -> None:
     table = validated.table("names.parquet")
     weights = [config.weight if source == config.heavy else 1.0 for source in table["source"].to_pylist()]
     work.write_table("names.parquet", schemas.CORPUS, table.set_column(4, "weight", pa.array(weights)))
