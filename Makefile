@@ -1,11 +1,6 @@
-# make run      train on the bundled corpora and make names
-# make test     every check that a change has to pass
-# make bench    measure ourselves beside PyTorch, JAX and the notebook; what came out is in docs/benchmarks.md
-# make lock     pin the requirements anew, within pyproject.toml's bounds
-# make clean    remove the environment and the caches; the artifact store stays
+# `make` prints the targets: the lines of this file that hold two number signs.
 #
-# Both of the first make .venv when it is missing or the pinned requirements changed.
-# More words for a command:  make run ARGS="--engine plain"   make test ARGS="-k storage"   make bench ARGS=two-cores   make lock ARGS=--upgrade
+# run and test make .venv when it is missing or the pinned requirements changed.
 
 PYTHON ?= python3
 UV ?= uv
@@ -23,19 +18,32 @@ unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it 
 GROUP = $$($(PYTHON) -c \
   'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
 
-.PHONY: run test bench lock clean
+.PHONY: help run test browser bench lock clean
+.DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-run: .venv/ready
+help:
+	@echo 'make TARGET [ARGS="more words for its command"]'; echo
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+run: .venv/ready  ## train on the bundled lists and write new names (ARGS="--engine plain")
 	.venv/bin/namewright run $(ARGS)
 
-test: .venv/ready-to-test
+test: browser .venv/ready-to-test  ## every check that a change has to pass (ARGS="-k storage")
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest $(ARGS)
 
-bench: .venv/ready .venv-bench/ready
+# Told before the twelve minutes, not after them. Where CI is set, nothing may be skipped.
+browser:
+	@for program in chromium chromedriver; do command -v $$program > /dev/null || { \
+	  if [ -n "$$CI" ]; then what='cannot run'; else what='will be SKIPPED'; fi; \
+	  echo "make: $$program is not installed: the tests of web pages $$what." \
+	    "On Debian: apt-get install chromium chromium-driver" >&2; \
+	  [ -z "$$CI" ]; exit; }; done
+
+bench: .venv/ready .venv-bench/ready  ## measure beside PyTorch, JAX and the notebook (ARGS=two-cores)
 	.venv-bench/bin/python -m benchmarks $(ARGS)
 
 # A stamp is written last, so an installation that was broken off is begun again.
@@ -69,11 +77,11 @@ bench: .venv/ready .venv-bench/ready
 LOCK := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
   --only-binary :all: --no-annotate --custom-compile-command 'make lock' --quiet
 
-lock:
+lock:  ## pin the requirements anew, within the bounds of pyproject.toml (ARGS=--upgrade)
 	@command -v $(UV) > /dev/null || { echo 'make: locking needs uv: pip install uv' >&2; exit 1; }
 	$(LOCK) $(ARGS) --group build --output-file requirements/run.txt
 	$(LOCK) $(ARGS) --group dev --constraints requirements/run.txt --output-file requirements/test.txt
 
-clean:
+clean:  ## remove the environment and the caches; the artifact store stays
 	rm -rf .venv .venv-bench dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -32,6 +32,12 @@ apply_defaults(quiet=True)
 Asked = Callable[..., Any]
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was skipped is said where the eye ends up."""
+    if skipped := len(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_sep("!", f"{skipped} TESTS WERE SKIPPED: see above what is missing", red=True)
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["PREFECT_HOME"], ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """`make` on a machine that has what it needs, and on one that has not."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -37,8 +38,8 @@ def python(folder: Path, *, too_old: int = 0, no_venv: int = 0) -> Path:
     return script
 
 
-def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
+def make(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")} | variables
     return subprocess.run(
         ["make", *arguments],
         cwd=folder,
@@ -91,3 +92,26 @@ def test_a_python_without_venv_is_told_which_package_brings_it(clone):
     assert outcome.returncode != 0
     assert "python3-venv" in outcome.stderr
     assert not (clone / ".venv").exists()
+
+
+def test_make_alone_lists_every_target(clone):
+    listed = make(clone).stdout
+    phony = re.search(r"^\.PHONY: (.*)$", (clone / "Makefile").read_text(), re.M)[1].split()
+    assert re.findall(r"^  make (\w+) +\S", listed, re.M) == [
+        target for target in phony if target not in ("help", "browser")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome", "verdict"), [("", 0, "will be SKIPPED"), ("true", 2, "cannot run")]
+)
+def test_a_missing_browser_is_told_before_the_tests_begin(clone, tmp_path, ci, outcome, verdict):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for program in ("make", "sh"):
+        (bare / program).symlink_to(shutil.which(program))
+    made = make(clone, "browser", PATH=str(bare), CI=ci)
+    assert made.returncode == outcome
+    assert f"chromium is not installed: the tests of web pages {verdict}" in made.stderr
+    assert "apt-get install chromium chromium-driver" in made.stderr
+    assert "browser" in re.search(r"^test: (.*)$", (clone / "Makefile").read_text(), re.M)[1].split()[0]
