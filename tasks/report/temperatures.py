@@ -28,5 +28,6 @@ def by_temperature(tastes: Sequence[TemperatureSample]) -> Part:
         title,
         heads=[Column(f"at {one.temperature:g}") for one in tastes],
         rows=[[visible(name, _LONGEST) or "(empty)" for name in row] for row in names],
-        note=f"From the network alone. Of {NAMES_PER_TEMPERATURE} each, in none of the lists: {new}.",
+        note="Drawn from the network alone. "
+        f"Of each {NAMES_PER_TEMPERATURE} stand in none of the lists: {new}.",
     )
