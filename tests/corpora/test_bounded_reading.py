@@ -20,8 +20,8 @@ import json, re, resource, sys
 from pathlib import Path
 from rnn_core.errors import DataError
 from tasks import stages
-from tasks.settings import Settings
-from tasks.sources import Source
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
 source, settings = Source("list", sys.argv[1], **json.loads(sys.argv[2])), Settings(store=Path(sys.argv[3]))
 try:
     made, _ = stages.corpus.produce(settings, source.reading, lambda event: None, {}, file=source.files)

@@ -55,7 +55,7 @@ def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str
 @pytest.mark.usefixtures("running")
 def test_a_server_started_by_us_is_found_by_every_run(running: background.Server) -> None:
     outcome = in_a_process(
-        "from tasks import server; print(server.ready(print))", PREFECT_HOME=str(running.log.parent)
+        "from tasks.server import background; print(background.ready(print))", PREFECT_HOME=str(running.log.parent)
     )
     assert outcome.stdout.split() == [running.url]
     assert outcome.stderr == ""
@@ -132,10 +132,10 @@ def test_an_unreachable_server_is_one_clear_error() -> None:
     outcome = in_a_process(
         """
 import sys
-from tasks import server
+from tasks.server import background
 try:
-    server.ready(print)
-except server.ServerError as error:
+    background.ready(print)
+except background.ServerError as error:
     print(error, error.exit_code, "prefect" in sys.modules)
 """,
         PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
@@ -169,7 +169,7 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
             sys.executable,
             "-u",
             "-c",
-            "from tasks import server; print(server.ready(lambda _: None)); input()",
+            "from tasks.server import background; print(background.ready(lambda _: None)); input()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -213,7 +213,7 @@ def test_our_defaults_never_override_what_the_user_set(
 def test_prefect_reads_our_defaults() -> None:
     outcome = in_a_process(
         """
-from tasks.prefect_defaults import apply_defaults
+from tasks.server.defaults import apply_defaults
 apply_defaults(quiet=True)
 from prefect.settings import get_current_settings
 now = get_current_settings()
