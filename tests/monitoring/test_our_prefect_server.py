@@ -55,7 +55,8 @@ def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str
 @pytest.mark.usefixtures("running")
 def test_a_server_started_by_us_is_found_by_every_run(running: background.Server) -> None:
     outcome = in_a_process(
-        "from tasks.server import background; print(background.ready(print))", PREFECT_HOME=str(running.log.parent)
+        "from tasks.server import background; print(background.ready(print))",
+        PREFECT_HOME=str(running.log.parent),
     )
     assert outcome.stdout.split() == [running.url]
     assert outcome.stderr == ""
