@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from rnn_core.errors import DataError
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import Mixture, mixture_model, no_mixture, weight_from
+from rnn_core.ngram.mixture import Mixture, mixture_model, mixture_unavailable, weight_from_array
 from rnn_core.nn import network
 from rnn_core.sample.model import Model, network_model
-from rnn_core.state_dict import no_model
+from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.vocabulary import UTF32, Vocabulary
 
 MODEL = "model.npz"
@@ -30,7 +30,7 @@ class Models(NamedTuple):
     mixture:  None as well if there were no validation names to fit its weight on.
     """
 
-    network: network.Parameters
+    network: network.NetworkParameters
     ngrams: KneserNey | None
     mixture: Mixture | None
 
@@ -42,10 +42,12 @@ class Models(NamedTuple):
         """Raises DataError if there is no mixture."""
         if self.mixture:
             return self.mixture
-        raise no_mixture() if self.ngrams else _network_alone()
+        raise mixture_unavailable() if self.ngrams else _network_alone()
 
 
-def with_characters(parameters: network.Parameters, letters: Vocabulary) -> dict[str, npt.NDArray[Any]]:
+def with_characters(
+    parameters: network.NetworkParameters, letters: Vocabulary
+) -> dict[str, npt.NDArray[Any]]:
     code_points = np.array([ord(character) for character in letters.characters], np.uint32)
     return {**network.to_arrays(parameters), _CHARACTERS: code_points}
 
@@ -64,7 +66,7 @@ def models_in(arrays: Arrays) -> Models:
     if not of_ngrams and _WEIGHT not in arrays:
         return Models(parameters, None, None)
     ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
-    both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from(weight))
+    both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from_array(weight))
     return Models(parameters, ngrams, None if weight is None else both)
 
 
@@ -83,7 +85,7 @@ def vocabulary_in(arrays: Arrays) -> Vocabulary:
 
 def _no_characters(saw: str) -> DataError:
     what = "its characters are a vector of code points, uint32"
-    return no_model("model", "make it again", what, _CHARACTERS, saw)
+    return invalid_arrays("model", "make it again", what, _CHARACTERS, saw)
 
 
 def _network_alone() -> DataError:

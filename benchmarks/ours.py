@@ -8,11 +8,11 @@ import numpy as np
 
 from benchmarks.start import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Start
 from rnn_core.batching.batch import Batch
-from rnn_core.batching.ordering import alphabetical_places, downcast, ordered
+from rnn_core.batching.ordering import alphabetical_ranks, downcast, sort_by_key
 from rnn_core.nn import network
 from rnn_core.train.optimizers import adam, chain, scale_by
 from rnn_core.train.schedules import constant
-from rnn_core.train.sharding import Part, Shard, combined, parts, sharing
+from rnn_core.train.sharding import Shard, ShardLoss, combine_gradients, shard_map, split_batch
 from rnn_core.tree import flat_views, tree_map
 
 
@@ -22,15 +22,15 @@ class Ours:
         self._shared = shared
         self._threads = threads
         self._lengths = downcast(-start.stream.rows)
-        self._places = downcast(alphabetical_places(start.names))
-        padded = network.padded(start.parameters)
+        self._places = downcast(alphabetical_ranks(start.names))
+        padded = network.pad_vocabulary(start.parameters)
         self._vector, self._parameters = flat_views(padded, np.float32)
         tree_map(np.copyto, self._parameters, padded)
         self._optimizer = chain(adam(BETA_1, BETA_2, EPSILON), scale_by(constant(LEARNING_RATE)))
         self._state = self._optimizer.init(self._vector)
         self._shards = [Shard.like(padded) for _ in range(threads)]
         self._open = ExitStack()  # the threads live as long as it does
-        self._map = self._open.enter_context(sharing(threads))
+        self._map = self._open.enter_context(shard_map(threads))
         self._batches = self._from(0)
 
     def step(self, batch: int) -> float:
@@ -39,20 +39,24 @@ class Ours:
             self._batches = self._from(batch)
             _, laid_out = next(self._batches)
 
-        def part(shard: Shard, some: Batch) -> Part:
+        def part(shard: Shard, some: Batch) -> ShardLoss:
             loss, _ = network.loss_and_gradient(self._parameters, some, shard.workspace, out=shard.gradient)
-            return Part(loss, some.wanted.total)
+            return ShardLoss(loss, some.targets.total)
 
-        found = combined(self._shards, list(self._map(part, self._shards, laid_out)))
+        found = combine_gradients(self._shards, list(self._map(part, self._shards, laid_out)))
         self._vector += self._optimizer.update(self._shards[0].vector, self._state, self._vector)
         return found.loss
 
     def _from(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
         """From this batch on, round and round; some are laid out ahead, as in training."""
         stream, chosen = self._start.stream, self._start.batches
-        layout, keys = (stream.shared, self._places) if self._shared else (stream.packed, self._lengths)
+        layout, keys = (
+            (stream.shared_batches, self._places) if self._shared else (stream.packed_batches, self._lengths)
+        )
         numbers = itertools.chain(range(first, len(chosen)), itertools.cycle(range(len(chosen))))
         mine, ahead = itertools.tee(numbers)
-        pieces = (parts(ordered(keys, chosen[number]), self._threads, self._shared) for number in ahead)
+        pieces = (
+            split_batch(sort_by_key(keys, chosen[number]), self._threads, self._shared) for number in ahead
+        )
         laid_out = layout(itertools.chain.from_iterable(pieces))
         return ((number, list(itertools.islice(laid_out, self._threads))) for number in mine)

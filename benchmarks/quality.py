@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
 from benchmarks.names import names
-from rnn_core.metrics.scoring import cross_entropy_per_character, per_character
+from rnn_core.metrics.scoring import cross_entropy_per_character, mean_nats_per_character
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import Mixture, fit_weight, log_probabilities
-from rnn_core.nn.network import Parameters
+from rnn_core.nn.network import NetworkParameters
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import TrainingConfig
@@ -77,7 +77,7 @@ class Result(NamedTuple):
 
     seconds: npt.NDArray[np.float64]
     losses: npt.NDArray[np.float64]
-    parameters: Parameters
+    parameters: NetworkParameters
 
     @property
     def best(self) -> int:
@@ -92,7 +92,8 @@ def main() -> None:
     print(f"names to learn, to validate, to test: {counts}; {split.vocabulary_size} tokens\n")
     baseline = KneserNey.fit(split.training, split.vocabulary_size)
     levels = [
-        per_character(baseline.log_probabilities(part), part) for part in (split.validation, split.test)
+        mean_nats_per_character(baseline.log_probabilities(part), part)
+        for part in (split.validation, split.test)
     ]
     print(f"| {' | '.join(COLUMNS)} |")
     print("|---|---:|---:|---:|---:|---:|---:|")
@@ -118,7 +119,7 @@ def split_at_random(written: list[str], seed: int) -> Split:
 def trained(config: TrainingConfig, split: Split) -> Result:
     seconds, losses = [], []
     began = time.process_time()
-    filled = config.for_names(split.training.count)
+    filled = config.resolve(split.training.count)
     for progress in train(filled, split.vocabulary_size, split.training, split.validation):
         if not np.isnan(progress.validation_loss):
             seconds.append(time.process_time() - began)
@@ -159,7 +160,10 @@ def _row(label: str, result: Result, baseline: KneserNey, split: Split) -> str:
     numbers = [
         cross_entropy_per_character(result.parameters, split.validation),
         cross_entropy_per_character(result.parameters, split.test),
-        *(per_character(log_probabilities(mixture, part), part) for part in (split.validation, split.test)),
+        *(
+            mean_nats_per_character(log_probabilities(mixture, part), part)
+            for part in (split.validation, split.test)
+        ),
     ]
     epochs = f"{len(result.losses)}, {result.best + 1}"
     return f"| {label} | {result.seconds[-1]:.0f} | {epochs} | {' | '.join(f'{n:.3f}' for n in numbers)} |"

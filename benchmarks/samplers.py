@@ -14,7 +14,7 @@ from benchmarks.notebook_loop import REFERENCE, loaded
 from benchmarks.start import EMBEDDING_SIZE, Start
 from rnn_core.batching.batches import BatchStream
 from rnn_core.nn import network
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.model import network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.names import EncodedNames
@@ -27,7 +27,7 @@ class Trained:
     """What everybody draws from. No name is longer than the longest of the list."""
 
     def __init__(
-        self, cell: str, parameters: network.Parameters, vocabulary: Vocabulary, names: EncodedNames
+        self, cell: str, parameters: network.NetworkParameters, vocabulary: Vocabulary, names: EncodedNames
     ) -> None:
         self.vocabulary = vocabulary
         self.longest = int(names.lengths.max())
@@ -36,7 +36,7 @@ class Trained:
         W_xh = parameters.layers[0].W_xh
         W_x = np.zeros((*W_xh.shape[:-2], EMBEDDING_SIZE, W_xh.shape[-1]), np.float32)
         W_x[..., : vocabulary.size, :] = W_xh
-        self.start = Start(cell, names, BatchStream.of(names), [], parameters, embedding, W_x)
+        self.start = Start(cell, names, BatchStream.from_names(names), [], parameters, embedding, W_x)
 
     def spelled(self, tokens: Any) -> list[str]:
         """tokens: (B, T), of which those before the first end token are the name."""
@@ -63,7 +63,7 @@ class Ours:
         self._next = 0
 
     def draw(self) -> list[str]:
-        first, self._next = self._next, self._next + 4 * BLOCK
+        first, self._next = self._next, self._next + 4 * NAMES_PER_BLOCK
         drawn = self._sampler.names(first, self._next)
         return [name for part in drawn for name in self._vocabulary.decode(part.names)]
 

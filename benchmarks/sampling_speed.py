@@ -28,7 +28,7 @@ from benchmarks.samplers import Draws, Jax, KeptState, Makemore, Notebook, Ours,
 from benchmarks.tables import line, rule
 from benchmarks.training_speed import ratio
 from rnn_core.nn import network
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
@@ -101,9 +101,9 @@ def two_threads(models: Sequence[Sequence[str]], trained: Sequence[Trained], rou
 def in_utf8(ours: Sampler, vocabulary: Vocabulary, threads: int) -> float:
     """Seconds per name."""
     begun = time.perf_counter()
-    for part in ours.names(0, 16 * BLOCK, threads):
+    for part in ours.names(0, 16 * NAMES_PER_BLOCK, threads):
         vocabulary.utf8(part.names)
-    return (time.perf_counter() - begun) / (16 * BLOCK)
+    return (time.perf_counter() - begun) / (16 * NAMES_PER_BLOCK)
 
 
 def measured(everyone: Sequence[Draws], rounds: int) -> list[list[float]]:
@@ -130,7 +130,9 @@ def check_lengths(everyone: Sequence[Draws]) -> None:
         raise SystemExit(f"the mean lengths differ: {means}")
 
 
-def learnt(cell: str, hidden_size: int, vocabulary: Vocabulary, encoded: EncodedNames) -> network.Parameters:
+def learnt(
+    cell: str, hidden_size: int, vocabulary: Vocabulary, encoded: EncodedNames
+) -> network.NetworkParameters:
     config = TrainingConfig(
         cell=cell,  # type: ignore[arg-type]
         hidden_size=hidden_size,
@@ -141,7 +143,7 @@ def learnt(cell: str, hidden_size: int, vocabulary: Vocabulary, encoded: Encoded
         max_steps=STEPS,
         layers=1,
         learning_rate=2e-3,
-    ).for_names(encoded.count)
+    ).resolve(encoded.count)
     nothing = encoded.take(np.arange(0))
     *_, last = train(config, vocabulary.size, encoded, nothing)
     return last.state.parameters

@@ -25,7 +25,7 @@ class Start(NamedTuple):
     names: EncodedNames
     stream: BatchStream
     batches: list[Any]
-    parameters: network.Parameters
+    parameters: network.NetworkParameters
     embedding: Any
     W_x: Any
 
@@ -58,7 +58,7 @@ def start(
     cell: str, names: EncodedNames, vocabulary_size: int, hidden_size: int, batch_size: int, count: int
 ) -> Start:
     rng = np.random.default_rng(0)
-    stream = BatchStream.of(names)
+    stream = BatchStream.from_names(names)
     order = [rng.permutation(names.count)[:batch_size] for _ in range(count)]
     batches = [chosen[np.argsort(-stream.rows[chosen], kind="stable")] for chosen in order]
     initial = cells.by_name(cell).init(rng, vocabulary_size, hidden_size)
@@ -66,7 +66,7 @@ def start(
     W_x = rng.standard_normal((*initial.W_xh.shape[:-2], EMBEDDING_SIZE, hidden_size))
     initial = initial._replace(W_xh=embedding @ W_x)
     W_hy = 0.5 * rng.standard_normal((hidden_size, vocabulary_size)) / np.sqrt(hidden_size)
-    parameters = network.Parameters((initial,), W_hy, np.zeros(vocabulary_size))
+    parameters = network.NetworkParameters((initial,), W_hy, np.zeros(vocabulary_size))
     return Start(cell, names, stream, batches, _float32(parameters), *_float32((embedding, W_x)))
 
 

@@ -66,4 +66,4 @@ def from_lists(column: pa.ChunkedArray) -> EncodedNames:
 
 def encoded_names(examples: pa.Table) -> EncodedNames:
     """With their weights. examples: its columns tokens and weight."""
-    return from_lists(examples["tokens"]).weighted(examples["weight"].to_numpy())
+    return from_lists(examples["tokens"]).with_weights(examples["weight"].to_numpy())

@@ -29,13 +29,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.arrays import aligned
+from rnn_core.arrays import aligned_empty
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics.scoring import check_tokens
 from rnn_core.nn import network
 from rnn_core.nn.cells import elman
-from rnn_core.sample.sampler import capitalised
-from rnn_core.state_dict import check_arrays, no_checkpoint
+from rnn_core.sample.sampler import capitalize_first
+from rnn_core.state_dict import check_arrays, invalid_checkpoint
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import check_positive, check_whole
@@ -86,7 +86,7 @@ class NotebookConfig:
             check_positive(f"notebook.{name}", getattr(self, name))
 
 
-class Parameters(NamedTuple):
+class NotebookParameters(NamedTuple):
     """In the notebook's layout: a product has its matrix on the left, a vector is a column."""
 
     Wax: Doubles  # (H, V)
@@ -97,7 +97,7 @@ class Parameters(NamedTuple):
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class State:
+class NotebookState:
     """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
 
     iteration:      iterations done.
@@ -128,7 +128,7 @@ class State:
         self.Wax_rows = list(self.Wax_T)
 
     @classmethod
-    def start(cls, config: NotebookConfig, vocabulary_size: int, count: int) -> "State":
+    def start(cls, config: NotebookConfig, vocabulary_size: int, count: int) -> "NotebookState":
         """Before the first of `count` names: parameters drawn, list shuffled, nothing learned."""
         rng = np.random.RandomState(config.seed)
         parameters = _drawn_parameters(rng, config, vocabulary_size)
@@ -142,10 +142,10 @@ class State:
         cls,
         iteration: int,
         smoothed_loss: float,
-        parameters: Parameters,
+        parameters: NotebookParameters,
         hidden: Doubles,
         rng: np.random.RandomState,
-    ) -> "State":
+    ) -> "NotebookState":
         Wax, Waa, Wya, ba, by = parameters
         return cls(
             iteration,
@@ -158,9 +158,9 @@ class State:
         )
 
     @property
-    def parameters(self) -> Parameters:
+    def parameters(self) -> NotebookParameters:
         """Copies."""
-        return Parameters(
+        return NotebookParameters(
             Wax=np.ascontiguousarray(self.Wax_T.T),
             Waa=self.Waa.copy(),
             Wya=self.Wya.copy(),
@@ -185,7 +185,7 @@ class State:
     @classmethod
     def from_arrays(
         cls, config: NotebookConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
-    ) -> "State":
+    ) -> "NotebookState":
         """What `arrays` gave, in arrays of its own.
 
         Raises DataError if names, types, shapes or values are not those of such a training.
@@ -205,13 +205,13 @@ class State:
         return cls._of(
             arrays["iteration"].item(),
             arrays["smoothed_loss"].item(),
-            Parameters(*(arrays[name] for name in Parameters._fields)),
+            NotebookParameters(*(arrays[name] for name in NotebookParameters._fields)),
             arrays["hidden"].copy(),
             rng,
         )
 
 
-class Report(NamedTuple):
+class NotebookReport(NamedTuple):
     """What the notebook prints from time to time."""
 
     iteration: int
@@ -219,20 +219,20 @@ class Report(NamedTuple):
     names: list[list[int]]  # sampled, as tokens; the end token is left out
 
 
-class Progress(NamedTuple):
+class NotebookProgress(NamedTuple):
     """Where training stands after an iteration."""
 
     iteration: int  # the last one done, counted from 0
     iterations: int  # how many there will be
     smoothed_loss: float  # nats per name
     names: list[list[int]] | None  # sampled, as tokens without the end, if the notebook reports here
-    state: State  # the living state: ask it for `arrays()` before the next iteration
+    state: NotebookState  # the living state: ask it for `arrays()` before the next iteration
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> NotebookReport | None:
         if self.names is None:
             return None
-        return Report(self.iteration, self.smoothed_loss, self.names)
+        return NotebookReport(self.iteration, self.smoothed_loss, self.names)
 
 
 def shuffled_order(config: NotebookConfig, vocabulary_size: int, count: int) -> Places:
@@ -246,8 +246,8 @@ def shuffled_order(config: NotebookConfig, vocabulary_size: int, count: int) -> 
 
 
 def train(
-    config: NotebookConfig, vocabulary_size: int, names: EncodedNames, state: State | None = None
-) -> Iterator[Progress]:
+    config: NotebookConfig, vocabulary_size: int, names: EncodedNames, state: NotebookState | None = None
+) -> Iterator[NotebookProgress]:
     """Trains as the notebook does; yields at every report, every hundred iterations, and after the last.
 
     names:  in the order of `shuffled_order`.
@@ -259,12 +259,12 @@ def train(
     if names.count == 0:
         raise DataError("training.empty", "there is no name to train on", fix="give longer lists.")
     check_tokens(names, vocabulary_size)
-    state = state or State.start(config, vocabulary_size, names.count)
+    state = state or NotebookState.start(config, vocabulary_size, names.count)
     scratch = _Scratch(config, vocabulary_size, longest=int(names.lengths.max()))
     tokens, starts, places = names.tokens.tolist(), names.offsets.tolist(), scratch.places(names)
 
     if state.iteration >= config.iterations:
-        yield Progress(state.iteration - 1, config.iterations, state.smoothed_loss, None, state)
+        yield NotebookProgress(state.iteration - 1, config.iterations, state.smoothed_loss, None, state)
     scratch.carried[...] = state.hidden
     while state.iteration < config.iterations:
         probabilities = []
@@ -280,10 +280,10 @@ def train(
             sampled = None
             if last % config.report_every == 0:
                 sampled = [_sample(config, state) for _ in range(config.names_per_report)]
-        yield Progress(last, config.iterations, state.smoothed_loss, sampled, state)
+        yield NotebookProgress(last, config.iterations, state.smoothed_loss, sampled, state)
 
 
-def as_network(parameters: Parameters) -> network.Parameters:
+def as_network(parameters: NotebookParameters) -> network.NetworkParameters:
     """The same model in the layout of all others, which read the end token where the notebook reads nothing.
 
     The notebook never feeds the end token, so its row of W_xh is free: it is zero, and adds nothing.
@@ -291,17 +291,17 @@ def as_network(parameters: Parameters) -> network.Parameters:
     Wax, Waa, Wya, ba, by = parameters
     W_xh = np.ascontiguousarray(Wax.T)
     W_xh[END_TOKEN] = 0.0
-    cell = elman.Parameters(W_xh, np.ascontiguousarray(Waa.T), ba[:, 0].copy())
-    return network.Parameters((cell,), np.ascontiguousarray(Wya.T), by[:, 0].copy())
+    cell = elman.ElmanParameters(W_xh, np.ascontiguousarray(Waa.T), ba[:, 0].copy())
+    return network.NetworkParameters((cell,), np.ascontiguousarray(Wya.T), by[:, 0].copy())
 
 
 def transcript(
     characters: Sequence[str],
     names: EncodedNames,
-    reports: Iterable[Report],
+    reports: Iterable[NotebookReport],
     iterations: int,
     sources: Mapping[str, int],
-    parameters: Parameters | None = None,
+    parameters: NotebookParameters | None = None,
 ) -> str:
     """What the notebook prints, to the character.
 
@@ -324,14 +324,14 @@ def transcript(
         lines += _example_lines(characters, names, place)
     lines.append(f"last {last}")
     if parameters is not None:
-        sums = zip(Parameters._fields, parameters, strict=True)
+        sums = zip(NotebookParameters._fields, parameters, strict=True)
         lines += ["", *(f"{field} {value.sum()} {np.abs(value).sum()}" for field, value in sums)]
     return "\n".join(lines) + "\n"
 
 
 def printed_name(tokens: Iterable[int], characters: Sequence[str]) -> str:
     """A sampled name as the notebook prints it: *the capital*."""
-    return capitalised("".join(characters[token] for token in tokens))
+    return capitalize_first("".join(characters[token] for token in tokens))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -426,7 +426,7 @@ class _Scratch:
 # faster than `out=`. A name of 15 characters takes some 100 calls, and the calls are what takes the time.
 
 
-def _learn(state: State, scratch: _Scratch, tokens: list[int], places: Places) -> Doubles:
+def _learn(state: NotebookState, scratch: _Scratch, tokens: list[int], places: Places) -> Doubles:
     """One step downhill on one name; the probabilities, (T,), that each of its targets had before it.
 
     places:  (T,) of the targets, from `_Scratch.places`.
@@ -439,7 +439,7 @@ def _learn(state: State, scratch: _Scratch, tokens: list[int], places: Places) -
     return probabilities
 
 
-def _read(state: State, scratch: _Scratch, steps: _Steps, tokens: list[int]) -> None:
+def _read(state: NotebookState, scratch: _Scratch, steps: _Steps, tokens: list[int]) -> None:
     """Hidden states, from the carried one to the one that will be carried."""
     z, ba, Wax_rows, product, add, tanh = scratch.z, state.ba, state.Wax_rows, state.Waa.dot, np.add, np.tanh
     steps.a_before[...] = scratch.carried
@@ -452,7 +452,7 @@ def _read(state: State, scratch: _Scratch, steps: _Steps, tokens: list[int]) -> 
         a = tanh(z, a_next)
 
 
-def _guess(state: State, scratch: _Scratch, steps: _Steps, places: Places) -> Doubles:
+def _guess(state: NotebookState, scratch: _Scratch, steps: _Steps, places: Places) -> Doubles:
     """d_logits from the hidden states; the probabilities, (T,), of the targets."""
     logits, peaks, d = steps.logits, steps.peaks, scratch.d_vector
     np.matvec(state.Wya, steps.a, logits)
@@ -468,7 +468,7 @@ def _guess(state: State, scratch: _Scratch, steps: _Steps, places: Places) -> Do
     return probabilities
 
 
-def _go_back(state: State, scratch: _Scratch, steps: _Steps) -> None:
+def _go_back(state: NotebookState, scratch: _Scratch, steps: _Steps) -> None:
     """d_pre, the gradient before the tanh, of every time step."""
     z, product, add, multiply = scratch.z, state.Waa.T.dot, np.add, np.multiply
     np.matvec(state.Wya.T, steps.d_logits, steps.d_a)
@@ -482,7 +482,7 @@ def _go_back(state: State, scratch: _Scratch, steps: _Steps) -> None:
         d_pre = multiply(d_a, slope, d_pre_before)
 
 
-def _descend(state: State, scratch: _Scratch, steps: _Steps, tokens: list[int]) -> None:
+def _descend(state: NotebookState, scratch: _Scratch, steps: _Steps, tokens: list[int]) -> None:
     """The gradient of every parameter, clipped, and the step against it."""
     gradient, Wax_rows, add = steps.gradient, state.Wax_rows, np.add
     scratch.sum_outer_products(steps.a_and_1, steps.d, scratch.d_W_and_b)
@@ -522,7 +522,7 @@ def _einsum_rounds_every_product() -> bool:
     return not out.any()
 
 
-def _follow_the_loss(config: NotebookConfig, state: State, probabilities: list[Doubles]) -> None:
+def _follow_the_loss(config: NotebookConfig, state: NotebookState, probabilities: list[Doubles]) -> None:
     """Counts the names learned and smooths their losses. Raises TrainingError."""
     steps = np.array([len(of_name) for of_name in probabilities])
     log_p = np.zeros((len(steps), steps.max()))
@@ -537,7 +537,7 @@ def _follow_the_loss(config: NotebookConfig, state: State, probabilities: list[D
             raise _diverged(config, state.iteration - 1, "a parameter that is no finite number")
 
 
-def _sample(config: NotebookConfig, state: State) -> list[int]:
+def _sample(config: NotebookConfig, state: NotebookState) -> list[int]:
     """A name as tokens without its end: *the cut at 50*, *the zero vector first*."""
     tokens: list[int] = []
     z = state.Waa @ np.zeros(config.hidden_size)
@@ -562,9 +562,9 @@ def _next_stop(config: NotebookConfig, done: int) -> int:
     return min(report, pace, config.iterations)
 
 
-def _drawn_parameters(rng: np.random.RandomState, config: NotebookConfig, V: int) -> Parameters:
+def _drawn_parameters(rng: np.random.RandomState, config: NotebookConfig, V: int) -> NotebookParameters:
     H = config.hidden_size
-    return Parameters(
+    return NotebookParameters(
         Wax=rng.randn(H, V) * START_SCALE,
         Waa=rng.randn(H, H) * START_SCALE,
         Wya=rng.randn(V, H) * START_SCALE,
@@ -580,7 +580,7 @@ def _shuffled(rng: np.random.RandomState, count: int) -> Places:
 
 
 def _aligned(*shape: int) -> Doubles:
-    vector = aligned(math.prod(shape), np.float64).view(np.float64)
+    vector = aligned_empty(math.prod(shape), np.float64).view(np.float64)
     vector[:] = 0.0
     return vector.reshape(shape)
 
@@ -621,7 +621,7 @@ def _diverged(config: NotebookConfig, iteration: int, saw: str) -> TrainingError
 def _check_values(config: NotebookConfig, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     for name, highest in (("iteration", config.iterations), ("rng.position", 624), ("rng.has_gauss", 1)):
         if not 0 <= arrays[name] <= highest:
-            raise no_checkpoint(name, f"{arrays[name]}, not from 0 to {highest}")
-    for name in ("smoothed_loss", "hidden", "rng.gauss", *Parameters._fields):
+            raise invalid_checkpoint(name, f"{arrays[name]}, not from 0 to {highest}")
+    for name in ("smoothed_loss", "hidden", "rng.gauss", *NotebookParameters._fields):
         if not np.isfinite(arrays[name]).all():
-            raise no_checkpoint(name, "numbers that are not finite")
+            raise invalid_checkpoint(name, "numbers that are not finite")

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Integers
 
-BLOCK: Final = 65_536  # names
+NAMES_PER_BLOCK: Final = 65_536  # names
 
 Words = npt.NDArray[np.uint64]
 
@@ -52,7 +52,7 @@ class RandomStream:
         return (self._words(names, places) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
     def _words(self, names: Integers, places: Integers | int) -> Words:
-        return splitmix64(np.asarray(places * BLOCK + names).astype(np.uint64), self._start)
+        return splitmix64(np.asarray(places * NAMES_PER_BLOCK + names).astype(np.uint64), self._start)
 
 
 def splitmix64(counters: Words, start: np.uint64 = _ZERO) -> Words:

@@ -9,22 +9,22 @@ from rnn_core.errors import DataError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-GROWS = "history."  # arrays named so have as many elements as there were epochs
+HISTORY_PREFIX = "history."  # arrays named so have as many elements as there were epochs
 
 
 def check_arrays(expected: Arrays, found: Arrays) -> None:
     """Raises DataError unless both have the same names, types and shapes."""
     for name in sorted(set(expected) | set(found)):
         if name not in expected or name not in found:
-            raise no_checkpoint(name, "an unknown array" if name not in expected else "no such array")
+            raise invalid_checkpoint(name, "an unknown array" if name not in expected else "no such array")
         wanted, array = expected[name], found[name]
-        shapes_differ = array.ndim != 1 if name.startswith(GROWS) else array.shape != wanted.shape
+        shapes_differ = array.ndim != 1 if name.startswith(HISTORY_PREFIX) else array.shape != wanted.shape
         if array.dtype != wanted.dtype or shapes_differ:
             saw = f"{array.dtype} of shape {array.shape}, not {wanted.dtype} {wanted.shape}"
-            raise no_checkpoint(name, saw)
+            raise invalid_checkpoint(name, saw)
 
 
-def no_checkpoint(where: str, saw: str) -> DataError:
+def invalid_checkpoint(where: str, saw: str) -> DataError:
     return DataError(
         "training.checkpoint",
         "this is no checkpoint of this configuration and these names",
@@ -34,7 +34,7 @@ def no_checkpoint(where: str, saw: str) -> DataError:
     )
 
 
-def no_model(kind: str, remedy: str, what: str, where: str, saw: str) -> DataError:
+def invalid_arrays(kind: str, remedy: str, what: str, where: str, saw: str) -> DataError:
     """kind: what the arrays were to be. remedy: what to do about it, besides restoring the file."""
     return DataError(
         "model.arrays",

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.arrays import CACHE_LINE, Floats, aligned
+from rnn_core.arrays import CACHE_LINE, Floats, aligned_empty
 
 Tree = TypeVar("Tree")
 
@@ -38,7 +38,7 @@ def flat_views(like: Tree, dtype: npt.DTypeLike) -> tuple[Floats, Tree]:
     """
     per_line = CACHE_LINE // np.dtype(dtype).itemsize
     whole_lines = [-(-leaf.size // per_line) * per_line for leaf in leaves(like)]
-    vector = aligned(sum(whole_lines), dtype)
+    vector = aligned_empty(sum(whole_lines), dtype)
     vector[:] = 0
     starts = iter(np.cumsum([0, *whole_lines]).tolist())
 

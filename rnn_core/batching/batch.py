@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.int64]
 class Branches(NamedTuple):
     """Who follows whom from one step to the next where prefixes part: C rows follow P rows.
 
-    reads:     where those P stand among all the rows that are followed, `Batch.followed`.
+    parent_span:     where those P stand among all the rows that are followed, `Batch.parent_rows`.
     parents:   (C,) in [0, P), the row that each row follows.
     first:     (P,) for every row that is followed, the first that follows it, as a row of the batch.
     forks:     (K,) in [0, P), the rows that more than one follows.
@@ -25,7 +25,7 @@ class Branches(NamedTuple):
     ones:      (E,) in [0, K E), where the flat (K, E) matrix of which fork each child follows is one.
     """
 
-    reads: slice
+    parent_span: slice
     parents: Indices
     first: Indices
     forks: Indices
@@ -44,7 +44,7 @@ class Step(NamedTuple):
 class ChainRun(NamedTuple):
     """Consecutive steps in which every row follows one of its own."""
 
-    reads: slice  # what is followed, as a part of `Batch.followed`
+    parent_span: slice  # what is followed, as a part of `Batch.parent_rows`
     rows: slice  # what follows it
 
 
@@ -54,14 +54,14 @@ class Targets(NamedTuple):
     rows:       (E,) the row that it comes after.
     tokens:     (E,) the character.
     counts:     (E,) how many names go on so.
-    of_row:     (N,) how many names go through each row: the sum of its counts.
+    row_counts:     (N,) how many names go through each row: the sum of its counts.
     total:      how many characters, end tokens included, are in the names one by one.
     """
 
     rows: Indices
     tokens: Indices
     counts: npt.NDArray[np.float32]
-    of_row: npt.NDArray[np.float32]
+    row_counts: npt.NDArray[np.float32]
     total: int
 
 
@@ -69,18 +69,18 @@ class Batch(NamedTuple):
     """B names in N rows, as the cells walk through them.
 
     tokens:    (N,) the characters read, time step by time step.
-    wanted:    the characters that came next.
+    targets:    the characters that came next.
     steps:     the time steps, first to last.
     followed:  (R,) the rows that some row of the next step follows, in order.
-    widest:    rows of the largest step.
+    largest_step:    rows of the largest step.
     runs:      the steps without branches.
     """
 
     tokens: Indices
-    wanted: Targets
+    targets: Targets
     steps: tuple[Step, ...]
-    followed: Indices
-    widest: int
+    parent_rows: Indices
+    largest_step: int
     runs: tuple[ChainRun, ...]
 
     @property
@@ -95,21 +95,21 @@ class Batch(NamedTuple):
 
     @property
     def places(self) -> Indices:
-        """(C,) in [0, E), which of `wanted` each character of a packed batch is, step by step."""
+        """(C,) in [0, E), which of `targets` each character of a packed batch is, step by step."""
         count, second, *_ = *self._widths, 0
         beginnings = np.full(count, END_TOKEN, dtype=np.int64)  # of empty names
         beginnings[:second] = self.tokens[1 : 1 + second]
-        letters = len(self.wanted.tokens) - (self.size - 1)
-        place = np.searchsorted(self.wanted.tokens[:letters], beginnings)
-        return np.concatenate([place, np.arange(letters, len(self.wanted.tokens))])
+        letters = len(self.targets.tokens) - (self.size - 1)
+        place = np.searchsorted(self.targets.tokens[:letters], beginnings)
+        return np.concatenate([place, np.arange(letters, len(self.targets.tokens))])
 
     @property
     def _widths(self) -> list[int]:
         """How many names run at each step."""
         later = [step.rows.stop - step.rows.start for step in self.steps[1:]]
-        return [int(self.wanted.of_row[0]), *later]
+        return [int(self.targets.row_counts[0]), *later]
 
-    def spread(self, step: Step, values: Floats, workspace: Workspace) -> Floats:
+    def to_children(self, step: Step, values: Floats, workspace: Workspace) -> Floats:
         """To each row of a step what belongs to the row it follows.
 
         values:  (..., P, H), to (..., C, H), or to (..., 1, H) if all follow one.
@@ -120,30 +120,30 @@ class Batch(NamedTuple):
         spread = workspace.take("spread", *values.shape[:-2], len(parents), values.shape[-1])
         return values.take(parents, axis=-2, out=spread, mode="clip")
 
-    def for_followed(self, d_rows: Floats, workspace: Workspace, name: str) -> Floats:
+    def parent_buffer(self, d_rows: Floats, workspace: Workspace, name: str) -> Floats:
         """Where `collected` leaves its sums, (..., R, H)."""
-        return workspace.take(name, *d_rows.shape[:-2], len(self.followed), d_rows.shape[-1])
+        return workspace.take(name, *d_rows.shape[:-2], len(self.parent_rows), d_rows.shape[-1])
 
-    def collected(self, step: Step, d_rows: Floats, out: Floats, workspace: Workspace) -> Floats:
+    def sum_children(self, step: Step, d_rows: Floats, out: Floats, workspace: Workspace) -> Floats:
         """The way back of `spread`: sums over the rows of a step that follow the same row, (..., P, H).
 
         d_rows:  (..., N, H), of which the rows of the step are read.
-        out:     from `for_followed`; sums of more than one row are put there.
+        out:     from `parent_buffer`; sums of more than one row are put there.
         """
         d_step = d_rows[..., step.rows, :]
         if step.branches is None:
             return d_step
-        sums = out[..., step.branches.reads, :]
+        sums = out[..., step.branches.parent_span, :]
         if sums.shape[-2] == 1:
             np.matmul(workspace.ones(d_step.shape[-2])[np.newaxis], d_step, out=sums)
         else:
             _sum_by_parent(step.branches, d_rows, sums, workspace)
         return sums
 
-    def completed(self, d_rows: Floats, out: Floats) -> Floats:
+    def complete_sums(self, d_rows: Floats, out: Floats) -> Floats:
         """`out` with all sums: those that `collected` left there, and those of a single row."""
         for run in self.runs:
-            out[..., run.reads, :] = d_rows[..., run.rows, :]
+            out[..., run.parent_span, :] = d_rows[..., run.rows, :]
         return out
 
 

@@ -1,20 +1,20 @@
 """Names laid out for one pass through the network.
 
-A name of L characters is L + 1 rows: the end token is read first and the first character is wanted, and in
-the end the last character is read and the end token is wanted. No padded character is ever computed. There
+A name of L characters is L + 1 rows: the end token is read first and the first character is targets, and in
+the end the last character is read and the end token is targets. No padded character is ever computed. There
 are two kinds of batches, and the cells walk through both in the same way:
 
 Packed: the rows of all names, time step by time step, longest name first. The names that still run at a
 step are the first of those that ran at the step before. All read the end token from the same state, so that
 is one row, which wants the first character of every name.
 
-    names "anna", "bo":   read   $ | a b | n o | n | a        wanted   a, b | n o | n $ | a | $
+    names "anna", "bo":   read   $ | a b | n o | n | a        targets   a, b | n o | n $ | a | $
 
 Shared: a trie. Any prefix that several names have in common is one row, which counts for all of them and
 wants all that follows. Loss and gradient are those of the packed batch, from fewer rows. Within a step the
 rows that lead furthest come first: those that end come last.
 
-    names "anna", "abo":  read   $ | a | n b | n o | a          wanted   2 × a | n, b | n o | a $ | $
+    names "anna", "abo":  read   $ | a | n b | n o | a          targets   2 × a | n, b | n o | a $ | $
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,19 +25,19 @@ import numpy as np
 from rnn_core.arrays import Integers
 from rnn_core.batching import packing, tries
 from rnn_core.batching.batch import Batch, Indices
-from rnn_core.batching.groups import Group
+from rnn_core.batching.groups import BatchGroup
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 
 # Up to so many names by time steps are laid out at a time: more would not stay in the cache.
-PLACES_AT_ONCE = 1 << 15
+MAX_GROUP_CELLS = 1 << 15
 
 
 class BatchStream(NamedTuple):
     """Names one after another with an end token before, between and after them.
 
     The end token that closes a name opens the next. So what name i reads is
-    tokens[starts[i]:][:rows[i]], and what is wanted lies one further.
+    tokens[starts[i]:][:rows[i]], and what is targets lies one further.
 
     tokens:  (C + N + 1,)
     starts:  (N,) the end token before name i.
@@ -49,7 +49,7 @@ class BatchStream(NamedTuple):
     rows: Indices
 
     @classmethod
-    def of(cls, names: EncodedNames) -> "BatchStream":
+    def from_names(cls, names: EncodedNames) -> "BatchStream":
         rows = names.lengths + 1
         starts = names.offsets[:-1] + np.arange(names.count)
         tokens = np.full(len(names.tokens) + names.count + 1, END_TOKEN, dtype=np.int64)
@@ -58,25 +58,25 @@ class BatchStream(NamedTuple):
         tokens[is_character] = names.tokens
         return cls(tokens, starts, rows)
 
-    def packed(self, batches: Iterable[Integers]) -> Iterator[Batch]:
+    def packed_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
         """A packed batch of each choice of names, which have to come longest first."""
         for group in self._groups(batches):
-            yield from packing.packed(self.tokens, group)
+            yield from packing.packed_batches(self.tokens, group)
 
-    def shared(self, batches: Iterable[Integers]) -> Iterator[Batch]:
+    def shared_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
         """A shared batch of each choice of names, which have to come in alphabetical order."""
         for group in self._groups(batches):
-            yield from tries.shared(self.tokens, group)
+            yield from tries.shared_batches(self.tokens, group)
 
-    def _groups(self, batches: Iterable[Integers]) -> Iterator[Group]:
+    def _groups(self, batches: Iterable[Integers]) -> Iterator[BatchGroup]:
         longest = int(self.rows.max(initial=1))
         waiting: list[Integers] = []
         names = 0
         for chosen in batches:
-            if waiting and (names + len(chosen)) * longest > PLACES_AT_ONCE:
-                yield Group.of(self.rows, self.starts, waiting)
+            if waiting and (names + len(chosen)) * longest > MAX_GROUP_CELLS:
+                yield BatchGroup.from_batches(self.rows, self.starts, waiting)
                 waiting, names = [], 0
             waiting.append(chosen)
             names += len(chosen)
         if waiting:
-            yield Group.of(self.rows, self.starts, waiting)
+            yield BatchGroup.from_batches(self.rows, self.starts, waiting)

@@ -10,7 +10,7 @@ from rnn_core.arrays import Integers
 from rnn_core.batching.batch import Indices
 
 
-class Group(NamedTuple):
+class BatchGroup(NamedTuple):
     """M names of K batches, batch after batch, to be laid out together in at most T steps."""
 
     sizes: Indices  # (K,) names of each batch
@@ -20,7 +20,9 @@ class Group(NamedTuple):
     longest: int  # T
 
     @classmethod
-    def of(cls, all_rows: Indices, all_starts: Indices, batches: Sequence[Integers]) -> "Group":
+    def from_batches(
+        cls, all_rows: Indices, all_starts: Indices, batches: Sequence[Integers]
+    ) -> "BatchGroup":
         sizes = np.array([len(chosen) for chosen in batches])
         chosen = np.concatenate(batches)
         rows = all_rows[chosen]
@@ -28,7 +30,7 @@ class Group(NamedTuple):
         return cls(sizes, batch, rows, all_starts[chosen], int(rows.max()))
 
 
-def sums_before(values: npt.NDArray[Any]) -> Indices:
+def exclusive_cumsum(values: npt.NDArray[Any]) -> Indices:
     """(n + 1,) for n values: the sum of all before each, and of all."""
     sums = np.zeros(values.size + 1, dtype=np.int64)
     np.cumsum(values, out=sums[1:])

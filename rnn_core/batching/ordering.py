@@ -10,7 +10,7 @@ from rnn_core.batching.batch import Indices
 from rnn_core.text.names import EncodedNames
 
 
-def alphabetical_places(names: EncodedNames) -> Indices:
+def alphabetical_ranks(names: EncodedNames) -> Indices:
     """(N,) the place of each name when all are sorted by their tokens."""
     tokens = names.tokens.astype(">u4").tobytes()  # most significant byte first: bytes sort as tokens do
     bounds = (4 * names.offsets).tolist()
@@ -27,14 +27,14 @@ def downcast(keys: Indices) -> Integers:
     return keys.astype(np.int16) if fits else keys
 
 
-def ordered(keys: Integers, chosen: Integers) -> Integers:
+def sort_by_key(keys: Integers, chosen: Integers) -> Integers:
     """The chosen names by rising key; equal ones keep their order."""
     return chosen[np.argsort(keys[chosen], kind="stable")]
 
 
 def longest_first(rows: Integers, chosen: Integers) -> Integers:
     """The chosen names by falling length; equal ones keep their order."""
-    return ordered(-rows, chosen)
+    return sort_by_key(-rows, chosen)
 
 
 def shuffled_batches(
@@ -48,10 +48,12 @@ def shuffled_batches(
     order: Integers = rng.permutation(len(keys))
     if names is not None:
         order = names[order]
-    return [ordered(keys, order[start : start + batch_size]) for start in range(0, len(order), batch_size)]
+    return [
+        sort_by_key(keys, order[start : start + batch_size]) for start in range(0, len(order), batch_size)
+    ]
 
 
-def chunks_of_rows(rows: Integers, limit: int) -> Iterator[Integers]:
+def length_sorted_chunks(rows: Integers, limit: int) -> Iterator[Integers]:
     """Every name once, longest first, in chunks of at most `limit` rows, or of one name that has more."""
     order = longest_first(rows, np.arange(len(rows)))
     start = 0

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from rnn_core.batching.batch import Batch, Branches, ChainRun, Indices, Step, Targets
-from rnn_core.batching.groups import Group, sums_before
+from rnn_core.batching.groups import BatchGroup, exclusive_cumsum
 
 
-def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
+def packed_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
     """In each batch the names come longest first."""
     shape = count, longest = len(group.sizes), group.longest
     ended = np.bincount(group.batch * longest + group.rows - 1, minlength=math.prod(shape))
     widths = np.ones(shape, dtype=np.int64)  # the rows of each step of each batch; all names share the first
     widths[:, 1:] = group.sizes[:, np.newaxis] - np.cumsum(ended.reshape(shape)[:, :-1], axis=1)
-    begins = sums_before(widths)[:-1].reshape(shape)
-    first_row, first_name = begins[:, :1], sums_before(group.sizes)[:-1, np.newaxis]
+    begins = exclusive_cumsum(widths)[:-1].reshape(shape)
+    first_row, first_name = begins[:, :1], exclusive_cumsum(group.sizes)[:-1, np.newaxis]
     width_before = np.roll(widths, 1, axis=1)
     width_before[:, 1:2] = widths[:, 1:2]  # leads from the last row of the second step to the first of all
 
@@ -29,7 +29,7 @@ def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
     place = group.starts[row + of_rows(first_name - begins)]
     place += of_rows(np.broadcast_to(np.arange(longest), shape))
     row_before = row - of_rows(first_row + width_before)
-    read, wanted = tokens[place], tokens[place + 1]
+    read, targets = tokens[place], tokens[place + 1]
     once = np.ones(len(row), np.float32)
     through = once.copy()
     through[first_row] = group.sizes[:, np.newaxis]
@@ -56,16 +56,16 @@ def packed(tokens: Indices, group: Group) -> Iterator[Batch]:
             branches, run = None, ChainRun(slice(0, None), slice(1, None))
         yield Batch(
             tokens=read[begin:end],
-            wanted=Targets(
+            targets=Targets(
                 rows=np.concatenate([zeros[: some[1] - some[0]], row[1 : end - begin]]),
-                tokens=np.concatenate([letters[beginning], wanted[later]]),
+                tokens=np.concatenate([letters[beginning], targets[later]]),
                 counts=np.concatenate([times[beginning], once[later]]),
-                of_row=through[begin:end],
+                row_counts=through[begin:end],
                 total=end - begin - 1 + names,
             ),
             steps=tuple(_steps(of_steps, branches)),
-            followed=row_before[begin + max(1, second) : end],
-            widest=max(1, second),
+            parent_rows=row_before[begin + max(1, second) : end],
+            largest_step=max(1, second),
             runs=(run,),
         )
 

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Floats
 
-MIDDLE: Final = 0.5  # the offset where nothing is left to chance: running totals are rounded to the nearest
+MIDPOINT: Final = 0.5  # the offset where nothing is left to chance: running totals are rounded to the nearest
 
 
-def resampled(weights: Floats, offset: float) -> npt.NDArray[np.int64]:
+def systematic_resample(weights: Floats, offset: float) -> npt.NDArray[np.int64]:
     """(N,) rows of N names, in their order, each as often as its weight says.
 
     The weights are laid end to end, and over them N points at one distance from each other. A name occurs

@@ -32,7 +32,7 @@ Counts = npt.NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
+class NearestNames:
     """Names to be near to, counted once, to be asked often.
 
     counts:  (classes, N) how many characters of each class a name has.
@@ -43,7 +43,7 @@ class Neighbours:
     counts: Counts
 
     @classmethod
-    def of(cls, names: EncodedNames) -> "Neighbours":
+    def from_names(cls, names: EncodedNames) -> "NearestNames":
         """Raises ValueError without names."""
         if not names.count:
             raise ValueError("there is no nearest of no names")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.metrics.scoring import per_character
+from rnn_core.metrics.scoring import mean_nats_per_character
 from rnn_core.text.names import EncodedNames
 from rnn_core.validators import check_whole
 
@@ -35,7 +35,7 @@ def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> 
 
     log_probabilities:  (N,) nats, of whole names.
     """
-    nats = per_character(log_probabilities, names)
+    nats = mean_nats_per_character(log_probabilities, names)
     with np.errstate(over="ignore"):  # a network that went astray may be infinitely perplexed
         perplexity = float(np.exp(nats))
     return {

@@ -37,10 +37,12 @@ _PLACE = np.uint64(1 << 32)  # in a counter, from one place to the next
 
 def fingerprints(numbers: Integers, offsets: Integers) -> Words:
     """(N,) numbers: (C,). offsets: (N + 1,)."""
-    return np.concatenate([np.zeros(0, np.uint64), *(some.whole for some in in_pieces(numbers, offsets))])
+    return np.concatenate(
+        [np.zeros(0, np.uint64), *(some.whole for some in iter_fingerprints(numbers, offsets))]
+    )
 
 
-def in_pieces(numbers: Integers, offsets: Integers) -> Iterator["Fingerprints"]:
+def iter_fingerprints(numbers: Integers, offsets: Integers) -> Iterator["Fingerprints"]:
     """Those of AT_ONCE sequences at a time, in their order; nothing for none."""
     for start in range(0, len(offsets) - 1, AT_ONCE):
         yield Fingerprints(numbers, offsets[start : start + AT_ONCE + 1])
@@ -66,19 +68,19 @@ class Fingerprints:
         self._before = _running_sum(self._words)  # (C + 1,) of all numbers that stand before one
         self.whole: Words = self._before[self._ends] - self._before[self._starts]
 
-    def without(self) -> Words:
+    def deletions(self) -> Words:
         """(C,) a number is left out."""
         nearer = _running_sum(splitmix64(self._counters - _PLACE))  # what follows moves up one place
         unchanging = nearer[self._ends] - self._before[self._starts]
         made: Words = self._before[:-1] - nearer[1:] + np.repeat(unchanging, self.lengths)
         return made
 
-    def blanked(self) -> Words:
+    def substitutions(self) -> Words:
         """(C,) BLANK stands for a number."""
         made: Words = np.repeat(self.whole, self.lengths) - self._words + self._blanks()[self._places]
         return made
 
-    def widened(self) -> Words:
+    def insertions(self) -> Words:
         """(C + N,) BLANK stands before a number, or after the last: L + 1 of them for a sequence of L."""
         farther = _running_sum(splitmix64(self._counters + _PLACE))  # what follows moves back one place
         unchanging = farther[self._ends] - self._before[self._starts]

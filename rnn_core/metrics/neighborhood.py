@@ -23,14 +23,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.metrics.fingerprints import Fingerprints, in_pieces
+from rnn_core.metrics.fingerprints import Fingerprints, iter_fingerprints
 from rnn_core.random_numbers import Words
 from rnn_core.text.names import EncodedNames
 
 AT_ONCE: Final = 1 << 20  # patterns; bounds the memory it takes to put them in order
 
 
-class Neighbourhood:
+class Neighborhood:
     """Names to be near to, put in order once, to be asked often.
 
     It takes 8 bytes for every pattern and 4 to 8 more for every different one: 1.6 GB for ten million names
@@ -48,11 +48,11 @@ class Neighbourhood:
             self._starts[first : first + len(ranges)] = np.searchsorted(patterns, ranges << self._other_bits)
 
     @classmethod
-    def of(cls, names: EncodedNames) -> "Neighbourhood":
+    def from_names(cls, names: EncodedNames) -> "Neighborhood":
         patterns = np.empty(names.count + len(names.tokens), np.uint64)
         end = 0
-        for some in in_pieces(names.tokens, names.offsets):
-            for made in (some.whole, some.blanked()):
+        for some in iter_fingerprints(names.tokens, names.offsets):
+            for made in (some.whole, some.substitutions()):
                 patterns[end : end + len(made)] = made
                 end += len(made)
         patterns.sort()
@@ -60,16 +60,16 @@ class Neighbourhood:
 
     def near(self, names: EncodedNames) -> npt.NDArray[np.bool_]:
         """(N,) whether a name is at an edit distance of 0 or 1 from any of these."""
-        answers = [self._near(some) for some in in_pieces(names.tokens, names.offsets)]
+        answers = [self._near(some) for some in iter_fingerprints(names.tokens, names.offsets)]
         return np.concatenate([np.zeros(0, np.bool_), *answers])
 
     def _near(self, names: Fingerprints) -> npt.NDArray[np.bool_]:
         near = np.zeros(len(names.whole), np.bool_)
         for patterns, of_each in (
             (names.whole, np.ones_like(names.lengths)),
-            (names.blanked(), names.lengths),
-            (names.without(), names.lengths),
-            (names.widened(), names.lengths + 1),
+            (names.substitutions(), names.lengths),
+            (names.deletions(), names.lengths),
+            (names.insertions(), names.lengths + 1),
         ):
             owners = np.repeat(np.arange(len(near)), of_each)
             undecided = np.flatnonzero(~near[owners])

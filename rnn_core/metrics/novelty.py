@@ -27,15 +27,15 @@ def uniqueness(names: Sequence[str]) -> float:
 
 def novelty(names: Sequence[str], known: AbstractSet[str]) -> float:
     """Share of the names, repeats included, that are new; nan for none. known: as `folded` gives them."""
-    return float(are_new(names, known).mean()) if names else math.nan
+    return float(new_mask(names, known).mean()) if names else math.nan
 
 
-def are_new(names: Sequence[str], known: AbstractSet[str]) -> npt.NDArray[np.bool_]:
+def new_mask(names: Sequence[str], known: AbstractSet[str]) -> npt.NDArray[np.bool_]:
     """(N,) known: as `folded` gives them."""
     return np.fromiter((name.casefold() not in known for name in names), np.bool_, len(names))
 
 
-def folded(names: Iterable[str]) -> frozenset[str]:
+def casefold_set(names: Iterable[str]) -> frozenset[str]:
     return frozenset(name.casefold() for name in names)
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.batching.resampling import MIDDLE, resampled
+from rnn_core.batching.resampling import MIDPOINT, systematic_resample
 from rnn_core.metrics.distributions import length_distance, ngram_divergence
-from rnn_core.metrics.edit_distance import Neighbours
-from rnn_core.metrics.novelty import folded, novelty, uniqueness, words
+from rnn_core.metrics.edit_distance import NearestNames
+from rnn_core.metrics.novelty import casefold_set, novelty, uniqueness, words
 from rnn_core.text.names import EncodedNames
 
 HELD_OUT = "held-out"
@@ -25,40 +25,40 @@ DISTANCE, DISTANCE_RATIO = "edit_distance_to_training", "edit_distance_ratio"
 NGRAMS = (1, 2, 3)
 # Of a sample: the mean of their distances is then good to some 3 in 100. Fewer where training names are so
 # many or so long that these would take longer than half a minute: elements of tables of distances.
-NAMES_PLACED = 500
-ELEMENTS = 4e9
+DISTANCE_NAMES = 500
+MAX_DISTANCE_ELEMENTS = 4e9
 
 Rows = npt.NDArray[np.int64]
 
 
-class Names(NamedTuple):
+class NameList(NamedTuple):
     """The same N names, written and encoded."""
 
     written: Sequence[str]
     encoded: EncodedNames
 
-    def take(self, rows: Rows) -> "Names":
-        return Names([self.written[row] for row in rows], self.encoded.take(rows))
+    def take(self, rows: Rows) -> "NameList":
+        return NameList([self.written[row] for row in rows], self.encoded.take(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learnt:
+class TrainingNames:
     """The training names, made ready to tell what is new, and how new."""
 
     names: frozenset[str]
     words: frozenset[str]
-    neighbours: Neighbours
+    neighbours: NearestNames
 
     @classmethod
-    def of(cls, training: Names) -> "Learnt":
+    def from_names(cls, training: NameList) -> "TrainingNames":
         """Raises ValueError without names."""
         written = training.written
         rows = {name: row for row, name in enumerate(written)}
         distinct = training.encoded.take(np.array(list(rows.values()), np.int64))
-        return cls(folded(written), folded(words(written)), Neighbours.of(distinct))
+        return cls(casefold_set(written), casefold_set(words(written)), NearestNames.from_names(distinct))
 
 
-class Figure(NamedTuple):
+class MetricValue(NamedTuple):
     """names: how many were measured."""
 
     metric: str
@@ -66,13 +66,13 @@ class Figure(NamedTuple):
     names: int
 
 
-def compared(
-    samples: Mapping[str, Names],
-    held_out: Names,
-    training: Names,
+def compare_samples(
+    samples: Mapping[str, NameList],
+    held_out: NameList,
+    training: NameList,
     rng: np.random.Generator,
     pause: Callable[[], None] = lambda: None,
-) -> dict[str, list[Figure]]:
+) -> dict[str, list[MetricValue]]:
     """The figures of half of the held-out names, as HELD_OUT, then of each sample, all beside the other half.
 
     A sample has one more, `edit_distance_ratio`: its distance to the training names over that of the held-out
@@ -83,22 +83,22 @@ def compared(
 
     Raises ValueError if there are no training names.
     """
-    learnt = Learnt.of(training)
+    learnt = TrainingNames.from_names(training)
     if held_out.encoded.weights is not None:
-        held_out = held_out.take(resampled(held_out.encoded.weights, MIDDLE))
+        held_out = held_out.take(systematic_resample(held_out.encoded.weights, MIDPOINT))
     first, second = halves(held_out.written, rng)
     reference = held_out.encoded.take(first)
     most = max((sample.encoded.count for sample in samples.values()), default=0)
-    real = figures(held_out.take(second[:most]), reference, learnt, pause)
-    found = {model: figures(sample, reference, learnt, pause) for model, sample in samples.items()}
+    real = measure_sample(held_out.take(second[:most]), reference, learnt, pause)
+    found = {model: measure_sample(sample, reference, learnt, pause) for model, sample in samples.items()}
     for drawn in found.values():
         drawn += _ratio(drawn, real)
     return {HELD_OUT: real, **found}
 
 
-def figures(
-    sample: Names, reference: EncodedNames, learnt: Learnt, pause: Callable[[], None] = lambda: None
-) -> list[Figure]:
+def measure_sample(
+    sample: NameList, reference: EncodedNames, learnt: TrainingNames, pause: Callable[[], None] = lambda: None
+) -> list[MetricValue]:
     """All that could be measured of names in no particular order, beside reference names in none.
 
     Of the whole sample:
@@ -116,19 +116,19 @@ def figures(
     """
     count = sample.encoded.count
     compared = min(count, reference.count)
-    placed = min(count, NAMES_PLACED, max(1, int(ELEMENTS // learnt.neighbours.elements)))
+    placed = min(count, DISTANCE_NAMES, max(1, int(MAX_DISTANCE_ELEMENTS // learnt.neighbours.elements)))
     left, right = (each.take(np.arange(compared)) for each in (sample.encoded, reference))
     distances = []
     for distance in learnt.neighbours.distances(sample.encoded.take(np.arange(placed))):
         distances.append(distance)
         pause()
     found = [
-        Figure("uniqueness", uniqueness(sample.written), count),
-        Figure("novelty", novelty(sample.written, learnt.names), count),
-        Figure("word_novelty", novelty(words(sample.written), learnt.words), count),
-        Figure("length_distance", length_distance(left, right), compared),
-        *(Figure(f"ngram_divergence_{n}", ngram_divergence(left, right, n), compared) for n in NGRAMS),
-        Figure(DISTANCE, sum(distances) / placed if placed else math.nan, placed),
+        MetricValue("uniqueness", uniqueness(sample.written), count),
+        MetricValue("novelty", novelty(sample.written, learnt.names), count),
+        MetricValue("word_novelty", novelty(words(sample.written), learnt.words), count),
+        MetricValue("length_distance", length_distance(left, right), compared),
+        *(MetricValue(f"ngram_divergence_{n}", ngram_divergence(left, right, n), compared) for n in NGRAMS),
+        MetricValue(DISTANCE, sum(distances) / placed if placed else math.nan, placed),
     ]
     return [figure for figure in found if not math.isnan(figure.value)]
 
@@ -146,6 +146,6 @@ def halves(names: Sequence[str], rng: np.random.Generator) -> tuple[Rows, Rows]:
     return rows[chosen], rows[~chosen]
 
 
-def _ratio(drawn: Sequence[Figure], real: Sequence[Figure]) -> list[Figure]:
+def _ratio(drawn: Sequence[MetricValue], real: Sequence[MetricValue]) -> list[MetricValue]:
     pairs = [(a, b) for a in drawn for b in real if a.metric == b.metric == DISTANCE and b.value > 0]
-    return [Figure(DISTANCE_RATIO, a.value / b.value, a.names) for a, b in pairs]
+    return [MetricValue(DISTANCE_RATIO, a.value / b.value, a.names) for a, b in pairs]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching.batch import Indices
 from rnn_core.batching.batches import BatchStream
-from rnn_core.batching.ordering import chunks_of_rows, downcast
+from rnn_core.batching.ordering import downcast, length_sorted_chunks
 from rnn_core.errors import DataError
 from rnn_core.nn import network
 from rnn_core.text.names import EncodedNames
@@ -18,28 +18,28 @@ from rnn_core.text.names import EncodedNames
 ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keeps the work in the cache
 
 
-def log_probabilities(parameters: network.Parameters, names: EncodedNames) -> npt.NDArray[np.float64]:
+def log_probabilities(parameters: network.NetworkParameters, names: EncodedNames) -> npt.NDArray[np.float64]:
     """(N,) the log-probability of each name in nats, the end token included.
 
     Raises DataError if a token is not in the vocabulary of the network.
     """
     check_tokens(names, parameters.vocabulary_size)
     return _stream_log_probabilities(
-        network.padded(parameters), BatchStream.of(names), Workspace(parameters.dtype)
+        network.pad_vocabulary(parameters), BatchStream.from_names(names), Workspace(parameters.dtype)
     )
 
 
 def character_log_probabilities(
-    parameters: network.Parameters, names: EncodedNames
+    parameters: network.NetworkParameters, names: EncodedNames
 ) -> npt.NDArray[np.float64]:
     """(C + N,) log P(character | those before it) in nats, name after name; the end token is a name's last.
 
     Raises DataError if a token is not in the vocabulary of the network.
     """
     check_tokens(names, parameters.vocabulary_size)
-    stream = BatchStream.of(names)
+    stream = BatchStream.from_names(names)
     result = np.zeros(len(names.tokens) + names.count)
-    for chunk in _chunks(network.padded(parameters), stream, Workspace(parameters.dtype)):
+    for chunk in _chunks(network.pad_vocabulary(parameters), stream, Workspace(parameters.dtype)):
         # Within a name the characters come in their order, so a stable sort lays name after name.
         order = np.argsort(downcast(chunk.names), kind="stable")
         rows = stream.rows[chunk.chosen]
@@ -48,9 +48,7 @@ def character_log_probabilities(
     return result
 
 
-def of_whole_names(
-    log_probabilities: npt.NDArray[np.float64], names: EncodedNames
-) -> npt.NDArray[np.float64]:
+def sum_per_name(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> npt.NDArray[np.float64]:
     """(N,) sums over the characters of each name.
 
     log_probabilities:  (C + N,) of the characters, name after name, end tokens included.
@@ -59,22 +57,25 @@ def of_whole_names(
     return np.bincount(name_of_character, log_probabilities, minlength=names.count).astype(np.float64)
 
 
-def cross_entropy_per_character(parameters: network.Parameters, names: EncodedNames) -> float:
+def cross_entropy_per_character(parameters: network.NetworkParameters, names: EncodedNames) -> float:
     """Mean of -log P(character | those before it) in nats, the end token of each name being a character.
 
     A name counts by its weight, if it has one. nan if there are no names. Its exponential is the perplexity;
     divided by log 2 it is in bits.
     """
-    return per_character(log_probabilities(parameters, names), names)
+    return mean_nats_per_character(log_probabilities(parameters, names), names)
 
 
-def per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> float:
+def mean_nats_per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> float:
     """Nats per character, end tokens included, of names with these log-probabilities, (N,); nan for none."""
     return _mean_cost(log_probabilities, names.lengths + 1, names.weights)
 
 
 def stream_cross_entropy(
-    parameters: network.Parameters, stream: BatchStream, workspace: Workspace, weights: Floats | None = None
+    parameters: network.NetworkParameters,
+    stream: BatchStream,
+    workspace: Workspace,
+    weights: Floats | None = None,
 ) -> float:
     """`cross_entropy_per_character` for parameters and names that are prepared already.
 
@@ -83,7 +84,7 @@ def stream_cross_entropy(
     return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), stream.rows, weights)
 
 
-def in_parts(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
+def split_by_rows(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
     """Runs of whole names, each of at most so many characters, end tokens included, or of one name."""
     ends = names.offsets[1:] + np.arange(1, names.count + 1)
     start = 0
@@ -119,15 +120,17 @@ class _Chunk(NamedTuple):
     log_probabilities: Floats
 
 
-def _chunks(parameters: network.Parameters, stream: BatchStream, workspace: Workspace) -> Iterator[_Chunk]:
-    for chosen in chunks_of_rows(stream.rows, ROWS_AT_ONCE):
-        (batch,) = stream.packed([chosen])
-        wanted = network.target_log_probabilities(parameters, batch, workspace)
-        yield _Chunk(chosen, batch.names, wanted[batch.places])
+def _chunks(
+    parameters: network.NetworkParameters, stream: BatchStream, workspace: Workspace
+) -> Iterator[_Chunk]:
+    for chosen in length_sorted_chunks(stream.rows, ROWS_AT_ONCE):
+        (batch,) = stream.packed_batches([chosen])
+        log_probabilities = network.target_log_probabilities(parameters, batch, workspace)
+        yield _Chunk(chosen, batch.names, log_probabilities[batch.places])
 
 
 def _stream_log_probabilities(
-    parameters: network.Parameters, stream: BatchStream, workspace: Workspace
+    parameters: network.NetworkParameters, stream: BatchStream, workspace: Workspace
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
     for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):

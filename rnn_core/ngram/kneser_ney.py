@@ -23,23 +23,23 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Integers
 from rnn_core.batching.batches import BatchStream
-from rnn_core.batching.resampling import MIDDLE, resampled
-from rnn_core.metrics.scoring import check_tokens, in_parts, of_whole_names
-from rnn_core.state_dict import no_model
+from rnn_core.batching.resampling import MIDPOINT, systematic_resample
+from rnn_core.metrics.scoring import check_tokens, split_by_rows, sum_per_name
+from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import check_whole, out_of_range
 
-_refused = partial(no_model, "n-gram model", "make it again")
+_refused = partial(invalid_arrays, "n-gram model", "make it again")
 
-DISCOUNTS = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
+DISCOUNT_RANGE = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
 ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
 ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
 UNSEEN = -1  # as an index: the element that stands behind those of the n-grams that were seen
 
 Indices = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
-State = tuple[Indices, ...]
+ContextIds = tuple[Indices, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class NgramConfig:
 
     def __post_init__(self) -> None:
         check_whole("ngrams.order", self.order, 1, 64)
-        lowest, highest = DISCOUNTS
+        lowest, highest = DISCOUNT_RANGE
         if not lowest <= self.discount <= highest:
             raise out_of_range("ngrams.discount", f"from {lowest} to {highest}", self.discount)
 
 
-class Level(NamedTuple):
+class NgramLevel(NamedTuple):
     """All G n-grams of one length that were seen, and what their K contexts leave to shorter ones.
 
     An n-gram's id is its place in `codes`; those with one context stand side by side.
@@ -81,9 +81,9 @@ class Level(NamedTuple):
     kinds: Indices
 
     @classmethod
-    def of(
+    def from_counts(
         cls, codes: Indices, counts: Indices, contexts: int, vocabulary_size: int, discount: float
-    ) -> "Level":
+    ) -> "NgramLevel":
         context = codes // vocabulary_size
         totals = np.bincount(context, counts, minlength=contexts)
         counted = np.bincount(context, counts > 0, minlength=contexts)  # all but in the first level
@@ -105,7 +105,7 @@ class Level(NamedTuple):
         return np.where(self.codes[places] == codes, places, UNSEEN)
 
 
-class Rows(NamedTuple):
+class NgramRows(NamedTuple):
     """Names as in `batching`, name after name: what is read, what comes next, how far into the name."""
 
     tokens: Indices
@@ -113,8 +113,8 @@ class Rows(NamedTuple):
     places: Indices
 
     @classmethod
-    def of(cls, names: EncodedNames) -> "Rows":
-        stream = BatchStream.of(names)
+    def from_names(cls, names: EncodedNames) -> "NgramRows":
+        stream = BatchStream.from_names(names)
         places = np.arange(len(stream.tokens) - 1) - np.repeat(stream.starts, stream.rows)
         return cls(stream.tokens[:-1], stream.tokens[1:], places)
 
@@ -128,7 +128,7 @@ class KneserNey:
 
     vocabulary_size: int
     discount: float
-    levels: tuple[Level, ...]
+    levels: tuple[NgramLevel, ...]
 
     @classmethod
     def fit(
@@ -145,8 +145,8 @@ class KneserNey:
         NgramConfig(order, discount)
         check_tokens(training, vocabulary_size)
         if training.weights is not None:
-            training = training.take(resampled(training.weights, MIDDLE))
-        rows = Rows.of(training)
+            training = training.take(systematic_resample(training.weights, MIDPOINT))
+        rows = NgramRows.from_names(training)
         codes = np.arange(vocabulary_size)
         grams = rows.targets  # id of the n-gram that ends with each row's target
         occurrences = np.bincount(grams, minlength=vocabulary_size)
@@ -178,7 +178,7 @@ class KneserNey:
         """counted: codes and counts of every level."""
         contexts = [1, *(len(codes) for codes, _ in counted)]  # before one character stands nothing
         levels = (
-            Level.of(codes, counts, below, vocabulary_size, discount)
+            NgramLevel.from_counts(codes, counts, below, vocabulary_size, discount)
             for (codes, counts), below in zip(counted, contexts, strict=False)
         )
         return cls(vocabulary_size, discount, tuple(levels))
@@ -189,7 +189,7 @@ class KneserNey:
         Raises DataError for a token that is not in the vocabulary.
         """
         check_tokens(names, self.vocabulary_size)
-        scored = [self._scored(Rows.of(some)) for some in in_parts(names, ROWS_AT_ONCE)]
+        scored = [self._scored(NgramRows.from_names(some)) for some in split_by_rows(names, ROWS_AT_ONCE)]
         return np.concatenate([np.zeros(0), *scored])
 
     def log_probabilities(self, names: EncodedNames) -> Probabilities:
@@ -198,10 +198,13 @@ class KneserNey:
         Raises DataError for a token that is not in the vocabulary.
         """
         check_tokens(names, self.vocabulary_size)
-        scored = [of_whole_names(self._scored(Rows.of(some)), some) for some in in_parts(names, ROWS_AT_ONCE)]
+        scored = [
+            sum_per_name(self._scored(NgramRows.from_names(some)), some)
+            for some in split_by_rows(names, ROWS_AT_ONCE)
+        ]
         return np.concatenate([np.zeros(0), *scored])
 
-    def _scored(self, rows: Rows) -> Probabilities:
+    def _scored(self, rows: NgramRows) -> Probabilities:
         probability = np.full(len(rows.tokens), 1.0 / self.vocabulary_size)
         contexts = np.zeros_like(rows.tokens)
         for length, level in enumerate(self.levels, start=1):
@@ -212,11 +215,11 @@ class KneserNey:
         np.log(probability, out=probability)
         return probability
 
-    def initial_state(self, count: int) -> State:
+    def initial_state(self, count: int) -> ContextIds:
         """What `count` names start from: the ids of their contexts of 1, 2, ... characters, (B,) each."""
         return tuple(np.full(count, UNSEEN) for _ in self.levels[1:])
 
-    def step(self, tokens: Integers, state: State) -> tuple[Probabilities, State]:
+    def step(self, tokens: Integers, state: ContextIds) -> tuple[Probabilities, ContextIds]:
         """One character further: what each of B names has read, (B,), to the probability of every character
         that may come next, (B, V), and the next state.
 
@@ -264,7 +267,7 @@ class KneserNey:
         if set(arrays) != expected or not levels:
             raise _refused("arrays are missing, or unknown", "", f"names {', '.join(sorted(arrays))}")
         size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
-        discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNTS)
+        discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNT_RANGE)
         counted: list[tuple[Indices, Indices]] = []
         for length in range(1, levels + 1):
             codes, counts = (_whole_numbers(arrays, _name(length, part)) for part in ("codes", "counts"))
@@ -311,7 +314,7 @@ def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, si
         raise _refused("a count is no count", _name(length, "counts"), f"{counts.min()} to {counts.max()}")
 
 
-def _contexts(rows: Rows, grams: Indices, length: int) -> Indices:
+def _contexts(rows: NgramRows, grams: Indices, length: int) -> Indices:
     """The id of the n-gram of `length` characters that ends with what each row reads, or UNSEEN.
 
     grams:  the id of the n-gram of that length that ends with each row's target, or UNSEEN.

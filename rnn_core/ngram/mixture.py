@@ -19,12 +19,12 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics import scoring
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.nn.network import Parameters, in_double
-from rnn_core.sample.model import Model, State, network_model
-from rnn_core.state_dict import no_model
+from rnn_core.nn.network import NetworkParameters, to_float64
+from rnn_core.sample.model import Model, ModelState, network_model
+from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.names import EncodedNames
 
-_refused = partial(no_model, "mixture", "make it again")
+_refused = partial(invalid_arrays, "mixture", "make it again")
 
 ROWS_AT_ONCE = 1 << 18  # characters; bounds the memory of scoring
 HALVINGS = 40  # of the interval that holds the weight
@@ -39,7 +39,7 @@ class Mixture:
     Raises DataError for two vocabularies, or a weight out of range.
     """
 
-    network: Parameters
+    network: NetworkParameters
     ngrams: KneserNey
     weight: float
 
@@ -55,7 +55,7 @@ class Mixture:
         return self.network.vocabulary_size
 
 
-def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNames) -> float:
+def fit_weight(parameters: NetworkParameters, ngrams: KneserNey, validation: EncodedNames) -> float:
     """The weight of the network that makes the validation names most probable, to 1e-12.
 
     The log-likelihood is concave in the weight. So its slope falls, and halving finds where it is zero:
@@ -68,7 +68,7 @@ def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNam
     TrainingError if the network's probabilities are not numbers.
     """
     if not validation.count:
-        raise no_mixture()
+        raise mixture_unavailable()
     of_network = scoring.character_log_probabilities(parameters, validation)
     of_ngrams = ngrams.character_log_probabilities(validation)
     if np.isnan(of_network).any():
@@ -93,7 +93,7 @@ def fit_weight(parameters: Parameters, ngrams: KneserNey, validation: EncodedNam
     return (low + high) / 2
 
 
-def weight_from(array: npt.NDArray[Any]) -> float:
+def weight_from_array(array: npt.NDArray[Any]) -> float:
     """The weight that a file holds as one float64. Raises DataError for anything else."""
     if array.dtype != np.float64 or array.shape != ():
         raise _refused("the weight is one float64", "", f"{array.dtype} of shape {array.shape}")
@@ -106,8 +106,8 @@ def log_probabilities(mixture: Mixture, names: EncodedNames) -> Probabilities:
     Raises DataError for a token that is not in the vocabulary.
     """
     scored = [
-        scoring.of_whole_names(_character_log_probabilities(mixture, some), some)
-        for some in scoring.in_parts(names, ROWS_AT_ONCE)
+        scoring.sum_per_name(_character_log_probabilities(mixture, some), some)
+        for some in scoring.split_by_rows(names, ROWS_AT_ONCE)
     ]
     return np.concatenate([np.zeros(0), *scored])
 
@@ -117,10 +117,10 @@ def mixture_model(mixture: Mixture) -> Model:
     network_part = network_model(mixture.network)
     ngrams, weight = mixture.ngrams, mixture.weight
 
-    def initial_state(count: int) -> State:
+    def initial_state(count: int) -> ModelState:
         return network_part.initial_state(count), ngrams.initial_state(count)
 
-    def step(tokens: Integers, state: State, workspace: Workspace) -> Floats:
+    def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
         of_network, of_ngrams = state
         logits = network_part.step(tokens, of_network, workspace)
         probabilities, contexts = ngrams.step(tokens, of_ngrams)
@@ -132,11 +132,11 @@ def mixture_model(mixture: Mixture) -> Model:
             return np.log(probabilities, out=probabilities).T
 
     is_double = mixture.network.dtype == np.float64
-    double = None if is_double else mixture_model(replace(mixture, network=in_double(mixture.network)))
+    double = None if is_double else mixture_model(replace(mixture, network=to_float64(mixture.network)))
     return Model(mixture.vocabulary_size, mixture.network.dtype, initial_state, step, double)
 
 
-def no_mixture() -> DataError:
+def mixture_unavailable() -> DataError:
     """What to raise when someone asks for the mixture and its weight could not be fitted."""
     return DataError(
         "mixture.no_validation",

@@ -21,17 +21,17 @@ from rnn_core.arrays import Floats, Workspace
 LEVELS = 1 << 16  # a rate is rounded to a multiple of 1 / 65,536: two random bytes per entry
 
 
-class Masks(NamedTuple):
+class DropoutMasks(NamedTuple):
     """Factors to multiply with: 0 or 1 / (1 - rate). None leaves nothing out."""
 
     output: Floats | None = None  # (N, H)
     recurrent: Floats | None = None  # the shape of W_hh
 
 
-NOTHING = Masks()
+NO_DROPOUT = DropoutMasks()
 
 
-def mask(
+def dropout_mask(
     rng: np.random.Generator, rate: float, workspace: Workspace, name: str, *shape: int
 ) -> Floats | None:
     """An array of the workspace: 0 with probability `rate`, 1 / (1 - rate) elsewhere. None if that is 0."""

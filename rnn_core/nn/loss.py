@@ -16,36 +16,36 @@ from rnn_core.batching.batch import Targets
 SMALLEST_SUM = 1e-30  # a sum of exponentials below it has lost digits, or is zero
 
 
-def cross_entropy(logits: Floats, wanted: Targets, workspace: Workspace) -> tuple[float, Floats]:
+def cross_entropy(logits: Floats, targets: Targets, workspace: Workspace) -> tuple[float, Floats]:
     """The mean loss in nats per character, and its gradient d_logits, (N, V), which lies in the workspace.
 
     logits:  (N, V) unnormalised log-probabilities. They may be shifted by a constant per row.
     """
     exponentials, sums = _exponentials(logits, workspace)
-    places = _places(logits, wanted)
-    share = 1.0 / wanted.total
-    log_likelihood = wanted.counts @ logits.reshape(-1)[places] - wanted.of_row @ np.log(sums)
+    places = _places(logits, targets)
+    share = 1.0 / targets.total
+    log_likelihood = targets.counts @ logits.reshape(-1)[places] - targets.row_counts @ np.log(sums)
     d_logits = exponentials
-    d_logits *= (wanted.of_row / sums * share)[:, np.newaxis]
-    d_logits.reshape(-1)[places] -= np.multiply(wanted.counts, share, dtype=logits.dtype)
+    d_logits *= (targets.row_counts / sums * share)[:, np.newaxis]
+    d_logits.reshape(-1)[places] -= np.multiply(targets.counts, share, dtype=logits.dtype)
     return -share * float(log_likelihood), d_logits
 
 
-def target_log_probabilities(logits: Floats, wanted: Targets, workspace: Workspace) -> Floats:
-    """(E,) the log-probability of each wanted character in nats. Shapes as in `cross_entropy`."""
+def target_log_probabilities(logits: Floats, targets: Targets, workspace: Workspace) -> Floats:
+    """(E,) the log-probability of each targets character in nats. Shapes as in `cross_entropy`."""
     _, sums = _exponentials(logits, workspace)
-    return _of_wanted(logits, sums, wanted, _places(logits, wanted))
+    return _of_wanted(logits, sums, targets, _places(logits, targets))
 
 
-def _places(logits: Floats, wanted: Targets) -> Integers:
-    """(E,) where each wanted character lies in the flat logits: quicker than a pair of indices."""
-    places: Integers = wanted.rows * logits.shape[1] + wanted.tokens
+def _places(logits: Floats, targets: Targets) -> Integers:
+    """(E,) where each targets character lies in the flat logits: quicker than a pair of indices."""
+    places: Integers = targets.rows * logits.shape[1] + targets.tokens
     return places
 
 
-def _of_wanted(logits: Floats, sums: Floats, wanted: Targets, places: Integers) -> Floats:
+def _of_wanted(logits: Floats, sums: Floats, targets: Targets, places: Integers) -> Floats:
     log_probabilities: Floats = logits.reshape(-1)[places]
-    log_probabilities -= np.log(sums)[wanted.rows]
+    log_probabilities -= np.log(sums)[targets.rows]
     return log_probabilities
 
 

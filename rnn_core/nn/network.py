@@ -19,19 +19,19 @@ import numpy.typing as npt
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching.batch import Batch
 from rnn_core.nn import cells, loss
-from rnn_core.nn.cells.base import Backprop, Cell, State
-from rnn_core.nn.cells.inputs import Characters, Inputs, States
-from rnn_core.nn.dropout import NOTHING, Masks
-from rnn_core.state_dict import no_model
+from rnn_core.nn.cells.base import Backprop, Cell, CellState
+from rnn_core.nn.cells.inputs import CharacterInputs, HiddenInputs, Inputs
+from rnn_core.nn.dropout import NO_DROPOUT, DropoutMasks
+from rnn_core.state_dict import invalid_arrays
 from rnn_core.tree import tree_map
 
-_refused = partial(no_model, "model", "train it again")
+_refused = partial(invalid_arrays, "model", "train it again")
 
-NEVER = -1e4  # the logit of a token that is not there; exp of it is zero
-MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole vectors
+PADDING_LOGIT = -1e4  # the logit of a token that is not there; exp of it is zero
+VOCABULARY_MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole vectors
 
 
-class Parameters(NamedTuple):
+class NetworkParameters(NamedTuple):
     """A gradient is a `Parameters` as well: same fields, same shapes."""
 
     layers: tuple[Any, ...]  # the Parameters of one of rnn_core.nn.cells each; the first reads the characters
@@ -41,7 +41,7 @@ class Parameters(NamedTuple):
     @property
     def cell(self) -> Cell:
         """All layers are of the same."""
-        return cells.of(self.layers[0])
+        return cells.for_parameters(self.layers[0])
 
     @property
     def hidden_size(self) -> int:
@@ -63,7 +63,7 @@ def init(
     hidden_size: int,
     dtype: npt.DTypeLike,
     layers: int = 1,
-) -> Parameters:
+) -> NetworkParameters:
     """Random parameters to start from. W_hy is zero, so that an untrained network favours nothing."""
     module = cells.by_name(cell)
     stack = [module.init(rng, vocabulary_size, hidden_size)]
@@ -72,17 +72,19 @@ def init(
         stack.append(
             layer._replace(W_xh=layer.W_xh / math.sqrt(hidden_size))
         )  # it sums H values, not one row
-    parameters = Parameters(tuple(stack), np.zeros((hidden_size, vocabulary_size)), np.zeros(vocabulary_size))
+    parameters = NetworkParameters(
+        tuple(stack), np.zeros((hidden_size, vocabulary_size)), np.zeros(vocabulary_size)
+    )
     return tree_map(lambda leaf: leaf.astype(dtype), parameters)
 
 
 def loss_and_gradient(
-    parameters: Parameters,
+    parameters: NetworkParameters,
     batch: Batch,
     workspace: Workspace | None = None,
-    masks: Sequence[Masks] = (),
-    out: Parameters | None = None,
-) -> tuple[float, Parameters]:
+    masks: Sequence[DropoutMasks] = (),
+    out: NetworkParameters | None = None,
+) -> tuple[float, NetworkParameters]:
     """Mean loss in nats per character of the batch, and its gradient.
 
     masks:  one for each layer, or none to leave nothing out.
@@ -90,120 +92,122 @@ def loss_and_gradient(
     """
     workspace = workspace or Workspace(parameters.dtype)
     gradient = out or tree_map(np.empty_like, parameters)
-    shown, backprop = _forward(parameters, batch, workspace, masks)
+    hidden, backprop = _forward(parameters, batch, workspace, masks)
 
-    nats, d_logits = loss.cross_entropy(_logits(parameters, shown, workspace), batch.wanted, workspace)
+    nats, d_logits = loss.cross_entropy(_logits(parameters, hidden, workspace), batch.targets, workspace)
 
-    np.matmul(shown.T, d_logits, out=gradient.W_hy)
+    np.matmul(hidden.T, d_logits, out=gradient.W_hy)
     # A product with ones is many times quicker than a sum over the first axis.
-    np.matmul(workspace.ones(len(shown)), d_logits, out=gradient.b_y)
-    d_shown = workspace.take("d_h", *shown.shape)
-    np.matmul(d_logits, parameters.W_hy.T, out=d_shown)
-    backprop(d_shown, gradient.layers)
+    np.matmul(workspace.ones(len(hidden)), d_logits, out=gradient.b_y)
+    d_hidden = workspace.take("d_h", *hidden.shape)
+    np.matmul(d_logits, parameters.W_hy.T, out=d_hidden)
+    backprop(d_hidden, gradient.layers)
     return nats, gradient
 
 
-def target_log_probabilities(parameters: Parameters, batch: Batch, workspace: Workspace) -> Floats:
-    """(E,) the log-probability, in nats, of each of `batch.wanted`."""
+def target_log_probabilities(parameters: NetworkParameters, batch: Batch, workspace: Workspace) -> Floats:
+    """(E,) the log-probability, in nats, of each of `batch.targets`."""
     h, _ = _forward(parameters, batch, workspace, masks=())
-    return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.wanted, workspace)
+    return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.targets, workspace)
 
 
-def initial_state(parameters: Parameters, count: int) -> tuple[State, ...]:
+def initial_state(parameters: NetworkParameters, count: int) -> tuple[CellState, ...]:
     """What `count` names start from in each layer."""
     return tuple(parameters.cell.initial_state(layer, count) for layer in parameters.layers)
 
 
-def step(parameters: Parameters, tokens: Integers, states: tuple[State, ...], workspace: Workspace) -> Floats:
+def step(
+    parameters: NetworkParameters, tokens: Integers, states: tuple[CellState, ...], workspace: Workspace
+) -> Floats:
     """Takes the states of names that are drawn one character further: what each reads, tokens (B,).
 
     Returns what the last layer shows, (B, H), a part of its state.
     """
-    inputs: Inputs = Characters(tokens, workspace)
+    inputs: Inputs = CharacterInputs(tokens, workspace)
     for number, (layer, state) in enumerate(zip(parameters.layers, states, strict=True)):
-        own = workspace.inner(number)
+        own = workspace.child(number)
         x = own.take("x", *layer.W_xh.shape[:-2], len(tokens), parameters.hidden_size)
         inputs.project(layer.W_xh, layer.b_h, out=x)
         parameters.cell.step(layer, x, state, own)
-        inputs = States(state[0], own)
+        inputs = HiddenInputs(state[0], own)
     return states[-1][0]
 
 
 def _forward(
-    parameters: Parameters, batch: Batch, workspace: Workspace, masks: Sequence[Masks]
+    parameters: NetworkParameters, batch: Batch, workspace: Workspace, masks: Sequence[DropoutMasks]
 ) -> tuple[Floats, Backprop[tuple[Any, ...]]]:
     """What the last layer shows, (N, H), and the way back through all of them."""
-    inputs: list[Inputs] = [Characters(batch.tokens, workspace)]
+    inputs: list[Inputs] = [CharacterInputs(batch.tokens, workspace)]
     ways_back = []
     for number, layer in enumerate(parameters.layers):
-        own = workspace.inner(number)
-        left_out = masks[number] if masks else NOTHING
-        shown, way_back = _layer_forward(parameters.cell, layer, inputs[number], batch, own, left_out)
-        inputs.append(States(shown, own))
+        own = workspace.child(number)
+        left_out = masks[number] if masks else NO_DROPOUT
+        hidden, way_back = _layer_forward(parameters.cell, layer, inputs[number], batch, own, left_out)
+        inputs.append(HiddenInputs(hidden, own))
         ways_back.append(way_back)
 
-    def backprop(d_shown: Floats, gradients: tuple[Any, ...]) -> None:
+    def backprop(d_hidden: Floats, gradients: tuple[Any, ...]) -> None:
         for number in reversed(range(len(gradients))):
-            ways_back[number](d_shown, gradients[number])
-            d_shown = inputs[number].d_read
+            ways_back[number](d_hidden, gradients[number])
+            d_hidden = inputs[number].d_below
 
-    return shown, backprop
+    return hidden, backprop
 
 
 def _layer_forward(
-    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, left_out: Masks
+    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, left_out: DropoutMasks
 ) -> tuple[Floats, Backprop[Any]]:
     """What one layer shows, (N, H), without what is left out of it, and the way back."""
     if left_out.recurrent is not None:
         layer = layer._replace(W_hh=layer.W_hh * left_out.recurrent)
-    shown, cell_backprop = cell.forward(layer, inputs, batch, workspace)
+    hidden, cell_backprop = cell.forward(layer, inputs, batch, workspace)
     if left_out.output is not None:
-        shown = np.multiply(shown, left_out.output, out=workspace.take("shown", *shown.shape))
+        hidden = np.multiply(hidden, left_out.output, out=workspace.take("hidden", *hidden.shape))
 
-    def backprop(d_shown: Floats, gradient: Any) -> None:
+    def backprop(d_hidden: Floats, gradient: Any) -> None:
         if left_out.output is not None:
-            d_shown *= left_out.output
-        cell_backprop(d_shown, gradient)
+            d_hidden *= left_out.output
+        cell_backprop(d_hidden, gradient)
         if left_out.recurrent is not None:
             gradient.W_hh[...] *= left_out.recurrent
 
-    return shown, backprop
+    return hidden, backprop
 
 
-def _logits(parameters: Parameters, h: Floats, workspace: Workspace) -> Floats:
+def _logits(parameters: NetworkParameters, h: Floats, workspace: Workspace) -> Floats:
     logits = workspace.take("logits", len(h), parameters.vocabulary_size)
     np.matmul(h, parameters.W_hy, out=logits)
     logits += parameters.b_y
     return logits
 
 
-def padded(parameters: Parameters) -> Parameters:
+def pad_vocabulary(parameters: NetworkParameters) -> NetworkParameters:
     """The same network with a vocabulary of a multiple of 16 tokens; those added never come.
 
     They get no gradient, so training keeps them as they are.
     """
-    vocabulary_size = -(-parameters.vocabulary_size // MULTIPLE) * MULTIPLE
+    vocabulary_size = -(-parameters.vocabulary_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
     wider = _resized(parameters, vocabulary_size)
-    wider.b_y[parameters.vocabulary_size :] = NEVER
+    wider.b_y[parameters.vocabulary_size :] = PADDING_LOGIT
     return wider
 
 
-def in_double(parameters: Parameters) -> Parameters:
+def to_float64(parameters: NetworkParameters) -> NetworkParameters:
     """The same network in float64."""
     return tree_map(lambda leaf: leaf.astype(np.float64), parameters)
 
 
-def unpadded(parameters: Parameters, vocabulary_size: int) -> Parameters:
+def trim_vocabulary(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
     """The first `vocabulary_size` tokens of a network, in arrays of its own."""
     return _resized(parameters, vocabulary_size)
 
 
-def to_arrays(parameters: Parameters) -> dict[str, Floats]:
+def to_arrays(parameters: NetworkParameters) -> dict[str, Floats]:
     """Every parameter under its name, those of a layer as `elman.0.W_hh`; copies."""
     return {name: leaf.copy() for name, leaf in _named(parameters).items()}
 
 
-def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> NetworkParameters:
     """The parameters that `to_arrays` gave.
 
     Raises DataError for arrays that are no network: names missing or unknown, shapes that do not fit
@@ -214,8 +218,8 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
         if name not in arrays:
             raise _refused("an array is missing", name, f"names {', '.join(sorted(arrays))}")
     if arrays["W_hy"].ndim != 2 or min(arrays["W_hy"].shape) < 1 or arrays["W_hy"].shape[1] < 2:
-        wanted = "W_hy is hidden size by vocabulary size, which is 2 or more"
-        raise _refused(wanted, "W_hy", f"shape {arrays['W_hy'].shape}")
+        expected_shape = "W_hy is hidden size by vocabulary size, which is 2 or more"
+        raise _refused(expected_shape, "W_hy", f"shape {arrays['W_hy'].shape}")
     expected = _shapes(cell, layers, *arrays["W_hy"].shape)
     if set(arrays) != set(expected):
         differing = ", ".join(sorted(set(arrays) ^ set(expected)))
@@ -234,12 +238,12 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Parameters:
     return _assembled(cell, layers, arrays)
 
 
-def matrices(parameters: Parameters) -> list[Floats]:
+def matrices(parameters: NetworkParameters) -> list[Floats]:
     """All but the biases."""
     return [leaf for name, leaf in _named(parameters).items() if name.rpartition(".")[2].startswith("W")]
 
 
-def _named(parameters: Parameters) -> dict[str, Floats]:
+def _named(parameters: NetworkParameters) -> dict[str, Floats]:
     of_layers = {
         name: leaf
         for number, layer in enumerate(parameters.layers)
@@ -248,13 +252,13 @@ def _named(parameters: Parameters) -> dict[str, Floats]:
     return {**of_layers, "W_hy": parameters.W_hy, "b_y": parameters.b_y}
 
 
-def _assembled(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> Parameters:
-    stack = (cell.Parameters(*(arrays[name] for name in _fields(cell, number))) for number in range(layers))
-    return Parameters(tuple(stack), arrays["W_hy"], arrays["b_y"])
+def _assembled(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> NetworkParameters:
+    stack = (cell.PARAMETERS(*(arrays[name] for name in _fields(cell, number))) for number in range(layers))
+    return NetworkParameters(tuple(stack), arrays["W_hy"], arrays["b_y"])
 
 
 def _fields(cell: Cell, layer: int) -> list[str]:
-    return [f"{cell.NAME}.{layer}.{field}" for field in cell.Parameters._fields]
+    return [f"{cell.NAME}.{layer}.{field}" for field in cell.PARAMETERS._fields]
 
 
 def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
@@ -276,7 +280,7 @@ def _stack_of(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
     return cells.by_name(names.pop()), len(layers)
 
 
-def _resized(parameters: Parameters, vocabulary_size: int) -> Parameters:
+def _resized(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
     layers = len(parameters.layers)
     shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size)
     result = {name: np.zeros(shape, parameters.dtype) for name, shape in shapes.items()}

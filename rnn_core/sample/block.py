@@ -1,4 +1,4 @@
-"""A block of names: from their beginnings, one character after another, to names spelled out.
+"""A block of names: from their tree, one character after another, to names spelled out.
 
 Names begin in their order, as many at once as there are places. One that has ended leaves its place to the
 next. Towards the end of the block no name is left to take it, and the places become fewer.
@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
-from rnn_core.random_numbers import BLOCK, RandomStream
-from rnn_core.sample.logits_processor import LogitsProcessor, drawn
-from rnn_core.sample.model import Model, State
+from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
+from rnn_core.sample.logits_processor import LogitsProcessor, sample_tokens
+from rnn_core.sample.model import Model, ModelState
 from rnn_core.sample.prefix_tree import PrefixTree
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import Tree, tree_map
 
 Indices = npt.NDArray[np.int64]
-Watch: TypeAlias = Callable[[int], object]
+OnProgress: TypeAlias = Callable[[int], object]
 
 
-class Drawn(NamedTuple):
+class SampledNames(NamedTuple):
     """N names, and the log-probability of each, (N,), in nats: that of scoring.
 
     It is the model's own, at temperature 1 and without constraints, the end token included, whatever the
@@ -35,7 +35,7 @@ class Drawn(NamedTuple):
 
 
 class Started(NamedTuple):
-    """All names of a block, with as much of each as the tree of beginnings gave.
+    """All names of a block, with as much of each as the tree of tree gave.
 
     beginning:  (BLOCK,) number of the beginning.
     tokens:     (BLOCK,) the character after it, or the end.
@@ -49,11 +49,11 @@ class Started(NamedTuple):
     log_p: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, beginnings: PrefixTree, stream: RandomStream) -> "Started":
-        leaf = beginnings.drawn(stream.doubles(np.arange(BLOCK), 0))
-        beginning, tokens = np.divmod(leaf, beginnings.vocabulary_size)
-        lengths = beginnings.lengths[beginning] + (tokens != END_TOKEN)
-        return cls(beginning, tokens, lengths, beginnings.log_p[leaf])
+    def from_tree(cls, tree: PrefixTree, stream: RandomStream) -> "Started":
+        leaf = tree.drawn(stream.doubles(np.arange(NAMES_PER_BLOCK), 0))
+        beginning, tokens = np.divmod(leaf, tree.vocabulary_size)
+        lengths = tree.lengths[beginning] + (tokens != END_TOKEN)
+        return cls(beginning, tokens, lengths, tree.log_p[leaf])
 
 
 class Active(NamedTuple):
@@ -70,13 +70,13 @@ class Active(NamedTuple):
     tokens: Indices
     lengths: Indices
     log_p: npt.NDArray[np.float64]
-    state: State
+    state: ModelState
 
     @classmethod
-    def of(cls, names: Indices, begun: Started, states: State) -> "Active":
-        """names: numbers in the block. states: of all beginnings."""
-        state = _rows(states, begun.beginning[names])
-        return cls(names, begun.tokens[names], begun.lengths[names], begun.log_p[names], state)
+    def start(cls, names: Indices, started: Started, states: ModelState) -> "Active":
+        """names: numbers in the block. states: of all tree."""
+        state = _rows(states, started.beginning[names])
+        return cls(names, started.tokens[names], started.lengths[names], started.log_p[names], state)
 
 
 class Emitted(NamedTuple):
@@ -87,59 +87,59 @@ class Emitted(NamedTuple):
     tokens: Indices
 
 
-def names_of_block(
+def sample_block(
     model: Model,
-    chooser: LogitsProcessor,
-    beginnings: PrefixTree,
+    processor: LogitsProcessor,
+    tree: PrefixTree,
     stream: RandomStream,
-    at_once: int,
+    max_active: int,
     start: int,
     stop: int,
-    watch: Watch,
-) -> Drawn:
+    on_progress: OnProgress,
+) -> SampledNames:
     """The names from `start` to before `stop` of a block, each in [0, BLOCK].
 
-    at_once:  how many run together.
-    watch:    is told after every step how many of those wanted have ended in it.
+    max_active:  how many run together.
+    on_progress:    is told after every step how many of those wanted have ended in it.
 
-    Raises TrainingError as `Chooser.weights` does, and what `watch` raises.
+    Raises TrainingError as `Chooser.weights` does, and what `on_progress` raises.
     """
-    begun = Started.of(beginnings, stream)
-    waiting = np.flatnonzero(begun.tokens != END_TOKEN)
-    running = Active.of(waiting[:at_once].copy(), begun, beginnings.state)
+    started = Started.from_tree(tree, stream)
+    waiting = np.flatnonzero(started.tokens != END_TOKEN)
+    active = Active.start(waiting[:max_active].copy(), started, tree.state)
     last = int(np.searchsorted(waiting, stop))  # of the waiting, those that are wanted come before
-    following = len(running.names)
-    watch(stop - start - int(np.count_nonzero(begun.tokens[start:stop])))
-    written = []
+    following = len(active.names)
+    on_progress(stop - start - int(np.count_nonzero(started.tokens[start:stop])))
+    emitted = []
     workspace = Workspace(model.dtype)
-    while len(running.names) and (following < last or running.names.min() < stop):
-        tokens = _further(model, chooser, stream, running, workspace)
+    while len(active.names) and (following < last or active.names.min() < stop):
+        tokens = _next_tokens(model, processor, stream, active, workspace)
         on = np.flatnonzero(tokens)
-        written.append(Emitted(running.names[on], running.lengths[on], tokens[on]))
+        emitted.append(Emitted(active.names[on], active.lengths[on], tokens[on]))
         ended = np.flatnonzero(tokens == END_TOKEN)
-        begun.lengths[running.names[ended]] = running.lengths[ended]
-        begun.log_p[running.names[ended]] = running.log_p[ended]
-        watch(int(np.count_nonzero((running.names[ended] >= start) & (running.names[ended] < stop))))
-        running.tokens[:] = tokens
-        running.lengths[:] += 1
+        started.lengths[active.names[ended]] = active.lengths[ended]
+        started.log_p[active.names[ended]] = active.log_p[ended]
+        on_progress(int(np.count_nonzero((active.names[ended] >= start) & (active.names[ended] < stop))))
+        active.tokens[:] = tokens
+        active.lengths[:] += 1
         some = waiting[following : following + len(ended)]
         following += len(some)
         if len(some):
-            _put(running, ended[: len(some)], Active.of(some, begun, beginnings.state))
+            _assign_rows(active, ended[: len(some)], Active.start(some, started, tree.state))
         if len(some) < len(ended):
-            running = _rows(running, np.delete(np.arange(len(tokens)), ended[len(some) :]))
-    return _spelled(beginnings, begun, written, start, stop)
+            active = _rows(active, np.delete(np.arange(len(tokens)), ended[len(some) :]))
+    return _assemble(tree, started, emitted, start, stop)
 
 
-def _further(
-    model: Model, chooser: LogitsProcessor, stream: RandomStream, running: Active, workspace: Workspace
+def _next_tokens(
+    model: Model, processor: LogitsProcessor, stream: RandomStream, active: Active, workspace: Workspace
 ) -> Indices:
     """(B,) the next character of every name, or its end. Their probability is added to the names'."""
-    logits = model.step(running.tokens, running.state, workspace)
-    weights, log_sums = chooser.weights(logits, running.tokens, running.lengths, workspace)
-    tokens = drawn(weights, stream.singles(running.names, running.lengths))
-    chosen = tokens * len(running.names) + np.arange(len(running.names))
-    running.log_p[:] += logits.ravel().take(chosen) - log_sums
+    logits = model.step(active.tokens, active.state, workspace)
+    weights, log_sums = processor.weights(logits, active.tokens, active.lengths, workspace)
+    tokens = sample_tokens(weights, stream.singles(active.names, active.lengths))
+    chosen = tokens * len(active.names) + np.arange(len(active.names))
+    active.log_p[:] += logits.ravel().take(chosen) - log_sums
     return tokens
 
 
@@ -148,25 +148,27 @@ def _rows(tree: Tree, chosen: Indices) -> Tree:
     return tree_map(lambda part: part.take(chosen, axis=0), tree)
 
 
-def _put(tree: Tree, places: Indices, others: Tree) -> None:
+def _assign_rows(tree: Tree, places: Indices, others: Tree) -> None:
     def put(own: Any, new: Any) -> None:
         own[places] = new
 
     tree_map(put, tree, others)
 
 
-def _spelled(beginnings: PrefixTree, begun: Started, written: list[Emitted], start: int, stop: int) -> Drawn:
-    lengths = begun.lengths[start:stop]
+def _assemble(
+    tree: PrefixTree, started: Started, emitted: list[Emitted], start: int, stop: int
+) -> SampledNames:
+    lengths = started.lengths[start:stop]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = np.empty(offsets[-1], dtype=np.int32)
-    beginning = begun.beginning[start:stop]
-    in_beginning = beginnings.lengths[beginning]
+    beginning = started.beginning[start:stop]
+    in_beginning = tree.lengths[beginning]
     for place in range(int(in_beginning.max(initial=0))):
         names = np.flatnonzero(in_beginning > place)
-        tokens[offsets[names] + place] = beginnings.prefixes[beginning[names], place]
-    after = np.flatnonzero(begun.tokens[start:stop] != END_TOKEN)
-    tokens[offsets[after] + in_beginning[after]] = begun.tokens[start:stop][after]
-    for names, places, characters in written:
-        wanted = slice(None) if (start, stop) == (0, BLOCK) else (names >= start) & (names < stop)
+        tokens[offsets[names] + place] = tree.prefixes[beginning[names], place]
+    after = np.flatnonzero(started.tokens[start:stop] != END_TOKEN)
+    tokens[offsets[after] + in_beginning[after]] = started.tokens[start:stop][after]
+    for names, places, characters in emitted:
+        wanted = slice(None) if (start, stop) == (0, NAMES_PER_BLOCK) else (names >= start) & (names < stop)
         tokens[offsets[names[wanted] - start] + places[wanted]] = characters[wanted]
-    return Drawn(EncodedNames(tokens, offsets), begun.log_p[start:stop])
+    return SampledNames(EncodedNames(tokens, offsets), started.log_p[start:stop])

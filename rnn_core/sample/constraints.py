@@ -34,7 +34,7 @@ class Constraints:
     max_length: int
 
     @classmethod
-    def of(
+    def build(
         cls,
         vocabulary: Vocabulary,
         *,

@@ -19,8 +19,8 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.errors import TrainingError
 from rnn_core.sample.constraints import Constraints
 
-LEAST, MOST = 1e-30, 1e30  # temperatures beyond which nothing changes any more
-FEWEST = 1e-20  # a sum of weights below this has lost digits of its parts
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-30, 1e30  # temperatures beyond which nothing changes any more
+MIN_WEIGHT_SUM = 1e-20  # a sum of weights below this has lost digits of its parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,70 +43,70 @@ class LogitsProcessor:
 
         Raises TrainingError if the logits are no numbers, or leave no probability to what may come.
         """
-        highest = logits.max(axis=0)
-        if not np.isfinite(highest).all():
+        largest = logits.max(axis=0)
+        if not np.isfinite(largest).all():
             raise _not_finite()
-        logits -= highest
+        logits -= largest
         weights = np.exp(logits, out=workspace.take("chosen from", *logits.shape))
         log_sums = np.log(weights.sum(axis=0))
         if self.temperature not in (0.0, 1.0):
-            _warmed(logits, self.temperature, out=weights)
+            _scaled_exponentials(logits, self.temperature, out=weights)
         self.constraints.forbid(weights, tokens, places)
-        faint = np.flatnonzero(weights.sum(axis=0) < FEWEST)
+        faint = np.flatnonzero(weights.sum(axis=0) < MIN_WEIGHT_SUM)
         if len(faint):
-            weights[:, faint] = self._of_the_faint(logits[:, faint], tokens[faint], places[faint])
+            weights[:, faint] = self._underflow_weights(logits[:, faint], tokens[faint], places[faint])
         if self.temperature == 0:
-            _keep_the_highest(weights)
+            _keep_argmax(weights)
         elif self.top_k is not None or self.top_p < 1:
-            _keep_the_most_probable(weights, self.top_k or len(weights), self.top_p)
+            _keep_top(weights, self.top_k or len(weights), self.top_p)
         return weights, log_sums
 
-    def _of_the_faint(self, logits: Floats, tokens: Integers, places: Integers) -> Floats:
+    def _underflow_weights(self, logits: Floats, tokens: Integers, places: Integers) -> Floats:
         """Weights from the logits of what may come alone, where all else is far more probable."""
         may_come = np.ones(logits.shape, np.float64)
         self.constraints.forbid(may_come, tokens, places)
         left = np.where(may_come > 0, logits, -np.inf)
-        highest = left.max(axis=0)
-        if not np.isfinite(highest).all():
+        largest = left.max(axis=0)
+        if not np.isfinite(largest).all():
             raise TrainingError(
                 "sampling.impossible",
                 "the model leaves no probability at all to the characters that may come next",
-                saw=f"a name of {places[np.argmin(np.isfinite(highest))]} characters",
+                saw=f"a name of {places[np.argmin(np.isfinite(largest))]} characters",
                 fix="loosen the constraints of [sampling].",
             )
-        left -= highest
-        return _warmed(left, self.temperature or 1.0, out=left)
+        left -= largest
+        return _scaled_exponentials(left, self.temperature or 1.0, out=left)
 
 
-def drawn(weights: Floats, chances: Floats) -> npt.NDArray[np.int64]:
+def sample_tokens(weights: Floats, uniforms: Floats) -> npt.NDArray[np.int64]:
     """(B,) one token for each name: the first whose cumulative weight passes the name's chance.
 
     weights:  (V, B); consumed. Every name has one above 0.
-    chances:  (B,) multiples of 2^-24 in [0, 1).
+    uniforms:  (B,) multiples of 2^-24 in [0, 1).
     """
     # Row by row, all names at once: np.cumsum goes down the columns, and takes twenty times as long.
     for before, here in itertools.pairwise(weights):
         here += before
-    passed = (weights <= chances * weights[-1]).view(np.uint8)
-    tokens = np.empty(len(chances), np.int64)
+    passed = (weights <= uniforms * weights[-1]).view(np.uint8)
+    tokens = np.empty(len(uniforms), np.int64)
     np.add.reduce(passed, axis=0, dtype=np.uint8 if len(weights) < 256 else np.int64, out=tokens)
     return tokens
 
 
-def _warmed(logits: Floats, temperature: float, out: Floats) -> Floats:
+def _scaled_exponentials(logits: Floats, temperature: float, out: Floats) -> Floats:
     """exp(logits / temperature), for logits up to 0."""
     with np.errstate(over="ignore"):  # minus infinity is right: its exponential is 0
-        np.divide(logits, min(max(temperature, LEAST), MOST), out=out)
+        np.divide(logits, min(max(temperature, MIN_TEMPERATURE), MAX_TEMPERATURE), out=out)
     return np.exp(out, out=out)
 
 
-def _keep_the_highest(weights: Floats) -> None:
+def _keep_argmax(weights: Floats) -> None:
     chosen = weights.argmax(axis=0)
     weights[:] = 0.0
     weights[chosen, np.arange(len(chosen))] = 1.0
 
 
-def _keep_the_most_probable(weights: Floats, top_k: int, top_p: float) -> None:
+def _keep_top(weights: Floats, top_k: int, top_p: float) -> None:
     """Of equal weights those of lower tokens are kept first."""
     ranked = np.argsort(-weights.T, axis=1, kind="stable")[:, :top_k]
     kept = np.take_along_axis(weights.T, ranked, axis=1)

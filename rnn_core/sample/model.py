@@ -8,7 +8,7 @@ import numpy as np
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.nn import network
 
-State: TypeAlias = Any
+ModelState: TypeAlias = Any
 """Nested tuples of arrays, (B, ...) each: what a model keeps of B names. Every array is its own memory."""
 
 
@@ -26,16 +26,16 @@ class Model(NamedTuple):
 
     vocabulary_size: int
     dtype: np.dtype[Any]
-    initial_state: Callable[[int], State]
-    step: Callable[[Integers, State, Workspace], Floats]
+    initial_state: Callable[[int], ModelState]
+    step: Callable[[Integers, ModelState, Workspace], Floats]
     double: "Model | None" = None
 
 
-def network_model(parameters: network.Parameters) -> Model:
+def network_model(parameters: network.NetworkParameters) -> Model:
     # One row per character: then what is done for each character is done for all names at once.
     W_yh, b_y = np.ascontiguousarray(parameters.W_hy.T), parameters.b_y[:, np.newaxis]
 
-    def step(tokens: Integers, state: State, workspace: Workspace) -> Floats:
+    def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
         with np.errstate(invalid="ignore", over="ignore"):  # who draws looks at the numbers
             shown = network.step(parameters, tokens, state, workspace)
             logits = workspace.take("logits", len(W_yh), len(tokens))
@@ -48,5 +48,5 @@ def network_model(parameters: network.Parameters) -> Model:
         parameters.dtype,
         lambda count: network.initial_state(parameters, count),
         step,
-        double=None if parameters.dtype == np.float64 else network_model(network.in_double(parameters)),
+        double=None if parameters.dtype == np.float64 else network_model(network.to_float64(parameters)),
     )

@@ -20,19 +20,21 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
 from rnn_core.sample.logits_processor import LogitsProcessor
-from rnn_core.sample.model import Model, State
+from rnn_core.sample.model import Model, ModelState
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import leaves, tree_map
 
-RARE = 1 << 15  # twice as many make names a fifth quicker, and the wait for the first one twice as long
-MEMORY = 1 << 24  # bytes of states at most, or of leaves: in the cache, and a thousand names come in a moment
-DEEPEST = 32  # characters
+RARITY = 1 << 15  # twice as many make names a fifth quicker, and the wait for the first one twice as long
+MAX_BYTES = (
+    1 << 24
+)  # bytes of states at most, or of leaves: in the cache, and a thousand names come in a moment
+MAX_DEPTH = 32  # characters
 
 Probabilities = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-class Level(NamedTuple):
+class TreeLevel(NamedTuple):
     """Beginnings of one length, N of them.
 
     prefixes:  (N, length) their characters.
@@ -43,7 +45,7 @@ class Level(NamedTuple):
     """
 
     prefixes: Indices
-    state: State
+    state: ModelState
     reach: Probabilities
     begin: Probabilities
     log_p: Probabilities
@@ -67,15 +69,15 @@ class PrefixTree:
     vocabulary_size: int
     prefixes: Indices
     lengths: Indices
-    state: State
+    state: ModelState
     leaves: Indices
     cumulative: Probabilities
     log_p: Probabilities
 
     @classmethod
-    def of(cls, model: Model, chooser: LogitsProcessor) -> "PrefixTree":
+    def build(cls, model: Model, processor: LogitsProcessor) -> "PrefixTree":
         """Raises TrainingError as `Chooser.weights` does."""
-        levels = list(_levels(model.double or model, chooser, bytes_of_a_row(model.initial_state(1))))
+        levels = list(_levels(model.double or model, processor, row_bytes(model.initial_state(1))))
         deepest = levels[-1].prefixes.shape[1]
         prefixes = [
             np.pad(level.prefixes, ((0, 0), (0, deepest - level.prefixes.shape[1]))) for level in levels
@@ -99,24 +101,24 @@ class PrefixTree:
             log_p=np.concatenate([level.log_p.ravel() for level in levels]),
         )
 
-    def drawn(self, chances: Probabilities) -> Indices:
-        """(B,) a leaf for each of the chances, in [0, 1)."""
-        order = np.argsort(chances)  # in order the search is several times as quick
-        found = np.searchsorted(self.cumulative, chances[order] * self.cumulative[-1], side="right")
-        leaf = np.empty(len(chances), np.int64)
+    def drawn(self, uniforms: Probabilities) -> Indices:
+        """(B,) a leaf for each of the uniforms, in [0, 1)."""
+        order = np.argsort(uniforms)  # in order the search is several times as quick
+        found = np.searchsorted(self.cumulative, uniforms[order] * self.cumulative[-1], side="right")
+        leaf = np.empty(len(uniforms), np.int64)
         leaf[order] = self.leaves[found]
         return leaf
 
 
-def bytes_of_a_row(state: State) -> int:
+def row_bytes(state: ModelState) -> int:
     return sum(leaf[:1].nbytes for leaf in leaves(state))
 
 
-def _levels(model: Model, chooser: LogitsProcessor, bytes_of_a_state: int) -> Iterator[Level]:
+def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> Iterator[TreeLevel]:
     workspace = Workspace(model.dtype)
-    prefix = chooser.constraints.beginning.astype(np.int64)
+    prefix = processor.constraints.beginning.astype(np.int64)
     state = model.initial_state(1)
-    room = MEMORY // max(bytes_of_a_state, model.vocabulary_size * 16)
+    room = MAX_BYTES // max(bytes_of_a_state, model.vocabulary_size * 16)
     probability: Probabilities = np.ones(1)
     log_p: Probabilities = np.zeros(1)
     before: Probabilities = np.zeros(1)
@@ -126,21 +128,21 @@ def _levels(model: Model, chooser: LogitsProcessor, bytes_of_a_state: int) -> It
         log_p += (of_prefix[character] - np.logaddexp.reduce(of_prefix)).item()
         tokens = np.array([character])
     prefixes = prefix[np.newaxis]
-    for depth in range(DEEPEST):
+    for depth in range(MAX_DEPTH):
         logits = model.step(tokens, state, workspace)
         places = np.full(len(tokens), prefixes.shape[1])
-        weights, log_sums = chooser.weights(logits, tokens, places, workspace)
+        weights, log_sums = processor.weights(logits, tokens, places, workspace)
         reach: Probabilities = weights.T.astype(np.float64)
         reach *= (probability / reach.sum(axis=1))[:, np.newaxis]
         log_p_further: Probabilities = (logits - log_sums).T.astype(np.float64)
         log_p_further += log_p[:, np.newaxis]
         begin = reach.cumsum(axis=1) - reach + before[:, np.newaxis]
         room -= len(tokens)
-        parents, tokens = _frequent(reach, room if depth < DEEPEST - 1 else 0)
+        parents, tokens = _frequent(reach, room if depth < MAX_DEPTH - 1 else 0)
         probability, log_p = reach[parents, tokens], log_p_further[parents, tokens]
         before = begin[parents, tokens]
         reach[parents, tokens] = 0.0
-        yield Level(prefixes, state, reach, begin, log_p_further)
+        yield TreeLevel(prefixes, state, reach, begin, log_p_further)
         if not len(parents):
             return
         state = tree_map(lambda part, rows=parents: part[rows], state)
@@ -149,7 +151,7 @@ def _levels(model: Model, chooser: LogitsProcessor, bytes_of_a_state: int) -> It
 
 def _frequent(reach: Probabilities, room: int) -> tuple[Indices, Indices]:
     """What the tree goes on with, the most probable if room is short: beginnings, and what follows each."""
-    goes_on = reach >= 1.0 / RARE
+    goes_on = reach >= 1.0 / RARITY
     goes_on[:, END_TOKEN] = False
     places = np.flatnonzero(goes_on)
     if len(places) > room:

@@ -20,19 +20,19 @@ from typing import Literal
 import numpy as np
 
 from rnn_core.errors import DataError
-from rnn_core.random_numbers import BLOCK, RandomStream
-from rnn_core.sample.block import Drawn, Watch, names_of_block
+from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
+from rnn_core.sample.block import OnProgress, SampledNames, sample_block
 from rnn_core.sample.constraints import Constraints
 from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model
-from rnn_core.sample.prefix_tree import PrefixTree, bytes_of_a_row
+from rnn_core.sample.prefix_tree import PrefixTree, row_bytes
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import check_at_least_0, check_choice, check_whole, out_of_range
 
-STATES = 1 << 20  # bytes of the states of the names that run at once
-WEIGHTS = 1 << 24  # of their next characters
-MOST_AT_ONCE, LEAST_AT_ONCE = 4_096, 256  # names
+STATE_BYTES = 1 << 20  # bytes of the states of the names that run at once
+WEIGHT_ELEMENTS = 1 << 24  # of their next characters
+MAX_ACTIVE, MIN_ACTIVE = 4_096, 256  # names
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Sampler:
             )
         self._model = model
         self._seed = config.seed
-        constraints = Constraints.of(
+        constraints = Constraints.build(
             vocabulary,
             prefix=config.prefix,
             min_length=config.min_length,
@@ -116,38 +116,44 @@ class Sampler:
             forbidden=config.forbidden,
             trimmed=config.trimmed,
         )
-        self._chooser = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
-        self._beginnings = PrefixTree.of(model, self._chooser)
-        at_once = max(STATES // bytes_of_a_row(self._beginnings.state), LEAST_AT_ONCE)
-        self._at_once = min(at_once, MOST_AT_ONCE, 1 + WEIGHTS // model.vocabulary_size)
+        self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
+        self._tree = PrefixTree.build(model, self._processor)
+        max_active = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
+        self._max_active = min(max_active, MAX_ACTIVE, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
 
-    def names(self, start: int, stop: int, threads: int = 1, watch: Watch | None = None) -> Iterator[Drawn]:
+    def names(
+        self, start: int, stop: int, threads: int = 1, on_progress: OnProgress | None = None
+    ) -> Iterator[SampledNames]:
         """The names from number `start` to before number `stop`, in their order, a block or a part at a time.
 
         threads:  make so many blocks at once; with any number the same names come. No more than twice as
                   many are kept until someone takes them.
-        watch:    is told, often, how many more names are drawn, by the thread that drew them. What it
+        on_progress:    is told, often, how many more names are drawn, by the thread that drew them. What it
                   raises ends it all.
 
         Raises TrainingError as above.
         """
         parts = (
-            (number, max(start - number * BLOCK, 0), min(stop - number * BLOCK, BLOCK))
-            for number in range(start // BLOCK, -(-stop // BLOCK))
+            (
+                number,
+                max(start - number * NAMES_PER_BLOCK, 0),
+                min(stop - number * NAMES_PER_BLOCK, NAMES_PER_BLOCK),
+            )
+            for number in range(start // NAMES_PER_BLOCK, -(-stop // NAMES_PER_BLOCK))
         )
         is_left = threading.Event()
 
         def told(ended: int) -> None:
             if is_left.is_set():
                 raise CancelledError  # no one waits for this block any more
-            if watch:
-                watch(ended)
+            if on_progress:
+                on_progress(ended)
 
         if threads == 1:
             yield from (self._block(*part, told) for part in parts)
             return
         with ThreadPoolExecutor(threads, thread_name_prefix="block") as executor:
-            made: deque[Future[Drawn]] = deque()
+            made: deque[Future[SampledNames]] = deque()
             try:
                 for part in parts:
                     if len(made) == 2 * threads:
@@ -160,27 +166,27 @@ class Sampler:
                 for future in made:
                     future.cancel()
 
-    def _block(self, number: int, start: int, stop: int, watch: Watch) -> Drawn:
+    def _block(self, number: int, start: int, stop: int, on_progress: OnProgress) -> SampledNames:
         """The names from `start` to before `stop` of a block, each in [0, BLOCK]."""
         stream = RandomStream(self._seed, number)
-        return names_of_block(
-            self._model, self._chooser, self._beginnings, stream, self._at_once, start, stop, watch
+        return sample_block(
+            self._model, self._processor, self._tree, stream, self._max_active, start, stop, on_progress
         )
 
 
-def sample(model: Model, vocabulary: Vocabulary, config: SamplingConfig, threads: int = 1) -> Drawn:
+def sample(model: Model, vocabulary: Vocabulary, config: SamplingConfig, threads: int = 1) -> SampledNames:
     """The first `config.count` names. Raises as `Sampler` does."""
-    return joined(Sampler(model, vocabulary, config).names(0, config.count, threads))
+    return concatenate_samples(Sampler(model, vocabulary, config).names(0, config.count, threads))
 
 
-def joined(drawn: Iterable[Drawn]) -> Drawn:
+def concatenate_samples(drawn: Iterable[SampledNames]) -> SampledNames:
     parts = list(drawn)
     lengths = np.concatenate([np.zeros(0, np.int64), *(names.lengths for names, _ in parts)])
     tokens = np.concatenate([np.zeros(0, np.int32), *(names.tokens for names, _ in parts)])
     names = EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))
-    return Drawn(names, np.concatenate([np.zeros(0), *(log_p for _, log_p in parts)]))
+    return SampledNames(names, np.concatenate([np.zeros(0), *(log_p for _, log_p in parts)]))
 
 
-def capitalised(name: str) -> str:
+def capitalize_first(name: str) -> str:
     """The notebook's way with a first letter: a capital, and the rest as it is."""
     return name[:1].upper() + name[1:]

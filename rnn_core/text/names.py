@@ -16,7 +16,7 @@ class EncodedNames:
 
     tokens:   (C,) int32, vocabulary indices from 1; name after name.
     offsets:  (N + 1,) int64; name i is tokens[offsets[i]:offsets[i + 1]].
-    weights:  (N,) float64, how much each counts beside the others; None if all count alike. See `weighted`.
+    weights:  (N,) float64, how much each counts beside the others; None if all count alike.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -38,7 +38,7 @@ class EncodedNames:
     def lengths(self) -> npt.NDArray[np.int64]:
         return np.diff(self.offsets)
 
-    def weighted(self, weights: Floats) -> "EncodedNames":
+    def with_weights(self, weights: Floats) -> "EncodedNames":
         """The same names, one of weight w counting as w / mean(w) names; without weights if all are equal.
 
         Raises DataError unless each is a finite number above 0.

@@ -3,7 +3,7 @@
 import math
 
 from rnn_core.nn import network
-from rnn_core.train.config import Training
+from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import (
     Optimizer,
     adam,
@@ -18,14 +18,16 @@ from rnn_core.train.schedules import Schedule, constant, cosine, warmup
 from rnn_core.tree import flat_views
 
 
-def build_schedule(config: Training, steps_total: int) -> Schedule:
+def build_schedule(config: ResolvedTrainingConfig, steps_total: int) -> Schedule:
     rising = math.ceil(config.warmup * steps_total)
     if config.schedule == "constant":
         return warmup(rising, constant(config.learning_rate))
     return warmup(rising, cosine(config.learning_rate, steps_total - rising))
 
 
-def build_optimizer(config: Training, parameters: network.Parameters, steps_total: int) -> Optimizer:
+def build_optimizer(
+    config: ResolvedTrainingConfig, parameters: network.NetworkParameters, steps_total: int
+) -> Optimizer:
     rates, views = flat_views(parameters, config.dtype)
     for matrix in network.matrices(views):  # biases are few and do not overfit
         matrix[...] = config.weight_decay

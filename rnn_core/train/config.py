@@ -12,14 +12,14 @@ from rnn_core.validators import check_at_least_0, check_choice, check_positive, 
 
 # From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
 # prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
-SHARING_PAYS = 1 << 20
+SHARING_THRESHOLD = 1 << 20
 
 MOMENTUM = 0.9
 
 Cell = Literal["elman", "gru", "lstm"]
 
 
-class Row(NamedTuple):
+class SizeDefaults(NamedTuple):
     """What was measured to predict held-out names best in lists of fewer than `below` training names.
 
     How that was measured, and what else was tried: docs/quality.md.
@@ -39,10 +39,10 @@ class Row(NamedTuple):
 
 # The key of a model holds the configuration as it was given, not these numbers: with another row, raise the
 # version of the stage `model`.
-ROWS = (
-    Row(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
-    Row(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
-    Row(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1),
+SIZE_DEFAULTS = (
+    SizeDefaults(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
+    SizeDefaults(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
+    SizeDefaults(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1),
 )
 
 
@@ -139,15 +139,17 @@ class TrainingConfig:
         check_choice("training.dtype", self.dtype, ("float32", "float64"))
         check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
 
-    def for_names(self, count: int) -> "Training":
+    def resolve(self, count: int) -> "ResolvedTrainingConfig":
         """With all that is None filled in, for so many names to learn."""
-        row = next(row for row in ROWS if count < row.below)._asdict()
+        row = next(row for row in SIZE_DEFAULTS if count < row.below)._asdict()
         said = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Training(**{name: row[name] if value is None else value for name, value in said.items()})
+        return ResolvedTrainingConfig(
+            **{name: row[name] if value is None else value for name, value in said.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Training(TrainingConfig):
+class ResolvedTrainingConfig(TrainingConfig):
     """A configuration that leaves nothing open."""
 
     cell: Cell
@@ -161,16 +163,16 @@ class Training(TrainingConfig):
     recurrent_dropout: float
 
     @property
-    def chosen(self) -> dict[str, Any]:
+    def size_dependent(self) -> dict[str, Any]:
         """What depends on the number of names unless it was said."""
-        return {name: getattr(self, name) for name in Row._fields[1:]}
+        return {name: getattr(self, name) for name in SizeDefaults._fields[1:]}
 
     @property
     def shares_prefixes(self) -> bool:
         """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
         if self.batches == "auto":
             *gates, _, _ = cells.by_name(self.cell).shapes(1, 1)["W_hh"]
-            return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_PAYS
+            return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_THRESHOLD
         return self.batches == "shared"
 
     def rng(self, purpose: int, *numbers: int) -> np.random.Generator:

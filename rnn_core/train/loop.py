@@ -16,17 +16,17 @@ import numpy as np
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.batching.batch import Batch
 from rnn_core.batching.batches import BatchStream
-from rnn_core.batching.ordering import alphabetical_places, downcast, shuffled_batches
-from rnn_core.batching.resampling import resampled
+from rnn_core.batching.ordering import alphabetical_ranks, downcast, shuffled_batches
+from rnn_core.batching.resampling import systematic_resample
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics.scoring import check_tokens, stream_cross_entropy
 from rnn_core.nn import network
-from rnn_core.nn.dropout import Masks, mask
+from rnn_core.nn.dropout import DropoutMasks, dropout_mask
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.build_optimizer import build_optimizer, build_schedule
-from rnn_core.train.config import Training
+from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import Optimizer
-from rnn_core.train.sharding import Map, Part, Shard, combined, parts, sharing
+from rnn_core.train.sharding import MapFunction, Shard, ShardLoss, combine_gradients, shard_map, split_batch
 from rnn_core.train.state import HistoryRow, TrainingState, check_place
 
 # What streams of random numbers are for, as START is.
@@ -48,7 +48,7 @@ class TrainingProgress(NamedTuple):
 
 
 def train(
-    config: Training,
+    config: ResolvedTrainingConfig,
     vocabulary_size: int,
     training: EncodedNames,
     validation: EncodedNames,
@@ -74,10 +74,10 @@ def train(
         )
     check_tokens(training, vocabulary_size)
     check_tokens(validation, vocabulary_size)
-    trained_on, held_out = BatchStream.of(training), BatchStream.of(validation)
+    trained_on, held_out = BatchStream.from_names(training), BatchStream.from_names(validation)
     shared = config.shares_prefixes
-    layout = trained_on.shared if shared else trained_on.packed
-    keys = downcast(alphabetical_places(training) if shared else -trained_on.rows)
+    layout = trained_on.shared_batches if shared else trained_on.packed_batches
+    keys = downcast(alphabetical_ranks(training) if shared else -trained_on.rows)
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
     state = state or TrainingState.start(config, vocabulary_size)
@@ -106,13 +106,15 @@ def train(
     if finished():
         last = state.history[-1]
         yield progress(last.epoch, last.training_loss, last.validation_loss)
-    with sharing(min(threads, most_parts)) as shared_map:
+    with shard_map(min(threads, most_parts)) as shared_map:
         while not finished():
             epoch = state.epoch + 1
             drawn = _drawn_by_weight(config, training, state.epoch)
             batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch), drawn)
             del batches[state.batch + steps_total - state.step :]
-            left = [parts(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]]
+            left = [
+                split_batch(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]
+            ]
             laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
             for some in left:
                 learning_rate = schedule(state.step)
@@ -135,35 +137,35 @@ def train(
                 yield progress(epoch, found.loss, validation_loss)
 
 
-def _drawn_by_weight(config: Training, training: EncodedNames, epoch: int) -> Integers | None:
-    """(N,) the names of an epoch; None if all count alike, and so all occur once."""
+def _drawn_by_weight(config: ResolvedTrainingConfig, training: EncodedNames, epoch: int) -> Integers | None:
+    """(N,) the names of an epoch; None if all weigh the same, and so all occur once."""
     if training.weights is None:
         return None
     rng = config.rng(RESAMPLING, epoch)
     order = rng.permutation(training.count)
-    return order[resampled(training.weights[order], rng.random())]
+    return order[systematic_resample(training.weights[order], rng.random())]
 
 
 def _gradient(
-    config: Training,
+    config: ResolvedTrainingConfig,
     state: TrainingState,
     some: Sequence[Batch],
     shards: Sequence[Shard],
-    shared_map: Map,
-) -> Part:
+    shared_map: MapFunction,
+) -> ShardLoss:
     """The loss of a batch, which comes in parts; its gradient is left in the first shard."""
     masks = _recurrent_masks(config, state, shards[0].workspace)
 
-    def part(number: int) -> Part:
+    def part(number: int) -> ShardLoss:
         shard, batch = shards[number], some[number]
         left_out = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
         with np.errstate(all="ignore"):
             loss, _ = network.loss_and_gradient(
                 state.current, batch, shard.workspace, left_out, out=shard.gradient
             )
-        return Part(loss, batch.wanted.total)
+        return ShardLoss(loss, batch.targets.total)
 
-    return combined(shards, list(shared_map(part, range(len(some)))))
+    return combine_gradients(shards, list(shared_map(part, range(len(some)))))
 
 
 def _descend(
@@ -175,32 +177,38 @@ def _descend(
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
 
 
-def _recurrent_masks(config: Training, state: TrainingState, workspace: Workspace) -> list[Floats | None]:
+def _recurrent_masks(
+    config: ResolvedTrainingConfig, state: TrainingState, workspace: Workspace
+) -> list[Floats | None]:
     """One for each layer; the same for the whole batch."""
     if not config.recurrent_dropout:
         return [None] * config.layers
     rng = config.rng(DROPPING_WEIGHTS, state.step)
     return [
-        mask(rng, config.recurrent_dropout, workspace.inner(number), "recurrent_mask", *layer.W_hh.shape)
+        dropout_mask(
+            rng, config.recurrent_dropout, workspace.child(number), "recurrent_mask", *layer.W_hh.shape
+        )
         for number, layer in enumerate(state.current.layers)
     ]
 
 
 def _with_output_masks(
-    config: Training,
+    config: ResolvedTrainingConfig,
     recurrent: Sequence[Floats | None],
     rows: int,
     step: int,
     part: int,
     workspace: Workspace,
-) -> list[Masks]:
+) -> list[DropoutMasks]:
     """What each layer leaves out in one part of a batch."""
     if not config.dropout:
-        return [Masks(None, of_layer) for of_layer in recurrent]
+        return [DropoutMasks(None, of_layer) for of_layer in recurrent]
     rng = config.rng(DROPPING_UNITS, step, part)
     return [
-        Masks(
-            mask(rng, config.dropout, workspace.inner(number), "output_mask", rows, config.hidden_size),
+        DropoutMasks(
+            dropout_mask(
+                rng, config.dropout, workspace.child(number), "output_mask", rows, config.hidden_size
+            ),
             of_layer,
         )
         for number, of_layer in enumerate(recurrent)

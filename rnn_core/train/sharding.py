@@ -16,7 +16,7 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.nn import network
 from rnn_core.tree import flat_views
 
-Map: TypeAlias = Callable[..., Iterable[Any]]
+MapFunction: TypeAlias = Callable[..., Iterable[Any]]
 """The builtin, or one that shares the work between threads."""
 
 
@@ -25,21 +25,21 @@ class Shard(NamedTuple):
 
     workspace: Workspace
     vector: Floats
-    gradient: network.Parameters
+    gradient: network.NetworkParameters
 
     @classmethod
-    def like(cls, parameters: network.Parameters) -> "Shard":
+    def like(cls, parameters: network.NetworkParameters) -> "Shard":
         return cls(Workspace(parameters.dtype), *flat_views(parameters, parameters.dtype))
 
 
-class Part(NamedTuple):
+class ShardLoss(NamedTuple):
     """What a thread found: the mean loss of its names, and how many characters they have."""
 
     loss: float
     rows: int
 
 
-def parts(chosen: Integers, count: int, neighbours: bool) -> list[Integers]:
+def split_batch(chosen: Integers, count: int, neighbours: bool) -> list[Integers]:
     """The names of a batch in at most `count` parts of about as much work, none empty.
 
     neighbours:  whether those that lie side by side stay together: in alphabetical order they share most.
@@ -52,7 +52,7 @@ def parts(chosen: Integers, count: int, neighbours: bool) -> list[Integers]:
     return [chosen[begin:end] for begin, end in itertools.pairwise(bounds)]
 
 
-def combined(shards: Sequence[Shard], found: Sequence[Part]) -> Part:
+def combine_gradients(shards: Sequence[Shard], found: Sequence[ShardLoss]) -> ShardLoss:
     """The loss of the whole batch; its gradient is left in the first shard."""
     if len(found) == 1:
         return found[0]
@@ -62,11 +62,11 @@ def combined(shards: Sequence[Shard], found: Sequence[Part]) -> Part:
     for shard, part in zip(shards[1:], found[1:], strict=False):
         shard.vector[:] *= part.rows / rows
         total += shard.vector
-    return Part(sum(part.loss * part.rows for part in found) / rows, rows)
+    return ShardLoss(sum(part.loss * part.rows for part in found) / rows, rows)
 
 
 @contextmanager
-def sharing(threads: int) -> Iterator[Map]:
+def shard_map(threads: int) -> Iterator[MapFunction]:
     """A `map` over that many threads."""
     if threads == 1:
         yield map

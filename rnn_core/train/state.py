@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Floats
 from rnn_core.nn import network
-from rnn_core.state_dict import check_arrays, no_checkpoint
+from rnn_core.state_dict import check_arrays, invalid_checkpoint
 from rnn_core.train.build_optimizer import build_optimizer
-from rnn_core.train.config import Training
+from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.tree import flat_views, leaves, tree_map
 
@@ -47,7 +47,7 @@ class TrainingState:
 
     vocabulary_size: int
     vector: Floats
-    current: network.Parameters
+    current: network.NetworkParameters
     best: Floats
     optimizer: OptimizerState
     step: int = 0
@@ -60,7 +60,7 @@ class TrainingState:
     history: list[HistoryRow] = field(default_factory=list)
 
     @classmethod
-    def start(cls, config: Training, vocabulary_size: int) -> "TrainingState":
+    def start(cls, config: ResolvedTrainingConfig, vocabulary_size: int) -> "TrainingState":
         """Random parameters and an optimizer that has seen nothing."""
         initial = network.init(
             config.rng(START),
@@ -70,18 +70,18 @@ class TrainingState:
             config.dtype,
             config.layers,
         )
-        padded = network.padded(initial)
+        padded = network.pad_vocabulary(initial)
         vector, current = flat_views(padded, config.dtype)
         tree_map(np.copyto, current, padded)
         optimizer = build_optimizer(config, current, steps_total=1)
         return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
 
     @property
-    def parameters(self) -> network.Parameters:
+    def parameters(self) -> network.NetworkParameters:
         """The best parameters so far, in arrays of their own."""
         vector, best = flat_views(self.current, self.vector.dtype)
         vector[:] = self.best
-        return network.unpadded(best, self.vocabulary_size)
+        return network.trim_vocabulary(best, self.vocabulary_size)
 
     @property
     def history_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -111,7 +111,7 @@ class TrainingState:
 
     @classmethod
     def from_arrays(
-        cls, config: Training, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
+        cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
     ) -> "TrainingState":
         """What `arrays` gave, in arrays of its own.
 
@@ -137,18 +137,18 @@ class TrainingState:
 def check_place(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:
     place = state.epoch * batches_per_epoch + state.batch
     if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
-        raise no_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
+        raise invalid_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")
 
 
 def _check_numbers(arrays: Mapping[str, npt.NDArray[Any]], vocabulary_size: int) -> None:
     if arrays["vocabulary_size"] != vocabulary_size:
-        raise no_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
+        raise invalid_checkpoint("vocabulary_size", f"{arrays['vocabulary_size']}, not {vocabulary_size}")
     for name in ("step", "epoch", "batch", "epoch_nats", "epoch_rows", "epochs_without_gain"):
         if not arrays[name] >= 0:
-            raise no_checkpoint(name, f"{arrays[name]}, not 0 or above")
+            raise invalid_checkpoint(name, f"{arrays[name]}, not 0 or above")
     for name, array in arrays.items():
         if name.startswith("history.") and len(array) != arrays["epoch"]:
-            raise no_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
+            raise invalid_checkpoint(name, f"{len(array)} epochs, not {arrays['epoch']}")
         is_vector = name.endswith("parameters") or name.startswith("optimizer.")
         if is_vector and not np.isfinite(array).all():
-            raise no_checkpoint(name, "numbers that are not finite")
+            raise invalid_checkpoint(name, "numbers that are not finite")

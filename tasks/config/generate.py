@@ -8,7 +8,7 @@ from cyclopts import Parameter, Token
 
 from artifacts.exports import Format
 from rnn_core.errors import ConfigError
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.validators import check_choice, check_whole, out_of_range
 
@@ -102,14 +102,14 @@ class GenerateConfig:
     fewer: bool = False
     format: Format = "parquet"
     columns: Annotated[tuple[str, ...], Parameter(converter=_separated, n_tokens=1, negative="")] = ()
-    shard_size: int = 16 * BLOCK
+    shard_size: int = 16 * NAMES_PER_BLOCK
 
     def __post_init__(self) -> None:
         check_choice("format", self.format, ("parquet", "csv", "jsonl", "txt"))
         check_whole("novel_distance", self.novel_distance, 0, 1)
-        check_whole("shard_size", self.shard_size, BLOCK, 1 << 30)
-        if self.shard_size % BLOCK:
-            raise out_of_range("shard_size", f"a multiple of {BLOCK:,}", self.shard_size)
+        check_whole("shard_size", self.shard_size, NAMES_PER_BLOCK, 1 << 30)
+        if self.shard_size % NAMES_PER_BLOCK:
+            raise out_of_range("shard_size", f"a multiple of {NAMES_PER_BLOCK:,}", self.shard_size)
         if self.novel_distance and not self.novel:
             raise ConfigError(
                 "config.novel",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from artifacts.store import Artifact
 from rnn_core.errors import TrainingError
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from tasks.config.generate import GatheringConfig, GenerateConfig
 
 LEAST_YIELD = 0.005  # of the names of a round, those that were let in: with fewer the model has hardly more
@@ -97,4 +97,4 @@ def _last_yield(rounds: Sequence[Round]) -> float:
 
 
 def _blocks(names: float) -> int:
-    return -(-int(names) // BLOCK) * BLOCK
+    return -(-int(names) // NAMES_PER_BLOCK) * NAMES_PER_BLOCK

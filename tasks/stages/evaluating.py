@@ -15,11 +15,11 @@ from data.examples import SPLITS, encoded_names
 from data.validation import validate
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
-from rnn_core.metrics.novelty import are_new, folded
-from rnn_core.metrics.sample_metrics import Figure, Names, compared
+from rnn_core.metrics.novelty import casefold_set, new_mask
+from rnn_core.metrics.sample_metrics import MetricValue, NameList, compare_samples
 from rnn_core.ngram import mixture as mixing
 from rnn_core.sample.model import Model, network_model
-from rnn_core.sample.sampler import Sampler, SamplingConfig, joined
+from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext
@@ -51,10 +51,10 @@ def evaluation(
     work: StageContext, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
 ) -> None:
     table = examples.table(EXAMPLES)
-    names = Names(table["name"].to_pylist(), encoded_names(table))
+    names = NameList(table["name"].to_pylist(), encoded_names(table))
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
-    new = are_new(names.written, folded(training.written))
+    new = new_mask(names.written, casefold_set(training.written))
     models = opened(mixture)
     rows = list(_predicted(_scores(models), list(_groups(split, source, new)), names.encoded))
     if config.evaluation.sample_names:
@@ -107,24 +107,24 @@ def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedN
         for group in groups:
             some = names.take(group.rows)
             for metric, value in metrics(scored[group.rows], some).items():
-                yield _row(model, group.split, group.source, Figure(metric, value, some.count))
+                yield _row(model, group.split, group.source, MetricValue(metric, value, some.count))
 
 
-def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> Names:
+def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> NameList:
     too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
     wanted = config.evaluation
     # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
     drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, trimmed=False, seed=wanted.seed)
-    parts = Sampler(model, letters, drawing).names(0, wanted.sample_names, watch=_pause)
-    encoded, _ = joined(parts)
-    return Names(letters.decode(encoded), encoded)
+    parts = Sampler(model, letters, drawing).names(0, wanted.sample_names, on_progress=_pause)
+    encoded, _ = concatenate_samples(parts)
+    return NameList(letters.decode(encoded), encoded)
 
 
 def _sampled(
-    samples: Mapping[str, Names], held_out: Names, training: Names, config: JudgingConfig
+    samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: JudgingConfig
 ) -> Iterator[Row]:
     rng = np.random.default_rng(config.evaluation.seed)
-    for model, figures in compared(samples, held_out, training, rng, _pause).items():
+    for model, figures in compare_samples(samples, held_out, training, rng, _pause).items():
         if model in samples:
             yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
@@ -134,7 +134,7 @@ def _pause(*_: object) -> None:
     signals.raise_if_requested("while samples are drawn and measured")
 
 
-def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
+def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
     """Share of the names that the pipeline would take, as they are, if they were the lines of a source."""
     lines = pa.table(
         {
@@ -146,8 +146,8 @@ def _validity(names: Sequence[str], rules: ValidationConfig) -> Figure:
         }
     )
     taken = validate(lines, rules).names["name"].to_pylist()
-    return Figure("validity", sum(name == name.strip() for name in taken) / len(names), len(names))
+    return MetricValue("validity", sum(name == name.strip() for name in taken) / len(names), len(names))
 
 
-def _row(model: str, split: str, source: str, figure: Figure) -> Row:
+def _row(model: str, split: str, source: str, figure: MetricValue) -> Row:
     return {"model": model, "split": split, "source": source, **figure._asdict()}

@@ -20,9 +20,9 @@ from data import partitions as sifting
 from data import schemas
 from data.text.equal_names import first_occurrences
 from data.text.strings import capitalised, check_one_array_holds, encoded, strings
-from rnn_core.metrics.neighborhood import Neighbourhood
-from rnn_core.random_numbers import BLOCK
-from rnn_core.sample.block import Watch
+from rnn_core.metrics.neighborhood import Neighborhood
+from rnn_core.random_numbers import NAMES_PER_BLOCK
+from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
@@ -175,8 +175,8 @@ def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
 
 
 @functools.lru_cache(maxsize=1)
-def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighbourhood:
-    return Neighbourhood.of(encoded(_training_list(training, capitalise_first).names, letters))
+def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighborhood:
+    return Neighborhood.from_names(encoded(_training_list(training, capitalise_first).names, letters))
 
 
 def _write(
@@ -210,8 +210,8 @@ def _write(
 def _chunks(names: pa.ChunkedArray) -> list[str]:
     """sha256 of every 65,536 names, a line each: the same whatever the shards and the format."""
     return [
-        sha256(exports.as_lines(names.slice(start, BLOCK).combine_chunks()))
-        for start in range(0, len(names), BLOCK)
+        sha256(exports.as_lines(names.slice(start, NAMES_PER_BLOCK).combine_chunks()))
+        for start in range(0, len(names), NAMES_PER_BLOCK)
     ]
 
 
@@ -227,7 +227,7 @@ def _kernel() -> str:
     )
 
 
-def _reporting(work: StageContext, count: int) -> Watch:
+def _reporting(work: StageContext, count: int) -> OnProgress:
     done = 0
     lock = threading.Lock()
 

@@ -21,7 +21,7 @@ TRANSCRIPT = "transcript.txt"
 class Diary:
     """The smoothed loss wherever training reported, and the notebook's reports; both outlive a kill."""
 
-    def __init__(self, steps: list[int], losses: list[float], reports: list[notebook.Report]) -> None:
+    def __init__(self, steps: list[int], losses: list[float], reports: list[notebook.NotebookReport]) -> None:
         self.steps, self.losses, self.reports = steps, losses, reports
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -44,12 +44,12 @@ class Diary:
             arrays["diary.reported"].tolist(), arrays["diary.reported_losses"].tolist(), strict=True
         )
         reports = [
-            notebook.Report(iteration, loss, names[place * each : (place + 1) * each])
+            notebook.NotebookReport(iteration, loss, names[place * each : (place + 1) * each])
             for place, (iteration, loss) in enumerate(reported)
         ]
         return cls(arrays["diary.steps"].tolist(), arrays["diary.losses"].tolist(), reports)
 
-    def note(self, now: notebook.Progress) -> None:
+    def note(self, now: notebook.NotebookProgress) -> None:
         self.steps.append(now.state.iteration)
         self.losses.append(now.smoothed_loss)
         if now.report:
@@ -62,19 +62,21 @@ def train(
     letters: Vocabulary,
     names: EncodedNames,
     sources: Mapping[str, int],
-) -> tuple[notebook.Parameters, pa.Table]:
+) -> tuple[notebook.NotebookParameters, pa.Table]:
     """Parameters in the notebook's layout, and the columns of schemas.HISTORY; writes the transcript.
 
     sources:  how many names each source gave, in their order.
     """
 
-    def opened(arrays: Arrays) -> tuple[notebook.State, Diary]:
+    def opened(arrays: Arrays) -> tuple[notebook.NotebookState, Diary]:
         own = {name: array for name, array in arrays.items() if not name.startswith("diary.")}
-        return notebook.State.from_arrays(config, letters.size, own), Diary.from_arrays(config, arrays)
+        return notebook.NotebookState.from_arrays(config, letters.size, own), Diary.from_arrays(
+            config, arrays
+        )
 
     checkpoints = Checkpointing(work)
     state, diary = checkpoints.resumed(opened) or (
-        notebook.State.start(config, letters.size, names.count),
+        notebook.NotebookState.start(config, letters.size, names.count),
         Diary([], [], []),
     )
     if state.iteration:
@@ -104,6 +106,6 @@ def train(
     return state.parameters, pa.table(history)
 
 
-def _shown(report: notebook.Report, letters: Vocabulary) -> str:
+def _shown(report: notebook.NotebookReport, letters: Vocabulary) -> str:
     names = ", ".join(notebook.printed_name(name, letters.characters) for name in report.names)
     return f"Iteration: {report.iteration}, Loss: {report.smoothed_loss:f}  {names}"

@@ -31,7 +31,7 @@ HISTORY = "history.parquet"
 class Trained(NamedTuple):
     """history: the columns of schemas.HISTORY. card: what the manifest says of the model."""
 
-    parameters: network.Parameters
+    parameters: network.NetworkParameters
     history: pa.Table
     card: dict[str, Any]
 
@@ -83,7 +83,7 @@ def _by_batches(
     names: EncodedNames,
     validation: EncodedNames,
 ) -> Trained:
-    config = wanted.for_names(names.count)
+    config = wanted.resolve(names.count)
     checkpoints = Checkpointing(work)
     state = checkpoints.resumed(lambda arrays: TrainingState.from_arrays(config, letters.size, arrays))
     state = state or TrainingState.start(config, letters.size)
@@ -112,7 +112,7 @@ def _by_batches(
         "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
         "learning_rate": columns["learning_rate"],
     }
-    card: dict[str, Any] = {**config.chosen, "steps_done": state.step, "epochs_done": state.epoch}
+    card: dict[str, Any] = {**config.size_dependent, "steps_done": state.step, "epochs_done": state.epoch}
     if validation.count:
         card["best_validation_nats_per_character"] = state.best_validation_loss
     return Trained(state.parameters, pa.table(history), card)

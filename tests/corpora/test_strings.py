@@ -20,7 +20,7 @@ from data.text.strings import (
 )
 from data.validation import validate
 from rnn_core.errors import DataError
-from rnn_core.sample.sampler import capitalised as capitalised_in_python
+from rnn_core.sample.sampler import capitalize_first as capitalised_in_python
 from rnn_core.text import vocabulary as vocabularies
 from rnn_core.text.vocabulary import UnknownCharacter, Vocabulary
 

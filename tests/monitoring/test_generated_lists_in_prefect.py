@@ -7,11 +7,11 @@ import pytest
 from small_lists import asked, manifest_of, trained
 
 from rnn_core.errors import TrainingError
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from tasks.config.settings import ListSettings, WorkerSettings
 
 pytestmark = pytest.mark.usefixtures("prefect_url")
-COUNT = 2 * BLOCK
+COUNT = 2 * NAMES_PER_BLOCK
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core.metrics import edit_distance
-from rnn_core.metrics.edit_distance import Neighbours, edit_distances
+from rnn_core.metrics.edit_distance import NearestNames, edit_distances
 from rnn_core.text.names import EncodedNames
 
 # 1 and 65 count as one character where distances are bounded, and as two where they are measured.
@@ -35,7 +35,9 @@ def test_every_distance_follows_its_recurrence(name, others):
 @settings(deadline=None)
 @given(asked=NAMES, learnt=NAMES)
 def test_the_nearest_name_is_as_near_as_the_nearest_of_all_that_are_measured(asked, learnt):
-    nearest = Neighbours.of(EncodedNames.from_lists(learnt)).distances(EncodedNames.from_lists(asked))
+    nearest = NearestNames.from_names(EncodedNames.from_lists(learnt)).distances(
+        EncodedNames.from_lists(asked)
+    )
     assert list(nearest) == [min(by_the_book(name, other) for other in learnt) for name in asked]
 
 
@@ -45,9 +47,9 @@ def test_names_are_measured_alike_in_one_part_and_in_many(monkeypatch):
         EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 12, count))
         for count in (300, 20)
     )
-    whole = list(Neighbours.of(learnt).distances(asked))
+    whole = list(NearestNames.from_names(learnt).distances(asked))
     monkeypatch.setattr(edit_distance, "PAIRS_AT_ONCE", 3)
-    assert list(Neighbours.of(learnt).distances(asked)) == whole
+    assert list(NearestNames.from_names(learnt).distances(asked)) == whole
 
 
 @pytest.mark.parametrize("length", [126, 127, 128, 255, 256, 300])
@@ -55,12 +57,12 @@ def test_long_names_are_measured_as_well(length):
     long = EncodedNames.from_lists([[1] * length, [2] * (length - 1)])
     assert edit_distances(long.tokens[:length], long).tolist() == [0, length]
     short = EncodedNames.from_lists([[1, 2], [3]])
-    assert list(Neighbours.of(long).distances(short)) == [length - 2, length - 1]
-    assert list(Neighbours.of(short).distances(long)) == [length - 1, length - 2]
+    assert list(NearestNames.from_names(long).distances(short)) == [length - 2, length - 1]
+    assert list(NearestNames.from_names(short).distances(long)) == [length - 1, length - 2]
 
 
 def test_no_names_are_near_to_nothing():
     nobody = EncodedNames.from_lists([])
-    assert not list(Neighbours.of(EncodedNames.from_lists([[1]])).distances(nobody))
+    assert not list(NearestNames.from_names(EncodedNames.from_lists([[1]])).distances(nobody))
     with pytest.raises(ValueError, match="no names"):
-        Neighbours.of(nobody)
+        NearestNames.from_names(nobody)

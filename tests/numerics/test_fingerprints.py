@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_core.metrics import fingerprints as module
-from rnn_core.metrics.fingerprints import BLANK, Fingerprints, fingerprints, in_pieces
+from rnn_core.metrics.fingerprints import BLANK, Fingerprints, fingerprints, iter_fingerprints
 
 NUMBERS = st.integers(0, 2**31 - 1) | st.integers(0, 2)
 SEQUENCES = st.lists(st.lists(NUMBERS, max_size=6), max_size=8)
@@ -35,9 +35,9 @@ def test_one_change_has_the_fingerprint_of_the_sequence_that_it_makes(sequences)
     places = [(sequence, place) for sequence in sequences for place in range(len(sequence))]
     gaps = [(sequence, place) for sequence in sequences for place in range(len(sequence) + 1)]
     assert changed.whole.tolist() == of(*sequences)
-    assert changed.without().tolist() == of(*(s[:k] + s[k + 1 :] for s, k in places))
-    assert changed.blanked().tolist() == of(*([*s[:k], blank, *s[k + 1 :]] for s, k in places))
-    assert changed.widened().tolist() == of(*([*s[:k], blank, *s[k:]] for s, k in gaps))
+    assert changed.deletions().tolist() == of(*(s[:k] + s[k + 1 :] for s, k in places))
+    assert changed.substitutions().tolist() == of(*([*s[:k], blank, *s[k + 1 :]] for s, k in places))
+    assert changed.insertions().tolist() == of(*([*s[:k], blank, *s[k:]] for s, k in gaps))
 
 
 @given(SEQUENCES, st.data())
@@ -52,7 +52,7 @@ def test_a_long_list_is_gone_through_in_pieces(monkeypatch):
     numbers, offsets = flat([[1, 2], [], [3], [1, 2], [4, 5, 6]])
     whole = fingerprints(numbers, offsets).tolist()
     monkeypatch.setattr(module, "AT_ONCE", 2)
-    assert [len(some.whole) for some in in_pieces(numbers, offsets)] == [2, 2, 1]
+    assert [len(some.whole) for some in iter_fingerprints(numbers, offsets)] == [2, 2, 1]
     assert fingerprints(numbers, offsets).tolist() == whole
 
 

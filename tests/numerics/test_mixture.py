@@ -12,7 +12,7 @@ from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics import scoring
 from rnn_core.ngram import mixture
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import Mixture, fit_weight, mixture_model, weight_from
+from rnn_core.ngram.mixture import Mixture, fit_weight, mixture_model, weight_from_array
 from rnn_core.nn import network
 from rnn_core.sample import sampler
 from rnn_core.sample.model import network_model
@@ -70,7 +70,7 @@ def test_all_weight_on_one_side_is_that_side_alone():
     network_alone, ngrams_alone = a_mixture(1.0), a_mixture(0.0)
     np.testing.assert_array_equal(
         mixture.log_probabilities(network_alone, names),
-        scoring.of_whole_names(scoring.character_log_probabilities(network_alone.network, names), names),
+        scoring.sum_per_name(scoring.character_log_probabilities(network_alone.network, names), names),
     )
     np.testing.assert_array_equal(
         mixture.log_probabilities(ngrams_alone, names), ngrams_alone.ngrams.log_probabilities(names)
@@ -137,9 +137,9 @@ def test_a_weight_that_is_no_share_is_refused(weight):
 
 @pytest.mark.parametrize("array", [np.array([0.5]), np.array(1), np.array(None)], ids=repr)
 def test_a_weight_is_read_from_one_number_alone(array):
-    assert weight_from(np.array(0.5)) == 0.5
+    assert weight_from_array(np.array(0.5)) == 0.5
     with pytest.raises(DataError, match=r"model\.arrays"):
-        weight_from(array)
+        weight_from_array(array)
 
 
 def test_parts_of_two_vocabularies_are_refused():

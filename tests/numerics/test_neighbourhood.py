@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core.metrics import fingerprints, neighborhood
-from rnn_core.metrics.edit_distance import Neighbours
-from rnn_core.metrics.neighborhood import Neighbourhood
+from rnn_core.metrics.edit_distance import NearestNames
+from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.text.names import EncodedNames
 
 LETTERS = st.integers(1, 3)
@@ -24,7 +24,9 @@ def levenshtein(one, other):
 
 
 def near(asked, learnt):
-    return Neighbourhood.of(EncodedNames.from_lists(learnt)).near(EncodedNames.from_lists(asked)).tolist()
+    return (
+        Neighborhood.from_names(EncodedNames.from_lists(learnt)).near(EncodedNames.from_lists(asked)).tolist()
+    )
 
 
 @settings(deadline=None)
@@ -64,14 +66,14 @@ def test_many_names_in_pieces_are_as_near_as_the_edit_distance_says(monkeypatch)
         EncodedNames.from_lists(rng.integers(1, 6, length) for length in rng.integers(3, 9, count))
         for count in (400, 300)
     )
-    measured = [distance <= 1 for distance in Neighbours.of(learnt).distances(asked)]
+    measured = [distance <= 1 for distance in NearestNames.from_names(learnt).distances(asked)]
     assert 20 < sum(measured) < 280
     monkeypatch.setattr(fingerprints, "AT_ONCE", 7)
     monkeypatch.setattr(neighborhood, "AT_ONCE", 100)
-    assert Neighbourhood.of(learnt).near(asked).tolist() == measured
+    assert Neighborhood.from_names(learnt).near(asked).tolist() == measured
 
 
 def test_names_learnt_many_times_are_kept_once():
-    many = Neighbourhood.of(EncodedNames.from_lists([[1, 2, 3]] * 1_000 + [[3, 2]]))
+    many = Neighborhood.from_names(EncodedNames.from_lists([[1, 2, 3]] * 1_000 + [[3, 2]]))
     assert len(many._patterns) == 4 + 3
     assert many.near(EncodedNames.from_lists([[1, 2], [3, 3], [9, 9]])).tolist() == [True, True, False]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_core.errors import ConfigError, DataError
-from rnn_core.metrics.scoring import per_character
+from rnn_core.metrics.scoring import mean_nats_per_character
 from rnn_core.ngram import kneser_ney
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.text.names import EncodedNames
@@ -104,7 +104,9 @@ def test_longer_contexts_predict_held_out_names_better_than_letters_alone():
     ]
     training, held_out = EncodedNames.from_lists(words[:500]), EncodedNames.from_lists(words[500:])
     costs = [
-        per_character(KneserNey.fit(training, 20, order=order).log_probabilities(held_out), held_out)
+        mean_nats_per_character(
+            KneserNey.fit(training, 20, order=order).log_probabilities(held_out), held_out
+        )
         for order in (1, 2, 4)
     ]
     assert costs[2] < costs[1] < costs[0] < math.log(20)

@@ -20,7 +20,15 @@ from hypothesis import strategies as st
 from rnn_core import notebook
 from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.metrics import scoring
-from rnn_core.notebook import NotebookConfig, Parameters, Report, State, shuffled_order, train, transcript
+from rnn_core.notebook import (
+    NotebookConfig,
+    NotebookParameters,
+    NotebookReport,
+    NotebookState,
+    shuffled_order,
+    train,
+    transcript,
+)
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 
@@ -242,7 +250,7 @@ def test_a_training_that_went_on_ends_with_the_bytes_of_one_that_never_stopped(s
     np.savez(file, **now.state.arrays(), allow_pickle=False)
     file.seek(0)
     with np.load(file, allow_pickle=False) as stored:
-        state = State.from_arrays(config, vocabulary_size, dict(stored))
+        state = NotebookState.from_arrays(config, vocabulary_size, dict(stored))
     resumed, later = final(train(config, vocabulary_size, names, state))
     assert resumed == whole
     assert seen + later == reports
@@ -303,7 +311,7 @@ def test_arrays_that_are_no_checkpoint_are_refused(small, damage):
     arrays = next(train(config, vocabulary_size, names)).state.arrays()
     damage(arrays)
     with pytest.raises(DataError) as caught:
-        State.from_arrays(config, vocabulary_size, arrays)
+        NotebookState.from_arrays(config, vocabulary_size, arrays)
     assert caught.value.saw
 
 
@@ -323,14 +331,14 @@ def test_a_name_begins_in_the_state_that_the_one_before_it_ended_in(small):
     config, vocabulary_size, names = small
     first = next(train(config, vocabulary_size, names)).state
     assert np.abs(first.hidden).max() > 0
-    forgetful = State.from_arrays(config, vocabulary_size, first.arrays())
+    forgetful = NotebookState.from_arrays(config, vocabulary_size, first.arrays())
     forgetful.hidden[:] = 0
     carried = next(train(config, vocabulary_size, names, first)).smoothed_loss
     assert next(train(config, vocabulary_size, names, forgetful)).smoothed_loss != carried
 
 
 def test_the_smoothed_loss_starts_from_ten_characters():
-    assert State.start(NotebookConfig(), 54, 1).smoothed_loss == pytest.approx(10 * math.log(54))
+    assert NotebookState.start(NotebookConfig(), 54, 1).smoothed_loss == pytest.approx(10 * math.log(54))
 
 
 def test_a_name_is_cut_at_50_and_ends_without_its_end_token():
@@ -352,7 +360,7 @@ def test_the_first_letter_is_printed_as_a_capital():
 def test_no_parameter_moves_further_than_the_clipped_gradient_allows(small):
     config, vocabulary_size, names = small
     config = replace(config, iterations=1, clip=1e-4)
-    before = State.start(config, vocabulary_size, names.count).parameters
+    before = NotebookState.start(config, vocabulary_size, names.count).parameters
     (only,) = train(config, vocabulary_size, names)
     furthest = [np.abs(new - old).max() for new, old in zip(only.state.parameters, before, strict=True)]
     assert max(furthest) == pytest.approx(config.learning_rate * config.clip)
@@ -360,7 +368,7 @@ def test_no_parameter_moves_further_than_the_clipped_gradient_allows(small):
 
 def test_the_end_token_is_never_read(small):
     config, vocabulary_size, names = small
-    before = State.start(config, vocabulary_size, names.count).parameters
+    before = NotebookState.start(config, vocabulary_size, names.count).parameters
     *_, last = train(config, vocabulary_size, names)
     assert np.array_equal(last.state.parameters.Wax[:, 0], before.Wax[:, 0])
 
@@ -383,7 +391,7 @@ def test_as_a_network_it_finds_names_as_probable_as_the_notebook_does(small):
 
 def test_the_transcript_of_a_short_training_tells_as_much_of_the_list_as_was_seen():
     names = EncodedNames.from_lists([[1, 2], [2]])
-    told = transcript(("\n", "a", "b"), names, [Report(0, 1.5, [[2, 1]])], 2, {"names": 2})
+    told = transcript(("\n", "a", "b"), names, [NotebookReport(0, 1.5, [[2, 1]])], 2, {"names": 2})
     assert told.splitlines() == [
         "names 2 vocab 3",
         "j =  0 idx =  0",
@@ -404,9 +412,9 @@ def test_the_transcript_of_a_short_training_tells_as_much_of_the_list_as_was_see
 
 
 def test_the_transcript_ends_with_the_sums_of_the_parameters():
-    parameters = Parameters(*(np.full((2, 1), -0.5) for _ in Parameters._fields))
+    parameters = NotebookParameters(*(np.full((2, 1), -0.5) for _ in NotebookParameters._fields))
     told = transcript(("\n", "a"), EncodedNames.from_lists([[1]]), [], 1, {}, parameters)
-    assert told.splitlines()[-6:] == ["", *(f"{name} -1.0 1.0" for name in Parameters._fields)]
+    assert told.splitlines()[-6:] == ["", *(f"{name} -1.0 1.0" for name in NotebookParameters._fields)]
 
 
 # --- what bad input gets ---

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnn_core import random_numbers
-from rnn_core.random_numbers import BLOCK, RandomStream
+from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
 
 
 def test_they_are_those_of_splitmix64():
@@ -16,7 +16,7 @@ def test_they_are_those_of_splitmix64():
 
 
 def test_a_number_depends_on_seed_block_name_and_place_alone():
-    names = np.arange(BLOCK)
+    names = np.arange(NAMES_PER_BLOCK)
     whole = RandomStream(5, 7).doubles(names, 3)
     some = np.array([40, 3, 65_535])
     assert RandomStream(5, 7).doubles(some, np.array([3, 3, 3])).tolist() == whole[some].tolist()
@@ -32,13 +32,15 @@ def test_a_number_depends_on_seed_block_name_and_place_alone():
 
 @pytest.mark.parametrize("place", [0, 1, 9_999])
 def test_they_are_spread_evenly_and_say_nothing_of_their_neighbours(place):
-    numbers = np.concatenate([RandomStream(1, block).doubles(np.arange(BLOCK), place) for block in range(4)])
+    numbers = np.concatenate(
+        [RandomStream(1, block).doubles(np.arange(NAMES_PER_BLOCK), place) for block in range(4)]
+    )
     following = np.concatenate(
-        [RandomStream(1, block).doubles(np.arange(BLOCK), place + 1) for block in range(4)]
+        [RandomStream(1, block).doubles(np.arange(NAMES_PER_BLOCK), place + 1) for block in range(4)]
     )
     for across in (np.roll(numbers, 1), following):
         cells = np.bincount((numbers * 64).astype(int) * 64 + (across * 64).astype(int), minlength=64 * 64)
         expected = len(numbers) / len(cells)
         chi_squared = ((cells - expected) ** 2).sum() / expected
         assert abs(chi_squared - len(cells)) < 4 * np.sqrt(2 * len(cells))
-    assert random_numbers.BLOCK == 65_536  # another one would make other names
+    assert random_numbers.NAMES_PER_BLOCK == 65_536  # another one would make other names

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn_core.metrics import sample_metrics
-from rnn_core.metrics.novelty import are_new, folded, novelty, uniqueness, words
-from rnn_core.metrics.sample_metrics import NAMES_PLACED, Learnt, Names, compared, figures, halves
+from rnn_core.metrics.novelty import casefold_set, new_mask, novelty, uniqueness, words
+from rnn_core.metrics.sample_metrics import (
+    DISTANCE_NAMES,
+    NameList,
+    TrainingNames,
+    compare_samples,
+    halves,
+    measure_sample,
+)
 from rnn_core.text.vocabulary import Vocabulary
 
 REAL = ["Ana Ruiz", "Ana Sosa", "Ema Ruiz", "Eva Paz", "Iris Sosa", "Noa Paz", "Luz Diaz", "Sol Rey"]
@@ -17,12 +24,14 @@ LETTERS = Vocabulary.from_names(REAL)
 
 
 def encoded(written):
-    return Names(written, LETTERS.encode(written))
+    return NameList(written, LETTERS.encode(written))
 
 
 def beside(sample, held_out, training):
     """The figures by name, of the held-out names and of the sample."""
-    found = compared({"rnn": encoded(sample)}, encoded(held_out), encoded(training), np.random.default_rng(0))
+    found = compare_samples(
+        {"rnn": encoded(sample)}, encoded(held_out), encoded(training), np.random.default_rng(0)
+    )
     return [{figure.metric: figure for figure in found[model]} for model in ("held-out", "rnn")]
 
 
@@ -44,9 +53,9 @@ def test_held_out_names_that_a_model_has_drawn_are_as_near_as_held_out_names_are
     names = ["".join(rng.choice(list("aeinorsu"), rng.integers(3, 9))) for _ in range(900)]
     letters = Vocabulary.from_names(names)
     training, held_out, drawn = (
-        Names(some, letters.encode(some)) for some in (names[:300], names[300:600], names[600:])
+        NameList(some, letters.encode(some)) for some in (names[:300], names[300:600], names[600:])
     )
-    found = compared({"rnn": drawn}, held_out, training, rng)
+    found = compare_samples({"rnn": drawn}, held_out, training, rng)
     real, sample = ({figure.metric: figure.value for figure in found[of]} for of in ("held-out", "rnn"))
     assert sample["edit_distance_ratio"] == pytest.approx(1.0, abs=0.1)
     for metric in ("ngram_divergence_1", "ngram_divergence_2", "ngram_divergence_3"):
@@ -56,7 +65,7 @@ def test_held_out_names_that_a_model_has_drawn_are_as_near_as_held_out_names_are
 def test_every_figure_says_how_many_names_were_measured():
     held_out, sample = beside(["Ana Paz", "Sol"] * 400, REAL[:6], REAL[6:])
     assert sample["novelty"].names == 800
-    assert sample["edit_distance_to_training"].names == sample["edit_distance_ratio"].names == NAMES_PLACED
+    assert sample["edit_distance_to_training"].names == sample["edit_distance_ratio"].names == DISTANCE_NAMES
     assert {sample[metric].names for metric in ("length_distance", "ngram_divergence_3")} == {3}
     assert {figure.names for figure in held_out.values()} == {3}
 
@@ -79,11 +88,11 @@ def test_halves_share_no_name_and_leave_none_out(names, seed):
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_what_is_new_is_what_no_known_name_equals_when_case_is_folded(names, training):
     expected = [all(name.casefold() != known.casefold() for known in training) for name in names]
-    assert are_new(names, folded(training)).tolist() == expected
+    assert new_mask(names, casefold_set(training)).tolist() == expected
 
 
 def test_a_name_in_capitals_is_nothing_new():
-    assert novelty(["MADRID", "Straße", "Bern"], folded(["Madrid", "STRASSE"])) == pytest.approx(1 / 3)
+    assert novelty(["MADRID", "Straße", "Bern"], casefold_set(["Madrid", "STRASSE"])) == pytest.approx(1 / 3)
 
 
 def test_words_stand_between_white_space():
@@ -96,14 +105,14 @@ def test_shares_of_no_names_are_no_numbers():
 
 
 def test_equal_training_names_are_measured_once():
-    once, often = (Learnt.of(encoded(training)) for training in (REAL, [*REAL, *REAL]))
+    once, often = (TrainingNames.from_names(encoded(training)) for training in (REAL, [*REAL, *REAL]))
     assert often.neighbours.names.count == once.neighbours.names.count == len(set(REAL))
 
 
 def test_fewer_names_are_placed_where_the_training_names_are_too_long_for_many(monkeypatch):
-    sample, learnt = encoded(REAL * 40), Learnt.of(encoded(REAL))
-    monkeypatch.setattr(sample_metrics, "ELEMENTS", 7 * learnt.neighbours.elements)
+    sample, learnt = encoded(REAL * 40), TrainingNames.from_names(encoded(REAL))
+    monkeypatch.setattr(sample_metrics, "MAX_DISTANCE_ELEMENTS", 7 * learnt.neighbours.elements)
     paused = []
-    found = figures(sample, encoded(REAL).encoded, learnt, lambda: paused.append(1))
+    found = measure_sample(sample, encoded(REAL).encoded, learnt, lambda: paused.append(1))
     (distance,) = (figure for figure in found if figure.metric == "edit_distance_to_training")
     assert distance.names == len(paused) == 7

@@ -18,7 +18,7 @@ from rnn_core.metrics import scoring
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import Mixture, mixture_model
 from rnn_core.nn import network
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample import logits_processor, prefix_tree
 from rnn_core.sample import sampler as sampling
 from rnn_core.sample.model import Model, network_model
@@ -117,7 +117,7 @@ def assert_drawn_as_probable(words, expected):
     assert chi_squared < freedom * (1 - 2 / (9 * freedom) + 3.72 * math.sqrt(2 / (9 * freedom))) ** 3
 
 
-SHARED = pytest.mark.parametrize("rare", [1, 30, prefix_tree.RARE], ids=["alone", "some", "shared"])
+SHARED = pytest.mark.parametrize("rare", [1, 30, prefix_tree.RARITY], ids=["alone", "some", "shared"])
 KNOBS = [
     {},
     {"temperature": 0.6},
@@ -137,7 +137,7 @@ KNOBS = [
 @SHARED
 @pytest.mark.parametrize("knobs", KNOBS, ids=str)
 def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
     model = network_model(a_network(dtype=np.float32))
     config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **knobs})
     names, _ = sampling.sample(model, LETTERS, config)
@@ -155,7 +155,7 @@ def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch)
     ids=["lstm", "gru", "mixture"],
 )
 def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
     config = SamplingConfig(count=20_000, max_length=4, temperature=0.9, top_p=0.95, min_length=2)
     names, _ = sampling.sample(model, LETTERS, config)
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
@@ -163,7 +163,7 @@ def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rar
 
 @SHARED
 def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(seed=1)
     for knobs in ({"temperature": 0.0}, {"temperature": 0.5}, *KNOBS):
         config = SamplingConfig(**{"count": 300, "max_length": 6, **knobs})
@@ -175,7 +175,7 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_cons
 
 @settings(max_examples=150, deadline=None)
 @given(
-    rare=st.sampled_from([1, prefix_tree.RARE]),
+    rare=st.sampled_from([1, prefix_tree.RARITY]),
     knobs=st.fixed_dictionaries(
         {
             "prefix": st.text("abc ", max_size=4),
@@ -201,7 +201,7 @@ def test_constraints_always_hold_or_there_is_no_such_name(rare, knobs):
 
     everything = ("".join(name) for n in range(1, 5) for name in itertools.product("abc ", repeat=n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prefix_tree, "RARE", rare)
+        patch.setattr(prefix_tree, "RARITY", rare)
         try:
             config = SamplingConfig(count=60, max_length=4, **knobs)
             names, _ = sample(a_network(dtype=np.float32), config)
@@ -226,15 +226,26 @@ class Wanted(NamedTuple):
     ids=["elman", "gru", "mixture"],
 )
 def test_a_name_depends_on_its_number_alone(model, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", 100)
+    monkeypatch.setattr(prefix_tree, "RARITY", 100)
     sampler = Sampler(model, LETTERS, SamplingConfig(max_length=9))
-    end = 2 * BLOCK + 5
-    (most, scores), words = (whole := sampling.joined(sampler.names(0, end))), as_lists(whole.names)
+    end = 2 * NAMES_PER_BLOCK + 5
+    (most, scores), words = (
+        (whole := sampling.concatenate_samples(sampler.names(0, end))),
+        as_lists(whole.names),
+    )
     assert most.count == end
-    assert words[:BLOCK] != words[BLOCK : 2 * BLOCK]
-    ranges = [(0, 0), (0, 1), (0, 7), (5000, 5003), (0, BLOCK), (BLOCK - 2, BLOCK + 3), (2 * BLOCK, end)]
+    assert words[:NAMES_PER_BLOCK] != words[NAMES_PER_BLOCK : 2 * NAMES_PER_BLOCK]
+    ranges = [
+        (0, 0),
+        (0, 1),
+        (0, 7),
+        (5000, 5003),
+        (0, NAMES_PER_BLOCK),
+        (NAMES_PER_BLOCK - 2, NAMES_PER_BLOCK + 3),
+        (2 * NAMES_PER_BLOCK, end),
+    ]
     for start, stop in itertools.starmap(Wanted, ranges):
-        names, some = sampling.joined(sampler.names(start, stop))
+        names, some = sampling.concatenate_samples(sampler.names(start, stop))
         assert as_lists(names) == words[start:stop]
         assert some.tobytes() == scores[start:stop].tobytes()
 
@@ -242,7 +253,7 @@ def test_a_name_depends_on_its_number_alone(model, monkeypatch):
 @pytest.mark.parametrize("threads", [2, 4])
 def test_threads_change_no_byte(threads):
     parameters = a_network(dtype=np.float32)
-    config = SamplingConfig(count=5 * BLOCK + 3, max_length=5)
+    config = SamplingConfig(count=5 * NAMES_PER_BLOCK + 3, max_length=5)
     alone, together = sample(parameters, config), sample(parameters, config, threads=threads)
     assert alone.names.tokens.tobytes() == together.names.tokens.tobytes()
     assert alone.names.offsets.tobytes() == together.names.offsets.tobytes()
@@ -253,7 +264,7 @@ def test_threads_change_no_byte(threads):
 def test_the_names_that_are_drawn_are_counted_as_they_end(threads):
     sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
     told = []
-    list(sampler.names(BLOCK - 500, BLOCK + 700, threads, watch=told.append))
+    list(sampler.names(NAMES_PER_BLOCK - 500, NAMES_PER_BLOCK + 700, threads, on_progress=told.append))
     assert sum(told) == 1200
     assert len(told) > 4
 
@@ -271,7 +282,7 @@ def test_who_watches_may_end_it_all(threads):
 
 def test_whoever_stops_taking_names_waits_for_no_more_than_those_being_made():
     drawing = Sampler(network_model(a_network()), LETTERS, SamplingConfig()).names(0, 1 << 40, threads=2)
-    assert next(drawing).names.count == BLOCK
+    assert next(drawing).names.count == NAMES_PER_BLOCK
     drawing.close()
 
 
@@ -305,9 +316,9 @@ def test_no_name_is_empty_or_longer_than_allowed():
     assert set(names.lengths.tolist()) == {9}
 
 
-@pytest.mark.parametrize("rare", [1, prefix_tree.RARE])
+@pytest.mark.parametrize("rare", [1, prefix_tree.RARITY])
 def test_a_temperature_of_zero_takes_the_most_probable_character_every_time(rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(seed=3)
     config = SamplingConfig(count=3, temperature=0.0, max_length=8)
     names, _ = sample(parameters, config)
@@ -326,10 +337,10 @@ def test_a_greedy_name_is_as_long_as_one_likes():
     np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-10)
 
 
-@pytest.mark.parametrize("rare", [1, prefix_tree.RARE])
+@pytest.mark.parametrize("rare", [1, prefix_tree.RARITY])
 @pytest.mark.parametrize("bias", [100.0, 1000.0])
 def test_what_is_left_is_drawn_in_its_proportions_even_if_it_is_next_to_impossible(bias, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARE", rare)
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(dtype=np.float32)
     parameters.b_y[0] = bias  # ends as soon as it may
     model, config = network_model(parameters), SamplingConfig(count=20_000, min_length=2, trimmed=False)
@@ -419,7 +430,7 @@ def test_a_character_is_found_among_few_and_among_many_and_never_one_without_wei
     chances = rng.integers(0, 1 << 24, 5_000) * 2.0**-24
     chances[:2_500] = 1 - 2.0**-24
     chances[:1_000] = 0.0
-    tokens = logits_processor.drawn(weights.copy(), chances.astype(np.float32))
+    tokens = logits_processor.sample_tokens(weights.copy(), chances.astype(np.float32))
     assert weights[tokens, np.arange(5_000)].min() > 0
     cumulative = weights.astype(np.float64).cumsum(axis=0)
     at, wanted = np.arange(5_000), chances * cumulative[-1]
@@ -441,10 +452,10 @@ def test_a_score_is_the_summed_cross_entropy_of_the_name(monkeypatch):
     names = EncodedNames.from_lists(rng.integers(1, 20, length) for length in rng.integers(1, 30, 300))
     scores = scoring.log_probabilities(parameters, names)
     assert scores.dtype == np.float64
-    stream = BatchStream.of(names)
-    batch = next(stream.packed([longest_first(stream.rows, np.arange(names.count))]))
+    stream = BatchStream.from_names(names)
+    batch = next(stream.packed_batches([longest_first(stream.rows, np.arange(names.count))]))
     loss, _ = network.loss_and_gradient(parameters, batch, Workspace(np.float64))
-    assert -scores.sum() == pytest.approx(loss * batch.wanted.total, rel=1e-12)
+    assert -scores.sum() == pytest.approx(loss * batch.targets.total, rel=1e-12)
     assert scoring.cross_entropy_per_character(parameters, names) == pytest.approx(loss, rel=1e-12)
     word = as_lists(names)[7]
     steps = [network_log_p(parameters, word[:end], token) for end, token in enumerate([*word, 0])]
@@ -465,7 +476,7 @@ def test_the_score_of_a_name_is_the_sum_of_its_characters_in_their_order(monkeyp
         for end, token in enumerate([*word, 0])
     ]
     np.testing.assert_allclose(characters, expected, rtol=1e-10)
-    whole = scoring.of_whole_names(characters, names)
+    whole = scoring.sum_per_name(characters, names)
     np.testing.assert_allclose(whole, scoring.log_probabilities(parameters, names), rtol=1e-12)
 
 
@@ -483,7 +494,7 @@ def test_scoring_nothing_is_nothing():
     nothing = EncodedNames.from_lists([])
     assert scoring.log_probabilities(parameters, nothing).shape == (0,)
     characters = scoring.character_log_probabilities(parameters, nothing)
-    assert scoring.of_whole_names(characters, nothing).shape == (0,)
+    assert scoring.sum_per_name(characters, nothing).shape == (0,)
     assert math.isnan(scoring.cross_entropy_per_character(parameters, nothing))
 
 
@@ -493,5 +504,5 @@ def test_a_token_that_the_model_does_not_know_is_refused():
 
 
 def test_a_capital_is_given_to_the_first_letter_alone():
-    assert sampling.capitalised("de la cruz") == "De la cruz"
-    assert sampling.capitalised("") == ""
+    assert sampling.capitalize_first("de la cruz") == "De la cruz"
+    assert sampling.capitalize_first("") == ""

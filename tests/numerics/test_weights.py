@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnn_core.batching.resampling import MIDDLE, resampled
+from rnn_core.batching.resampling import MIDPOINT, systematic_resample
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
-from rnn_core.metrics.sample_metrics import Names, compared
+from rnn_core.metrics.sample_metrics import NameList, compare_samples
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import fit_weight
 from rnn_core.text.names import EncodedNames
@@ -29,7 +29,7 @@ def names_of(*texts):
 
 
 def times(weights, offset):
-    return np.bincount(resampled(weights, offset), minlength=len(weights))
+    return np.bincount(systematic_resample(weights, offset), minlength=len(weights))
 
 
 @given(WEIGHTS, OFFSETS)
@@ -50,13 +50,13 @@ def test_over_all_offsets_a_name_is_drawn_as_often_as_its_weight_says(weights):
 
 @given(st.integers(1, 1000), OFFSETS)
 def test_equal_weights_draw_every_name_once(count, offset):
-    assert resampled(np.full(count, 1.0), offset).tolist() == list(range(count))
+    assert systematic_resample(np.full(count, 1.0), offset).tolist() == list(range(count))
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.floats(1e-300, 1e300))
 def test_only_how_weights_stand_to_each_other_counts(weights, unit):
     names = EncodedNames.from_lists([[1]] * len(weights))
-    relative = names.weighted(np.array(weights) * unit).weights
+    relative = names.with_weights(np.array(weights) * unit).weights
     if len(set(weights)) == 1:
         assert relative is None
     else:
@@ -64,20 +64,20 @@ def test_only_how_weights_stand_to_each_other_counts(weights, unit):
 
 
 def test_chosen_names_keep_their_weights():
-    names = names_of("ana", "bo", "cleo").weighted(np.array([1.0, 2.0, 3.0]))
+    names = names_of("ana", "bo", "cleo").with_weights(np.array([1.0, 2.0, 3.0]))
     assert names.take(np.array([2, 0])).weights.tolist() == [1.5, 0.5]
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
 def test_a_weight_that_is_none_is_refused(wrong):
     with pytest.raises(DataError, match=r"names\.weight"):
-        names_of("ana", "bo").weighted(np.array([1.0, wrong]))
+        names_of("ana", "bo").with_weights(np.array([1.0, wrong]))
 
 
 def learnt(names, **changes):
     knobs = {"cell": "elman", "layers": 1, "hidden_size": 16, "batch_size": 20, "learning_rate": 0.01}
     knobs |= {"dropout": 0.0, "recurrent_dropout": 0.0, "weight_decay": 0.0, "dtype": "float64"}
-    config = TrainingConfig(**{**knobs, "epochs": 20, "patience": 20, **changes}).for_names(names.count)
+    config = TrainingConfig(**{**knobs, "epochs": 20, "patience": 20, **changes}).resolve(names.count)
     *_, last = train(config, 5, names, names)
     return last
 
@@ -89,7 +89,7 @@ def probabilities(parameters, *texts):
 @pytest.mark.parametrize("batches", ["packed", "shared"])
 def test_a_network_learns_a_name_as_often_as_it_counts(batches):
     """One letter each: what is to be learnt are the frequencies themselves."""
-    names = names_of(*"abcd" * 60).weighted(np.tile([1.0, 2.0, 3.0, 4.0], 60))
+    names = names_of(*"abcd" * 60).with_weights(np.tile([1.0, 2.0, 3.0, 4.0], 60))
     last = learnt(names, batches=batches)
     np.testing.assert_allclose(probabilities(last.state.parameters, *"abcd"), [0.1, 0.2, 0.3, 0.4], atol=0.02)
     entropy = -sum(p * math.log(p) for p in (0.1, 0.2, 0.3, 0.4))
@@ -97,7 +97,7 @@ def test_a_network_learns_a_name_as_often_as_it_counts(batches):
 
 
 def test_a_weighted_list_is_learnt_as_the_list_that_repeats_its_names():
-    weighted = names_of(*["ab", "ba", "bab"] * 50).weighted(np.tile([1.0, 1.0, 4.0], 50))
+    weighted = names_of(*["ab", "ba", "bab"] * 50).with_weights(np.tile([1.0, 1.0, 4.0], 50))
     repeated = names_of(*["ab", "ba"] * 25, *["bab"] * 100)
     ours, theirs = (
         probabilities(learnt(names, epochs=40).state.parameters, "ab", "ba", "bab")
@@ -110,14 +110,14 @@ def test_a_weighted_list_is_learnt_as_the_list_that_repeats_its_names():
 def test_a_small_list_that_counts_as_much_as_a_large_one_is_not_drowned():
     large, small = ["ab"] * 291, ["cd"] * 9
     names = names_of(*large, *small)
-    balanced = names.weighted(np.array([1 / 291] * 291 + [1 / 9] * 9))
+    balanced = names.with_weights(np.array([1 / 291] * 291 + [1 / 9] * 9))
     drowned, heard = (probabilities(learnt(each).state.parameters, "cd")[0] for each in (names, balanced))
     assert drowned < 0.06
     assert heard == pytest.approx(0.5, abs=0.03)
 
 
 def test_ngrams_of_a_weighted_list_are_those_of_the_list_that_repeats_its_names():
-    weighted = names_of(*["ab"] * 40, *["ba"] * 40).weighted(np.array([1.0] * 40 + [3.0] * 40))
+    weighted = names_of(*["ab"] * 40, *["ba"] * 40).with_weights(np.array([1.0] * 40 + [3.0] * 40))
     ours = KneserNey.fit(weighted, 3, order=3).to_arrays()
     theirs = KneserNey.fit(names_of(*["ab"] * 20, *["ba"] * 60), 3, order=3).to_arrays()
     assert {name: array.tolist() for name, array in ours.items()} == {
@@ -131,7 +131,7 @@ def test_figures_of_names_with_weights_are_those_of_names_that_are_repeated(repe
     names = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, len(repeats)))
     log_p = -rng.exponential(5, len(repeats))
     rows = np.repeat(np.arange(len(repeats)), repeats)
-    ours = metrics(log_p, names.weighted(np.array(repeats, float)))
+    ours = metrics(log_p, names.with_weights(np.array(repeats, float)))
     assert ours == pytest.approx(metrics(log_p[rows], names.take(rows)))
 
 
@@ -142,7 +142,7 @@ def test_the_weight_of_a_mixture_is_fitted_to_names_as_often_as_they_count():
     ours, theirs, unweighted = (
         fit_weight(parameters, ngrams, each)
         for each in (
-            held_out.weighted(weights),
+            held_out.with_weights(weights),
             held_out.take(np.repeat([0, 1, 2], [1, 2, 5])),
             held_out,
         )
@@ -155,13 +155,13 @@ def test_a_sample_is_compared_with_held_out_names_as_often_as_they_count():
     """Few short names and many long ones, which count as much together; the sample has as many of each."""
     short, long = (["".join(word) for word in itertools.product("abcd", repeat=length)] for length in (2, 4))
     encoded = names_of(*short, *long)
-    held_out = Names([*short, *long], encoded.weighted(np.array([16.0] * 16 + [1.0] * 256)))
-    sample = Names([*short * 16, *long], names_of(*short * 16, *long))
+    held_out = NameList([*short, *long], encoded.with_weights(np.array([16.0] * 16 + [1.0] * 256)))
+    sample = NameList([*short * 16, *long], names_of(*short * 16, *long))
     sample = sample.take(np.random.default_rng(0).permutation(512))
-    training = Names(["d"], names_of("d"))
+    training = NameList(["d"], names_of("d"))
 
     def length_distance(reference):
-        figures = compared({"rnn": sample}, reference, training, np.random.default_rng(1))["rnn"]
+        figures = compare_samples({"rnn": sample}, reference, training, np.random.default_rng(1))["rnn"]
         return next(figure.value for figure in figures if figure.metric == "length_distance")
 
     assert length_distance(held_out) < 0.5
@@ -170,10 +170,10 @@ def test_a_sample_is_compared_with_held_out_names_as_often_as_they_count():
 
 def test_names_are_drawn_anew_in_each_epoch_so_that_a_light_one_is_learnt_in_some():
     weights = np.array([1.0] * 30 + [20.0] * 10)
-    drawn = [set(resampled(weights, offset)) for offset in np.random.default_rng(0).random(40)]
+    drawn = [set(systematic_resample(weights, offset)) for offset in np.random.default_rng(0).random(40)]
     assert len(set.union(*drawn)) == 40
     assert all(len(some) < 20 for some in drawn)
 
 
 def test_without_chance_running_totals_are_rounded_to_the_nearest():
-    assert times(np.array([1.0, 2.0, 5.0]), MIDDLE).tolist() == [0, 1, 2]
+    assert times(np.array([1.0, 2.0, 5.0]), MIDPOINT).tolist() == [0, 1, 2]

@@ -19,15 +19,15 @@ from small_lists import (
 from artifacts.dataset import Dataset
 from artifacts.errors import StoreError
 from rnn_core.errors import ConfigError, TrainingError
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from tasks.config import generate as list_config
 from tasks.config.settings import ListSettings, WorkerSettings
 from tasks.engines import executors
 from tasks.models import open_model
 from tasks.stages import lists
 
-COUNT = 3 * BLOCK - 20_000
-SHARD_SIZES = (BLOCK, 2 * BLOCK, 4 * BLOCK)
+COUNT = 3 * NAMES_PER_BLOCK - 20_000
+SHARD_SIZES = (NAMES_PER_BLOCK, 2 * NAMES_PER_BLOCK, 4 * NAMES_PER_BLOCK)
 WAYS = [
     ("plain", WorkerSettings("threads", 1)),
     ("plain", WorkerSettings("threads", 2)),
@@ -62,7 +62,7 @@ def expected(learnt):
 def content(learnt, tmp_path_factory):
     """Of the same list, made in one shard by one thread, of the names alone."""
     output = tmp_path_factory.mktemp("alone")
-    config = asked(count=COUNT, shard_size=16 * BLOCK, format="txt")
+    config = asked(count=COUNT, shard_size=16 * NAMES_PER_BLOCK, format="txt")
     make_list(config, ListSettings(store=learnt, output=output, workers=WorkerSettings("threads", 1)))
     return content_of(output)
 
@@ -126,13 +126,13 @@ def test_the_same_command_again_finds_the_list_and_a_shard_that_is_gone_or_damag
 
 
 def test_a_shard_is_the_same_in_a_longer_list(made):
-    short, long = made("short", count=2 * BLOCK), made("long", count=3 * BLOCK)
+    short, long = made("short", count=2 * NAMES_PER_BLOCK), made("long", count=3 * NAMES_PER_BLOCK)
     names = [pq.read_table(folder / "part-00001.parquet")["name"] for folder in (short, long)]
     assert names[0].equals(names[1])
 
 
 def test_a_row_tells_the_length_of_a_name_whether_it_is_known_from_which_list_and_how_probable(made, learnt):
-    rows = rows_of(made(count=BLOCK, max_length=3))
+    rows = rows_of(made(count=NAMES_PER_BLOCK, max_length=3))
     assert rows.column_names == list(list_config.COLUMNS)
     assert rows["length"].to_pylist() == [len(name) for name in rows["name"].to_pylist()]
     known = pc.is_in(rows["name"], pa.array(TRAINING_LIST))
@@ -153,14 +153,14 @@ def test_no_name_of_a_unique_list_comes_twice_and_they_are_the_first_different_o
         f"select count(*), count(distinct name), min(index), max(index) from '{folder}/*.parquet'"
     ).fetchall()
     assert found == [(100_000, 100_000, 0, 99_999)]
-    drawn = open_model(store=learnt).draw(20 * BLOCK, max_length=4)
+    drawn = open_model(store=learnt).draw(20 * NAMES_PER_BLOCK, max_length=4)
     assert rows_of(folder)["name"].to_pylist() == list(dict.fromkeys(drawn.to_pylist()))[:100_000]
 
 
 def test_it_takes_several_rounds_to_find_many_different_names(learnt, tmp_path):
     told = []
     settings = ListSettings(store=learnt, output=tmp_path / "list")
-    make_list(asked(count=2 * BLOCK, unique=True, max_length=4), settings, told.append)
+    make_list(asked(count=2 * NAMES_PER_BLOCK, unique=True, max_length=4), settings, told.append)
     titles = [event.title for event in told if type(event).__name__ == "Finished"]
     assert "let_in 00000" in titles
     assert titles.count("let_in 00000") > 1
@@ -175,12 +175,12 @@ def test_no_name_of_a_novel_list_is_in_the_training_list_or_too_near_to_one_of_i
     near = f"from '{{}}/*.parquet' l, known k where levenshtein(l.name, k.name) <= {distance}"
     connection = duckdb.connect()
     connection.register("known", pa.table({"name": SHORT}))
-    knobs = {"count": BLOCK, "max_length": 3, "columns": ("name",), "capitalise_first": capitalise}
+    knobs = {"count": NAMES_PER_BLOCK, "max_length": 3, "columns": ("name",), "capitalise_first": capitalise}
     any_names, novel = made("any", **knobs), made("novel", novel=True, novel_distance=distance, **knobs)
     ((found,),) = connection.sql(f"select count(*) {near.format(any_names)}").fetchall()
     assert found > 0
     assert connection.sql(f"select count(*) {near.format(novel)}").fetchall() == [(0,)]
-    assert len(rows_of(novel)) == BLOCK
+    assert len(rows_of(novel)) == NAMES_PER_BLOCK
 
 
 def test_a_model_that_has_too_few_names_says_how_many_and_what_to_change_or_writes_those_if_asked(made):

@@ -13,14 +13,14 @@ import pytest
 from small_lists import manifest_of, stamps
 from small_runs import COMMAND
 
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 
 KILLS = SHARDS = 20
 TESTS = Path(__file__).parents[1] / "support"
 
 
 def command(learnt, output, shards):
-    count, size = str(shards * BLOCK), str(BLOCK)
+    count, size = str(shards * NAMES_PER_BLOCK), str(NAMES_PER_BLOCK)
     short = ["--max-length", "3", "--columns", "index,name", "--workers", "1"]
     where = ["--store", str(learnt), "--output", str(output)]
     return [COMMAND, "generate", "--engine", "plain", "--count", count, "--shard-size", size, *short, *where]

@@ -15,7 +15,7 @@ from artifacts.manifest import Manifest
 from flows.generation import generation
 from flows.pipeline import pipeline
 from rnn_core.metrics.evaluation import EvaluationConfig
-from rnn_core.random_numbers import BLOCK
+from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks.config.generate import GenerateConfig
@@ -48,7 +48,7 @@ def trained(folder: Path) -> Path:
 
 def asked(**knobs: Any) -> GenerateConfig:
     """A list of short names in small shards, with these knobs, of sampling or of the list."""
-    ours = {"max_length": 6, "shard_size": BLOCK, **knobs}
+    ours = {"max_length": 6, "shard_size": NAMES_PER_BLOCK, **knobs}
     of_sampling = {field.name for field in fields(SamplingConfig)}
     sampling = SamplingConfig(**{name: ours.pop(name) for name in of_sampling & set(ours)})
     return GenerateConfig(sampling=sampling, **ours)

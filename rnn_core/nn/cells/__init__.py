@@ -22,6 +22,6 @@ def by_name(name: str) -> Cell:
     return CELLS[name]
 
 
-def of(parameters: Any) -> Cell:
+def for_parameters(parameters: Any) -> Cell:
     """The cell that these parameters belong to."""
-    return next(cell for cell in CELLS.values() if isinstance(parameters, cell.Parameters))
+    return next(cell for cell in CELLS.values() if isinstance(parameters, cell.PARAMETERS))

@@ -14,7 +14,7 @@ CellParameters = TypeVar("CellParameters")
 Backprop: TypeAlias = Callable[[Floats, CellParameters], None]
 """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
 
-State: TypeAlias = tuple[Floats, ...]
+CellState: TypeAlias = tuple[Floats, ...]
 """Arrays of (B, H), one row per name. What is above reads the first."""
 
 
@@ -26,7 +26,7 @@ class Cell(Protocol):
     """
 
     NAME: str
-    Parameters: type[Any]
+    PARAMETERS: type[Any]
 
     def shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]: ...
 
@@ -36,19 +36,19 @@ class Cell(Protocol):
         self, parameters: Any, inputs: Inputs, batch: Batch, workspace: Workspace
     ) -> tuple[Floats, Backprop[Any]]: ...
 
-    def initial_state(self, parameters: Any, count: int) -> State: ...
+    def initial_state(self, parameters: Any, count: int) -> CellState: ...
 
-    def step(self, parameters: Any, x: Floats, state: State, workspace: Workspace) -> None: ...
+    def step(self, parameters: Any, x: Floats, state: CellState, workspace: Workspace) -> None: ...
 
 
-def orthogonal(rng: np.random.Generator, size: int) -> Floats:
+def random_orthogonal(rng: np.random.Generator, size: int) -> Floats:
     """A random orthogonal matrix: it neither shrinks nor stretches what goes through it, step after step."""
     q, r = np.linalg.qr(rng.standard_normal((size, size)))
     uniform: Floats = q * np.sign(np.diag(r))  # without the signs, QR favours some directions
     return uniform
 
 
-def sigmoid(x: Floats) -> None:
+def sigmoid_in_place(x: Floats) -> None:
     """In place, as (1 + tanh(x / 2)) / 2: quick, and no exponential overflows."""
     x *= 0.5
     np.tanh(x, out=x)

@@ -11,21 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transpose_into
 from rnn_core.batching.batch import Batch
-from rnn_core.nn.cells.base import Backprop, State, orthogonal
+from rnn_core.nn.cells.base import Backprop, CellState, random_orthogonal
 from rnn_core.nn.cells.inputs import Inputs
 
 NAME = "elman"
 RECURRENT_SCALE = 0.7  # of an orthogonal matrix; with 1 held-out names were predicted worse
 
 
-class Parameters(NamedTuple):
+class ElmanParameters(NamedTuple):
     """A gradient is a `Parameters` as well: same fields, same shapes."""
 
     W_xh: Floats  # (I, H) input to hidden; I is V in the first layer and H in others
     W_hh: Floats  # (H, H) hidden to hidden
     b_h: Floats  # (H,)
+
+
+PARAMETERS = ElmanParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -37,63 +40,63 @@ def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> ElmanParameters:
     """Random parameters to start from, in float64."""
-    return Parameters(
+    return ElmanParameters(
         W_xh=rng.standard_normal((input_size, hidden_size)),
-        W_hh=RECURRENT_SCALE * orthogonal(rng, hidden_size),
+        W_hh=RECURRENT_SCALE * random_orthogonal(rng, hidden_size),
         b_h=np.zeros(hidden_size),
     )
 
 
 def forward(
-    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
-) -> tuple[Floats, Backprop[Parameters]]:
+    parameters: ElmanParameters, inputs: Inputs, batch: Batch, workspace: Workspace
+) -> tuple[Floats, Backprop[ElmanParameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
     Both use the workspace, so they are good until the next batch.
     """
     W_xh, W_hh, b_h = parameters
     hidden_size = len(b_h)
-    recurrent = workspace.take("recurrent", batch.widest, hidden_size)
+    recurrent = workspace.take("recurrent", batch.largest_step, hidden_size)
     h = workspace.take("h", batch.size, hidden_size)
     inputs.project(W_xh, b_h, out=h)
     for step in batch.steps:
         h_t = h[step.rows]
         if step.previous is not None:
             before = h[step.previous]
-            h_t += batch.spread(step, np.dot(before, W_hh, out=recurrent[: len(before)]), workspace)
+            h_t += batch.to_children(step, np.dot(before, W_hh, out=recurrent[: len(before)]), workspace)
         np.tanh(h_t, out=h_t)
 
-    def backprop(d_h: Floats, gradient: Parameters) -> None:
+    def backprop(d_h: Floats, gradient: ElmanParameters) -> None:
         """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         slope = np.multiply(h, h, out=workspace.take("slope", *h.shape))
         np.subtract(1.0, slope, out=slope)  # of the tanh
-        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
+        W_hh_T = transpose_into(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = d_h
-        d_product = batch.for_followed(d_pre, workspace, "d_product")  # of h W_hh, for each row followed
+        d_product = batch.parent_buffer(d_pre, workspace, "d_product")  # of h W_hh, for each row followed
         for step in reversed(batch.steps):
             d_pre_t = d_pre[step.rows]
             d_pre_t *= slope[step.rows]
             if step.previous is not None:
-                d_product_t = batch.collected(step, d_pre, d_product, workspace)
+                d_product_t = batch.sum_children(step, d_pre, d_product, workspace)
                 d_h_before = d_h[step.previous]
                 d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
-        h_followed = workspace.take("slope", len(batch.followed), hidden_size)  # the slope is done with
-        h.take(batch.followed, axis=0, out=h_followed, mode="clip")
-        d_product = batch.completed(d_pre, d_product)
-        np.matmul(h_followed.T, d_product, out=gradient.W_hh)  # one product over all time steps
+        h_parents = workspace.take("slope", len(batch.parent_rows), hidden_size)  # the slope is done with
+        h.take(batch.parent_rows, axis=0, out=h_parents, mode="clip")
+        d_product = batch.complete_sums(d_pre, d_product)
+        np.matmul(h_parents.T, d_product, out=gradient.W_hh)  # one product over all time steps
         inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
 
-def initial_state(parameters: Parameters, count: int) -> State:
+def initial_state(parameters: ElmanParameters, count: int) -> CellState:
     """What `count` names start from."""
     return (np.zeros((count, len(parameters.b_h)), parameters.b_h.dtype),)
 
 
-def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+def step(parameters: ElmanParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
     """Takes the state of names that are drawn one character further: x (B, H), which it consumes."""
     (h,) = state
     x += np.dot(h, parameters.W_hh, out=workspace.take("product", *h.shape))

@@ -14,22 +14,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transpose_into
 from rnn_core.batching.batch import Batch
-from rnn_core.nn.cells.base import Backprop, State, orthogonal, sigmoid
+from rnn_core.nn.cells.base import Backprop, CellState, random_orthogonal, sigmoid_in_place
 from rnn_core.nn.cells.inputs import Inputs
 
 NAME = "gru"
 RECURRENT_SCALE = 0.7
 
 
-class Parameters(NamedTuple):
+class GRUParameters(NamedTuple):
     """A gradient is a `Parameters` as well. The first axis is reset, keep, new."""
 
     W_xh: Floats  # (3, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (3, H, H)
     b_h: Floats  # (3, H)
     c_h: Floats  # (H,)
+
+
+PARAMETERS = GRUParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -42,19 +45,19 @@ def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> GRUParameters:
     """Random parameters to start from, in float64."""
-    return Parameters(
+    return GRUParameters(
         W_xh=rng.standard_normal((3, input_size, hidden_size)),
-        W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(3)]),
+        W_hh=np.stack([RECURRENT_SCALE * random_orthogonal(rng, hidden_size) for _ in range(3)]),
         b_h=np.zeros((3, hidden_size)),
         c_h=np.zeros(hidden_size),
     )
 
 
 def forward(
-    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
-) -> tuple[Floats, Backprop[Parameters]]:
+    parameters: GRUParameters, inputs: Inputs, batch: Batch, workspace: Workspace
+) -> tuple[Floats, Backprop[GRUParameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
     Both use the workspace, so they are good until the next batch.
@@ -78,13 +81,13 @@ def forward(
             together[:] = gates_t
             before[:] = 0.0
         else:
-            followed = h[step.previous]
-            before[:] = batch.spread(step, followed, workspace)
-            products = np.matmul(followed, W_hh, out=workspace.take("product", 3, *followed.shape))
-            products = batch.spread(step, products, workspace)
+            h_parents = h[step.previous]
+            before[:] = batch.to_children(step, h_parents, workspace)
+            products = np.matmul(h_parents, W_hh, out=workspace.take("product", 3, *h_parents.shape))
+            products = batch.to_children(step, products, workspace)
             np.add(gates_t, products[:2], out=together)
             recalled_t += products[2]
-        sigmoid(together)
+        sigmoid_in_place(together)
         gates_t[:] = together
         n += np.multiply(r, recalled_t, out=h_t)
         np.tanh(n, out=n)
@@ -92,7 +95,7 @@ def forward(
         h_t *= z
         h_t += n  # n + z (h_{t-1} - n)
 
-    def backprop(d_h: Floats, gradient: Parameters) -> None:
+    def backprop(d_h: Floats, gradient: GRUParameters) -> None:
         """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         r, z, n = gates
         # How n and z change with h_t, and r with n, for all time steps at once.
@@ -107,10 +110,10 @@ def forward(
         r_of_n = recalled
         r_of_n *= r
         r_of_n *= np.subtract(1.0, r, out=rest)
-        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
+        W_hh_T = transpose_into(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = d_r, d_z, d_recalled, d_n = workspace.take("d_pre", 4, *whole)
-        d_kept = batch.for_followed(d_h, workspace, "d_kept")
-        d_products = batch.for_followed(d_pre[:3], workspace, "d_products")
+        d_kept = batch.parent_buffer(d_h, workspace, "d_kept")
+        d_products = batch.parent_buffer(d_pre[:3], workspace, "d_products")
         for step in reversed(batch.steps):
             rows = step.rows
             d_h_t, d_n_t = d_h[rows], d_n[rows]
@@ -121,15 +124,15 @@ def forward(
             if step.previous is not None:
                 d_h_t *= z[rows]
                 d_h_before = d_h[step.previous]
-                d_h_before += batch.collected(step, d_h, d_kept, workspace)
-                d_products_t = batch.collected(step, d_pre[:3], d_products, workspace)
+                d_h_before += batch.sum_children(step, d_h, d_kept, workspace)
+                d_products_t = batch.sum_children(step, d_pre[:3], d_products, workspace)
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        h_followed = workspace.take("rest", len(batch.followed), hidden_size)
-        h.take(batch.followed, axis=0, out=h_followed, mode="clip")
-        d_products = batch.completed(d_pre[:3], d_products)
-        np.matmul(h_followed.T, d_products, out=gradient.W_hh)  # products over all time steps
+        h_parents = workspace.take("rest", len(batch.parent_rows), hidden_size)
+        h.take(batch.parent_rows, axis=0, out=h_parents, mode="clip")
+        d_products = batch.complete_sums(d_pre[:3], d_products)
+        np.matmul(h_parents.T, d_products, out=gradient.W_hh)  # products over all time steps
         np.matmul(workspace.ones(batch.size), d_recalled, out=gradient.c_h)
         d_recalled[:] = d_n  # behind the other two gates
         inputs.backprop(d_pre[:3], W_xh, gradient.W_xh, gradient.b_h)
@@ -137,18 +140,18 @@ def forward(
     return h, backprop
 
 
-def initial_state(parameters: Parameters, count: int) -> State:
+def initial_state(parameters: GRUParameters, count: int) -> CellState:
     """What `count` names start from."""
     return (np.zeros((count, len(parameters.c_h)), parameters.c_h.dtype),)
 
 
-def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+def step(parameters: GRUParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
     """Takes the state of names that are drawn one character further: x (3, B, H), which it consumes."""
     r, z, n = x
     (h,) = state
     products = np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))
     x[:2] += products[:2]
-    sigmoid(x[:2])
+    sigmoid_in_place(x[:2])
     recalled = products[2]
     recalled += parameters.c_h
     recalled *= r

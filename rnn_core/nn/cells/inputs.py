@@ -11,13 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Integers, Workspace, transposed
+from rnn_core.arrays import Floats, Integers, Workspace, transpose_into
 
 
 class Inputs(Protocol):
     """N rows, as in a batch."""
 
-    d_read: Floats  # (N, H) dL/dh of the layer below, once `backprop` was called
+    d_below: Floats  # (N, H) dL/dh of the layer below, once `backprop` was called
 
     def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
         """x of all time steps at once, (..., N, H)."""
@@ -26,10 +26,10 @@ class Inputs(Protocol):
         """From dL/dx, (..., N, H), to the gradients, which it leaves in the arrays given."""
 
 
-class Characters:
-    """tokens (N,), each below V. Nothing is below them, so `d_read` has no rows."""
+class CharacterInputs:
+    """tokens (N,), each below V. Nothing is below them, so `d_below` has no rows."""
 
-    d_read: Floats = np.zeros((0, 0))
+    d_below: Floats = np.zeros((0, 0))
 
     def __init__(self, tokens: Integers, workspace: Workspace) -> None:
         self._tokens = tokens
@@ -48,12 +48,12 @@ class Characters:
         np.sum(d_W_xh, axis=-2, out=d_b_h)  # every row reads one token
 
 
-class States:
-    """shown (N, H) by the layer below."""
+class HiddenInputs:
+    """hidden (N, H) by the layer below."""
 
-    def __init__(self, shown: Floats, workspace: Workspace) -> None:
-        self.d_read = workspace.take("d_read", *shown.shape)
-        self._shown = shown
+    def __init__(self, hidden: Floats, workspace: Workspace) -> None:
+        self.d_below = workspace.take("d_below", *hidden.shape)
+        self._shown = hidden
         self._workspace = workspace
 
     def project(self, W_xh: Floats, b_h: Floats, out: Floats) -> None:
@@ -63,9 +63,9 @@ class States:
     def backprop(self, d_x: Floats, W_xh: Floats, d_W_xh: Floats, d_b_h: Floats) -> None:
         np.matmul(self._shown.T, d_x, out=d_W_xh)
         np.matmul(self._workspace.ones(len(self._shown)), d_x, out=d_b_h)
-        W_xh_T = transposed(W_xh, out=self._workspace.take("W_xh_T", *W_xh.shape))
+        W_xh_T = transpose_into(W_xh, out=self._workspace.take("W_xh_T", *W_xh.shape))
         if W_xh.ndim == 2:
-            np.matmul(d_x, W_xh_T, out=self.d_read)
+            np.matmul(d_x, W_xh_T, out=self.d_below)
         else:  # what each gate reads adds up
             parts = np.matmul(d_x, W_xh_T, out=self._workspace.take("d_read_parts", *d_x.shape))
-            np.sum(parts, axis=0, out=self.d_read)
+            np.sum(parts, axis=0, out=self.d_below)

@@ -1,6 +1,6 @@
 """Long short-term memory: beside h a memory c, which gates write, keep and show.
 
-    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is shown
+    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is hidden
     i_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])    what is written
     f_t = sigmoid(x_t[2] + h_{t-1} W_hh[2])    what is kept
     g_t = tanh(x_t[3] + h_{t-1} W_hh[3])       what is new
@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnn_core.arrays import Floats, Workspace, transposed
+from rnn_core.arrays import Floats, Workspace, transpose_into
 from rnn_core.batching.batch import Batch
-from rnn_core.nn.cells.base import Backprop, State, orthogonal, sigmoid
+from rnn_core.nn.cells.base import Backprop, CellState, random_orthogonal, sigmoid_in_place
 from rnn_core.nn.cells.inputs import Inputs
 
 NAME = "lstm"
@@ -26,12 +26,15 @@ RECURRENT_SCALE = 0.7
 KEEP = 1.0  # the bias that f starts from
 
 
-class Parameters(NamedTuple):
+class LSTMParameters(NamedTuple):
     """A gradient is a `Parameters` as well. The first axis is show, write, keep, new."""
 
     W_xh: Floats  # (4, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (4, H, H)
     b_h: Floats  # (4, H)
+
+
+PARAMETERS = LSTMParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -43,20 +46,20 @@ def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> Parameters:
+def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> LSTMParameters:
     """Random parameters to start from, in float64."""
     b_h = np.zeros((4, hidden_size))
     b_h[2] = KEEP
-    return Parameters(
+    return LSTMParameters(
         W_xh=rng.standard_normal((4, input_size, hidden_size)),
-        W_hh=np.stack([RECURRENT_SCALE * orthogonal(rng, hidden_size) for _ in range(4)]),
+        W_hh=np.stack([RECURRENT_SCALE * random_orthogonal(rng, hidden_size) for _ in range(4)]),
         b_h=b_h,
     )
 
 
 def forward(
-    parameters: Parameters, inputs: Inputs, batch: Batch, workspace: Workspace
-) -> tuple[Floats, Backprop[Parameters]]:
+    parameters: LSTMParameters, inputs: Inputs, batch: Batch, workspace: Workspace
+) -> tuple[Floats, Backprop[LSTMParameters]]:
     """Hidden states of every row of a batch, (N, H), and the way back.
 
     Both use the workspace, so they are good until the next batch.
@@ -80,11 +83,11 @@ def forward(
             together[:] = gates_t
             c_before_t[:] = 0.0
         else:
-            followed = h[step.previous]
-            c_before_t[:] = batch.spread(step, c[step.previous], workspace)
-            products = np.matmul(followed, W_hh, out=workspace.take("product", 4, *followed.shape))
-            np.add(gates_t, batch.spread(step, products, workspace), out=together)
-        sigmoid(together[:3])
+            h_parents = h[step.previous]
+            c_before_t[:] = batch.to_children(step, c[step.previous], workspace)
+            products = np.matmul(h_parents, W_hh, out=workspace.take("product", 4, *h_parents.shape))
+            np.add(gates_t, batch.to_children(step, products, workspace), out=together)
+        sigmoid_in_place(together[:3])
         np.tanh(g, out=g)
         gates_t[:] = together
         np.multiply(i, g, out=c_t)
@@ -92,7 +95,7 @@ def forward(
         np.tanh(c_t, out=tanh_c_t)
         np.multiply(o, tanh_c_t, out=h_t)
 
-    def backprop(d_h: Floats, gradient: Parameters) -> None:
+    def backprop(d_h: Floats, gradient: LSTMParameters) -> None:
         """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
         o, i, f, g = gates
         slopes = o_of_h, i_of_c, f_of_c, g_of_c = workspace.take("slopes", 4, *whole)
@@ -109,12 +112,12 @@ def forward(
         np.multiply(tanh_c, tanh_c, out=c_of_h)
         np.subtract(1.0, c_of_h, out=c_of_h)
         c_of_h *= o
-        W_hh_T = transposed(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
+        W_hh_T = transpose_into(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = slopes  # each is multiplied by what it is the slope of, in its place
         d_c = workspace.take("c", *whole)  # the memory is done with
         d_c[:] = 0.0
-        d_kept = batch.for_followed(d_c, workspace, "d_kept")
-        d_products = batch.for_followed(d_pre, workspace, "d_products")
+        d_kept = batch.parent_buffer(d_c, workspace, "d_kept")
+        d_products = batch.parent_buffer(d_pre, workspace, "d_products")
         for step in reversed(batch.steps):
             rows = step.rows
             d_h_t, d_c_t = d_h[rows], d_c[rows]
@@ -125,33 +128,33 @@ def forward(
             d_pre[1:, rows] *= d_c_t
             if step.previous is not None:
                 d_c_t *= f[rows]
-                d_c[step.previous] = batch.collected(step, d_c, d_kept, workspace)
+                d_c[step.previous] = batch.sum_children(step, d_c, d_kept, workspace)
                 d_h_before = d_h[step.previous]
-                d_products_t = batch.collected(step, d_pre, d_products, workspace)
+                d_products_t = batch.sum_children(step, d_pre, d_products, workspace)
                 product = workspace.take("product", *d_products_t.shape)
                 for part in np.matmul(d_products_t, W_hh_T, out=product):
                     d_h_before += part
-        h_followed = workspace.take("c_before", len(batch.followed), hidden_size)
-        h.take(batch.followed, axis=0, out=h_followed, mode="clip")
-        d_products = batch.completed(d_pre, d_products)
-        np.matmul(h_followed.T, d_products, out=gradient.W_hh)  # products over all time steps
+        h_parents = workspace.take("c_before", len(batch.parent_rows), hidden_size)
+        h.take(batch.parent_rows, axis=0, out=h_parents, mode="clip")
+        d_products = batch.complete_sums(d_pre, d_products)
+        np.matmul(h_parents.T, d_products, out=gradient.W_hh)  # products over all time steps
         inputs.backprop(d_pre, W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
 
-def initial_state(parameters: Parameters, count: int) -> State:
+def initial_state(parameters: LSTMParameters, count: int) -> CellState:
     """What `count` names start from."""
     shape = count, parameters.b_h.shape[1]
     return np.zeros(shape, parameters.b_h.dtype), np.zeros(shape, parameters.b_h.dtype)
 
 
-def step(parameters: Parameters, x: Floats, state: State, workspace: Workspace) -> None:
+def step(parameters: LSTMParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
     """Takes the state of names that are drawn one character further: x (4, B, H), which it consumes."""
     o, i, f, g = x
     h, c = state
     x += np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))
-    sigmoid(x[:3])
+    sigmoid_in_place(x[:3])
     np.tanh(g, out=g)
     c *= f
     i *= g
