@@ -5,37 +5,33 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.config import Env
 
 from artifacts.errors import StoreError
 from artifacts.store import Artifact
 from flows import models_commands, server_commands
-from flows.generation import generation
+from flows.execute import GENERATE, RUN, Engine, execute
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, NamewrightError, TrainingError
 from tasks import stages
 from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
+from tasks.config.maintenance import MaintenanceConfig
+from tasks.config.resolve import FLAT, SOURCES, option_error
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings, default_store
-from tasks.core.events import Event, Finished, Listener
+from tasks.core.events import Event, Finished
 from tasks.core.plan import Plan
-from tasks.engines.plain import RUN_CONTEXT, SequentialRunner, producing
+from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
 from tasks.process import signals
 from tasks.report import publish
 from tasks.stages.gate_rule import GateRefused
 from tasks.views import console, maintenance
-from tasks.views.maintenance import MaintenanceConfig
-
-Engine = Literal["prefect", "plain"]
-_FLAT = Parameter(name="*")  # the fields are the options
 
 
 def _version() -> str:
@@ -49,24 +45,7 @@ app = App(
     help="Learn what names sound like from lists of names, and make new ones.",
     version=_version,
 )
-app.config = (Env(pipeline_file.PREFIX, command=False), partial(pipeline_file.from_file, app))
-
-
-def said(command: str) -> dict[str, Any]:
-    """The arguments that the command would have in this folder, with no options.
-
-    Raises ConfigError for what variables and files say that it cannot have.
-    """
-    try:
-        _, bound, _ = app.parse_args([command], exit_on_error=False, print_error=False)
-    except CycloptsError as refusal:
-        raise _refused(refusal) from refusal
-    bound.apply_defaults()
-    return bound.arguments
-
-
-def _refused(refusal: CycloptsError) -> ConfigError:
-    return ConfigError("config.option", str(refusal), fix="namewright --help lists every command and option.")
+app.config = SOURCES
 
 
 def _with_knobs(config: Any, settings: Any = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -86,8 +65,8 @@ def _with_knobs(config: Any, settings: Any = None) -> Callable[[Callable[..., No
 def run(
     *,
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
-    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),
-    settings: Annotated[Settings, _FLAT] = Settings(),
+    config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
+    settings: Annotated[Settings, FLAT] = Settings(),
     engine: Engine = "prefect",
     dry_run: bool = False,
 ) -> None:
@@ -120,7 +99,7 @@ def run(
             shown(event)
 
         with signals.graceful_shutdown():
-            lost = ENGINES[engine](config, settings, listener, shown.say)
+            lost = execute(RUN, config, settings, engine, listener, shown.say)
         _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
     if lost:
         raise lost
@@ -131,8 +110,8 @@ def run(
 def look_at_data(
     *,
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
-    config: Annotated[RetrainConfig, _FLAT] = RetrainConfig(),
-    settings: Annotated[Settings, _FLAT] = Settings(),
+    config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
+    settings: Annotated[Settings, FLAT] = Settings(),
 ) -> None:
     """Show what the lists hold, what was not taken and why, and what changed. Nothing is learnt from them.
 
@@ -172,8 +151,8 @@ def look_at_data(
 @_with_knobs(GenerateConfig(), ListSettings())
 def generate(
     *,
-    config: Annotated[GenerateConfig, _FLAT] = GenerateConfig(),
-    settings: Annotated[ListSettings, _FLAT] = ListSettings(),
+    config: Annotated[GenerateConfig, FLAT] = GenerateConfig(),
+    settings: Annotated[ListSettings, FLAT] = ListSettings(),
     engine: Engine = "prefect",
 ) -> None:
     """Make a list of names, of any length. The same command goes on where a killed one stopped.
@@ -193,80 +172,10 @@ def generate(
                 shown(event)
 
         with signals.graceful_shutdown():
-            lost = LIST_ENGINES[engine](config, settings, listener, shown.say)
+            lost = execute(GENERATE, config, settings, engine, listener, shown.say)
         shown.listed(whole[0])
     if lost:
         raise lost
-
-
-def _list_by_prefect(
-    config: GenerateConfig, settings: ListSettings, listener: Listener, say: Callable[[str], None]
-) -> NamewrightError | None:
-    dataset.prepare(config, settings)  # what is wrong is told at once, and not after a server has started
-
-    def flow() -> None:
-        from flows.generate import generate
-
-        generate(config, settings)
-
-    return _recorded(flow, lambda: _list_alone(config, settings, listener, say), listener, say)
-
-
-def _list_alone(
-    config: GenerateConfig, settings: ListSettings, listener: Listener, _say: Callable[[str], None]
-) -> None:
-    dataset.generate(
-        dataset.prepare(config, settings),
-        settings,
-        generation,
-        lambda of_stages: producing(of_stages, listener, settings.workers),
-        listener,
-        RUN_CONTEXT,
-    )
-
-
-LIST_ENGINES = {"prefect": _list_by_prefect, "plain": _list_alone}
-
-
-def _by_prefect(
-    config: RetrainConfig, settings: Settings, listener: Listener, say: Callable[[str], None]
-) -> NamewrightError | None:
-    for source in config.sources:
-        # What is wrong is told at once, and not after a server has started.
-        _ = source.reading, [file.digest for file in source.files]
-
-    def flow() -> None:
-        from flows.retrain import retrain
-
-        retrain(config, settings)
-
-    return _recorded(flow, lambda: _alone(config, settings, listener, say), listener, say)
-
-
-def _recorded(
-    flow: Callable[[], None], instead: Callable[[], None], listener: Listener, say: Callable[[str], None]
-) -> NamewrightError | None:
-    """An error that is to be told once all has been shown: what was made was not recorded."""
-    from tasks.server import background
-
-    background.ready(say)  # before Prefect is imported: it reads its settings then
-    from tasks.engines.prefect import NotRecorded, recorded
-
-    try:
-        recorded(flow, instead, listener)
-    except NotRecorded as lost:
-        return lost
-    return None
-
-
-def _alone(
-    config: RetrainConfig, settings: Settings, listener: Listener, _say: Callable[[str], None]
-) -> None:
-    with producing(settings, listener) as run:
-        pipeline(config, run)
-
-
-ENGINES = {"prefect": _by_prefect, "plain": _alone}
 
 
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
@@ -279,7 +188,7 @@ def _summarise(shown: console.Console, settings: Settings, finished: list[Finish
 @_with_knobs(MaintenanceConfig())
 def maintain(
     *,
-    config: Annotated[MaintenanceConfig, _FLAT] = MaintenanceConfig(),
+    config: Annotated[MaintenanceConfig, FLAT] = MaintenanceConfig(),
     store: Path | None = None,
     dry_run: bool = False,
 ) -> None:
@@ -334,6 +243,21 @@ app.command(server_commands.serve)
 app.command(server_commands.server)
 
 
+def commands() -> Iterator[tuple[str, App]]:
+    """Every command that does something, by its full name: `models list`, for instance."""
+    remaining = [("", app)]
+    while remaining:
+        name, group = remaining.pop(0)
+        for word in group:
+            command = group[word]
+            if word.startswith("-"):
+                continue
+            if command.default_command:
+                yield f"{name} {word}".strip(), command
+            else:
+                remaining.append((word, command))
+
+
 def main() -> None:
     """Exit code 0 if all went well; else that of the error, as docs/errors.md lists them."""
     _make_output_safe()
@@ -341,7 +265,7 @@ def main() -> None:
         app(exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as refusal:
-        _fail(_refused(refusal))
+        _fail(option_error(refusal))
     except NamewrightError as error:
         _fail(error)
     except BrokenPipeError:  # whoever read our output has had enough

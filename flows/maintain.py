@@ -5,10 +5,10 @@ from typing import Any
 
 from prefect import flow
 
+from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.settings import default_store
 from tasks.monitoring.events import tell_failure
 from tasks.monitoring.maintenance import maintained
-from tasks.views.maintenance import MaintenanceConfig
 
 
 @flow(flow_run_name="maintain the store", on_failure=[tell_failure], on_crashed=[tell_failure])

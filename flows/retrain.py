@@ -5,8 +5,8 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.knobs import of_run
 from flows.pipeline import pipeline
+from tasks.config.resolve import resolve_config
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.monitoring.events import tell_failure
@@ -15,7 +15,7 @@ from tasks.stages import check_names
 
 
 def _run_name() -> str:
-    config, _ = of_run(*(flow_run.parameters.get(name) for name in ("config", "settings")))
+    config, _ = resolve_config(*(flow_run.parameters.get(name) for name in ("config", "settings")))
     return f"retrain {config.label}"
 
 
@@ -25,7 +25,7 @@ def retrain(config: RetrainConfig | None = None, settings: Settings | None = Non
 
     Without a configuration it makes what `namewright run` would make in this folder.
     """
-    config, settings = of_run(config, settings)
+    config, settings = resolve_config(config, settings)
     check_names(settings.refresh)
     return reported(settings, config.tags, lambda run: pipeline(config, run))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.knobs import of_run
+from tasks.config.resolve import resolve_config
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.monitoring.events import tell_failure
@@ -14,7 +14,7 @@ from tasks.monitoring.watch import watched
 @flow(flow_run_name="watch the lists", on_failure=[tell_failure], on_crashed=[tell_failure])
 def watch(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
     """Tell of lists that changed; if none are named, of those that `namewright run` reads in this folder."""
-    config, settings = of_run(config, settings)
+    config, settings = resolve_config(config, settings)
     return watched(config, settings.store)
 
 

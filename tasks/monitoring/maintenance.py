@@ -9,11 +9,11 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from artifacts.upkeep import MaintenanceAction
+from tasks.config.maintenance import MaintenanceConfig
 from tasks.monitoring import events
 from tasks.process import signals
 from tasks.report.markup import visible
 from tasks.views import maintenance
-from tasks.views.maintenance import MaintenanceConfig
 
 _TABLE = "maintenance"
 _ROWS = 200  # of the table; the log has them all

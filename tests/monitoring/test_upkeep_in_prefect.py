@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
-from tasks.views.maintenance import MaintenanceConfig
 
 if TYPE_CHECKING:
     from prefect.client.schemas import State

@@ -9,7 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from small_runs import COMMAND
 
+from flows.cli import commands
 from tasks.config.retrain import RetrainConfig
+from tasks.config.variables import known_variables
+from tasks.config.variables import variables as variables_of
 
 
 def refused(outcome, code, exit_code, *tells):
@@ -131,6 +134,14 @@ def test_what_is_wrong_in_a_pipeline_file_is_one_clear_error(namewright, pipelin
 def test_a_misspelt_variable_is_one_clear_error(namewright):
     outcome = namewright("run", "--dry-run", NAMEWRIGHT_TRAINING_LERNING_RATE="0.1")
     refused(outcome, "config.variable", 2, "did you mean NAMEWRIGHT_TRAINING_LEARNING_RATE?")
+
+
+def test_a_variable_of_any_command_may_be_set_for_every_other(namewright):
+    variables = {name: variables_of(command.assemble_argument_collection()) for name, command in commands()}
+    assert known_variables() == set().union(*variables.values())
+    assert {"run", "models compare", "server start"} <= set(variables)
+    others = {"NAMEWRIGHT_PORT": "4200", "NAMEWRIGHT_KEEP_LAST": "3", "NAMEWRIGHT_FEWER": "true"}
+    assert namewright("run", "--dry-run", **others).returncode == 0
 
 
 def test_an_empty_variable_is_one_clear_error(namewright):

@@ -84,7 +84,10 @@ def test_the_runner_may_be_named_by_a_variable_which_other_commands_pass_over(ca
 
 def test_a_misspelt_variable_is_one_clear_error(generate):
     code, _, err = generate(NAMEWRIGHT_RUNER="processes")
-    assert (code, err.splitlines()[0]) == (2, "error[config.variable]: NAMEWRIGHT_RUNER sets no knob")
+    assert (code, err.splitlines()[0]) == (
+        2,
+        "error[config.variable]: unknown environment variable NAMEWRIGHT_RUNER",
+    )
     assert "did you mean NAMEWRIGHT_RUNNER?" in err
 
 

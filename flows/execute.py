@@ -1,0 +1,90 @@
+"""One composition, two engines: a flow recorded by Prefect, or its stages in this process alone."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from flows.generation import generation
+from flows.pipeline import pipeline
+from rnn_core.errors import NamewrightError
+from tasks.config.generate import GenerateConfig
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import ListSettings, Settings
+from tasks.core.events import Listener
+from tasks.engines.plain import RUN_CONTEXT, producing
+from tasks.generate import dataset
+
+Engine = Literal["prefect", "plain"]
+
+
+class Work(NamedTuple):
+    """What a command runs, for either engine.
+
+    check:  raises what is wrong with a configuration, at once: before a server starts.
+    plain:  runs it in this process, with a listener.
+    flow:   imports the Prefect flow that runs the same.
+    """
+
+    check: Callable[[Any, Any], object]
+    plain: Callable[[Any, Any, Listener], object]
+    flow: Callable[[], Callable[[Any, Any], object]]
+
+
+def execute(
+    work: Work, config: Any, settings: Any, engine: Engine, listener: Listener, say: Callable[[str], None]
+) -> NamewrightError | None:
+    """Run it. Returns the error to report once all has been shown: everything is made, but not recorded.
+
+    Raises what a stage raises.
+    """
+    if engine == "plain":
+        work.plain(config, settings, listener)
+        return None
+    work.check(config, settings)
+    from tasks.server import background
+
+    background.ready(say)  # before Prefect is imported: it reads its settings then
+    from tasks.engines.prefect import NotRecorded, recorded
+
+    flow = work.flow()
+    try:
+        recorded(lambda: flow(config, settings), lambda: work.plain(config, settings, listener), listener)
+    except NotRecorded as lost:
+        return lost
+    return None
+
+
+def _check_sources(config: RetrainConfig, _settings: Settings) -> None:
+    for source in config.sources:
+        _ = source.reading, [file.digest for file in source.files]
+
+
+def _run(config: RetrainConfig, settings: Settings, listener: Listener) -> None:
+    with producing(settings, listener) as run:
+        pipeline(config, run)
+
+
+def _run_flow() -> Callable[[Any, Any], object]:
+    from flows.retrain import retrain
+
+    return retrain
+
+
+def _generate(config: GenerateConfig, settings: ListSettings, listener: Listener) -> None:
+    dataset.generate(
+        dataset.prepare(config, settings),
+        settings,
+        generation,
+        lambda of_stages: producing(of_stages, listener, settings.workers),
+        listener,
+        RUN_CONTEXT,
+    )
+
+
+def _generate_flow() -> Callable[[Any, Any], object]:
+    from flows.generate import generate
+
+    return generate
+
+
+RUN = Work(_check_sources, _run, _run_flow)
+GENERATE = Work(dataset.prepare, _generate, _generate_flow)

@@ -1,0 +1,69 @@
+"""NAMEWRIGHT_… environment variables: one for every option of every command."""
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.argument import ArgumentCollection
+
+from rnn_core.errors import ConfigError
+from tasks.config.options import nearest
+
+PREFIX = "NAMEWRIGHT_"
+
+# Options that a command declares by itself; all others are fields of a configuration.
+_OF_COMMANDS = ("config", "engine", "dry-run", "no-dry-run", "file", "port", "key", "challenger", "other")
+
+
+def variable(option: str) -> str:
+    """The environment variable that sets an option: NAMEWRIGHT_TRAINING_SEED for --training.seed."""
+    return PREFIX + option.lstrip("-").upper().replace(".", "_").replace("-", "_")
+
+
+def variables(arguments: ArgumentCollection) -> set[str]:
+    """The environment variables that set the options of one command."""
+    return {variable(name) for argument in arguments for name in argument.names if "*" not in name}
+
+
+def known_variables() -> set[str]:
+    """The environment variables of all commands."""
+    from tasks.config.generate import GenerateConfig
+    from tasks.config.maintenance import MaintenanceConfig
+    from tasks.config.retrain import RetrainConfig
+    from tasks.config.settings import ListSettings, Settings
+
+    known = {variable(option) for option in _OF_COMMANDS}
+    for config in (RetrainConfig, Settings, GenerateConfig, ListSettings, MaintenanceConfig):
+        app = App()
+        app.default(_command_with(config))
+        known |= variables(app.assemble_argument_collection())
+    return known
+
+
+def refuse_unknown_variables(arguments: ArgumentCollection) -> None:
+    """Raise ConfigError for a variable that no command knows, or one that is empty.
+
+    A misspelled variable would change nothing, silently. One of another command may well be set.
+    """
+    known = variables(arguments)
+    for name, value in os.environ.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            known |= known_variables()
+        if name not in known:
+            meant = nearest(name.upper(), known)
+            raise ConfigError(
+                "config.variable", f"unknown environment variable {name}", fix=f"did you mean {meant}?"
+            )
+        if not value:
+            raise ConfigError("config.variable", f"{name} is empty", fix="give it a value, or unset it.")
+
+
+def _command_with(config: type) -> Callable[..., None]:
+    def command(*, config: object = config()) -> None:
+        """Take every field of the configuration as an option."""
+
+    command.__annotations__["config"] = Annotated[config, Parameter(name="*")]
+    return command
