@@ -1,4 +1,4 @@
-"""All of docs/benchmarks.md, one part after another: `make bench`, or some: `make bench ARGS="two-cores"`.
+"""All of docs/reference/benchmarks.md: `make bench`, or some parts: `make bench ARGS="two-cores"`.
 
 Each part is a process of its own, since a process has one mode of threading, and prints Markdown.
 """

@@ -259,7 +259,7 @@ def commands() -> Iterator[tuple[str, App]]:
 
 
 def main() -> None:
-    """Exit code 0 if all went well; else that of the error, as docs/errors.md lists them."""
+    """Exit code 0 if all went well; else that of the error, as docs/reference/errors.md lists them."""
     _make_output_safe()
     try:
         app(exit_on_error=False, print_error=False)

@@ -9,7 +9,7 @@ parameters move against it at a rate of 0.01.
 
 Such training is chaotic: a relative change of 4e-16 in one weight changes what is sampled some thousands of
 iterations later. So every rounding is the notebook's own. Which products and sums may be taken together
-without changing one, and on which machines, is told in docs/notebook.md, with the quirks that are kept:
+without changing one, and on which machines: docs/explanation/notebook.md. The quirks that are kept:
 
 - *the carried state*: a name begins in the hidden state that the name before it ended in;
 - *the zero vector first*: the first input of a name is no character at all;

@@ -11,7 +11,7 @@ from rnn_core.nn import cells
 from rnn_core.validators import check_at_least_0, check_choice, check_positive, check_share, check_whole
 
 # From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
-# prefixes. Below it, finding them takes longer than computing them again. See docs/benchmarks.md.
+# prefixes. Below it, finding them takes longer than computing them again. See docs/reference/benchmarks.md.
 SHARING_THRESHOLD = 1 << 20
 
 MOMENTUM = 0.9
@@ -22,7 +22,7 @@ Cell = Literal["elman", "gru", "lstm"]
 class SizeDefaults(NamedTuple):
     """What was measured to predict held-out names best in lists of fewer than `below` training names.
 
-    How that was measured, and what else was tried: docs/quality.md.
+    How that was measured, and what else was tried: docs/explanation/quality.md.
     """
 
     below: float
@@ -65,7 +65,7 @@ class TrainingConfig:
                         lists.
     shards:             parts of a batch that can be computed at the same time. As many threads as the
                         machine has cores share them; how many those are changes nothing in the result. It
-                        pays from some 256 units and batches of 512 on (docs/benchmarks.md).
+                        pays from some 256 units and batches of 512 on (docs/reference/benchmarks.md).
     optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
     momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
     schedule:           of the learning rate. `cosine`: it falls in half a wave to 0; or `constant`.

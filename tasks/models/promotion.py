@@ -1,4 +1,4 @@
-"""The rule by which a challenger becomes the champion. docs/models.md explains it."""
+"""The rule by which a challenger becomes the champion. docs/how-to/models.md explains it."""
 
 import math
 from collections.abc import Mapping

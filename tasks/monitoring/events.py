@@ -1,4 +1,4 @@
-"""What we tell the world through Prefect's events, for its automations to act on: docs/events.md.
+"""What we tell the world through Prefect's events, for its automations to act on: docs/reference/events.md.
 
 Nothing depends on one that `emit` loses: a server that is gone has no automations either.
 """

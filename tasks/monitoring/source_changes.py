@@ -62,5 +62,5 @@ def _digest(source: Source) -> str:
 
 
 def payload(changes: Iterable[Change]) -> dict[str, object]:
-    """Of the event, as docs/events.md describes it."""
+    """Of the event, as docs/reference/events.md describes it."""
     return {"changes": [asdict(change) for change in changes]}

@@ -8,7 +8,7 @@ from rnn_core import errors
 from tasks.engines.prefect import NotRecorded
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "errors.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text()
 # The first argument of every error: one code, or one of two.
 RAISED = re.compile(
     r'(?:Error|GateRefused|Interrupted|NotRecorded|__init__)\(\s*"([\w.]+)"(?: if \w+ else "([\w.]+)")?'

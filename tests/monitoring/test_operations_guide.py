@@ -1,4 +1,4 @@
-"""docs/operations.md shows commands that do what it says."""
+"""docs/how-to/operations.md shows commands that do what it says."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ import pytest
 from deployed_site import PATIENCE_SECONDS, ROOT, Site
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
-GUIDE = (ROOT / "docs" / "operations.md").read_text()
+GUIDE = (ROOT / "docs" / "how-to" / "operations.md").read_text()
 BLOCKS = re.findall(r"```(.*)\n((?:.*\n)*?)```", GUIDE)
 COMMANDS = [line for info, block in BLOCKS if info == "sh" for line in block.splitlines()]
 WORKER, SERVE = RUN_ON = (  # until somebody ends them

@@ -107,7 +107,7 @@ def test_what_is_not_said_is_chosen_by_the_number_of_names(row):
 
 
 def test_every_row_of_the_defaults_stands_in_the_docs():
-    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "quality.md").read_text(encoding="utf-8")
     for row in SIZE_DEFAULTS:
         numbers = (row.cell, row.layers, row.hidden_size, row.batch_size, row.learning_rate, row.dropout)
         later = (row.recurrent_dropout, row.epochs, f"{row.max_steps:,}")
