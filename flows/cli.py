@@ -300,8 +300,8 @@ def _fail(error: NamewrightError) -> None:
 
 
 def _leave(code: int) -> None:
-    if "tasks.server.background" in sys.modules:
-        from tasks.server import background
+    if "tasks.server.connection" in sys.modules:
+        from tasks.server import connection
 
-        background.leave(code)
+        connection.exit_process(code)
     sys.exit(code)

@@ -40,9 +40,9 @@ def execute(
         work.plain(config, settings, listener)
         return None
     work.check(config, settings)
-    from tasks.server import background
+    from tasks.server import connection
 
-    background.ready(say)  # before Prefect is imported: it reads its settings then
+    connection.connect(say)  # before Prefect is imported: it reads its settings then
     from tasks.engines.prefect import NotRecorded, recorded
 
     flow = work.flow()

@@ -7,17 +7,17 @@ from prefect import flow
 from flows.generation import generation
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings
-from tasks.monitoring.events import tell_failure
-from tasks.monitoring.generated_list import listed
+from tasks.monitoring.events import emit_failure
+from tasks.monitoring.generated_list import generate_list
 
 
-@flow(flow_run_name="generate {config.sampling.count}", on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(flow_run_name="generate {config.sampling.count}", on_failure=[emit_failure], on_crashed=[emit_failure])
 def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings | None = None) -> Any:
     """Shards that are there already are not made again.
 
     Without settings it has the store, and the cores, of the machine that runs it.
     """
-    return listed(config, settings or ListSettings(), generation)
+    return generate_list(config, settings or ListSettings(), generation)
 
 
 if __name__ == "__main__":

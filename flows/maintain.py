@@ -7,16 +7,16 @@ from prefect import flow
 
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.settings import default_store
-from tasks.monitoring.events import tell_failure
-from tasks.monitoring.maintenance import maintained
+from tasks.monitoring.events import emit_failure
+from tasks.monitoring.maintenance import run_maintenance
 
 
-@flow(flow_run_name="maintain the store", on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(flow_run_name="maintain the store", on_failure=[emit_failure], on_crashed=[emit_failure])
 def maintain(
     config: MaintenanceConfig = MaintenanceConfig(), store: Path | None = None, dry_run: bool = False
 ) -> Any:
     """Verify every artifact and clear what nobody needs. Without a store it is that of NAMEWRIGHT_STORE."""
-    return maintained(config, store or default_store(), dry_run)
+    return run_maintenance(config, store or default_store(), dry_run)
 
 
 if __name__ == "__main__":

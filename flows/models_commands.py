@@ -110,7 +110,7 @@ def _opened(store: Path | None) -> Store:
 
 def _model(key: str, store: Store) -> Artifact:
     """Raises DataError unless it is a whole artifact of the stage `mixture`."""
-    found = load.find(key, store.root).artifact
+    found = load.find_model(key, store.root).artifact
     if found and found.stage == "mixture":
         return found
     raise DataError(

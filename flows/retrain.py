@@ -9,8 +9,8 @@ from flows.pipeline import pipeline
 from tasks.config.resolve import resolve_config
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
-from tasks.monitoring.events import tell_failure
-from tasks.monitoring.report import reported
+from tasks.monitoring.events import emit_failure
+from tasks.monitoring.report import run_with_report
 from tasks.stages import check_names
 
 
@@ -19,7 +19,7 @@ def _run_name() -> str:
     return f"retrain {config.label}"
 
 
-@flow(flow_run_name=_run_name, on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(flow_run_name=_run_name, on_failure=[emit_failure], on_crashed=[emit_failure])
 def retrain(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
     """A stage whose inputs did not change is not run again.
 
@@ -27,7 +27,7 @@ def retrain(config: RetrainConfig | None = None, settings: Settings | None = Non
     """
     config, settings = resolve_config(config, settings)
     check_names(settings.refresh)
-    return reported(settings, config.tags, lambda run: pipeline(config, run))
+    return run_with_report(settings, config.tags, lambda run: pipeline(config, run))
 
 
 if __name__ == "__main__":

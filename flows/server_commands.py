@@ -21,9 +21,9 @@ def deploy(*, file: Path = Path("prefect.yaml")) -> None:
     """
     url = _lasting_server(quiet=True)
     from tasks.deploy import apply, deployment_file
-    from tasks.server.background import without_credentials
+    from tasks.server.health import without_credentials
 
-    apply.deployed(deployment_file.read(file), _tell)
+    apply.apply_deployments(deployment_file.load_deployments(file), _tell)
     ui = without_credentials(url).removesuffix("/api")
     print(f"{ui}  a worker runs them: prefect worker start --pool namewright")
 
@@ -39,18 +39,18 @@ def serve(*, file: Path = Path("prefect.yaml")) -> None:
     _lasting_server(quiet=False)
     from tasks.deploy import deployment_file, serve
 
-    serve.served(deployment_file.read(file))
+    serve.serve_deployments(deployment_file.load_deployments(file))
 
 
-def _tell(done: "apply.Done") -> None:
+def _tell(done: "apply.Change") -> None:
     print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
 
 
 def _lasting_server(*, quiet: bool) -> str:
-    from tasks.server import background
+    from tasks.server import connection
 
     os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
-    return background.lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
+    return connection.connect_lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
 
 server = App(name="server", help="Prefect's own server in the background, with our defaults.")
@@ -83,7 +83,7 @@ def status() -> None:
     """Say where it is. The exit code is not 0 if there is none."""
     from tasks.server import background
 
-    print(_described(background.status()))
+    print(_described(background.require_server()))
 
 
 def _described(running: "prefect_server.Server") -> str:

@@ -7,15 +7,15 @@ from prefect import flow
 from tasks.config.resolve import resolve_config
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
-from tasks.monitoring.events import tell_failure
-from tasks.monitoring.watch import watched
+from tasks.monitoring.events import emit_failure
+from tasks.monitoring.watch import watch_sources
 
 
-@flow(flow_run_name="watch the lists", on_failure=[tell_failure], on_crashed=[tell_failure])
+@flow(flow_run_name="watch the lists", on_failure=[emit_failure], on_crashed=[emit_failure])
 def watch(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
     """Tell of lists that changed; if none are named, of those that `namewright run` reads in this folder."""
     config, settings = resolve_config(config, settings)
-    return watched(config, settings.store)
+    return watch_sources(config, settings.store)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from tasks.deploy.automations import PREFIX, died_silently
+from tasks.deploy.automations import PREFIX, silent_run_automation
 from tasks.deploy.deployment_file import Deployment
-from tasks.server.refusals import refusals_told
+from tasks.server.api_errors import server_errors
 
 Outcome = Literal["created", "updated", "unchanged", "removed"]
 
 
-class Done(NamedTuple):
+class Change(NamedTuple):
     """note: what differed, or when it runs."""
 
     outcome: Outcome
@@ -33,7 +33,7 @@ class Done(NamedTuple):
     note: str
 
 
-def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None:
+def apply_deployments(wanted: Iterable[Deployment], tell: Callable[[Change], None]) -> None:
     """Set these up, thing by thing. What an operator paused on the server stays paused, unless
     the file says itself whether a schedule is active.
 
@@ -41,10 +41,10 @@ def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None
     """
     wanted = list(wanted)
     again = "the same command goes on with what is missing"
-    with refusals_told("what is to be set up", again), get_client(sync_client=True) as client:
+    with server_errors("what is to be set up", again), get_client(sync_client=True) as client:
         for pool in dict.fromkeys(each.fields["work_pool_name"] for each in wanted):
             tell(_work_pool(client, pool))
-        automations = [died_silently(sorted(each.flow.name for each in wanted))]
+        automations = [silent_run_automation(sorted(each.flow.name for each in wanted))]
         for each in wanted:
             done, deployment_id = _deployment(client, each)
             tell(done)
@@ -57,7 +57,7 @@ def deployed(wanted: Iterable[Deployment], tell: Callable[[Done], None]) -> None
             tell(done)
 
 
-def _work_pool(client: SyncPrefectClient, name: str) -> Done:
+def _work_pool(client: SyncPrefectClient, name: str) -> Change:
     """One that is there is its owner's: also of another type than ours."""
     try:
         found = client.read_work_pool(name)
@@ -66,28 +66,28 @@ def _work_pool(client: SyncPrefectClient, name: str) -> Done:
         client.create_work_pool(
             WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
         )
-        return Done("created", "work pool", name, ProcessWorker.type)
-    return Done("unchanged", "work pool", name, found.type)
+        return Change("created", "work pool", name, ProcessWorker.type)
+    return Change("unchanged", "work pool", name, found.type)
 
 
-def _deployment(client: SyncPrefectClient, wanted: Deployment) -> tuple[Done, UUID]:
+def _deployment(client: SyncPrefectClient, wanted: Deployment) -> tuple[Change, UUID]:
     try:
         found = client.read_deployment_by_name(wanted.full_name)
     except ObjectNotFound:
         flow_id = client.create_flow_from_name(wanted.flow.name)
         schedules = list(wanted.schedules.values())
         created = client.create_deployment(flow_id, wanted.name, schedules=schedules, **wanted.fields)
-        return Done("created", "deployment", wanted.full_name, wanted.when), created
+        return Change("created", "deployment", wanted.full_name, wanted.when), created
     differing = _differing(wanted, found)
     if not differing:
-        return Done("unchanged", "deployment", wanted.full_name, wanted.when), found.id
+        return Change("unchanged", "deployment", wanted.full_name, wanted.when), found.id
     for schedule in found.schedules:
         if schedule.slug not in wanted.schedules:
             client.delete_deployment_schedule(found.id, schedule.id)
     # Always with the schedules: the server expects them where those that it has are named.
     updates = [_update(slug, each) for slug, each in wanted.schedules.items()]
     client.update_deployment(found.id, DeploymentUpdate(schedules=updates, **wanted.fields))
-    return Done("updated", "deployment", wanted.full_name, ", ".join(differing)), found.id
+    return Change("updated", "deployment", wanted.full_name, ", ".join(differing)), found.id
 
 
 def _differing(wanted: Deployment, found: DeploymentResponse) -> list[str]:
@@ -122,24 +122,24 @@ def _says_active(wanted: DeploymentScheduleCreate) -> bool:
     return "active" in wanted.model_fields_set
 
 
-def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Done:
+def _automation(client: SyncPrefectClient, wanted: AutomationCore) -> Change:
     found = client.read_automations_by_name(wanted.name)
     if not found:
         client.create_automation(wanted)
-        return Done("created", "automation", wanted.name, "")
+        return Change("created", "automation", wanted.name, "")
     if _plain(found[0]) == _plain(wanted):
-        return Done("unchanged", "automation", wanted.name, "")
+        return Change("unchanged", "automation", wanted.name, "")
     kept = {"enabled": found[0].enabled}
     update = AutomationCore.model_validate({**wanted.model_dump(exclude={"owner_resource"}), **kept})
     client.update_automation(found[0].id, update)
-    return Done("updated", "automation", wanted.name, "")
+    return Change("updated", "automation", wanted.name, "")
 
 
-def _clear_automations(client: SyncPrefectClient, wanted: set[str]) -> Iterator[Done]:
+def _clear_automations(client: SyncPrefectClient, wanted: set[str]) -> Iterator[Change]:
     for automation in client.read_automations():
         if automation.name.startswith(PREFIX) and automation.name not in wanted:
             client.delete_automation(automation.id)
-            yield Done("removed", "automation", automation.name, "")
+            yield Change("removed", "automation", automation.name, "")
 
 
 def _plain(automation: AutomationCore) -> Any:

@@ -14,7 +14,7 @@ _ENDS = {f"prefect.flow-run.{state}" for state in _STATES}
 HEARTBEATS_SECONDS = 540.0  # three of them: Prefect's heart beats every 180 s where it is not set otherwise
 
 
-def died_silently(flows: list[str], within_seconds: float = HEARTBEATS_SECONDS) -> AutomationCore:
+def silent_run_automation(flows: list[str], within_seconds: float = HEARTBEATS_SECONDS) -> AutomationCore:
     """Runs of these flows that were killed together with their worker would stay Running for ever.
 
     within_seconds:  without a heartbeat, after which a run is Crashed; 10 or more.

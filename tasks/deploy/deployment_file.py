@@ -58,7 +58,7 @@ class Deployment(NamedTuple):
         return "; ".join(_when(each) for each in self.schedules.values())
 
 
-def read(file: Path) -> list[Deployment]:
+def load_deployments(file: Path) -> list[Deployment]:
     """The deployments that the file names. {{ $VARIABLE }} stands for one of the environment.
 
     Entrypoints are relative to the current folder. Raises ConfigError.

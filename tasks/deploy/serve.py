@@ -13,19 +13,19 @@ from prefect.exceptions import ObjectNotFound
 
 from tasks.deploy.automations import PREFIX
 from tasks.deploy.deployment_file import Deployment
-from tasks.server.refusals import refusals_told
+from tasks.server.api_errors import server_errors
 
 _SUFFIX = "-served"  # so that a site's own deployments on the same server are left alone
 
 
-def served(wanted: Iterable[Deployment]) -> None:
+def serve_deployments(wanted: Iterable[Deployment]) -> None:
     """Until Ctrl-C or SIGTERM. Then they are gone from the server: nobody would run what they begin.
 
     Raises ServerError if the server refuses, or goes away.
     """
     wanted = list(wanted)
     try:
-        with refusals_told("what is to be served", "give the same command again"):
+        with server_errors("what is to be served", "give the same command again"):
             _serve([_served(each) for each in wanted])
     finally:
         # A server that is gone begins nothing, and what one refuses has been told.

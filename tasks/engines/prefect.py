@@ -34,7 +34,7 @@ from tasks.engines.concurrent import ConcurrentRunner, run_stage
 from tasks.engines.executors import WorkerPool
 from tasks.process import signals
 from tasks.process.worker_processes import sigint_blocked
-from tasks.server import background
+from tasks.server import health
 from tasks.server.errors import ServerError
 
 _PROGRESS_SECONDS = 2.0  # between two updates in the UI, and before the first
@@ -199,7 +199,7 @@ def recorded(flow: Callable[[], object], instead: Callable[[], object], listener
         raise NotRecorded(
             "server.lost",
             "everything is made, but not recorded in Prefect: its server has gone away",
-            where=background.without_credentials(PREFECT_API_URL.value() or ""),
+            where=health.without_credentials(PREFECT_API_URL.value() or ""),
             saw=f"{type(error).__name__}: {error}",
             fix="nothing is lost. To have a record, start the server and run the same command again.",
         ) from error
@@ -225,7 +225,7 @@ def _check_server() -> None:
         return
     for patience in _PATIENCE_SECONDS:
         time.sleep(patience)
-        if background.answers(url):
+        if health.is_answering(url):
             return
     raise Abort("the server does not answer")
 

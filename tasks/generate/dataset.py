@@ -40,7 +40,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     from tasks.stages import lists  # slow to import
 
     # With the whole path: the stages may run elsewhere.
-    model = load.find(settings.model, settings.store.resolve())
+    model = load.find_model(settings.model, settings.store.resolve())
     config = config.for_training_list(model.training is not None)
     lists.sampler(model, model.digest, replace(config.sampling, count=0))
     inputs: dict[str, ModelFile | Artifact] = {"model": model}

@@ -42,12 +42,12 @@ class Outcome(NamedTuple):
     text: str
 
 
-def called(reference: Reference) -> str:
+def short_name(reference: Reference) -> str:
     """For people: enough of its key to name it."""
     return f"{reference.stage}/{reference.key[:12]}"
 
 
-def compared_with(
+def resolve_baseline(
     store: Store, mixture: Artifact, evaluation: Artifact, **_others: Artifact
 ) -> dict[str, Artifact]:
     """The further inputs of a decision about a mixture.
@@ -74,19 +74,19 @@ def compared_with(
             )
         }
     beside = {
-        "champion_examples": whole_input(store, champion, "examples"),
-        "champion_evaluation": evaluation_of(store, champion, evaluation),
+        "champion_examples": load_input(store, champion, "examples"),
+        "champion_evaluation": latest_evaluation(store, champion, evaluation),
     }
     return {"champion": champion, **{role: one for role, one in beside.items() if one}}
 
 
-def whole_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
+def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
     """What an artifact was made from, if it is still there, whole and the same."""
     reference = artifact.input(role)
     return store.referred(reference)[0] if reference else None
 
 
-def evaluation_of(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
+def latest_evaluation(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
     """The evaluation of a model that was made last, if there is a whole one.
 
     alike:  another evaluation that it has to have the configuration of, so that both can be compared.
@@ -103,16 +103,16 @@ def evaluation_of(store: Store, mixture: Artifact, alike: Artifact | None = None
     return None
 
 
-def champion_of(store: Store) -> Artifact | None:
+def load_champion(store: Store) -> Artifact | None:
     """The champion, whole; None if no model was ever promoted.
 
     Raises DataError if it is missing or damaged, or the registry is.
     """
     standing = store.registry(CHAMPION).standing()
-    return checked(store, standing.artifact) if standing else None
+    return require_intact(store, standing.artifact) if standing else None
 
 
-def checked(
+def require_intact(
     store: Store,
     reference: Reference,
     what: str = "the model that was promoted",
@@ -138,13 +138,13 @@ def apply_decision(
 
     Raises DataError if the champion is missing or damaged, or the registry is: nothing is promoted over it.
     """
-    champion_of(store)
+    load_champion(store)
     made, registry = decision.manifest(), store.registry(CHAMPION)
     before, standing = decision.input("champion"), registry.standing()
     reference, why = challenger.reference, "; ".join(made.facts["reasons"])
 
     def outcome(kind: Kind, text: str) -> Outcome:
-        return Outcome(kind, reference, before, f"{called(reference)} {text}")
+        return Outcome(kind, reference, before, f"{short_name(reference)} {text}")
 
     by_hand = f"by hand: namewright models promote {reference.key[:12]}"
     if standing and standing.artifact.digest == reference.digest:
@@ -161,7 +161,9 @@ def apply_decision(
         registry.promote(Entry.now(reference, before, decision.origin, by), before, waiting)
     except ConflictError as overtaken:
         return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
-    return outcome("promoted", f"is the champion now, after {called(before) if before else 'none'}: {why}")
+    return outcome(
+        "promoted", f"is the champion now, after {short_name(before) if before else 'none'}: {why}"
+    )
 
 
 def _other_lists(store: Store, challenger: Artifact, champion: Reference | None) -> str:
@@ -177,7 +179,7 @@ def _lists(store: Store, mixture: Artifact) -> list[str]:
     """Names of the sources that a model has learnt from, sorted; none if that is not known any more."""
     found: Artifact | None = mixture
     for role in ("examples", "validated", "merged"):
-        found = whole_input(store, found, role) if found else None
+        found = load_input(store, found, role) if found else None
     return sorted(found.manifest().facts.get("sources", ())) if found else []
 
 
@@ -211,5 +213,5 @@ def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Re
     """
     registry = store.registry(CHAMPION)
     standing = registry.standing()
-    check = partial(checked, store, what="the model before the champion", fix=_NO_ROLL_BACK)
+    check = partial(require_intact, store, what="the model before the champion", fix=_NO_ROLL_BACK)
     return registry.roll_back(standing.artifact if standing else None, by, check, waiting)

@@ -72,7 +72,7 @@ class ModelFile(SourceFile):
         return _no_model_file(str(self.path), f"it could not be read: {why}", "")
 
 
-def find(named: str | Path, store: Path) -> ModelFile:
+def find_model(named: str | Path, store: Path) -> ModelFile:
     """A trained model.
 
     named:  a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its first
@@ -94,7 +94,7 @@ def find(named: str | Path, store: Path) -> ModelFile:
     raise _unknown(named, Store(store))
 
 
-def opened(file: ModelFile) -> "TrainedModel":
+def load_model(file: ModelFile) -> "TrainedModel":
     """Raises DataError if the file cannot be read, changed since its digest was taken, or holds no model."""
     digest = file.digest
     with atomic_io.io_errors(file.path, "read the model"):
@@ -125,7 +125,7 @@ def open_model(named: str | Path = CHAMPION, store: str | Path | None = None) ->
     Raises as `find` and `opened` do.
     """
     settings = Settings() if store is None else Settings(store=Path(store))
-    return opened(find(named, settings.store))
+    return load_model(find_model(named, settings.store))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +201,7 @@ def _made_at(folder: Path) -> str:
 
 
 def _champion(store: Store) -> ModelFile:
-    standing = champion.champion_of(store)
+    standing = champion.load_champion(store)
     if standing:
         return ModelFile(standing.folder / MODEL, standing)
     kept = _kept(store)

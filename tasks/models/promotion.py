@@ -27,7 +27,7 @@ class Figure(NamedTuple):
     kept: bool | None = None
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """Both models on the same names.
 
     names:       how many.
@@ -50,9 +50,9 @@ class Verdict(NamedTuple):
     reasons: list[str]
 
 
-def verdict(
+def promotion_verdict(
     config: PromotionConfig,
-    compared: Compared | None,
+    compared: Comparison | None,
     challenger: Mapping[str, float],
     champion: Mapping[str, float],
 ) -> Verdict:
@@ -85,7 +85,7 @@ def _limited(
     return Figure(metric, ours, theirs, difference, limit=limit, kept=kept)
 
 
-def _predicted(config: PromotionConfig, compared: Compared) -> tuple[Figure, str]:
+def _predicted(config: PromotionConfig, compared: Comparison) -> tuple[Figure, str]:
     """Of the names that both can be asked for, and what there is to say of it."""
     limit = config.min_gain if compared.same_list else -config.margin
     if compared.names < config.min_names:

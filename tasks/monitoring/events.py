@@ -16,7 +16,7 @@ from prefect.utilities.asyncutils import run_coro_as_sync
 from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError
 from tasks.core.events import Decided, Finished
-from tasks.server.refusals import refusals_told
+from tasks.server.api_errors import server_errors
 
 CORPUS_CHANGED = "namewright.corpus.changed"
 STORE_MAINTAINED = "namewright.store.maintained"
@@ -43,7 +43,7 @@ def deliver(event: str, resource: str, name: str, payload: Mapping[str, Any]) ->
     without a limit.
     """
     made = Event(event=event, resource=Resource(_labels(resource, name)), payload=dict(payload))
-    with refusals_told(f"the event {event}", "the next run tells of the same"):
+    with server_errors(f"the event {event}", "the next run tells of the same"):
         run_coro_as_sync(_post(made))
 
 
@@ -57,7 +57,7 @@ def _labels(resource: str, name: str) -> dict[str, str]:
     return {"prefect.resource.id": resource, "prefect.resource.name": name}
 
 
-def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+def emit_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """A hook of flows, for runs that failed or crashed."""
     error = state.result(raise_on_failure=False) if state.data is not None else None
     payload = {
@@ -73,12 +73,12 @@ def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
     emit(RUN_FAILED, f"prefect.flow-run.{flow_run.id}", flow_run.name, payload)
 
 
-def tell_gate_refused(gate: Artifact) -> None:
+def emit_gate_refusal(gate: Artifact) -> None:
     reasons = gate.manifest().facts["reasons"]
     emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_artifact(gate), "reasons": reasons})
 
 
-def tell_decision(decided: Decided, is_new: bool) -> None:
+def emit_decision(decided: Decided, is_new: bool) -> None:
     """is_new: the decision was made by this run, so nobody was told of it before."""
     kind, challenger, champion, text = decided.outcome
     event = _MODEL.get(kind)
@@ -93,7 +93,7 @@ def tell_decision(decided: Decided, is_new: bool) -> None:
         emit(event, f"namewright.model.{challenger.key}", challenger.origin, payload)
 
 
-def tell_generated(whole: Finished) -> None:
+def emit_generated_list(whole: Finished) -> None:
     """whole: the list."""
     made = whole.artifact.manifest()
     payload = {

@@ -20,7 +20,7 @@ from tasks.report.markup import Column
 _PAGE = "generated-list"
 
 
-def listed(
+def generate_list(
     config: GenerateConfig, settings: ListSettings, compose: Callable[..., list[Artifact]]
 ) -> State[None] | None:
     """Inside a flow: make the list. A state named "Cached" if it was there already.
@@ -33,7 +33,7 @@ def listed(
         tell(event)
         if isinstance(event, Finished):
             create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
-            events.tell_generated(event)
+            events.emit_generated_list(event)
 
     reused = dataset.generate(
         dataset.prepare(config, settings),

@@ -20,7 +20,7 @@ _ROWS = 200  # of the table; the log has them all
 _LONGEST = 300  # characters of a cell
 
 
-def maintained(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[None]:
+def run_maintenance(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[None]:
     """Inside a flow. Raises what `maintenance.maintained` raises, with what was done until then shown."""
     acts: list[MaintenanceAction] = []
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours

@@ -33,7 +33,7 @@ _NAMES_SHOWN = 200
 Compose = Callable[[StageRunner], object]
 
 
-def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State[None]:
+def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -> State[None]:
     """Inside a flow: have the stages run; in the end, also a bad one, the UI has a page that tells of it.
 
     tags:     that the flow run is to be found by.
@@ -51,7 +51,7 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
         elif isinstance(event, Decided):
             decided.append(event)
             # At once: whatever fails after a promotion, it has happened.
-            events.tell_decision(event, is_new=not _was_reused(finished, event.decision))
+            events.emit_decision(event, is_new=not _was_reused(finished, event.decision))
 
     _tag(tags)
     began = time.monotonic()
@@ -65,7 +65,7 @@ def reported(settings: Settings, tags: Sequence[str], compose: Compose) -> State
         _show(settings, finished, decided, failure.title, failure)
         if isinstance(error, GateRefused):
             for gate in _of_stage(finished, "gate"):
-                events.tell_gate_refused(gate)
+                events.emit_gate_refusal(gate)
         raise
     counted = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])

@@ -22,7 +22,7 @@ class Change:
     was: str
 
 
-class Watched:
+class SourceMemory:
     """What was seen last, in a small file at the top of the store."""
 
     def __init__(self, store: Path) -> None:

@@ -12,13 +12,13 @@ from prefect.states import Completed
 
 from tasks.config.retrain import RetrainConfig
 from tasks.monitoring import events, source_changes
-from tasks.monitoring.source_changes import Watched
+from tasks.monitoring.source_changes import SourceMemory
 
 _LISTENER = "retrain"
 _PENDING = timedelta(minutes=10)  # longer than a worker takes to begin a run; one that died leaves it so
 
 
-def watched(config: RetrainConfig, store: Path) -> State[Any]:
+def watch_sources(config: RetrainConfig, store: Path) -> State[Any]:
     """Inside a flow: one event for all lists that changed. Its state says which.
 
     A list is remembered once the server has the event: one may come twice rather than never. While a
@@ -26,7 +26,7 @@ def watched(config: RetrainConfig, store: Path) -> State[Any]:
 
     Raises DataError for a list that cannot be read, StoreError, and ServerError if the event is not taken.
     """
-    lists = Watched(store)
+    lists = SourceMemory(store)
     changes = lists.changes(config.sources)
     if not changes:
         return Completed(message=f"{len(config.sources)} lists, none changed")

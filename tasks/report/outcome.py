@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from artifacts.store import Artifact
-from tasks.models.champion import Outcome, called
+from tasks.models.champion import Outcome, short_name
 from tasks.report.gate_changes import format_changes
 from tasks.report.markup import Column
 from tasks.report.parts import Part
@@ -31,7 +31,7 @@ def of_gates(made: Sequence[Artifact]) -> Iterator[Part]:
 def _decision(artifact: Artifact, came_of_it: Outcome | None) -> Part:
     facts, figures = artifact.manifest().facts, artifact.table("decision.parquet")
     before = artifact.input("champion")
-    compared = f" It was compared with {called(before)}." if before else ""
+    compared = f" It was compared with {short_name(before)}." if before else ""
     words = "metric", "kept"
     return Part(
         "Champion and challenger",

@@ -33,13 +33,13 @@ def apply_defaults(*, quiet: bool = False) -> None:
 
     quiet:  keep Prefect's logs off this process's console.
     """
-    said = settings_of_the_user()
+    said = user_settings()
     for name, value in {**_DEFAULTS, **(_QUIET if quiet else {})}.items():
         if name not in said and _ALSO_CALLED.get(name) not in said:
             os.environ[name] = value
 
 
-def environment_for_a_server() -> dict[str, str]:
+def server_environment() -> dict[str, str]:
     """This process's environment with our defaults, for a server that has a console of its own."""
     apply_defaults()
     return {name: value for name, value in os.environ.items() if _QUIET.get(name) != value}
@@ -47,14 +47,14 @@ def environment_for_a_server() -> dict[str, str]:
 
 def api_url() -> str | None:
     """Which server the user wants, if they say."""
-    return settings_of_the_user().get("PREFECT_API_URL") or None
+    return user_settings().get("PREFECT_API_URL") or None
 
 
-def home() -> Path:
-    return Path(settings_of_the_user().get("PREFECT_HOME") or "~/.prefect").expanduser()
+def prefect_home() -> Path:
+    return Path(user_settings().get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
-def settings_of_the_user() -> Mapping[str, str]:
+def user_settings() -> Mapping[str, str]:
     """What is set in the environment and in the files that Prefect reads, the strongest last.
 
     Source: the order of Prefect's settings sources, prefect/settings/base.py in 3.8.

@@ -1,4 +1,4 @@
-"""Prefect's server for one run: `python embedded_server.py PORT`.
+"""Prefect's server for one run: `python embedded.py PORT`.
 
 Prefect can embed one itself, but imports the whole server a second time to do so (2 s), and leaves it
 behind when the run is killed. This one ends with whoever started it: its standard input closes then.

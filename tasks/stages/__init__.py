@@ -31,7 +31,7 @@ model = Stage("model", 3, "tasks.stages.training:model", title=network_label)
 mixture = Stage("mixture", 2, "tasks.stages.mixing:mixture")
 evaluation = Stage("evaluation", 3, "tasks.stages.evaluating:evaluation")
 decision = Stage(
-    "decision", 1, "tasks.stages.deciding:decision", standing="tasks.models.champion:compared_with"
+    "decision", 1, "tasks.stages.deciding:decision", standing="tasks.models.champion:resolve_baseline"
 )
 names = Stage("names", 2, "tasks.stages.drawing:names", title=lambda config: f"{config.count:,}")
 report = Stage("report", 3, "tasks.stages.reporting:report")

@@ -15,8 +15,8 @@ from data.examples import SPLITS
 from rnn_core.metrics.bootstrap import paired_gain
 from tasks.config.promotion import DecidingConfig
 from tasks.core.stage import StageContext
-from tasks.models.load import ModelFile, TrainedModel, opened
-from tasks.models.promotion import Compared, Figure, Verdict, verdict
+from tasks.models.load import ModelFile, TrainedModel, load_model
+from tasks.models.promotion import Comparison, Figure, Verdict, promotion_verdict
 from tasks.process import signals
 from tasks.stages.encoding import EXAMPLES
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
@@ -34,7 +34,7 @@ class Candidate(NamedTuple):
     @classmethod
     def of(cls, mixture: Artifact, examples: Artifact | None, evaluation: Artifact | None) -> "Candidate":
         """Raises DataError if the file of the model is none."""
-        return cls(opened(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
+        return cls(load_model(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
 
     def compared_part(self, drawn_from: DrawnFrom) -> DrawnFrom:
         """What of the model is compared: the network, where there is no mixture."""
@@ -95,9 +95,9 @@ def evaluate(
     """
     ours = challenger.sample_figures(config.drawn_from)
     if not champion:
-        return verdict(config.promotion, None, ours, {}), 0, []
+        return promotion_verdict(config.promotion, None, ours, {}), 0, []
     compared, notes = _compared(config, challenger, champion)
-    found = verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
+    found = promotion_verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
     return found, compared.names, notes
 
 
@@ -109,7 +109,7 @@ def as_table(figures: list[Figure]) -> pa.Table:
 
 def _compared(
     config: DecidingConfig, challenger: Candidate, champion: Candidate
-) -> tuple[Compared, list[str]]:
+) -> tuple[Comparison, list[str]]:
     """On the names that neither has learnt from and both can spell, each once; and what there is to know."""
     names, notes = _common_names(challenger, champion)
     _pause()
@@ -123,7 +123,7 @@ def _compared(
     rng = np.random.default_rng(promotion.seed)
     gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
     nats, champions_nats = (-float(each.sum()) / max(int(characters.sum()), 1) for each in (ours, theirs))
-    return Compared(len(names), nats, champions_nats, gain, _of_one_list(challenger, champion)), notes
+    return Comparison(len(names), nats, champions_nats, gain, _of_one_list(challenger, champion)), notes
 
 
 def _common_names(challenger: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:

@@ -27,7 +27,7 @@ from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext
-from tasks.models.load import ModelFile, opened
+from tasks.models.load import ModelFile, load_model
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
 
@@ -160,7 +160,7 @@ def sampler(model: ModelFile, digest: str, sampling: SamplingConfig) -> tuple[Sa
 
     Raises what a user can cause: no such model, or no such names.
     """
-    opened_model = opened(model)
+    opened_model = load_model(model)
     chosen = opened_model.models.chosen(sampling.drawn_from)
     return Sampler(chosen, opened_model.vocabulary, sampling), opened_model.vocabulary
 

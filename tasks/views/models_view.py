@@ -9,7 +9,7 @@ from artifacts.registry import Entry
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from tasks.config.promotion import NATS, DecidingConfig
-from tasks.models.champion import CHAMPION, called, evaluation_of, whole_input
+from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short_name
 from tasks.report.markup import Column
 from tasks.report.publish import lineage
 from tasks.report.sheets import Sheet
@@ -62,9 +62,8 @@ def decisions(store: Store, mixture: Artifact) -> Iterator[Sheet]:
         if found:
             against = found.input("champion")
             said = _said(each.facts["promote"], each.facts["reasons"], each.facts["notes"])
-            title = (
-                f"decision/{each.recipe.key[:12]} against {called(against) if against else 'none'}: {said}"
-            )
+            other = short_name(against) if against else "none"
+            title = f"decision/{each.recipe.key[:12]} against {other}: {said}"
             yield _decision(title, found.table(DECISION))
 
 
@@ -73,8 +72,8 @@ def history(entries: Sequence[Entry]) -> Sheet:
     rows = [
         (
             entry.made_at[:19],
-            called(entry.artifact),
-            called(entry.against) if entry.against else "",
+            short_name(entry.artifact),
+            short_name(entry.against) if entry.against else "",
             entry.why,
             ", ".join(entry.by.values()),
         )
@@ -86,14 +85,14 @@ def history(entries: Sequence[Entry]) -> Sheet:
 
 def comparison(store: Store, config: DecidingConfig, challenger: Artifact, champion: Artifact) -> Sheet:
     """What a decision about the one against the other would say, and its figures. Raises Interrupted."""
-    evaluation = evaluation_of(store, challenger)
+    evaluation = latest_evaluation(store, challenger)
     found, _, notes = evaluate(
         config,
-        Candidate.of(challenger, whole_input(store, challenger, "examples"), evaluation),
+        Candidate.of(challenger, load_input(store, challenger, "examples"), evaluation),
         Candidate.of(
             champion,
-            whole_input(store, champion, "examples"),
-            evaluation_of(store, champion, evaluation) if evaluation else None,
+            load_input(store, champion, "examples"),
+            latest_evaluation(store, champion, evaluation) if evaluation else None,
         ),
     )
     return _decision(_said(found.promote, found.reasons, notes), as_table(found.figures))
@@ -114,7 +113,7 @@ def _said(promote: bool, reasons: Sequence[str], notes: Sequence[str]) -> str:
 
 def _figures(store: Store, mixture: Artifact) -> Mapping[tuple[str, str, str], float]:
     """By model, split and metric; none if it was not evaluated."""
-    evaluation = evaluation_of(store, mixture)
+    evaluation = latest_evaluation(store, mixture)
     rows = evaluation.table(METRICS).to_pylist() if evaluation else []
     return {
         (row["model"], row["split"], row["metric"]): row["value"]
@@ -136,7 +135,7 @@ def _lists(store: Store, mixture: Artifact) -> str:
 
 
 def _manifest(store: Store, artifact: Artifact, role: str) -> Manifest | None:
-    found = whole_input(store, artifact, role)
+    found = load_input(store, artifact, role)
     return found.manifest() if found else None
 
 

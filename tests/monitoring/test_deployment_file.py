@@ -18,7 +18,7 @@ def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PWD", str(ROOT))
-    found = {each.full_name: each for each in deployment_file.read(ROOT / "prefect.yaml")}
+    found = {each.full_name: each for each in deployment_file.load_deployments(ROOT / "prefect.yaml")}
     assert set(found) == {"retrain/retrain", "generate/generate", "maintain/maintain", "watch/watch"}
     retrain = found["retrain/retrain"]
     assert retrain.when == "30 2 * * * Etc/UTC"
@@ -73,7 +73,7 @@ def test_what_is_wrong_with_the_file_is_said(
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigError) as caught:
-        deployment_file.read(file)
+        deployment_file.load_deployments(file)
     assert caught.value.code == "config.deployments"
     assert told in str(caught.value)
 
@@ -90,7 +90,7 @@ def test_what_a_server_refuses_to_have_served_is_one_clear_error(monkeypatch: py
 
     monkeypatch.setattr(serve, "serve", refuse)
     with pytest.raises(ServerError) as caught:
-        serve.served([])
+        serve.serve_deployments([])
     assert (caught.value.code, caught.value.saw) == ("server.gone", "ConnectError: nobody there")
 
 
@@ -99,4 +99,4 @@ def test_without_a_server_there_is_one_clear_error(command: str, tmp_path: Path)
     environment = {"PREFECT_HOME": str(tmp_path), "HOME": str(tmp_path)}
     outcome = subprocess.run([COMMAND, command], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert outcome.returncode == 6
-    assert outcome.stderr.startswith("error[server.down]: no Prefect server of ours is running")
+    assert outcome.stderr.startswith("error[server.down]: Namewright's Prefect server is not running")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.server import background
-from tasks.server.defaults import apply_defaults, settings_of_the_user
+from tasks.server import background, connection, health
+from tasks.server.defaults import apply_defaults, user_settings
 from tasks.server.errors import ServerError
 
 
@@ -55,7 +55,7 @@ def in_a_process(code: str, **variables: str) -> subprocess.CompletedProcess[str
 @pytest.mark.usefixtures("running")
 def test_a_server_started_by_us_is_found_by_every_run(running: background.Server) -> None:
     outcome = in_a_process(
-        "from tasks.server import background; print(background.ready(print))",
+        "from tasks.server import connection; print(connection.connect(print))",
         PREFECT_HOME=str(running.log.parent),
     )
     assert outcome.stdout.split() == [running.url]
@@ -66,8 +66,12 @@ def test_a_second_start_is_the_server_that_runs(
     running: background.Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_HOME", str(running.log.parent))
-    assert background.start(int(running.ui.rpartition(":")[2]), say=silent) == running == background.status()
-    with pytest.raises(ServerError, match="runs in the background already"):
+    assert (
+        background.start(int(running.ui.rpartition(":")[2]), say=silent)
+        == running
+        == background.require_server()
+    )
+    with pytest.raises(ServerError, match="is running in the background already"):
         background.start(free_port(), say=silent)
 
 
@@ -80,11 +84,11 @@ def test_the_ui_of_our_server_calls_its_own_port(running: background.Server) -> 
 
 def test_a_server_started_by_us_is_stopped(own_home: Path) -> None:
     started = background.start(free_port(), say=silent)
-    assert background.find() == started
+    assert background.find_server() == started
     assert background.stop()
-    assert background.find() is None
+    assert background.find_server() is None
     assert not background.stop()
-    assert not background.answers(started.url)
+    assert not health.is_answering(started.url)
     assert list(own_home.glob("*.pid")) == []
 
 
@@ -92,7 +96,7 @@ def test_a_taken_port_is_one_clear_error(own_home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(ServerError, match="cannot be had") as caught:
+        with pytest.raises(ServerError, match="is not available") as caught:
             background.start(taken.getsockname()[1], say=silent)
     assert caught.value.code == "server.port"
     assert list(own_home.glob("*.pid")) == []
@@ -113,8 +117,8 @@ def test_the_pid_of_a_server_that_died_is_forgotten(own_home: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     (own_home / "server.pid").write_text(str(dead.pid))
-    with pytest.raises(ServerError, match="no Prefect server of ours is running"):
-        background.status()
+    with pytest.raises(ServerError, match="Namewright's Prefect server is not running"):
+        background.require_server()
     assert not background.stop()
     assert not (own_home / "server.pid").exists()
 
@@ -133,10 +137,11 @@ def test_an_unreachable_server_is_one_clear_error() -> None:
     outcome = in_a_process(
         """
 import sys
-from tasks.server import background
+from tasks.server import connection
+from tasks.server.errors import ServerError
 try:
-    background.ready(print)
-except background.ServerError as error:
+    connection.connect(print)
+except ServerError as error:
     print(error, error.exit_code, "prefect" in sys.modules)
 """,
         PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
@@ -149,10 +154,10 @@ except background.ServerError as error:
 def test_a_password_in_the_address_of_a_server_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", f"http://anna:secret@127.0.0.1:{free_port()}/api")
     with pytest.raises(ServerError) as caught:
-        background.ready(silent)
+        connection.connect(silent)
     assert "secret" not in str(caught.value)
-    assert background.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
-    assert background.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
+    assert health.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
+    assert health.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
 
 
 def test_an_address_that_is_not_prefects_api_is_refused(
@@ -160,7 +165,7 @@ def test_an_address_that_is_not_prefects_api_is_refused(
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", running.ui)  # the /api is missing
     with pytest.raises(ServerError, match="cannot be used") as caught:
-        background.ready(silent)
+        connection.connect(silent)
     assert "ends with /api" in caught.value.fix
 
 
@@ -170,7 +175,7 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
             sys.executable,
             "-u",
             "-c",
-            "from tasks.server import background; print(background.ready(lambda _: None)); input()",
+            "from tasks.server import connection; print(connection.connect(lambda _: None)); input()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -178,12 +183,12 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
     ) as run:
         assert run.stdout
         url = run.stdout.readline().strip()
-        assert background.answers(url)
+        assert health.is_answering(url)
         run.kill()
     limit = time.monotonic() + 10
-    while background.answers(url) and time.monotonic() < limit:
+    while health.is_answering(url) and time.monotonic() < limit:
         time.sleep(0.05)
-    assert not background.answers(url)
+    assert not health.is_answering(url)
     assert own_home.is_dir()
 
 
@@ -208,7 +213,7 @@ def test_our_defaults_never_override_what_the_user_set(
 
     apply_defaults(quiet=True)
     assert ours & set(os.environ) == {"PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT"}
-    assert settings_of_the_user()["PREFECT_CLIENT_MAX_RETRIES"] == "9"
+    assert user_settings()["PREFECT_CLIENT_MAX_RETRIES"] == "9"
 
 
 def test_prefect_reads_our_defaults() -> None:

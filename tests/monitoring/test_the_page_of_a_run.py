@@ -24,10 +24,10 @@ pytestmark = pytest.mark.usefixtures("prefect_url")
 def run_flow(name: str, store: Path, compose: Compose) -> None:
     from prefect import flow
 
-    from tasks.monitoring.report import reported
+    from tasks.monitoring.report import run_with_report
 
     def body() -> Any:
-        return reported(Settings(store), ["towns", "rivers"], compose)
+        return run_with_report(Settings(store), ["towns", "rivers"], compose)
 
     flow(name=name)(body)()
 
@@ -126,11 +126,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_what_came_of_a_decision_is_told_once(
     kind: Any, is_new: bool, event: str | None, tmp_path: Path, told: list[Any]
 ) -> None:
-    from tasks.monitoring.events import tell_decision
+    from tasks.monitoring.events import emit_decision
 
     decision = decided_on(Store(tmp_path))
     outcome = Outcome(kind, Reference("mixture", "1" * 32, "2" * 64), None, "mixture/111 did well")
-    tell_decision(Decided("decision", decision, outcome), is_new)
+    emit_decision(Decided("decision", decision, outcome), is_new)
     assert [one[0] for one in told] == ([event] if event else [])
     for _, resource, name, payload in told:
         assert resource == f"namewright.model.{'1' * 32}"

@@ -15,7 +15,7 @@ from artifacts.dataset import manifests
 from artifacts.store import Store
 
 if TYPE_CHECKING:
-    from tasks.deploy.apply import Done
+    from tasks.deploy.apply import Change
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 PREFECT_YAML = (ROOT / "prefect.yaml").read_text()
@@ -50,13 +50,13 @@ def test_what_is_set_up_twice_changes_nothing(site: Site) -> None:
     assert objects(site) == before
 
 
-def deployed(site: Site, content: str) -> "list[Done]":
+def deployed(site: Site, content: str) -> "list[Change]":
     """As the command does it, here: a process more would take seconds to start."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from tasks.deploy import apply, deployment_file
 
-    done: list[Done] = []
+    done: list[Change] = []
     file = site.folder / "other.yaml"
     file.write_text(content)
     with (
@@ -65,7 +65,7 @@ def deployed(site: Site, content: str) -> "list[Done]":
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("PWD", str(site.checkout))
-        apply.deployed(deployment_file.read(file), done.append)
+        apply.apply_deployments(deployment_file.load_deployments(file), done.append)
     return done
 
 
@@ -237,10 +237,10 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
 def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> None:
     from prefect.client.orchestration import SyncPrefectClient
 
-    from tasks.deploy.automations import died_silently
+    from tasks.deploy.automations import silent_run_automation
 
     with SyncPrefectClient(site.url) as client:
-        client.create_automation(died_silently(["silent"], within_seconds=10.0))
+        client.create_automation(silent_run_automation(["silent"], within_seconds=10.0))
     code = "import time; from prefect import flow; flow(name='silent')(lambda: time.sleep(600))()"
     with subprocess.Popen([sys.executable, "-c", code], env=site.environment) as process:
         (run,) = site.wait(lambda: site.runs("silent", "RUNNING"))

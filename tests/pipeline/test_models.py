@@ -37,7 +37,7 @@ from tasks.config.settings import Settings
 from tasks.config.sources import Source
 from tasks.engines.plain import producing
 from tasks.models.champion import promote_by_hand
-from tasks.models.load import find, open_model, opened
+from tasks.models.load import find_model, load_model, open_model
 from tasks.process import blas
 
 NAMES = (CORPORA / "argentine.txt").read_text().splitlines()[:200]
@@ -128,12 +128,12 @@ def test_the_champion_draws_the_names_that_the_pipeline_drew_and_finds_them_as_p
 
 def test_a_path_a_key_and_its_first_digits_name_one_model(trained, tmp_path):
     folder = folder_of(trained, "mixture")
-    champion = find("champion", trained)
+    champion = find_model("champion", trained)
     link = tmp_path / "best.npz"
     link.symlink_to(folder / "model.npz")
     named = (folder.name, folder.name[:6], folder.name[:9].upper(), f"mixture/{folder.name[:7]}")
-    for file in [find(name, trained) for name in named] + [
-        find(path, tmp_path / "elsewhere") for path in (folder / "model.npz", str(link))
+    for file in [find_model(name, trained) for name in named] + [
+        find_model(path, tmp_path / "elsewhere") for path in (folder / "model.npz", str(link))
     ]:
         assert (file.origin, file.digest) == (f"mixture/{folder.name}", champion.digest)
         assert file.training == champion.training
@@ -144,7 +144,7 @@ def test_a_path_a_key_and_its_first_digits_name_one_model(trained, tmp_path):
 def test_the_network_before_its_mixture_is_a_model_too_but_draws_from_no_mixture(trained):
     alone = open_model(f"model/{folder_of(trained, 'model').name}", trained)
     assert alone.draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
-    assert find(folder_of(trained, "model") / "model.npz", trained).training
+    assert find_model(folder_of(trained, "model") / "model.npz", trained).training
     with refused("mixture.not_there"):
         alone.draw(**KNOBS, drawn_from="mixture")
     with refused("mixture.not_there"):
@@ -153,9 +153,9 @@ def test_the_network_before_its_mixture_is_a_model_too_but_draws_from_no_mixture
 
 def test_a_copy_of_the_file_alone_draws_the_same_names_and_knows_of_no_training_list(trained, tmp_path):
     copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
-    file = find(copy, tmp_path / "no store")
+    file = find_model(copy, tmp_path / "no store")
     assert (file.origin, file.training) == (str(copy), None)
-    assert opened(file).draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
+    assert load_model(file).draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
     assert open_model(copy).draw(**KNOBS, drawn_from="mixture").to_pylist() == (
         names_made(trained, "mixture")["name"].to_pylist()
     )
@@ -179,9 +179,9 @@ def test_the_store_is_the_one_of_the_current_folder_or_of_the_environment(traine
 def test_the_champion_is_the_model_that_was_promoted_and_not_the_one_made_last(store):
     first = folder_of(store, "mixture")
     second = another_mixture(store)
-    assert find("champion", store).artifact.folder == first
-    promote_by_hand(Store(store), find(second.name, store).artifact, {}, waiting=lambda: None)
-    assert find("champion", store).artifact.folder == second
+    assert find_model("champion", store).artifact.folder == first
+    promote_by_hand(Store(store), find_model(second.name, store).artifact, {}, waiting=lambda: None)
+    assert find_model("champion", store).artifact.folder == second
 
 
 def test_where_no_model_was_promoted_it_is_told_how_and_which_there_are(store):
@@ -209,10 +209,14 @@ def test_a_model_is_one_input_of_a_stage_whatever_it_was_named_by(trained, tmp_p
     copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
     keys = {
         stages.names.recipe(SamplingConfig(), {"model": file}).key
-        for file in (find("champion", trained), find(copy, trained), find(str(copy), trained))
+        for file in (
+            find_model("champion", trained),
+            find_model(copy, trained),
+            find_model(str(copy), trained),
+        )
     }
     assert len(keys) == 1
-    file = find("champion", trained)
+    file = find_model("champion", trained)
     assert file.digest
     again = pickle.loads(pickle.dumps(file))  # as to a worker elsewhere
     assert (again, again.training) == (file, file.training)
@@ -280,18 +284,18 @@ def test_a_key_that_there_is_not_is_told_with_what_there_is_and_when_it_was_made
     there = [f"{stage}/{folder_of(trained, stage).name}, made 2" for stage in ("mixture", "model")]
     for named in ("abcdef" * 5, "12345", "mixtrue", "", "mixture/000000", "a" * 5_000):
         with refused("model.unknown", str(trained), *there):
-            find(named, trained)
+            find_model(named, trained)
     with refused("model.unknown", "the store holds none"):
-        find("abcdef", tmp_path / "nowhere")
+        find_model("abcdef", tmp_path / "nowhere")
 
 
 def test_a_beginning_of_two_keys_is_refused_and_the_stage_tells_them_apart(store):
     folder = folder_of(store, "mixture")
     shutil.copytree(folder, store / "model" / (folder.name[:8] + "f" * 24))
     with refused("model.ambiguous", f"mixture/{folder.name}, made 2", f"model/{folder.name[:8]}ffff"):
-        find(folder.name[:8], store)
-    assert find(f"mixture/{folder.name[:8]}", store).artifact.folder == folder
-    assert find(folder.name, store).artifact.folder == folder
+        find_model(folder.name[:8], store)
+    assert find_model(f"mixture/{folder.name[:8]}", store).artifact.folder == folder
+    assert find_model(folder.name, store).artifact.folder == folder
 
 
 @pytest.mark.parametrize("file", ["model.npz", "manifest.json"])
@@ -300,18 +304,18 @@ def test_a_damaged_artifact_is_refused_however_it_was_named(store, file):
     damage(folder / file)
     for named, code in (("champion", "champion"), (folder.name, "model"), (folder / "model.npz", "model")):
         with refused(f"{code}.damaged", str(folder), file):
-            find(named, store)
+            find_model(named, store)
 
 
 def test_damage_to_the_training_list_concerns_those_who_want_it_and_a_removed_one_is_not_known(store):
     validated = folder_of(store, "validated")
     damage(validated / "names.parquet")
-    file = find("champion", store)
-    assert len(opened(file).draw(3)) == 3
+    file = find_model("champion", store)
+    assert len(load_model(file).draw(3)) == 3
     with refused("model.damaged", str(validated), "names.parquet"):
         _ = file.training
     shutil.rmtree(validated)
-    assert find("champion", store).training is None
+    assert find_model("champion", store).training is None
 
 
 def arrays_of(store, stage="mixture"):
@@ -370,15 +374,15 @@ def test_a_file_that_is_no_whole_model_is_refused_with_its_path(trained, tmp_pat
 def test_a_file_that_is_not_there_is_refused(trained, tmp_path, monkeypatch, named):
     monkeypatch.chdir(tmp_path)
     with refused("model.unreadable", "could not be read"):
-        find(named, trained)
+        find_model(named, trained)
 
 
 def test_a_file_that_changes_after_its_digest_was_taken_is_refused(trained, tmp_path):
     copy = shutil.copy(folder_of(trained, "mixture") / "model.npz", tmp_path / "mine.npz")
-    file = find(copy, trained)
+    file = find_model(copy, trained)
     shutil.copy(folder_of(trained, "model") / "model.npz", copy)
     with refused("model.unreadable", "changed"):
-        opened(file)
+        load_model(file)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

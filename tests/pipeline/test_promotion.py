@@ -26,7 +26,7 @@ from tasks.core.plan import Plan
 from tasks.engines.plain import producing
 from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
-from tasks.models.promotion import Compared, verdict
+from tasks.models.promotion import Comparison, promotion_verdict
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al")
 NAMES = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
@@ -389,7 +389,7 @@ def test_of_several_evaluations_of_a_model_the_last_made_is_shown(last, tmp_path
     moments = {each.key: f"2024-01-0{2 if each is made[last] else 1}T00:00:00+00:00" for each in made}
     listed = [replace(each, made_at=moments[each.recipe.key]) for each in store.list("evaluation")]
     monkeypatch.setattr(store, "list", lambda _stage: listed)
-    assert champion.evaluation_of(store, mixture).key == made[last].key
+    assert champion.latest_evaluation(store, mixture).key == made[last].key
 
 
 def test_a_store_without_a_model_is_no_error_to_list(namewright, tmp_path):
@@ -414,19 +414,19 @@ SAMPLE = {"validity": 1.0, "novelty": 0.9, "edit_distance_ratio": 1.0}
     ],
 )
 def test_the_lower_end_of_the_interval_decides(gain, same_list, promote):
-    compared = Compared(900, 1.5, 1.5 + gain.value, gain, same_list)
-    assert verdict(PromotionConfig(), compared, SAMPLE, {}).promote is promote
+    compared = Comparison(900, 1.5, 1.5 + gain.value, gain, same_list)
+    assert promotion_verdict(PromotionConfig(), compared, SAMPLE, {}).promote is promote
 
 
 def test_what_was_not_measured_is_not_held_against_a_model():
-    found = verdict(PromotionConfig(), None, {}, {})
+    found = promotion_verdict(PromotionConfig(), None, {}, {})
     assert found.promote
     assert [figure.kept for figure in found.figures] == [None] * 3
 
 
 @pytest.mark.parametrize("metric", SAMPLE)
 def test_a_first_model_has_to_keep_the_limits(metric):
-    found = verdict(PromotionConfig(), None, {**SAMPLE, metric: 0.01}, {})
+    found = promotion_verdict(PromotionConfig(), None, {**SAMPLE, metric: 0.01}, {})
     assert not found.promote
     assert found.reasons[0].startswith(f"{metric} is 0.01, and at least")
 

@@ -6,7 +6,7 @@ import pytest
 
 from rnn_core.errors import DataError
 from tasks.config.sources import Source
-from tasks.monitoring.source_changes import FILE, Watched
+from tasks.monitoring.source_changes import FILE, SourceMemory
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def towns(tmp_path: Path) -> Source:
     return Source("towns", str(path))
 
 
-def changed(watched: Watched, *sources: Source) -> list[str]:
+def changed(watched: SourceMemory, *sources: Source) -> list[str]:
     """And is remembered."""
     changes = watched.changes(sources)
     watched.remember(changes)
@@ -24,7 +24,7 @@ def changed(watched: Watched, *sources: Source) -> list[str]:
 
 
 def test_a_list_is_new_once_and_changed_once(tmp_path: Path, towns: Source) -> None:
-    watched = Watched(tmp_path / "store")
+    watched = SourceMemory(tmp_path / "store")
     assert changed(watched, towns) == ["towns"]
     assert changed(watched, towns) == []
     Path(towns.path).write_text("Bern\nBiel\n")
@@ -38,14 +38,14 @@ def test_a_list_is_new_once_and_changed_once(tmp_path: Path, towns: Source) -> N
 def test_a_list_that_is_written_again_with_the_same_bytes_did_not_change(
     tmp_path: Path, towns: Source
 ) -> None:
-    watched = Watched(tmp_path / "store")
+    watched = SourceMemory(tmp_path / "store")
     changed(watched, towns)
     moved = Path(towns.path).rename(tmp_path / "moved.txt")
     assert changed(watched, Source("towns", str(moved))) == []
 
 
 def test_what_is_not_remembered_is_told_again(tmp_path: Path, towns: Source) -> None:
-    watched = Watched(tmp_path / "store")
+    watched = SourceMemory(tmp_path / "store")
     assert watched.changes([towns]) == watched.changes([towns])
     assert not (tmp_path / "store").exists()
 
@@ -53,7 +53,7 @@ def test_what_is_not_remembered_is_told_again(tmp_path: Path, towns: Source) -> 
 def test_of_several_lists_those_that_changed_are_told(tmp_path: Path, towns: Source) -> None:
     (tmp_path / "rivers.txt").write_text("Aare\n")
     rivers = Source("rivers", str(tmp_path / "rivers.txt"))
-    watched = Watched(tmp_path / "store")
+    watched = SourceMemory(tmp_path / "store")
     assert changed(watched, towns, rivers) == ["towns", "rivers"]
     Path(rivers.path).write_text("Rhein\n")
     assert changed(watched, towns, rivers) == ["rivers"]
@@ -61,7 +61,7 @@ def test_of_several_lists_those_that_changed_are_told(tmp_path: Path, towns: Sou
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_a_memory_that_is_damaged_is_none(tmp_path: Path, towns: Source, content: bytes) -> None:
-    watched = Watched(tmp_path)
+    watched = SourceMemory(tmp_path)
     changed(watched, towns)
     (tmp_path / FILE).write_bytes(content)
     assert changed(watched, towns) == ["towns"]
@@ -70,4 +70,4 @@ def test_a_memory_that_is_damaged_is_none(tmp_path: Path, towns: Source, content
 
 def test_a_list_that_is_gone_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="could not be read"):
-        Watched(tmp_path).changes([Source("towns", str(tmp_path / "not-there.txt"))])
+        SourceMemory(tmp_path).changes([Source("towns", str(tmp_path / "not-there.txt"))])

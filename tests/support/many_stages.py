@@ -16,7 +16,7 @@ from tasks.core.events import Event, Finished
 from tasks.core.stage import Stage, StageRunner
 from tasks.engines.plain import producing
 from tasks.process import signals
-from tasks.server import background
+from tasks.server import connection
 
 STAGES = {"quick": greeting, "slow": counting}
 
@@ -32,7 +32,7 @@ def compose(run: StageRunner, stage: Stage, count: int) -> None:
 
 
 def by_prefect(settings: Settings, workers: WorkerSettings, body: Callable[[StageRunner], None]) -> None:
-    background.ready(lambda _text: None)
+    connection.connect(lambda _text: None)
     from prefect import flow
 
     from tasks.engines.prefect import recorded, submitting
@@ -70,7 +70,7 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-        background.leave(0)
+        connection.exit_process(0)
     except NamewrightError as error:
         print(error, file=sys.stderr)
-        background.leave(error.exit_code)
+        connection.exit_process(error.exit_code)

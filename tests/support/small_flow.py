@@ -11,7 +11,7 @@ from tasks.core.events import Event
 from tasks.core.stage import StageRunner
 from tasks.engines.plain import producing
 from tasks.process import signals
-from tasks.server import background
+from tasks.server import connection
 
 
 def compose(run: StageRunner) -> None:
@@ -27,7 +27,7 @@ def tell(event: Event) -> None:
 
 
 def main(settings: Settings) -> None:
-    background.ready(print)
+    connection.connect(print)
     from prefect import flow
 
     from tasks.engines.prefect import recorded, submitting
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     try:
         with signals.graceful_shutdown():
             main(Settings(Path(sys.argv[1])))
-        background.leave(0)
+        connection.exit_process(0)
     except NamewrightError as error:
         print(error, file=sys.stderr)
-        background.leave(error.exit_code)
+        connection.exit_process(error.exit_code)

@@ -7,12 +7,12 @@ import httpx
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
 
-from tasks.server.background import without_credentials
 from tasks.server.errors import ServerError
+from tasks.server.health import without_credentials
 
 
 @contextmanager
-def refusals_told(what: str, again: str) -> Iterator[None]:
+def server_errors(what: str, again: str) -> Iterator[None]:
     """what: the server is asked for, to be refused. again: how it goes on once the server is as it should be.
 
     Raises ServerError for what Prefect's client raises.

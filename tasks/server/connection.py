@@ -1,0 +1,122 @@
+"""Which Prefect server a run talks to.
+
+Prefect itself is imported late: finding out that a server is missing takes milliseconds.
+"""
+
+import atexit
+import gc
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from tasks.server import background, defaults, health, startup
+from tasks.server.startup import HOST, Say
+
+_EMBEDDED = {
+    "PREFECT__SERVER_EPHEMERAL": "1",  # only the services that a run needs
+    "PREFECT_UI_ENABLED": "false",
+    # Block types are of use in the UI only: half a second of a first start.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+}
+
+
+def connect(say: Say) -> str:
+    """Choose an API that answers, point Prefect to it and import Prefect; return its URL.
+
+    In this order: the server that PREFECT_API_URL (or the active profile) names, ours in the background, one
+    embedded in this run, which ends with this process.
+
+    Raises ServerError, and Interrupted while it waits.
+    """
+    defaults.apply_defaults(quiet=True)
+    url = _running_server()
+    if not url:
+        return _embed(say)
+    _import_prefect()
+    return url
+
+
+def connect_lasting(*, quiet: bool = True) -> str:
+    """Connect as `connect` does, but only to a server that outlives this process.
+
+    quiet:  keep Prefect's logs off this process's console.
+
+    Raises ServerError if there is none.
+    """
+    defaults.apply_defaults(quiet=quiet)
+    url = _running_server() or background.require_server().url
+    _import_prefect()
+    return url
+
+
+def exit_process(code: int) -> NoReturn:
+    """End the process; if its Prefect server is gone, without waiting for what that will never take.
+
+    Prefect tries for seven seconds per event to deliver what is left, as often as there are events.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if "prefect" in sys.modules and url and not health.is_answering(url):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _running_server() -> str | None:
+    for name in ("NO_PROXY", "no_proxy"):  # no proxy knows the servers on this machine
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))
+    if url := defaults.api_url():
+        health.check_answering(url)
+        return url
+    if server := background.find_server():
+        os.environ["PREFECT_API_URL"] = server.url
+        return server.url
+    return None
+
+
+def _embed(say: Say) -> str:
+    port = _free_port()
+    url = startup.api_url(port)
+    log = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
+    process = startup.spawn(
+        [str(Path(__file__).with_name("embedded.py")), str(port)],
+        log,
+        {**defaults.server_environment(), **_EMBEDDED},
+        stdin=subprocess.PIPE,  # its end tells the server that this process ended
+    )
+    # After Prefect's threads have delivered what they have: they are joined before.
+    atexit.register(_end, process)
+    say("starting Prefect's embedded server (`namewright server start` keeps one running)")
+    os.environ["PREFECT_API_URL"] = url
+    _import_prefect()  # while the server starts
+    startup.wait_until_healthy(process, url, log, "Prefect's embedded server", say)
+    return url
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(startup.STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _import_prefect() -> None:
+    collecting = gc.isenabled()
+    gc.disable()  # among modules that stay it finds nothing, for a tenth of the time
+    import prefect.flows  # noqa: F401
+
+    if collecting:
+        gc.enable()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
