@@ -29,7 +29,7 @@ class Checkpoint:
         arrays = formats.read_arrays(self.path)
         found = arrays.pop(_KEY, None)
         if found is None or not np.array_equal(found, self._key):
-            raise formats.unreadable(self.path, "the checkpoint of this training", "another key in it")
+            raise formats.read_error(self.path, "the checkpoint of this training", "another key in it")
         return arrays
 
     @property

@@ -17,7 +17,6 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from artifacts import atomic_io, locks, manifest
 from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
-from artifacts.store import Artifact, Store, examined, fresh_folder
+from artifacts.store import Artifact, Store, examine_folder, make_unique_folder
 
 SUCCESS = "_SUCCESS"
 _OURS = "__namewright__"
@@ -51,7 +50,7 @@ class Shards(Store):
         folder, file = self.root.parent, _shard_manifest(key)
         with atomic_io.io_errors(folder / file, "read a shard"):
             # A part without a manifest was not committed: it will be replaced.
-            return examined(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
+            return examine_folder(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
 
     def _publish(self, scratch: Path, made: Manifest) -> Artifact:
         folder, file = self.root.parent, _shard_manifest(made.recipe.key)
@@ -65,7 +64,7 @@ class Shards(Store):
     def _quarantine(self, stage: str, key: str, fault: str) -> Path:
         """The manifest alone where it does not say which file is its own; that one will be replaced."""
         folder, file = self.root.parent, Path(_shard_manifest(key))
-        aside = fresh_folder(self.root / "quarantine", f"{stage}-{key}-")
+        aside = make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
         with contextlib.suppress(ValueError):
             for name in Manifest.from_json((folder / file).read_bytes()).files:
                 with contextlib.suppress(FileNotFoundError):
@@ -87,14 +86,14 @@ class Dataset:
         with atomic_io.io_errors(self.folder, "read the list"):
             if not (self.folder / SUCCESS).exists():
                 return None
-            return examined(self.folder, request.stage, request.key, _MANIFEST)[0]
+            return examine_folder(self.folder, request.stage, request.key, _MANIFEST)[0]
 
     @contextlib.contextmanager
-    def claimed(self, request: Recipe, overwrite: bool, waiting: Callable[[], None]) -> Iterator[None]:
+    def claim(self, request: Recipe, overwrite: bool, on_wait: Callable[[], None]) -> Iterator[None]:
         """Hold the folder, for this list alone. Shards that are there already are gone on from.
 
         overwrite:  a list of ours that is another one is removed first.
-        waiting:    called again and again while another run holds it; it may raise to give up.
+        on_wait:    called again and again while another run holds it; it may raise to give up.
 
         Raises StoreError if the folder holds another list, or what is no list of ours.
         """
@@ -102,7 +101,7 @@ class Dataset:
             self._check_nothing_foreign()
             atomic_io.make_folder(self.work)
             (self.work / "lock").touch()
-        with locks.exclusive(self.work / "lock", waiting):
+        with locks.exclusive_lock(self.work / "lock", on_wait):
             with atomic_io.io_errors(self.folder, "write the list"):
                 self._check_nothing_foreign()  # again: whoever held it may have made another list meanwhile
                 if self._request() != request:
@@ -116,7 +115,7 @@ class Dataset:
         request: Recipe,
         shards: Sequence[Artifact],
         *,
-        facts: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         origins: Mapping[str, str],
         seconds: float,
         run: Mapping[str, str],
@@ -125,22 +124,21 @@ class Dataset:
         files: dict[str, FileRecord] = {}
         for shard in shards:
             files.update(shard.manifest().files)
-        made = Manifest(
-            recipe=request, origins=origins, files=files, facts=facts,
-            made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
-        )  # fmt: skip
+        made = Manifest.now(
+            request, origins=origins, files=files, metadata=metadata, seconds=seconds, run=run
+        )
         with atomic_io.io_errors(self.folder, "finish the list"):
             atomic_io.write_file(self.folder / _MANIFEST, made.to_json())
             atomic_io.write_file(self.folder / SUCCESS, b"")
-        self.tidy()
+        self.remove_leftovers()
         return Artifact(request.stage, request.key, made.digest, self.folder, _MANIFEST)
 
-    def reopen(self) -> None:
+    def mark_incomplete(self) -> None:
         """Say that the list is not whole, for who holds it, before anything of it is made again."""
         with atomic_io.io_errors(self.folder, "write the list"):
             (self.folder / SUCCESS).unlink(missing_ok=True)
 
-    def tidy(self) -> None:
+    def remove_leftovers(self) -> None:
         """Remove what led to the list, for who holds it, if that is whole."""
         with atomic_io.io_errors(self.folder, "finish the list"):
             self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)

@@ -112,7 +112,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
         with pa.OSFile(str(path)) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as refusal:
-        raise unreadable(path, "a Parquet file", refusal) from refusal
+        raise read_error(path, "a Parquet file", refusal) from refusal
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
@@ -137,7 +137,7 @@ def read_arrays(path: Path) -> Arrays:
     try:
         return arrays_from_bytes(path.read_bytes())
     except (OSError, ValueError) as refusal:
-        raise unreadable(path, "an npz file of plain arrays", refusal) from refusal
+        raise read_error(path, "an npz file of plain arrays", refusal) from refusal
 
 
 def arrays_from_bytes(content: bytes) -> Arrays:
@@ -158,7 +158,7 @@ def arrays_from_bytes(content: bytes) -> Arrays:
     return arrays
 
 
-def unreadable(path: Path, expected: str, refusal: BaseException | str) -> DataError:
+def read_error(path: Path, expected: str, refusal: BaseException | str) -> DataError:
     return DataError(
         "artifact.unreadable",
         f"could not be read as {expected}",

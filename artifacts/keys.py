@@ -35,7 +35,7 @@ class Recipe:
     inputs: Mapping[str, str]
 
     @classmethod
-    def of(cls, stage: str, version: int, config: Any, inputs: Mapping[str, str]) -> "Recipe":
+    def for_stage(cls, stage: str, version: int, config: Any, inputs: Mapping[str, str]) -> "Recipe":
         """config: a frozen dataclass; its tuples become lists, so that a recipe read back is equal."""
         return cls(stage, version, json.loads(canonical_json(asdict(config))), dict(inputs))
 
@@ -48,10 +48,10 @@ class Recipe:
         here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
         return "; ".join(
             f"{part} was {_short(there.get(part))}, is {_short(here.get(part))}"
-            for part in self.differing(other)
+            for part in self.differing_fields(other)
         )
 
-    def differing(self, other: "Recipe") -> list[str]:
+    def differing_fields(self, other: "Recipe") -> list[str]:
         here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
         # As JSON: 1 and 1.0 are two keys.
         return sorted(part for part in {*here, *there} if _shown(here.get(part)) != _shown(there.get(part)))

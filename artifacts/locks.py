@@ -10,10 +10,10 @@ _POLL_SECONDS = 0.1
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock at `path`, in a folder that is there.
 
-    waiting:  called again and again while someone else holds it; it may raise to give up.
+    on_wait:  called again and again while someone else holds it; it may raise to give up.
     """
     lock = _lock(path)
     while True:
@@ -21,7 +21,7 @@ def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
             lock.acquire(timeout=_POLL_SECONDS)
             break
         except Timeout:
-            waiting()
+            on_wait()
     try:
         yield
     finally:
@@ -29,7 +29,7 @@ def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def if_free(path: Path) -> Iterator[bool]:
+def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock at `path` if nobody else does, and say whether."""
     lock = _lock(path)
     try:

@@ -4,12 +4,14 @@ import platform
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from artifacts.checksummed_json import dumps, loads
 from artifacts.keys import Recipe, canonical_json, sha256
 
 FILE_NAME = "manifest.json"
+_JSON_KEYS = {"metadata": "facts", "created_at": "made_at"}  # attributes that have another name in the file
 _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
 
 
@@ -27,8 +29,8 @@ class Manifest:
     """The commit point: no manifest, no artifact.
 
     origins:   for every input by role, where it lay: an artifact as `stage/key`, a source file by its path.
-    facts:     what the stage wants to be known of its result: counts, a model card. The same on every run.
-    made_at:   UTC, ISO 8601.
+    metadata:    what the stage wants to be known of its result: counts, a model card. The same on every run.
+    created_at:  UTC, ISO 8601.
     seconds:   wall-clock time that making it took.
     run:       who asked for it: the engine, and Prefect's flow run where there is one.
     """
@@ -36,11 +38,26 @@ class Manifest:
     recipe: Recipe
     origins: Mapping[str, str]
     files: Mapping[str, FileRecord]
-    facts: Mapping[str, Any]
-    made_at: str
+    metadata: Mapping[str, Any]
+    created_at: str
     seconds: float
     run: Mapping[str, str]
     libraries: Mapping[str, str] = field(default_factory=lambda: _library_versions())
+
+    @classmethod
+    def now(
+        cls,
+        recipe: Recipe,
+        *,
+        origins: Mapping[str, str],
+        files: Mapping[str, FileRecord],
+        metadata: Mapping[str, Any],
+        seconds: float,
+        run: Mapping[str, str],
+    ) -> "Manifest":
+        """A manifest dated with the present moment."""
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(recipe, origins, files, metadata, moment, round(seconds, 3), run)
 
     @property
     def digest(self) -> str:
@@ -53,7 +70,9 @@ class Manifest:
         return next(iter(self.files.values())).rows
 
     def to_json(self) -> bytes:
-        return dumps({**asdict(self), "key": self.recipe.key, "digest": self.digest})
+        """The manifest as a checksummed document, with its key and digest for readers other than us."""
+        document = {_JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        return dumps({**document, "key": self.recipe.key, "digest": self.digest})
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
@@ -62,6 +81,8 @@ class Manifest:
             document = loads(content)
             for implied in ("key", "digest"):
                 del document[implied]
+            for attribute, json_key in _JSON_KEYS.items():
+                document[attribute] = document.pop(json_key)
             document["recipe"] = Recipe(**document["recipe"])
             document["files"] = {name: FileRecord(**record) for name, record in document["files"].items()}
             return cls(**document)

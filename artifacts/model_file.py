@@ -22,10 +22,10 @@ MODEL = "model.npz"
 _CHARACTERS, _NGRAMS, _WEIGHT = "characters", "ngrams.", "mixture.weight"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-DrawnFrom = Literal["network", "mixture"]
+ModelKind = Literal["network", "mixture"]
 
 
-class Models(NamedTuple):
+class ModelContents(NamedTuple):
     """ngrams:   None in a file of the stage `model`, which holds the network alone.
     mixture:  None as well if there were no validation names to fit its weight on.
     """
@@ -34,7 +34,7 @@ class Models(NamedTuple):
     ngrams: KneserNey | None
     mixture: Mixture | None
 
-    def chosen(self, drawn_from: DrawnFrom) -> Model:
+    def chosen(self, drawn_from: ModelKind) -> Model:
         """What names are drawn from. Raises DataError if there is no mixture."""
         return network_model(self.network) if drawn_from == "network" else mixture_model(self.mixed())
 
@@ -45,32 +45,30 @@ class Models(NamedTuple):
         raise mixture_unavailable() if self.ngrams else _network_alone()
 
 
-def with_characters(
-    parameters: network.NetworkParameters, letters: Vocabulary
-) -> dict[str, npt.NDArray[Any]]:
+def network_arrays(parameters: network.NetworkParameters, letters: Vocabulary) -> dict[str, npt.NDArray[Any]]:
     code_points = np.array([ord(character) for character in letters.characters], np.uint32)
     return {**network.to_arrays(parameters), _CHARACTERS: code_points}
 
 
-def with_ngrams(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
+def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
     """weight: of the network in the mixture, if it could be fitted."""
     fitted = {} if weight is None else {_WEIGHT: np.array(weight)}
     return {**arrays, **ngrams.to_arrays(), **fitted}
 
 
-def models_in(arrays: Arrays) -> Models:
+def model_contents(arrays: Arrays) -> ModelContents:
     """Raises DataError for arrays that are no model."""
     kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
     of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
     parameters = network.from_arrays(kept)
     if not of_ngrams and _WEIGHT not in arrays:
-        return Models(parameters, None, None)
+        return ModelContents(parameters, None, None)
     ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
     both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from_array(weight))
-    return Models(parameters, ngrams, None if weight is None else both)
+    return ModelContents(parameters, ngrams, None if weight is None else both)
 
 
-def vocabulary_in(arrays: Arrays) -> Vocabulary:
+def stored_vocabulary(arrays: Arrays) -> Vocabulary:
     """Raises DataError if the arrays hold no characters, or what is no vocabulary."""
     if _CHARACTERS not in arrays:
         raise _no_characters("no such array")

@@ -21,7 +21,7 @@ from rnn_core.errors import DataError
 ROLLED_BACK = "rolled back"
 BY_HAND = "promoted by hand"
 
-Waiting = Callable[[], None]
+OnWait = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Entry:
     artifact: Reference
     against: Reference | None
     why: str
-    made_at: str
+    created_at: str
     by: Mapping[str, str]
 
     @classmethod
@@ -62,12 +62,12 @@ class Entry:
 class ConflictError(StoreError):
     """Something else stands in the role by now than whoever wants to change it has seen there."""
 
-    def __init__(self, path: Path, expected: Reference | None, standing: Reference | None) -> None:
+    def __init__(self, path: Path, expected: Reference | None, current: Reference | None) -> None:
         super().__init__(
             "registry.overtaken",
             "what stands there was changed by someone else meanwhile",
             where=str(path),
-            saw=f"{standing.origin if standing else 'nothing'}, "
+            saw=f"{current.origin if current else 'nothing'}, "
             f"and not {expected.origin if expected else 'nothing'}",
             fix="nothing was changed: look at what stands there now, and ask again if it is still wanted.",
         )
@@ -80,7 +80,7 @@ class Registry:
     lock:  makes one change at a time, of all processes; told what to call while it waits.
     """
 
-    def __init__(self, path: Path, lock: Callable[[Waiting], AbstractContextManager[None]]) -> None:
+    def __init__(self, path: Path, lock: Callable[[OnWait], AbstractContextManager[None]]) -> None:
         self.path, self._lock = path, lock
 
     def history(self) -> tuple[Entry, ...]:
@@ -94,7 +94,7 @@ class Registry:
             document = loads(content)
             if document["role"] != self.path.stem:
                 raise ValueError(f"it is that of the role {document['role']}")
-            return tuple(_entry(**each) for each in document["history"])
+            return tuple(_from_json(**each) for each in document["history"])
         except (ValueError, TypeError, KeyError, AttributeError) as fault:
             raise DataError(
                 "registry.damaged",
@@ -105,15 +105,15 @@ class Registry:
                 "hand, `namewright models promote`: the history then begins anew.",
             ) from fault
 
-    def standing(self) -> Entry | None:
+    def current(self) -> Entry | None:
         """What stands in the role. Raises as `history` does."""
-        return _stack(self.history()).standing
+        return _stack(self.history()).current
 
-    def withdrawn(self) -> frozenset[str]:
+    def rolled_back(self) -> frozenset[str]:
         """Digests of what was rolled back and has not been promoted since. Raises as `history` does."""
-        return _stack(self.history()).withdrawn
+        return _stack(self.history()).rolled_back
 
-    def compared_with(self, judged: str) -> Reference | None:
+    def baseline_for(self, judged: str) -> Reference | None:
         """What an artifact that is judged for the role is to be compared with.
 
         judged:  its digest.
@@ -123,22 +123,22 @@ class Registry:
 
         Raises as `history` does.
         """
-        standing = self.standing()
-        if standing and standing.artifact.digest == judged:
-            return standing.against
-        return standing.artifact if standing else None
+        current = self.current()
+        if current and current.artifact.digest == judged:
+            return current.against
+        return current.artifact if current else None
 
-    def promote(self, entry: Entry, expected: Reference | None, waiting: Waiting) -> None:
+    def promote(self, entry: Entry, expected: Reference | None, on_wait: OnWait) -> None:
         """Let the entry's artifact stand in the role, durably.
 
         expected:  what stands there as far as the caller knows; its content counts.
-        waiting:   called again and again while somebody else changes it; it may raise to give up.
+        on_wait:   called again and again while somebody else changes it; it may raise to give up.
 
         Raises Overtaken if something else stands there, and as `history` does.
         """
-        with self._lock(waiting):
+        with self._lock(on_wait):
             history = self.history()
-            self._check_standing(_stack(history), expected)
+            self._check_current(_stack(history), expected)
             self._write((*history, entry))
 
     def roll_back(
@@ -146,7 +146,7 @@ class Registry:
         expected: Reference | None,
         by: Mapping[str, str],
         check: Callable[[Reference], object],
-        waiting: Waiting,
+        on_wait: OnWait,
     ) -> tuple[Reference, Reference]:
         """Let stand again what stood before, durably: what stood until now, and what does from now on.
 
@@ -155,10 +155,10 @@ class Registry:
 
         Raises DataError if nothing stood before, Overtaken, what `check` raises, and as `history` does.
         """
-        with self._lock(waiting):
+        with self._lock(on_wait):
             history = self.history()
             stack = _stack(history)
-            self._check_standing(stack, expected)
+            self._check_current(stack, expected)
             entries = stack.entries
             if len(entries) < 2:
                 raise DataError(
@@ -173,41 +173,47 @@ class Registry:
             self._write((*history, Entry.now(before.artifact, before.against, ROLLED_BACK, by)))
         return until_now.artifact, before.artifact
 
-    def _check_standing(self, stack: "_Stack", expected: Reference | None) -> None:
-        standing = stack.standing.artifact if stack.standing else None
-        if _digest(standing) != _digest(expected):
-            raise ConflictError(self.path, expected, standing)
+    def _check_current(self, stack: "_Stack", expected: Reference | None) -> None:
+        current = stack.current.artifact if stack.current else None
+        if _digest(current) != _digest(expected):
+            raise ConflictError(self.path, expected, current)
 
     def _write(self, history: tuple[Entry, ...]) -> None:
         with atomic_io.io_errors(self.path, "write the registry"):
-            document = {"role": self.path.stem, "history": [asdict(entry) for entry in history]}
+            document = {"role": self.path.stem, "history": list(map(_as_json, history))}
             atomic_io.write_file(self.path, dumps(document))
 
 
 class _Stack(NamedTuple):
     entries: tuple[Entry, ...]
-    withdrawn: frozenset[str]
+    rolled_back: frozenset[str]
 
     @property
-    def standing(self) -> Entry | None:
+    def current(self) -> Entry | None:
         return self.entries[-1] if self.entries else None
 
 
 def _stack(history: tuple[Entry, ...]) -> _Stack:
     entries: list[Entry] = []
-    withdrawn: set[str] = set()
+    rolled_back: set[str] = set()
     for entry in history:
         if entry.why == ROLLED_BACK:
-            withdrawn.add(entries.pop().artifact.digest)
+            rolled_back.add(entries.pop().artifact.digest)
         else:
             entries.append(entry)
-            withdrawn.discard(entry.artifact.digest)
-    return _Stack(tuple(entries), frozenset(withdrawn))
+            rolled_back.discard(entry.artifact.digest)
+    return _Stack(tuple(entries), frozenset(rolled_back))
 
 
 def _digest(reference: Reference | None) -> str | None:
     return reference.digest if reference else None
 
 
-def _entry(artifact: dict[str, str], against: dict[str, str] | None, **others: Any) -> Entry:
-    return Entry(Reference(**artifact), Reference(**against) if against else None, **others)
+def _as_json(entry: Entry) -> dict[str, Any]:
+    return {"made_at" if name == "created_at" else name: value for name, value in asdict(entry).items()}
+
+
+def _from_json(
+    artifact: dict[str, str], against: dict[str, str] | None, why: str, made_at: str, by: dict[str, str]
+) -> Entry:
+    return Entry(Reference(**artifact), Reference(**against) if against else None, why, made_at, by)

@@ -15,7 +15,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ class Artifact:
         try:
             return Manifest.from_json(content)
         except ValueError as fault:
-            raise formats.unreadable(path, "a manifest", fault) from fault
+            raise formats.read_error(path, "a manifest", fault) from fault
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         return formats.read_table(self.folder / name, columns)
@@ -88,7 +87,7 @@ class ArtifactWriter:
 
     def __init__(self, folder: Path, checkpoint: Checkpoint, refused: Path) -> None:
         self.folder, self.checkpoint, self._refused = folder, checkpoint, refused
-        self.facts: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self._rows: dict[str, int | None] = {}
 
     def order(self, *names: str) -> None:
@@ -131,9 +130,9 @@ class ArtifactWriter:
         self._rows[name] = None
 
     def discard(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)  # what is left is cleared with the next draft
+        shutil.rmtree(self.folder, ignore_errors=True)  # what is left is cleared with the next writer
 
-    def set_aside(self, reason: str) -> Path:
+    def quarantine(self, reason: str) -> Path:
         """Keep what there is of an artifact that will not be made, for a person to look at.
 
         Returns the folder, in quarantine: the same one for every attempt to make the artifact.
@@ -181,9 +180,9 @@ class Store:
         """The artifact, or what is wrong with it; neither if there is none. Touches nothing."""
         folder = self.folder(stage, key)
         with atomic_io.io_errors(folder, "read an artifact"):
-            return examined(folder, stage, key) if os.path.lexists(folder) else (None, "")
+            return examine_folder(folder, stage, key) if os.path.lexists(folder) else (None, "")
 
-    def referred(self, to: Reference) -> tuple[Artifact | None, str]:
+    def resolve(self, to: Reference) -> tuple[Artifact | None, str]:
         """As `examine`, for an artifact that has to have this content."""
         found, fault = self.examine(to.stage, to.key)
         if found and found.digest != to.digest:
@@ -202,15 +201,15 @@ class Store:
         return found
 
     @contextlib.contextmanager
-    def lock(self, stage: str, key: str, waiting: Callable[[], None]) -> Iterator[None]:
+    def lock(self, stage: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
         """Only its holder makes the artifact of this key, in this process or any other."""
-        with locks.exclusive(self._lock_file(stage, key), waiting):
+        with locks.exclusive_lock(self._lock_file(stage, key), on_wait):
             yield
 
     def registry(self, role: str) -> Registry:
         """Of what stands in a role: `champion`, or `lists-…` for the lists of some sources."""
         return Registry(
-            self.root / "registry" / f"{role}.json", lambda waiting: self.lock("registry", role, waiting)
+            self.root / "registry" / f"{role}.json", lambda on_wait: self.lock("registry", role, on_wait)
         )
 
     def registries(self) -> Iterator[Registry]:
@@ -220,12 +219,12 @@ class Store:
         yield from map(self.registry, roles)
 
     @contextlib.contextmanager
-    def lock_if_free(self, stage: str, key: str) -> Iterator[bool]:
+    def try_lock(self, stage: str, key: str) -> Iterator[bool]:
         """Whether it is held now; somebody else holds it if not."""
-        with locks.if_free(self._lock_file(stage, key)) as is_held:
+        with locks.try_lock(self._lock_file(stage, key)) as is_held:
             yield is_held
 
-    def draft(self, stage: str, key: str) -> ArtifactWriter:
+    def writer(self, stage: str, key: str) -> ArtifactWriter:
         """A fresh scratch folder, for the holder of the key's lock; what a dead maker left is cleared."""
         folder = self.root / "scratch" / f"{stage}-{key}"
         with atomic_io.io_errors(folder, "write to the store"):
@@ -241,23 +240,27 @@ class Store:
 
     def commit(
         self,
-        draft: ArtifactWriter,
+        writer: ArtifactWriter,
         recipe: Recipe,
         *,
         origins: Mapping[str, str],
         seconds: float,
         run: Mapping[str, str],
     ) -> Artifact:
-        """Publish a draft under its key, durably. What stood there before, if anything, is replaced."""
+        """Publish a writer under its key, durably. What stood there before, if anything, is replaced."""
         with atomic_io.io_errors(self.folder(recipe.stage, recipe.key), "commit an artifact"):
-            made = Manifest(
-                recipe=recipe, origins=origins, files=draft.records(), facts=draft.facts,
-                made_at=datetime.now(UTC).isoformat(timespec="seconds"), seconds=round(seconds, 3), run=run,
-            )  # fmt: skip
-            (draft.folder / manifest.FILE_NAME).write_bytes(made.to_json())
-            atomic_io.sync_folder(draft.folder)
-            artifact = self._publish(draft.folder, made)
-            draft.checkpoint.discard()  # only now: until here it was all that a killed run had
+            made = Manifest.now(
+                recipe,
+                origins=origins,
+                files=writer.records(),
+                metadata=writer.metadata,
+                seconds=seconds,
+                run=run,
+            )
+            (writer.folder / manifest.FILE_NAME).write_bytes(made.to_json())
+            atomic_io.sync_folder(writer.folder)
+            artifact = self._publish(writer.folder, made)
+            writer.checkpoint.discard()  # only now: until here it was all that a killed run had
         return artifact
 
     def _publish(self, scratch: Path, made: Manifest) -> Artifact:
@@ -266,7 +269,7 @@ class Store:
         old = self._set_aside(target, self.root / "scratch") if os.path.lexists(target) else None
         atomic_io.publish(scratch, target)
         if old:
-            shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next draft
+            shutil.rmtree(old, ignore_errors=True)  # what is left is cleared with the next writer
         return Artifact(made.recipe.stage, made.recipe.key, made.digest, target)
 
     def list(self, stage: str = "*") -> Iterator[Manifest]:
@@ -301,12 +304,12 @@ class Store:
 
     def _set_aside(self, folder: Path, where: Path) -> Path:
         """One rename, so that a folder is never seen half removed."""
-        aside = fresh_folder(where, f"{folder.parent.name}-{folder.name}-")
+        aside = make_unique_folder(where, f"{folder.parent.name}-{folder.name}-")
         folder.rename(aside / folder.name)
         return aside
 
 
-def fresh_folder(where: Path, prefix: str) -> Path:
+def make_unique_folder(where: Path, prefix: str) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
 
@@ -316,7 +319,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def examined(
+def examine_folder(
     folder: Path, stage: str, key: str, manifest_file: str = manifest.FILE_NAME
 ) -> tuple[Artifact | None, str]:
     """The artifact whose files lie in a folder that is there, or what is wrong with it."""

@@ -49,7 +49,7 @@ def changes(before: Profile, after: Profile, limits: GateConfig) -> list[Change]
     ]
 
 
-def as_table(found: list[Change]) -> pa.Table:
+def changes_table(found: list[Change]) -> pa.Table:
     columns = zip(*found, strict=True) if found else [()] * len(Change._fields)
     text, number = pa.string(), pa.float64()
     types = (text, text, number, number, number, number, pa.bool_())

@@ -205,7 +205,7 @@ class GateConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgingConfig:
+class EvaluationStageConfig:
     """evaluation: what is measured. validation: what a name has to be like, also one that a model made."""
 
     evaluation: EvaluationConfig

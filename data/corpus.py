@@ -11,45 +11,45 @@ import pyarrow.compute as pc
 
 from data.config import CorpusConfig
 from data.reading import delimited, lines, tables
-from data.reading.content import Content, ListFile, opened, too_large
+from data.reading.content import Content, ListFile, open_content, too_large_error
 from data.reading.encodings import as_utf8
 from data.reading.rows import Rows
 
 
-class Taken(NamedTuple):
+class CheckedRows(NamedTuple):
     """The rows that go on, and those that do not, with the reason."""
 
     names: pa.Table
     rejected: pa.Table
 
 
-def read(
-    files: Sequence[ListFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
-) -> Generator[Taken, None, None]:
+def read_corpus(
+    files: Sequence[ListFile], config: CorpusConfig, notify: Callable[[str], None] = lambda _text: None
+) -> Generator[CheckedRows, None, None]:
     """The rows of all files, part after part; the first part is empty. Memory does not grow with the files.
 
-    tell:  called with what a person should know of a file that was read.
+    notify:  called with what a person should know of a file that was read.
 
     Rows taken and rows rejected are together the rows read. Raises DataError where a file cannot be read as
     the configuration says, where a limit of it is passed, and where a file is no longer that of its digest.
     """
-    yield Taken(_NAMES.empty_table(), _REJECTED.empty_table())
+    yield CheckedRows(_NAMES.empty_table(), _REJECTED.empty_table())
     reading, unpacked = _Reading(config), 0
     for number, file in enumerate(files, start=1):
-        with opened(file, config.max_bytes, unpacked) as content:
-            yield from reading.parts(number, content.path, _rows(content, config, reading.left, tell))
+        with open_content(file, config.max_bytes, unpacked) as content:
+            yield from reading.parts(number, content.path, _rows(content, config, reading.left, notify))
         unpacked = content.unpacked
 
 
 def _rows(
-    content: Content, config: CorpusConfig, limit: int | None, tell: Callable[[str], None]
+    content: Content, config: CorpusConfig, limit: int | None, notify: Callable[[str], None]
 ) -> Iterator[Rows]:
     if config.format in ("parquet", "feather"):
         return tables.rows(content, config, limit)
     text = as_utf8(content.blocks(), config.encoding, content.path)
     if config.format == "text":
         return lines.rows(text, config, content.path)
-    return delimited.rows(text, config, content.path, tell)
+    return delimited.rows(text, config, content.path, notify)
 
 
 _NAMES = pa.schema(
@@ -84,7 +84,7 @@ class _Reading:
         """How many rows are still to be read; None for all there are."""
         return None if self._config.limit is None else self._config.limit - self._rows
 
-    def parts(self, file: int, path: Path, blocks: Iterator[Rows]) -> Iterator[Taken]:
+    def parts(self, file: int, path: Path, blocks: Iterator[Rows]) -> Iterator[CheckedRows]:
         """The rows of one file, as many as are left to be read. Raises DataError beyond `max_bytes`."""
         line = 1
         while self.left != 0 and (rows := next(blocks, None)):
@@ -96,12 +96,12 @@ class _Reading:
             self._bytes += taken.names.nbytes + taken.rejected.nbytes
             line += count
             if self._bytes > self._config.max_bytes:
-                raise too_large(path, self._config.max_bytes)
+                raise too_large_error(path, self._config.max_bytes)
             yield taken
 
     def _taken(
         self, rows: Rows, file: int, lines: npt.NDArray[np.int64], is_wanted: npt.NDArray[np.bool_]
-    ) -> Taken:
+    ) -> CheckedRows:
         """lines: (N,) the number of each row in its file; is_wanted: (N,) false beyond the limit."""
         names = pc.utf8_trim_whitespace(rows.values)
         reasons = _reasons(rows, names)
@@ -117,11 +117,11 @@ class _Reading:
         ]
         names_taken = pa.table(columns, schema=_NAMES)
         if reasons is None:
-            return Taken(names_taken, _REJECTED.empty_table())
+            return CheckedRows(names_taken, _REJECTED.empty_table())
         is_rejected = pa.array(is_wanted & ~is_taken)
         place = self._place(file, lines[is_wanted & ~is_taken])
         columns = [*place, rows.raw(is_rejected), reasons.filter(is_rejected)]
-        return Taken(names_taken, pa.table(columns, schema=_REJECTED))
+        return CheckedRows(names_taken, pa.table(columns, schema=_REJECTED))
 
     def _place(self, file: int, lines: npt.NDArray[np.int64]) -> list[pa.Array]:
         """Source, file and line."""

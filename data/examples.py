@@ -49,14 +49,14 @@ def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
     return Arrangement(order, split[order])
 
 
-def as_lists(names: EncodedNames) -> pa.Array:
+def token_lists(names: EncodedNames) -> pa.Array:
     """A list column over the same tokens. Raises DataError for 2^31 of them or more."""
     return pa.ListArray.from_arrays(
         pa.array(narrow_offsets(names.offsets, "characters")), pa.array(names.tokens)
     )
 
 
-def from_lists(column: pa.ChunkedArray) -> EncodedNames:
+def from_token_lists(column: pa.ChunkedArray) -> EncodedNames:
     """The way back from `as_lists`."""
     lists = column.combine_chunks()
     first, last = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
@@ -66,4 +66,4 @@ def from_lists(column: pa.ChunkedArray) -> EncodedNames:
 
 def encoded_names(examples: pa.Table) -> EncodedNames:
     """With their weights. examples: its columns tokens and weight."""
-    return from_lists(examples["tokens"]).with_weights(examples["weight"].to_numpy())
+    return from_token_lists(examples["tokens"]).with_weights(examples["weight"].to_numpy())

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from data.config import MergingConfig
 from data.text.equal_names import first_rows
-from data.text.spelling import composed, folded
-from data.text.strings import check_one_array_holds
+from data.text.spelling import fold_white_space, to_nfc
+from data.text.strings import check_fits_one_array
 
 DROPPED = "duplicate of an earlier name"
 COUNTED = "duplicate of an earlier name, counted in its weight"
@@ -18,7 +18,7 @@ COUNTED = "duplicate of an earlier name, counted in its weight"
 _ROWS: Final = 1 << 17  # that are looked at together: what is made of them stays in the cache
 
 
-class Merged(NamedTuple):
+class MergeResult(NamedTuple):
     """The rows that go on, those that do not with the reason, both in parts, and what was done, by source."""
 
     names: Iterator[pa.Table]
@@ -26,13 +26,13 @@ class Merged(NamedTuple):
     sources: dict[str, dict[str, Any]]
 
 
-def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Merged:
+def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> MergeResult:
     """All rows of all corpora, source after source, line after line.
 
     Raises DataError for more than 2 GiB of names: from here on they stand in one array now and then.
     """
     read = pa.concat_tables(corpora).unify_dictionaries()
-    check_one_array_holds(read["name"])
+    check_fits_one_array(read["name"])
     read = read.set_column(0, "name", _spelled(read["name"], config))
     first = first_rows(read["name"])
     repeats = first != np.arange(len(first))
@@ -49,7 +49,7 @@ def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> Merged:
     account = _Account(source, first, left_out, before, after)
     reason = COUNTED if config.duplicates == "count" else DROPPED
     rejected = _rejected(read, left_out, reason)
-    return Merged(_parts(read, ~left_out), rejected, account.by_source(_sources(read)))
+    return MergeResult(_parts(read, ~left_out), rejected, account.by_source(_sources(read)))
 
 
 def _parts(table: pa.Table, chosen: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
@@ -114,8 +114,8 @@ def _balanced(
 
 
 def _spelled(names: pa.ChunkedArray, config: MergingConfig) -> pa.ChunkedArray:
-    names = folded(names) if config.white_space == "fold" else names
-    return composed(names) if config.normalisation == "NFC" else names
+    names = fold_white_space(names) if config.white_space == "fold" else names
+    return to_nfc(names) if config.normalisation == "NFC" else names
 
 
 def _sources(table: pa.Table) -> list[str]:

@@ -27,7 +27,9 @@ def fingerprints_of(names: Strings) -> Words:
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
 
-def grouped(partition: Integers, partitions: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def rows_by_partition(
+    partition: Integers, partitions: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Rows by partition, those of one in the order they had.
 
     partition:  (N,) from 0 to below `partitions`.

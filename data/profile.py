@@ -43,7 +43,7 @@ class Profile:
     by: Mapping[tuple[str, str], Mapping[str, int]]
 
     @classmethod
-    def of(cls, table: pa.Table) -> "Profile":
+    def from_table(cls, table: pa.Table) -> "Profile":
         by: dict[tuple[str, str], dict[str, int]] = {}
         for measure, source, value, count in zip(*(column.to_pylist() for column in table), strict=True):
             by.setdefault((measure, source), {})[value] = count

@@ -227,7 +227,7 @@ NAMES = Schema(
 
 _index, _drawn_name, _log_probability, _length, _in_training = NAMES.columns.values()
 
-LISTED = Schema(
+GENERATED_NAMES = Schema(
     {
         # Not `unique`: that would sort the numbers of every shard, which come in their order.
         "index": Column(pa.int64(), description=_index.description),
@@ -243,7 +243,7 @@ LISTED = Schema(
     ordered=True,
 )
 
-CANDIDATES = Schema(
+SAMPLED = Schema(
     {
         "number": Column(pa.int64(), description="Of the name in the endless list of its seed."),
         "name": _drawn_name,
@@ -253,7 +253,7 @@ CANDIDATES = Schema(
     ordered=True,
 )
 
-LET_IN = Schema(
+ACCEPTED = Schema(
     {"row": Column(pa.int32(), description="Of a row group of candidates, from 0: the first of its name.")},
     strict=True,
     ordered=True,

@@ -12,7 +12,7 @@ import regex
 
 from data import schemas
 from data.config import ValidationConfig
-from data.corpus import Taken
+from data.corpus import CheckedRows
 from data.text.columns import characters_class
 from data.text.rare_characters import without_rare
 from data.text.strings import counts_of_characters
@@ -43,7 +43,7 @@ _CLUSTER = regex.compile(r"\X")
 _CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make one cluster with a letter
 
 
-class Validated(NamedTuple):
+class ValidationResult(NamedTuple):
     """The rows that go on, those that do not with the reason, and what was taken out of some.
 
     removed:    characters that accepted names have lost, each with the number of times it stood there.
@@ -54,20 +54,20 @@ class Validated(NamedTuple):
     names: pa.Table
     rejected: pa.Table
     removed: dict[str, int]
-    shortened: int
-    doubled: int
+    shortened_rows: int
+    new_duplicates: int
 
 
-def validate(lines: pa.Table, config: ValidationConfig) -> Taken:
+def validate(lines: pa.Table, config: ValidationConfig) -> CheckedRows:
     """The names that keep the rules; of the others, a row for each rule that one breaks.
 
     Without the rule on rare characters, which is one on a whole corpus and not on a name.
     """
     failed = _failures(lines["name"], config)
-    return Taken(lines.filter(pa.array(_unharmed(failed, len(lines)))), _rejected(lines, failed))
+    return CheckedRows(lines.filter(pa.array(_unharmed(failed, len(lines)))), _rejected(lines, failed))
 
 
-def validate_corpus(merged: pa.Table, config: ValidationConfig) -> Validated:
+def validate_corpus(merged: pa.Table, config: ValidationConfig) -> ValidationResult:
     """As `validate`, and no character is left that stands there fewer times than it has to."""
     failed = _failures(merged["name"], config)
     unharmed = _unharmed(failed, len(merged))
@@ -79,7 +79,7 @@ def validate_corpus(merged: pa.Table, config: ValidationConfig) -> Validated:
         kept = kept.filter(pa.array(_unharmed(common.failed, len(kept))))
     spelled = kept.set_column(0, "name", common.names)
     rejected = _rejected(merged, pa.concat_tables([failed, later]))
-    return Validated(spelled, rejected, *_removed(kept["name"], common.names))
+    return ValidationResult(spelled, rejected, *_removed(kept["name"], common.names))
 
 
 def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str, int], int, int]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from artifacts.model_file import DrawnFrom
+from artifacts.model_file import ModelKind
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
 from tasks.config.promotion import DecidingConfig, PromotionConfig
@@ -59,7 +59,7 @@ def compare(
     *,
     store: StoreFolder = None,
     promotion: PromotionConfig = PromotionConfig(),
-    drawn_from: DrawnFrom = "network",
+    drawn_from: ModelKind = "network",
 ) -> None:
     """What a run would decide about one model against another. It changes nothing.
 

@@ -78,7 +78,7 @@ class Content:
             while block := self._block(stream):
                 self.unpacked += len(block)
                 if self.unpacked > self._max_bytes:
-                    raise too_large(self.path, self._max_bytes)
+                    raise too_large_error(self.path, self._max_bytes)
                 yield block
 
     def digest(self) -> str:
@@ -101,13 +101,13 @@ class Content:
                 missing -= len(part)
         except OSError as fault:
             if fault.errno:
-                raise unreadable(self.path, fault) from fault
+                raise unreadable_error(self.path, fault) from fault
             raise _damaged(self.path, str(fault)) from fault  # Arrow's own, which have no number
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 @contextlib.contextmanager
-def opened(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Content]:
+def open_content(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Content]:
     """The content of a file, for who reads it within.
 
     unpacked, max_bytes:  as of `Content`.
@@ -173,10 +173,10 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as refusal:
-        raise unreadable(path, refusal) from refusal
+        raise unreadable_error(path, refusal) from refusal
 
 
-def unreadable(path: Path, refusal: OSError) -> DataError:
+def unreadable_error(path: Path, refusal: OSError) -> DataError:
     return DataError(
         "corpus.unreadable",
         f"the corpus could not be read: {refusal.strerror or refusal}",
@@ -195,7 +195,7 @@ def _damaged(path: Path, saw: str, fix: str = "fetch it again, or call it what i
     )
 
 
-def too_large(path: Path, max_bytes: int) -> DataError:
+def too_large_error(path: Path, max_bytes: int) -> DataError:
     return DataError(
         "corpus.too_large",
         f"the source holds more than {max_bytes:,} bytes",

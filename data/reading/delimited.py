@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from data.config import CorpusConfig
-from data.reading.columns import Chosen, chosen, counted, is_usual, no_column
+from data.reading.columns import ColumnPlaces, column_error, column_places, is_default_name, valid_counts
 from data.reading.encodings import check_utf8
 from data.reading.lines import without_ends
 from data.reading.rows import BLANK_NAME, Ends, Rows, as_lines, line_ends, whole_rows
@@ -24,10 +24,10 @@ _NUMBER = r"^\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 
 
 def rows(
-    blocks: Iterator[bytes], config: CorpusConfig, path: Path, tell: Callable[[str], None]
+    blocks: Iterator[bytes], config: CorpusConfig, path: Path, notify: Callable[[str], None]
 ) -> Iterator[Rows]:
     """blocks: of UTF-8, without a byte order mark. Fields may be quoted; then they may hold ends of lines.
-    tell:   called with what a person should know: a header that may have been a name.
+    notify:  called with what a person should know: a header that may have been a name.
 
     Arrow's parser reads blocks of whole rows: of a stream, one of its threads might still hold a Python file
     when the process ends. Raises DataError for a missing column, a header without an end, what seems to have
@@ -35,13 +35,13 @@ def rows(
     """
     grammar = _Grammar(config.delimiter, path)
     columns: list[str] | None = None
-    places = Chosen(0, None)
+    places = ColumnPlaces(0, None)
     first = 0 if config.header else 1  # the header is no row
     for data, ends in whole_rows(blocks, grammar.ends, config.max_row_bytes, path, first):
         check_utf8(data, ends, first, "row", path)
         if columns is None:
             columns = grammar.fields(data[: ends[0]], config.header)
-            places = _places(columns, config, path, tell)
+            places = _places(columns, config, path, notify)
             if config.header:
                 first, data, ends = first + 1, data[ends[0] :], ends[1:] - ends[0]
         if len(ends):
@@ -49,14 +49,16 @@ def rows(
         first += len(ends)
 
 
-def _places(first_row: list[str], config: CorpusConfig, path: Path, tell: Callable[[str], None]) -> Chosen:
+def _places(
+    first_row: list[str], config: CorpusConfig, path: Path, notify: Callable[[str], None]
+) -> ColumnPlaces:
     if config.column is None:
         _check_delimiter(first_row, config.delimiter, path)
     labels = first_row if config.header else [str(number + 1) for number in range(len(first_row))]
-    places = chosen(labels, config, path)
-    if config.header and config.column is None and not is_usual(labels[places.names]):
+    places = column_places(labels, config, path)
+    if config.header and config.column is None and not is_default_name(labels[places.names]):
         taken = f"{labels[places.names]!r:.{_SHOWN}}"
-        tell(
+        notify(
             f"{path.name!r}: its first row is taken for the header, and {taken} for the column of the names; "
             "if that is a name: header = false; if it is not, say so: column"
         )
@@ -65,7 +67,7 @@ def _places(first_row: list[str], config: CorpusConfig, path: Path, tell: Callab
 
 def _check_delimiter(first_row: list[str], delimiter: str, path: Path) -> None:
     if len(first_row) == 1 and set(first_row[0]) & set(_DELIMITERS.replace(delimiter, "")):
-        raise no_column(
+        raise column_error(
             "there is one column that looks like several: is the delimiter another one?",
             first_row,
             "save it with commas as .csv, or with tabs as .tsv; or if it is one column, say so: column = 1",
@@ -103,7 +105,7 @@ class _Grammar:
         table = self._table(row, reading, [f"f{place}" for place in range(most)])
         return [table[column][0].as_py() for column in table.column_names]
 
-    def parsed(self, data: bytes, ends: Ends, width: int, places: Chosen) -> Rows:
+    def parsed(self, data: bytes, ends: Ends, width: int, places: ColumnPlaces) -> Rows:
         """width: how many fields a row has to have. One that has not comes with the reason, and no value."""
         lines = as_lines(data, ends)
         faults: dict[int, str] = {}  # by place among these rows, from 0
@@ -134,7 +136,7 @@ class _Grammar:
         reasons = _reasons(faults, len(ends)) if faults else None
         counts = None
         if places.counts is not None:
-            counts, wrong = counted(_numbers(text[-1]))
+            counts, wrong = valid_counts(_numbers(text[-1]))
             reasons = pc.coalesce(reasons, wrong) if faults else wrong
         return Rows(text[0], reasons, counts, BLANK_NAME, partial(without_ends, lines))
 

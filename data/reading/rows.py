@@ -87,10 +87,12 @@ def _check_lengths(data: bytes, ends: Ends, max_row_bytes: int, first: int, path
     longest = int(lengths.argmax())
     if lengths[longest] > max_row_bytes:
         start = int(ends[longest - 1]) if longest else 0
-        raise too_long(path, f"row {first + longest:,}", repr(data[start : start + 40]), max_row_bytes)
+        raise row_too_long_error(
+            path, f"row {first + longest:,}", repr(data[start : start + 40]), max_row_bytes
+        )
 
 
-def too_long(path: Path, row: str, beginning: str, max_row_bytes: int) -> DataError:
+def row_too_long_error(path: Path, row: str, beginning: str, max_row_bytes: int) -> DataError:
     return DataError(
         "corpus.row_too_long",
         f"a row is longer than {max_row_bytes:,} bytes",

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 
 from data.config import CorpusConfig
 from data.reading import table_process
-from data.reading.columns import chosen, counted, no_column, wrong_type
+from data.reading.columns import column_error, column_places, column_type_error, valid_counts
 from data.reading.content import Content
-from data.reading.rows import BLANK_NAME, Rows, too_long
+from data.reading.rows import BLANK_NAME, Rows, row_too_long_error
 from rnn_core.errors import DataError
 
 # The system's allocator, since others reserve addresses before they need them.
@@ -46,7 +46,7 @@ def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[
 
 
 def _as_rows(batch: pa.RecordBatch, with_counts: bool) -> Rows:
-    counts, reasons = counted(batch["count"]) if with_counts else (None, None)
+    counts, reasons = valid_counts(batch["count"]) if with_counts else (None, None)
     return Rows(batch["name"], reasons, counts, BLANK_NAME, partial(_raw, batch["name"]))
 
 
@@ -56,14 +56,14 @@ def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
 
 def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> tuple[str, str | None]:
     called = [column for column, _ in columns]
-    places = chosen(called, config, path)
+    places = column_places(called, config, path)
     for name in (called[place] for place in places if place is not None):
         if called.count(name) > 1:  # in a file of these formats they are asked for by their names
             fix = "write it anew, with another name for each column"
-            raise no_column(f"two columns are called {name!r}", called, fix, path)
+            raise column_error(f"two columns are called {name!r}", called, fix, path)
     for place, expected in zip(places, ("text", "number"), strict=True):
         if place is not None and columns[place][1] != expected:
-            raise wrong_type(columns[place][0], columns[place][1], expected, path)
+            raise column_type_error(columns[place][0], columns[place][1], expected, path)
     return called[places.names], None if places.counts is None else called[places.counts]
 
 
@@ -123,7 +123,7 @@ def _last_line(errors: IO[bytes]) -> str:
 
 def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> DataError:
     if exit_code == table_process.TOO_LONG:
-        return too_long(path, saw, "", config.max_row_bytes)
+        return row_too_long_error(path, saw, "", config.max_row_bytes)
     if exit_code == table_process.NOT_UTF8:
         return DataError(
             "corpus.encoding",

@@ -7,7 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 
-def replaced(column: pa.ChunkedArray, where: npt.NDArray[np.bool_], by: pa.ChunkedArray) -> pa.ChunkedArray:
+def replace_where(
+    column: pa.ChunkedArray, where: npt.NDArray[np.bool_], by: pa.ChunkedArray
+) -> pa.ChunkedArray:
     """The column, with those of `by`, one after another, in the places that are marked.
 
     where:  (N,) as many are True as there are values in `by`.

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.config import ValidationConfig
-from data.text.columns import characters_class, replaced
-from data.text.spelling import spelled_as
+from data.text.columns import characters_class, replace_where
+from data.text.spelling import match_spelling
 from data.text.strings import counts_of_characters
 
 Failures = Callable[[pa.ChunkedArray], pa.Table]
@@ -19,14 +19,14 @@ AFTER_REMOVAL = ", once its rare characters are removed"
 _NONE_FAILED = pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], pa.string())})
 
 
-class Common(NamedTuple):
+class CommonNames(NamedTuple):
     """What is left, in the order it had, and of what is not, index and reason."""
 
     names: pa.ChunkedArray
     failed: pa.Table
 
 
-def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Failures) -> Common:
+def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Failures) -> CommonNames:
     """Names in which every character stands at least `min_character_count` times.
 
     failures:  index and reason of names that break a rule, for those of which something was removed.
@@ -41,7 +41,7 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
         held = names.filter(pa.array(holding))
         if config.rare == "remove":
             mended = pc.utf8_trim_whitespace(pc.replace_substring_regex(held, pattern, ""))
-            mended = spelled_as(mended, held)  # what was removed may have kept a letter and its accent apart
+            mended = match_spelling(mended, held)  # a letter and its accent may meet now
             broken = failures(mended)
             lost = broken["index"].to_numpy()
             reasons = pc.binary_join_element_wise(broken["reason"], AFTER_REMOVAL, "")
@@ -53,9 +53,9 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
         stays = np.ones(len(names), bool)
         stays[places] = False
         counts += counts_of_characters(mended.filter(pa.array(stays[holding]))) - counts_of_characters(held)
-        names = replaced(names, holding, mended).filter(pa.array(stays))
+        names = replace_where(names, holding, mended).filter(pa.array(stays))
         rows = rows[stays]
-    return Common(names, pa.concat_tables(failed))
+    return CommonNames(names, pa.concat_tables(failed))
 
 
 def _too_rare(config: ValidationConfig) -> str:

@@ -19,7 +19,7 @@ _OFFSETS: Final = {pa.string(): np.int32, pa.large_string(): np.int64}
 _MOST: Final = np.iinfo(np.int32).max  # that an array of Arrow's counts with 32 bits
 
 
-def strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool = False) -> pa.StringArray:
+def to_strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool = False) -> pa.StringArray:
     """Raises DataError if a token is none of the vocabulary's characters, or for more than 2 GiB of text."""
     text, offsets = vocabulary.utf8(names, capitalise_first)
     return pa.StringArray.from_buffers(
@@ -27,7 +27,7 @@ def strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool 
     )
 
 
-def encoded(names: Strings, vocabulary: Vocabulary) -> EncodedNames:
+def encode(names: Strings, vocabulary: Vocabulary) -> EncodedNames:
     """The way back from `strings`. Raises UnknownCharacter, and ValueError as `utf8` does."""
     parts = [vocabulary.encode_utf8(*part) for part in utf8(names)]
     if len(parts) == 1:
@@ -48,7 +48,7 @@ def counts_of_characters(names: Strings) -> npt.NDArray[np.int64]:
     return counts
 
 
-def capitalised(names: pa.StringArray) -> pa.StringArray:
+def capitalized(names: pa.StringArray) -> pa.StringArray:
     """The first character of each as a capital, which may be several characters, and the rest as it is."""
     first = pc.dictionary_encode(pc.utf8_slice_codeunits(names, 0, 1))
     capitals = pa.array([character.upper() for character in first.dictionary.to_pylist()], pa.string())
@@ -62,7 +62,7 @@ def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:
     """
     if names.type not in _OFFSETS:
         raise ValueError(f"names must be strings, got {names.type}")
-    refuse_nulls(names)
+    check_no_nulls(names)
     for chunk in names.chunks if isinstance(names, pa.ChunkedArray) else [names]:
         if len(chunk):
             _, offsets, text = chunk.buffers()
@@ -70,12 +70,12 @@ def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:
             yield np.frombuffer(text or b"", np.uint8), bounds
 
 
-def refuse_nulls(names: Strings) -> None:
+def check_no_nulls(names: Strings) -> None:
     if names.null_count:
         raise ValueError(f"a name is text, but {names.null_count} of {len(names)} are null")
 
 
-def check_one_array_holds(names: Strings) -> None:
+def check_fits_one_array(names: Strings) -> None:
     """Raises DataError if their text is too long to stand in one array, as it has to for another order."""
     _check_fits(sum(int(bounds[-1] - bounds[0]) for _, bounds in utf8(names)), "bytes", len(names))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from artifacts.model_file import DrawnFrom
+from artifacts.model_file import ModelKind
 from rnn_core.errors import ConfigError
 from rnn_core.metrics.sample_metrics import DISTANCE_RATIO
 from rnn_core.validators import check_at_least_0, check_choice, check_share, check_whole
@@ -77,4 +77,4 @@ class DecidingConfig:
     """drawn_from: of each model, what names are drawn from, and so what is compared."""
 
     promotion: PromotionConfig
-    drawn_from: DrawnFrom
+    drawn_from: ModelKind

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from data.config import (
+    EvaluationStageConfig,
     ExamplesConfig,
     GateConfig,
-    JudgingConfig,
     MergingConfig,
     NotebookOrder,
     ValidationConfig,
@@ -102,8 +102,8 @@ class RetrainConfig:
         return self.notebook if self.recipe == "notebook" else self.training
 
     @property
-    def judging(self) -> JudgingConfig:
-        return JudgingConfig(self.evaluation, self.validation)
+    def judging(self) -> EvaluationStageConfig:
+        return EvaluationStageConfig(self.evaluation, self.validation)
 
     @property
     def deciding(self) -> DecidingConfig:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from artifacts.source_file import SourceFile
-from data.reading.content import COMPRESSED_SUFFIXES, unreadable
+from data.reading.content import COMPRESSED_SUFFIXES, unreadable_error
 from rnn_core.errors import ConfigError, DataError
 
 Format = Literal["text", "csv", "tsv", "parquet", "feather"]
@@ -37,7 +37,7 @@ def resolved(path: Path, is_told: bool) -> list[Path]:
             return [path]
         return _matching(path) or _none(path, "a pattern that no file matches")
     except OSError as refusal:
-        raise unreadable(Path(refusal.filename or path), refusal) from refusal
+        raise unreadable_error(Path(refusal.filename or path), refusal) from refusal
 
 
 def format_of(files: Sequence[SourceFile]) -> Format:

@@ -65,7 +65,7 @@ def _difference(recipe: Recipe, store: Store) -> str:
     known = [made.recipe for made in store.list() if made.recipe.stage == recipe.stage]
     if not known:
         return "never made before"
-    return recipe.difference(min(known, key=lambda other: len(recipe.differing(other))))
+    return recipe.difference(min(known, key=lambda other: len(recipe.differing_fields(other))))
 
 
 def _singly(inputs: Any) -> Iterator[Any]:

@@ -36,7 +36,7 @@ class StageContext:
     stage: str
     title: str
     recipe: Recipe
-    draft: ArtifactWriter
+    writer: ArtifactWriter
     settings: Settings
     listener: Listener
 
@@ -50,7 +50,7 @@ class StageContext:
     def _write(self, name: str, schema: Any, parts: Iterable[pa.Table]) -> int:
         from data import schemas  # pandera is slow to import, and a run that finds everything needs none
 
-        return self.draft.write_parts(name, (schemas.conform(schema, part) for part in parts))
+        return self.writer.write_parts(name, (schemas.conform(schema, part) for part in parts))
 
     def progress(self, done: int, total: int, note: str) -> None:
         self.listener(Progress(self.stage, self.title, done, total, note))
@@ -88,7 +88,9 @@ class Stage:
         return f"{self.name} {self.title(config)}".strip()
 
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
-        return Recipe.of(self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)})
+        return Recipe.for_stage(
+            self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)}
+        )
 
     def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
         """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
@@ -130,7 +132,7 @@ class Stage:
             return finished(artifact, reused=True)
 
         wait = once(listener, self.name, f"waiting for another run that makes {self.name}/{recipe.key}")
-        with store.lock(self.name, recipe.key, waiting=wait):
+        with store.lock(self.name, recipe.key, on_wait=wait):
             # Again under the lock: somebody may have made it meanwhile, or it is damaged.
             artifact = (
                 None
@@ -140,7 +142,7 @@ class Stage:
             if artifact:
                 return finished(artifact, reused=True)
             began = time.monotonic()  # waiting for another run is no part of making it
-            draft = store.draft(self.name, recipe.key)
+            draft = store.writer(self.name, recipe.key)
             blas.one_thread_for_good()
             work = StageContext(self.name, self.called(config), recipe, draft, settings, listener)
             try:

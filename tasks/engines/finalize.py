@@ -46,7 +46,7 @@ def accept(
     """
     profile, before = _judged_by(gate, "profile", made), gate.input("accepted")
     registry = store.registry(role_of(profile))
-    standing = registry.standing()
+    standing = registry.current()
     if not (standing and standing.artifact.digest == profile.digest):
         entry = Entry.now(profile.reference, before, gate.origin, by)
         try:

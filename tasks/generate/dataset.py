@@ -47,7 +47,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     if model.training:
         inputs["training"] = model.training
     digests = {role: one.digest for role, one in inputs.items()}
-    request = Recipe.of(LIST, LIST_VERSION, config.of_the_list(), digests)
+    request = Recipe.for_stage(LIST, LIST_VERSION, config.of_the_list(), digests)
     folder = settings.output or settings.store / LIST / request.key
     return GenerateRequest(config, inputs, request, Dataset(folder.resolve()))
 
@@ -72,19 +72,19 @@ def generate(
     dataset, request = wanted.dataset, wanted.request
 
     def finished(artifact: Artifact, reused: bool) -> bool:
-        names = artifact.manifest().facts["names"]
+        names = artifact.manifest().metadata["names"]
         seconds = time.monotonic() - began
         listener(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
         return reused
 
     wait = once(listener, LIST, f"waiting for another run that writes to {dataset.folder}")
-    with dataset.claimed(request, settings.overwrite, wait):
+    with dataset.claim(request, settings.overwrite, wait):
         there = dataset.find(request)
         if there:
-            dataset.tidy()
-            rounds.check_enough_there(wanted.config, there.manifest().facts["names"])
+            dataset.remove_leftovers()
+            rounds.check_enough_there(wanted.config, there.manifest().metadata["names"])
             return finished(there, reused=True)
-        dataset.reopen()
+        dataset.mark_incomplete()
         with running(_for_stages(wanted, settings)) as runner:
             shards = compose(wanted.config, runner, **wanted.inputs)
             facts = _facts(shards)
@@ -93,7 +93,7 @@ def generate(
                 listener(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
             origins = {role: one.origin for role, one in wanted.inputs.items()}
             seconds = time.monotonic() - began
-            whole = dataset.finish(request, shards, facts=facts, origins=origins, seconds=seconds, run=run)
+            whole = dataset.finish(request, shards, metadata=facts, origins=origins, seconds=seconds, run=run)
             return finished(whole, reused=False)
 
 
@@ -113,12 +113,12 @@ def _facts(shards: Sequence[Artifact]) -> dict[str, Any]:
     kernels:  what multiplied the matrices.
     """
     manifests = [shard.manifest() for shard in shards]
-    chunks = "".join(chunk for each in manifests for chunk in each.facts["chunks"])
+    chunks = "".join(chunk for each in manifests for chunk in each.metadata["chunks"])
     facts: dict[str, Any] = {
         "names": sum(each.rows or 0 for each in manifests),
-        "first": manifests[0].facts["first"],
+        "first": manifests[0].metadata["first"],
         "content": sha256(chunks.encode()),
-        "kernels": sorted({kernel for each in manifests for kernel in each.facts["kernels"]}),
+        "kernels": sorted({kernel for each in manifests for kernel in each.metadata["kernels"]}),
     }
-    known = [each.facts["new"] for each in manifests if "new" in each.facts]
+    known = [each.metadata["new"] for each in manifests if "new" in each.metadata]
     return {**facts, "new": sum(known)} if known else facts

@@ -74,7 +74,7 @@ def let_in_of(candidates: Sequence[Artifact], sifted: Sequence[Artifact]) -> lis
     """
     if not sifted:
         return [one.manifest().rows or 0 for one in candidates]
-    by_partition = [one.manifest().facts["let_in"] for one in sifted]
+    by_partition = [one.manifest().metadata["let_in"] for one in sifted]
     return [sum(counts) for counts in zip(*by_partition, strict=True)]
 
 

@@ -60,12 +60,12 @@ def resolve_baseline(
     Raises DataError if the registry is damaged.
     """
     registry = store.registry(CHAMPION)
-    reference = registry.compared_with(mixture.digest)
+    reference = registry.baseline_for(mixture.digest)
     if not reference:
         return {}
-    champion, _ = store.referred(reference)
+    champion, _ = store.resolve(reference)
     if not champion:
-        standing = registry.standing()
+        standing = registry.current()
         if standing and standing.artifact.digest == mixture.digest:
             return {}  # what it once took the place of is not missed
         return {
@@ -83,7 +83,7 @@ def resolve_baseline(
 def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
     """What an artifact was made from, if it is still there, whole and the same."""
     reference = artifact.input(role)
-    return store.referred(reference)[0] if reference else None
+    return store.resolve(reference)[0] if reference else None
 
 
 def latest_evaluation(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
@@ -92,7 +92,7 @@ def latest_evaluation(store: Store, mixture: Artifact, alike: Artifact | None = 
     alike:  another evaluation that it has to have the configuration of, so that both can be compared.
     """
     wanted = alike.manifest().recipe if alike else None
-    for made in sorted(store.list("evaluation"), key=lambda made: made.made_at, reverse=True):
+    for made in sorted(store.list("evaluation"), key=lambda made: made.created_at, reverse=True):
         recipe = made.recipe
         if recipe.inputs.get("mixture") == mixture.digest and (
             wanted is None or (recipe.version, recipe.config) == (wanted.version, wanted.config)
@@ -108,7 +108,7 @@ def load_champion(store: Store) -> Artifact | None:
 
     Raises DataError if it is missing or damaged, or the registry is.
     """
-    standing = store.registry(CHAMPION).standing()
+    standing = store.registry(CHAMPION).current()
     return require_intact(store, standing.artifact) if standing else None
 
 
@@ -119,7 +119,7 @@ def require_intact(
     fix: str = _OTHER_CHAMPION,
 ) -> Artifact:
     """A model of the registry, whole. Raises DataError if it is missing or damaged."""
-    found, fault = store.referred(reference)
+    found, fault = store.resolve(reference)
     if found:
         return found
     where = str(store.folder(reference.stage, reference.key))
@@ -129,19 +129,19 @@ def require_intact(
 
 
 def apply_decision(
-    store: Store, decision: Artifact, challenger: Artifact, by: Mapping[str, str], waiting: Waiting
+    store: Store, decision: Artifact, challenger: Artifact, by: Mapping[str, str], on_wait: Waiting
 ) -> Outcome:
     """Promote the challenger if the decision says so, and nobody has promoted another one since.
 
     by:       who asks.
-    waiting:  called again and again while somebody else changes the registry; it may raise to give up.
+    on_wait:  called again and again while somebody else changes the registry; it may raise to give up.
 
     Raises DataError if the champion is missing or damaged, or the registry is: nothing is promoted over it.
     """
     load_champion(store)
     made, registry = decision.manifest(), store.registry(CHAMPION)
-    before, standing = decision.input("champion"), registry.standing()
-    reference, why = challenger.reference, "; ".join(made.facts["reasons"])
+    before, standing = decision.input("champion"), registry.current()
+    reference, why = challenger.reference, "; ".join(made.metadata["reasons"])
 
     def outcome(kind: Kind, text: str) -> Outcome:
         return Outcome(kind, reference, before, f"{short_name(reference)} {text}")
@@ -149,16 +149,16 @@ def apply_decision(
     by_hand = f"by hand: namewright models promote {reference.key[:12]}"
     if standing and standing.artifact.digest == reference.digest:
         return outcome("stands", "is the champion")
-    if not made.facts["promote"]:
+    if not made.metadata["promote"]:
         return outcome("refused", f"is not promoted: {why}")
-    if reference.digest in registry.withdrawn():
+    if reference.digest in registry.rolled_back():
         return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
     if others := _other_lists(store, challenger, before):
         return outcome("manual", f"is not promoted, since it has learnt from {others}; {by_hand}")
     if made.recipe.config["promotion"]["mode"] == "manual":
         return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
     try:
-        registry.promote(Entry.now(reference, before, decision.origin, by), before, waiting)
+        registry.promote(Entry.now(reference, before, decision.origin, by), before, on_wait)
     except ConflictError as overtaken:
         return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
     return outcome(
@@ -168,7 +168,7 @@ def apply_decision(
 
 def _other_lists(store: Store, challenger: Artifact, champion: Reference | None) -> str:
     """What the challenger has learnt from, in words; empty if it is what the champion has, or not known."""
-    found = store.referred(champion)[0] if champion else None
+    found = store.resolve(champion)[0] if champion else None
     ours, theirs = _lists(store, challenger), _lists(store, found) if found else []
     if not (ours and theirs) or ours == theirs:
         return ""
@@ -180,11 +180,11 @@ def _lists(store: Store, mixture: Artifact) -> list[str]:
     found: Artifact | None = mixture
     for role in ("examples", "validated", "merged"):
         found = load_input(store, found, role) if found else None
-    return sorted(found.manifest().facts.get("sources", ())) if found else []
+    return sorted(found.manifest().metadata.get("sources", ())) if found else []
 
 
 def promote_by_hand(
-    store: Store, model: Artifact, by: Mapping[str, str], waiting: Waiting
+    store: Store, model: Artifact, by: Mapping[str, str], on_wait: Waiting
 ) -> Reference | None:
     """Let this model be the champion: what was it before.
 
@@ -193,25 +193,25 @@ def promote_by_hand(
     Raises DataError if the registry is damaged; Overtaken if another is promoted at this moment.
     """
     registry = store.registry(CHAMPION)
-    standing = registry.standing()
+    standing = registry.current()
     if not standing:
-        registry.promote(Entry.now(model.reference, None, BY_HAND, by), None, waiting)
+        registry.promote(Entry.now(model.reference, None, BY_HAND, by), None, on_wait)
         return None
     before = standing.artifact
     if before != model.reference:
         same = before.digest == model.digest  # under another key
         against = standing.against if same else before
-        registry.promote(Entry.now(model.reference, against, BY_HAND, by), before, waiting)
+        registry.promote(Entry.now(model.reference, against, BY_HAND, by), before, on_wait)
     return before
 
 
-def roll_back(store: Store, by: Mapping[str, str], waiting: Waiting) -> tuple[Reference, Reference]:
+def roll_back(store: Store, by: Mapping[str, str], on_wait: Waiting) -> tuple[Reference, Reference]:
     """To the champion before this one: which it was until now, and which it is.
 
     Raises DataError if there was none before it, if that is missing or damaged, or if the registry is;
     Overtaken if another is promoted at this moment.
     """
     registry = store.registry(CHAMPION)
-    standing = registry.standing()
+    standing = registry.current()
     check = partial(require_intact, store, what="the model before the champion", fix=_NO_ROLL_BACK)
-    return registry.roll_back(standing.artifact if standing else None, by, check, waiting)
+    return registry.roll_back(standing.artifact if standing else None, by, check, on_wait)

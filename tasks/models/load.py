@@ -23,10 +23,10 @@ from artifacts import atomic_io, manifest
 from artifacts.formats import arrays_from_bytes
 from artifacts.keys import KEY_LENGTH, sha256
 from artifacts.manifest import Manifest
-from artifacts.model_file import MODEL, DrawnFrom, Models, models_in, vocabulary_in
+from artifacts.model_file import MODEL, ModelContents, ModelKind, model_contents, stored_vocabulary
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
-from data.text.strings import strings
+from data.text.strings import to_strings
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.ngram import mixture
@@ -103,7 +103,7 @@ def load_model(file: ModelFile) -> "TrainedModel":
         raise _no_model_file(str(file.path), "it changed while it was read", "")
     try:
         arrays = arrays_from_bytes(content)
-        models, letters = models_in(arrays), vocabulary_in(arrays)
+        models, letters = model_contents(arrays), stored_vocabulary(arrays)
     except ValueError as fault:
         raise _no_model_file(str(file.path), "it is no npz file of plain arrays", str(fault)) from fault
     except DataError as fault:
@@ -134,7 +134,7 @@ class TrainedModel:
 
     origin: str
     vocabulary: Vocabulary
-    models: Models
+    models: ModelContents
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.origin!r}, {self.vocabulary.size - 1} characters)"
@@ -154,10 +154,10 @@ class TrainedModel:
         check_whole("threads", threads, 1, 1 << 10)
         with blas.one_thread:
             drawn = sample(self.models.chosen(config.drawn_from), self.vocabulary, config, threads)
-        return strings(drawn.names, self.vocabulary, config.capitalise_first)
+        return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
 
     def log_probabilities(
-        self, names: Sequence[str] | pa.Array | pa.ChunkedArray, drawn_from: DrawnFrom = "network"
+        self, names: Sequence[str] | pa.Array | pa.ChunkedArray, drawn_from: ModelKind = "network"
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
 
@@ -177,7 +177,7 @@ class TrainedModel:
 class _Kept(NamedTuple):
     """An artifact that holds a model. made_at: UTC, ISO 8601."""
 
-    made_at: str
+    created_at: str
     stage: str
     key: str
 
@@ -195,7 +195,7 @@ def _kept(store: Store, stages: Sequence[str] = STAGES) -> list[_Kept]:
 
 def _made_at(folder: Path) -> str:
     try:
-        return Manifest.from_json((folder / manifest.FILE_NAME).read_bytes()).made_at
+        return Manifest.from_json((folder / manifest.FILE_NAME).read_bytes()).created_at
     except (OSError, ValueError):  # damaged, as whoever chooses it is told; until then it has its place
         return datetime.fromtimestamp(folder.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
@@ -277,7 +277,7 @@ def _texts(names: Sequence[str] | pa.Array | pa.ChunkedArray) -> list[str]:
 
 
 def _listed(kept: list[_Kept], most: int = 10) -> str:
-    lines = [f"{one.stage}/{one.key}, made {one.made_at}" for one in kept[:most]]
+    lines = [f"{one.stage}/{one.key}, made {one.created_at}" for one in kept[:most]]
     if len(kept) > most:
         lines.append(f"and {len(kept) - most} more")
     return "".join(f"\n         {line}" for line in lines)

@@ -74,7 +74,7 @@ def emit_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
 
 
 def emit_gate_refusal(gate: Artifact) -> None:
-    reasons = gate.manifest().facts["reasons"]
+    reasons = gate.manifest().metadata["reasons"]
     emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_artifact(gate), "reasons": reasons})
 
 
@@ -88,7 +88,7 @@ def emit_decision(decided: Decided, is_new: bool) -> None:
             "model": challenger.origin,
             "champion": champion.origin if champion else "",
             "outcome": text,
-            "reasons": decided.decision.manifest().facts["reasons"],
+            "reasons": decided.decision.manifest().metadata["reasons"],
         }
         emit(event, f"namewright.model.{challenger.key}", challenger.origin, payload)
 
@@ -98,10 +98,10 @@ def emit_generated_list(whole: Finished) -> None:
     made = whole.artifact.manifest()
     payload = {
         **_artifact(whole.artifact),
-        "names": made.facts["names"],
+        "names": made.metadata["names"],
         "files": len(made.files),
         "model": made.origins["model"],
-        "content": made.facts["content"],
+        "content": made.metadata["content"],
         "reused": whole.reused,
     }
     emit(LIST_GENERATED, f"namewright.list.{whole.artifact.key}", whole.title, payload)

@@ -48,7 +48,7 @@ def generate_list(
 
 def _page(whole: Finished) -> str:
     made = whole.artifact.manifest()
-    facts, config = made.facts, dict(made.recipe.config)
+    facts, config = made.metadata, dict(made.recipe.config)
     knobs = {**config.pop("sampling"), **config}
     rows = {
         "names": f"{facts['names']:,}",

@@ -8,7 +8,7 @@ from prefect.client.schemas import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from artifacts.upkeep import MaintenanceAction
+from artifacts.gc import MaintenanceAction
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.monitoring import events
 from tasks.process import signals

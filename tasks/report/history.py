@@ -30,14 +30,14 @@ class PastRun(NamedTuple):
 
     evaluation: str
     model: str
-    made_at: str
+    created_at: str
     nats: dict[str, float]
     sample: dict[str, float]
 
 
 def past_runs(store: Store) -> list[PastRun]:
     """The newest first. One whose files cannot be read is passed over: a run verifies what it uses."""
-    manifests = sorted(_evaluations(store), key=lambda made: (made.made_at, made.recipe.key), reverse=True)
+    manifests = sorted(_evaluations(store), key=lambda made: (made.created_at, made.recipe.key), reverse=True)
     return [run for made in manifests[:_SHOWN] if (run := _read(store, made))]
 
 
@@ -89,7 +89,7 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
     return PastRun(
         artifact.origin,
         made.origins.get("mixture", "").partition("/")[2],
-        made.made_at,
+        made.created_at,
         {row["model"] if row["model"] in _MODELS else _NGRAMS: row["value"] for row in scored},
         {
             row["metric"]: row["value"]
@@ -102,7 +102,7 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
 def _model(run: PastRun, is_now: bool, is_champion: bool) -> list[str]:
     marks = [mark for mark, is_so in (("this", is_now), ("champion", is_champion)) if is_so]
     called = f"{run.model[:8]} ({', '.join(marks)})" if marks else run.model[:8]
-    return [f"{datetime.fromisoformat(run.made_at):%d %b %H:%M}", called]
+    return [f"{datetime.fromisoformat(run.created_at):%d %b %H:%M}", called]
 
 
 def _figures(run: PastRun) -> list[str]:

@@ -29,7 +29,7 @@ def of_gates(made: Sequence[Artifact]) -> Iterator[Part]:
 
 
 def _decision(artifact: Artifact, came_of_it: Outcome | None) -> Part:
-    facts, figures = artifact.manifest().facts, artifact.table("decision.parquet")
+    facts, figures = artifact.manifest().metadata, artifact.table("decision.parquet")
     before = artifact.input("champion")
     compared = f" It was compared with {short_name(before)}." if before else ""
     words = "metric", "kept"
@@ -52,7 +52,7 @@ def _came_of(promote: bool, outcome: Outcome | None) -> str:
 
 
 def _gate(artifact: Artifact) -> Part:
-    facts, changes = artifact.manifest().facts, format_changes(artifact)
+    facts, changes = artifact.manifest().metadata, format_changes(artifact)
     title = "What the data gate found"
     if not changes:
         return Part(title, "No lists were accepted before: there is nothing to compare with.")

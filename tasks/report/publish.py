@@ -65,7 +65,7 @@ def movement(store: Store, of_report: Iterable[str]) -> Part:
     """of_report: the origins of all that the report was made from."""
     now = next((origin for origin in of_report if origin.startswith("evaluation/")), "")
     try:
-        champion = store.registry(CHAMPION).standing()
+        champion = store.registry(CHAMPION).current()
     except NamewrightError:  # as for a manifest
         champion = None
     return metric_history(past_runs(store), now, champion.artifact.key if champion else "")
@@ -132,7 +132,7 @@ def _stage_card(made: Manifest) -> Html:
 
 def _card(made: Manifest) -> dict[str, Any]:
     """Of a model, what its configuration does not say already."""
-    card, config = made.facts.get("model_card", {}), made.recipe.config
+    card, config = made.metadata.get("model_card", {}), made.recipe.config
     return {name: value for name, value in card.items() if config.get(name) != value}
 
 
@@ -209,7 +209,7 @@ def _lineage_row(origin: str, made: Manifest | None, longest: float) -> list[str
             joined(name, " ", element("span", _extent(record.rows, record.bytes), class_="note"))
             for name, record in made.files.items()
         ),
-        _lines([_moment(made.made_at), element("span", _by(made.run), class_="note")]),
+        _lines([_moment(made.created_at), element("span", _by(made.run), class_="note")]),
         joined(f"{made.seconds:,.2f}", element("span", class_="bar", style=f"width:{share:.0f}%")),
     ]
 

@@ -19,7 +19,7 @@ class Checkpointing:
 
     def resumed(self, opened: Callable[[Arrays], State]) -> State | None:
         """The state that a killed training left, if any; a damaged one is set aside."""
-        checkpoint = self._work.draft.checkpoint
+        checkpoint = self._work.writer.checkpoint
         try:
             arrays = checkpoint.read()
             return None if arrays is None else opened(arrays)
@@ -36,7 +36,7 @@ class Checkpointing:
         """
         now = time.monotonic()
         if now >= self._next or signals.requested():
-            self._work.draft.checkpoint.write(arrays())
+            self._work.writer.checkpoint.write(arrays())
             self._next = now + self._work.settings.checkpoint_seconds
         signals.raise_if_requested(
             at, "a checkpoint is written: run the same command again, and it goes on from there."

@@ -12,7 +12,7 @@ from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import merging, schemas, validation
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import Taken, read
+from data.corpus import CheckedRows, read_corpus
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.core.stage import StageContext
@@ -28,13 +28,13 @@ def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence
     files = [file] if isinstance(file, SourceFile) else file
     rejected: list[pa.Table] = []
 
-    def names(parts: Iterable[Taken]) -> Iterator[pa.Table]:
+    def names(parts: Iterable[CheckedRows]) -> Iterator[pa.Table]:
         for part in parts:
             if len(part.rejected) or not rejected:
                 rejected.append(part.rejected)
             yield part.names
 
-    with closing(read(files, config, work.notice)) as parts:  # with its files, also if writing fails
+    with closing(read_corpus(files, config, work.notice)) as parts:  # with its files, also if writing fails
         taken = work.write_parts(NAMES, schemas.CORPUS, names(parts))
     if not taken:
         rows = pa.concat_tables(rejected)
@@ -50,8 +50,8 @@ def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence
 
 def merged(work: StageContext, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
     together = merging.merge([one.table(NAMES) for one in corpora], config)
-    work.draft.facts["sources"] = together.sources
-    work.draft.order(NAMES, REJECTED)
+    work.writer.metadata["sources"] = together.sources
+    work.writer.order(NAMES, REJECTED)
     with ThreadPoolExecutor(1) as pool:  # Arrow writes a table with one core
         names = pool.submit(work.write_parts, NAMES, schemas.CORPUS, together.names)
         _write_rejected(work, schemas.REJECTED, together.rejected)
@@ -66,25 +66,25 @@ def validated(
     found = validation.validate_corpus(lines, config)
     work.write_table(NAMES, schemas.CORPUS, found.names)
     _write_rejected(work, schemas.REJECTED, [found.rejected])
-    if found.shortened:
+    if found.shortened_rows:
         first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
         more = ", …" if len(found.removed) > _CHARACTERS else ""
-        work.notice(f"rare characters were removed from {found.shortened} names: {first}{more}")
-    work.draft.facts["rare_characters_removed"] = {
+        work.notice(f"rare characters were removed from {found.shortened_rows} names: {first}{more}")
+    work.writer.metadata["rare_characters_removed"] = {
         "characters": found.removed,
-        "rows": found.shortened,
-        "equal_to_another_name": found.doubled,
+        "rows": found.shortened_rows,
+        "equal_to_another_name": found.new_duplicates,
     }
     unread = [table for one in corpora if len(table := _unread(one))]
     rejected = len(lines) - len(found.names) + sum(map(len, unread))
     files = merged.manifest().files
     read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
-    work.draft.facts["rejected_share"] = share = rejected / max(read, 1)
+    work.writer.metadata["rejected_share"] = share = rejected / max(read, 1)
     is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
         cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
-        places = [work.draft.set_aside(what), *(one.folder for one in corpora if len(_unread(one)))]
+        places = [work.writer.quarantine(what), *(one.folder for one in corpora if len(_unread(one)))]
         raise DataError(
             "corpus.empty" if is_empty else "corpus.rejects",
             f"no name is left to learn from: {what}"
@@ -117,7 +117,7 @@ def _write_rejected(work: StageContext, schema: schemas.Schema, parts: Iterable[
             yield part
 
     work.write_parts(REJECTED, schema, counted())
-    work.draft.facts["rejected"] = dict(counts)
+    work.writer.metadata["rejected"] = dict(counts)
     if first:
         told = "; ".join(first[:_CASES])
         work.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.model_file import MODEL, DrawnFrom
+from artifacts.model_file import MODEL, ModelKind
 from artifacts.store import Artifact
 from data import schemas
 from data.config import ALL_SOURCES
@@ -36,11 +36,11 @@ class Candidate(NamedTuple):
         """Raises DataError if the file of the model is none."""
         return cls(load_model(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
 
-    def compared_part(self, drawn_from: DrawnFrom) -> DrawnFrom:
+    def compared_part(self, drawn_from: ModelKind) -> ModelKind:
         """What of the model is compared: the network, where there is no mixture."""
         return drawn_from if self.model.models.mixture else "network"
 
-    def log_probabilities(self, names: pa.Array, drawn_from: DrawnFrom) -> npt.NDArray[np.float64]:
+    def log_probabilities(self, names: pa.Array, drawn_from: ModelKind) -> npt.NDArray[np.float64]:
         return self.model.log_probabilities(names, self.compared_part(drawn_from))
 
     def names_of(self, *splits: str) -> pa.Array:
@@ -51,7 +51,7 @@ class Candidate(NamedTuple):
         chosen = pc.is_in(table["split"].cast(pa.string()), value_set=pa.array(splits, pa.string()))
         return pc.unique(table["name"].filter(chosen).combine_chunks())
 
-    def sample_figures(self, drawn_from: DrawnFrom) -> dict[str, float]:
+    def sample_figures(self, drawn_from: ModelKind) -> dict[str, float]:
         """By metric, as the evaluation measured them."""
         if not self.evaluation:
             return {}
@@ -81,7 +81,12 @@ def decision(
             reasons=["the champion is missing in the store, or damaged, and nothing is promoted over it"],
         )
     work.write_table(DECISION, schemas.DECISION, as_table(found.figures))
-    work.draft.facts |= {"promote": found.promote, "reasons": found.reasons, "names": names, "notes": notes}
+    work.writer.metadata |= {
+        "promote": found.promote,
+        "reasons": found.reasons,
+        "names": names,
+        "notes": notes,
+    }
 
 
 def evaluate(

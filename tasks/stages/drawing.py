@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
-from data.text.strings import strings
+from data.text.strings import to_strings
 from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext
@@ -22,7 +22,7 @@ def names(
     letters = opened_vocabulary(vocabulary)
     sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
     parts = list(sampler.names(0, config.count, on_progress=_reporting(work, config)))
-    written = [strings(part.names, letters, config.capitalise_first) for part in parts]
+    written = [to_strings(part.names, letters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(written, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
@@ -40,7 +40,7 @@ def names(
         ),
     )
     distinct = pc.count_distinct(drawn).as_py()
-    work.draft.facts.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
+    work.writer.metadata.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
 
 
 def _reporting(work: StageContext, config: SamplingConfig) -> OnProgress:

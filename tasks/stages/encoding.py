@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 from artifacts.store import Artifact
 from data import schemas
 from data.config import ExamplesConfig, NotebookOrder
-from data.examples import SPLITS, Arrangement, arrange, as_lists
-from data.text.strings import check_one_array_holds, counts_of_characters, encoded
+from data.examples import SPLITS, Arrangement, arrange, token_lists
+from data.text.strings import check_fits_one_array, counts_of_characters, encode
 from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
@@ -57,7 +57,7 @@ def examples(
     work: StageContext, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
 ) -> None:
     names = validated.table(NAMES, ["name", "source", "weight"])
-    check_one_array_holds(names["name"])
+    check_fits_one_array(names["name"])
     letters = opened_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
         _check_equal_weights(names["weight"])
@@ -76,10 +76,10 @@ def examples(
                 "name": shuffled["name"],
                 "source": shuffled["source"],
                 "split": split,
-                "tokens": as_lists(encoded(shuffled["name"], letters)),
+                "tokens": token_lists(encode(shuffled["name"], letters)),
                 "weight": shuffled["weight"],
             }
         ),
     )
     sizes = np.bincount(arrangement.split, minlength=len(SPLITS)).tolist()
-    work.draft.facts["names"] = dict(zip(SPLITS, sizes, strict=True))
+    work.writer.metadata["names"] = dict(zip(SPLITS, sizes, strict=True))

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts.model_file import Models
+from artifacts.model_file import ModelContents
 from artifacts.store import Artifact
 from data import schemas
-from data.config import ALL_SOURCES, JudgingConfig, ValidationConfig
+from data.config import ALL_SOURCES, EvaluationStageConfig, ValidationConfig
 from data.examples import SPLITS, encoded_names
 from data.validation import validate
 from rnn_core.metrics import scoring
@@ -48,7 +48,11 @@ class Group(NamedTuple):
 
 
 def evaluation(
-    work: StageContext, config: JudgingConfig, mixture: Artifact, examples: Artifact, vocabulary: Artifact
+    work: StageContext,
+    config: EvaluationStageConfig,
+    mixture: Artifact,
+    examples: Artifact,
+    vocabulary: Artifact,
 ) -> None:
     table = examples.table(EXAMPLES)
     names = NameList(table["name"].to_pylist(), encoded_names(table))
@@ -70,7 +74,7 @@ def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     return values
 
 
-def _scores(models: Models) -> dict[str, Score]:
+def _scores(models: ModelContents) -> dict[str, Score]:
     scores: dict[str, Score] = {NETWORK: lambda names: scoring.log_probabilities(models.network, names)}
     if (both := models.mixture) is not None:
         scores[MIXTURE] = lambda names: mixing.log_probabilities(both, names)
@@ -79,7 +83,7 @@ def _scores(models: Models) -> dict[str, Score]:
     return scores
 
 
-def _generators(models: Models) -> dict[str, Model]:
+def _generators(models: ModelContents) -> dict[str, Model]:
     both = {} if models.mixture is None else {MIXTURE: mixing.mixture_model(models.mixture)}
     return {NETWORK: network_model(models.network), **both}
 
@@ -110,7 +114,7 @@ def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedN
                 yield _row(model, group.split, group.source, MetricValue(metric, value, some.count))
 
 
-def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> NameList:
+def _drawn(model: Model, config: EvaluationStageConfig, letters: Vocabulary) -> NameList:
     too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
     wanted = config.evaluation
     # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
@@ -121,7 +125,7 @@ def _drawn(model: Model, config: JudgingConfig, letters: Vocabulary) -> NameList
 
 
 def _sampled(
-    samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: JudgingConfig
+    samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: EvaluationStageConfig
 ) -> Iterator[Row]:
     rng = np.random.default_rng(config.evaluation.seed)
     for model, figures in compare_samples(samples, held_out, training, rng, _pause).items():

@@ -14,7 +14,7 @@ class GateRefused(NamewrightError):  # it names an outcome, as Interrupted does
 
 def role_of(profile: Artifact) -> str:
     """In the registry, for lists of these sources: others are other lists, not the same ones changed."""
-    sources = sorted(profile.manifest().facts["sources"])
+    sources = sorted(profile.manifest().metadata["sources"])
     return f"lists-{sha256(canonical_json(sources))[:12]}"
 
 
@@ -24,13 +24,13 @@ def compared_with(store: Store, profile: Artifact) -> dict[str, Artifact]:
     Raises DataError if that is missing or damaged, or the registry is.
     """
     registry = store.registry(role_of(profile))
-    reference = registry.compared_with(profile.digest)
+    reference = registry.baseline_for(profile.digest)
     if not reference:
         return {}
-    accepted, fault = store.referred(reference)
+    accepted, fault = store.resolve(reference)
     if accepted:
         return {"accepted": accepted}
-    standing = registry.standing()
+    standing = registry.current()
     if standing and standing.artifact.digest == profile.digest:
         return {}  # what these lists once took the place of is not missed
     raise DataError(
@@ -45,13 +45,13 @@ def compared_with(store: Store, profile: Artifact) -> dict[str, Artifact]:
 def verdict(store: Store, gate: Artifact) -> None:
     """Raises GateRefused if nothing may be learnt from these lists."""
     made = gate.manifest()
-    if made.facts["passed"] or made.recipe.config["mode"] == "report" or _accepted(store, gate):
+    if made.metadata["passed"] or made.recipe.config["mode"] == "report" or _accepted(store, gate):
         return
     raise GateRefused(
         "gate.refused",
         "the lists differ too much from the last accepted ones: nothing is learnt from them",
         where=str(gate.folder / CHANGES),
-        saw="\n".join(made.facts["reasons"]),
+        saw="\n".join(made.metadata["reasons"]),
         fix="see what changed: namewright data. If it is as it should be, raise the limit, or accept it with "
         "--gate.mode report.",
     )
@@ -60,6 +60,6 @@ def verdict(store: Store, gate: Artifact) -> None:
 def _accepted(store: Store, gate: Artifact) -> bool:
     """Whether these lists are the last accepted ones: a gate that only reported has let them through."""
     judged = gate.input("profile")
-    profile = store.referred(judged)[0] if judged else None
-    standing = store.registry(role_of(profile)).standing() if profile else None
+    profile = store.resolve(judged)[0] if judged else None
+    standing = store.registry(role_of(profile)).current() if profile else None
     return bool(profile and standing and standing.artifact.digest == profile.digest)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from artifacts.store import Artifact
 from data import schemas
-from data.changes import LIMIT, Change, as_table, changes
+from data.changes import LIMIT, Change, changes, changes_table
 from data.config import GateConfig
 from tasks.core.stage import StageContext
 from tasks.report.gate_changes import CHANGES, CHARACTERS, MEASURES
@@ -20,9 +20,9 @@ def gate(work: StageContext, config: GateConfig, profile: Artifact, accepted: Ar
     Whether a run may go on is for `gate_rule.verdict`, so that the findings are there to be read.
     """
     found = changes(opened_profile(accepted), opened_profile(profile), config) if accepted else []
-    work.write_table(CHANGES, schemas.CHANGES, as_table(found))
+    work.write_table(CHANGES, schemas.CHANGES, changes_table(found))
     reasons = [_reason(each, found) for each in found if not each.within]
-    work.draft.facts.update(passed=not reasons, reasons=reasons)
+    work.writer.metadata.update(passed=not reasons, reasons=reasons)
     for reason in reasons:
         work.notice(reason)
 

@@ -19,7 +19,7 @@ from artifacts.store import Artifact
 from data import partitions as sifting
 from data import schemas
 from data.text.equal_names import first_occurrences
-from data.text.strings import capitalised, check_one_array_holds, encoded, strings
+from data.text.strings import capitalized, check_fits_one_array, encode, to_strings
 from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.block import OnProgress
@@ -67,11 +67,11 @@ def candidates(
         table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
     if config.sifting.unique:
         table = table.filter(pa.array(first_occurrences(table["name"])))
-    check_one_array_holds(table["name"])
+    check_fits_one_array(table["name"])
     partitions = config.sifting.partitions
-    order, offsets = sifting.grouped(sifting.partition_of(table["name"], partitions), partitions)
-    table = schemas.conform(schemas.CANDIDATES, table.take(pa.array(order)))
-    work.draft.write_groups(
+    order, offsets = sifting.rows_by_partition(sifting.partition_of(table["name"], partitions), partitions)
+    table = schemas.conform(schemas.SAMPLED, table.take(pa.array(order)))
+    work.writer.write_groups(
         CANDIDATES, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
     )
 
@@ -84,7 +84,7 @@ def _is_novel(
     is_new: npt.NDArray[np.bool_] = ~pc.is_in(names, _training_list(training, capitalise).names).to_numpy()
     if config.sifting.novel_distance:
         printed = _printed(letters) if capitalise else letters
-        is_new &= ~_neighbourhood(training, capitalise, printed).near(encoded(names, printed))
+        is_new &= ~_neighbourhood(training, capitalise, printed).near(encode(names, printed))
     return is_new
 
 
@@ -101,9 +101,9 @@ def let_in(work: StageContext, config: PartitionConfig, candidates: Sequence[Art
     is_first = first_occurrences(pa.chunked_array(names, pa.string()))
     ends = np.cumsum([len(part) for part in names])
     rows = [np.flatnonzero(part).astype(np.int32) for part in np.split(is_first, ends[:-1])]
-    tables = [schemas.conform(schemas.LET_IN, pa.table({"row": part})) for part in rows]
-    work.draft.write_groups(LET_IN, tables)
-    work.draft.facts["let_in"] = [len(part) for part in rows]
+    tables = [schemas.conform(schemas.ACCEPTED, pa.table({"row": part})) for part in rows]
+    work.writer.write_groups(LET_IN, tables)
+    work.writer.metadata["let_in"] = [len(part) for part in rows]
 
 
 def gathered(
@@ -118,8 +118,8 @@ def gathered(
     table = pa.concat_tables([_NO_CANDIDATES, *found]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
-    kernels = {kernel for one in candidates for kernel in one.manifest().facts["kernels"]}
-    work.draft.facts["kernels"] = sorted(kernels)
+    kernels = {kernel for one in candidates for kernel in one.manifest().metadata["kernels"]}
+    work.writer.metadata["kernels"] = sorted(kernels)
     _write(work, config.file, table, model, training, config.capitalise_first)
 
 
@@ -142,7 +142,7 @@ def _drawn(
     drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
     parts = list(drawing.names(config.start, stop, work.settings.threads, _reporting(work, sampling.count)))
-    names = [strings(part.names, letters, sampling.capitalise_first) for part in parts]
+    names = [to_strings(part.names, letters, sampling.capitalise_first) for part in parts]
     table = pa.table(
         {
             "number": pa.array(np.arange(config.start, stop)),
@@ -150,7 +150,7 @@ def _drawn(
             "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
         }
     )
-    work.draft.facts["kernels"] = [_kernel()]
+    work.writer.metadata["kernels"] = [_kernel()]
     return table, letters
 
 
@@ -170,13 +170,13 @@ def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
     table = training.table(NAMES, ["name", "source"]).combine_chunks()
     names = table["name"].combine_chunks()
     if capitalise_first:
-        names = capitalised(names)
+        names = capitalized(names)
     return TrainingList(names, table["source"].combine_chunks())
 
 
 @functools.lru_cache(maxsize=1)
 def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighborhood:
-    return Neighborhood.from_names(encoded(_training_list(training, capitalise_first).names, letters))
+    return Neighborhood.from_names(encode(_training_list(training, capitalise_first).names, letters))
 
 
 def _write(
@@ -189,14 +189,14 @@ def _write(
 ) -> None:
     table = table.append_column("length", pc.utf8_length(table["name"]))
     first = table["name"].slice(0, FIRST).to_pylist()
-    work.draft.facts.update(chunks=_chunks(table["name"]), first=first)
+    work.writer.metadata.update(chunks=_chunks(table["name"]), first=first)
     if training:
         known = _training_list(training, capitalise_first)
         place = pc.index_in(table["name"], known.names)
         table = table.append_column("in_training", place.is_valid())
         table = table.append_column("source", known.source.take(place.combine_chunks()))
-        work.draft.facts["new"] = place.null_count
-    schema = schemas.part_of(schemas.LISTED, file.columns)
+        work.writer.metadata["new"] = place.null_count
+    schema = schemas.part_of(schemas.GENERATED_NAMES, file.columns)
     rows = schemas.conform(schema, table.select(list(file.columns)))
     recipe = canonical_json(asdict(work.recipe)).decode()
     metadata = {
@@ -204,7 +204,7 @@ def _write(
         "namewright.recipe": recipe,
         "namewright.model": model.digest,  # by its key or its path the same file would give other bytes
     }
-    work.draft.write_names(part_file(file.number, file.format), rows, file.format, metadata)
+    work.writer.write_names(part_file(file.number, file.format), rows, file.format, metadata)
 
 
 def _chunks(names: pa.ChunkedArray) -> list[str]:

@@ -1,6 +1,6 @@
 """The stage `mixture`: the n-grams beside the network, and how much each of them is to say."""
 
-from artifacts.model_file import MODEL, Models, models_in, with_ngrams
+from artifacts.model_file import MODEL, ModelContents, mixture_arrays, model_contents
 from artifacts.store import Artifact
 from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
 from rnn_core.ngram.mixture import fit_weight
@@ -11,15 +11,15 @@ from tasks.stages.training import opened_split
 def mixture(work: StageContext, config: NgramConfig, model: Artifact, examples: Artifact) -> None:
     training, validation = (opened_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL)
-    parameters = models_in(arrays).network
+    parameters = model_contents(arrays).network
     ngrams = KneserNey.fit(training, parameters.vocabulary_size, config.order, config.discount)
     weight = fit_weight(parameters, ngrams, validation) if validation.count else None
-    work.draft.write_arrays(MODEL, with_ngrams(arrays, ngrams, weight))
+    work.writer.write_arrays(MODEL, mixture_arrays(arrays, ngrams, weight))
     card = {"order": config.order, "ngrams": [len(level.codes) for level in ngrams.levels]}
     fitted = {} if weight is None else {"network_weight": weight}
-    work.draft.facts["model_card"] = {**card, **fitted}
+    work.writer.metadata["model_card"] = {**card, **fitted}
 
 
-def opened(artifact: Artifact) -> Models:
+def opened(artifact: Artifact) -> ModelContents:
     """Raises DataError for arrays that are no model."""
-    return models_in(artifact.arrays(MODEL))
+    return model_contents(artifact.arrays(MODEL))

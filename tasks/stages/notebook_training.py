@@ -94,7 +94,7 @@ def train(
     printed = notebook.transcript(
         letters.characters, names, diary.reports, config.iterations, sources, state.parameters
     )
-    work.draft.write_text(TRANSCRIPT, printed)
+    work.writer.write_text(TRANSCRIPT, printed)
     steps = np.array(diary.steps, np.int64)
     history = {
         "step": steps,

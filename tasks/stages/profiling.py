@@ -23,11 +23,11 @@ def profile(
     rejected = dict(zip(BY_STEP, (not_read, _rejected(merged), _rejected(validated)), strict=True))
     table = counted(names[:-1], names[-1], rejected)
     work.write_table(PROFILE, schemas.PROFILE, table)
-    work.draft.facts["sources"] = Profile.of(table).sources
+    work.writer.metadata["sources"] = Profile.from_table(table).sources
 
 
 def opened_profile(artifact: Artifact) -> Profile:
-    return Profile.of(artifact.table(PROFILE))
+    return Profile.from_table(artifact.table(PROFILE))
 
 
 def _rejected(artifact: Artifact) -> pa.Table:

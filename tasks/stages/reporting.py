@@ -82,8 +82,8 @@ def report(
             capitalise_first=not _by_epochs(model),
         ),
     )
-    work.draft.write_text(FILE, page(found))
-    work.draft.write_text(OUTLINE, outline(found))
+    work.writer.write_text(FILE, page(found))
+    work.writer.write_text(OUTLINE, outline(found))
 
 
 def _source(place: int, corpus: Artifact, learnt: pa.Table) -> Source:

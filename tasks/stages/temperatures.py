@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.store import Artifact
-from data.text.strings import strings
+from data.text.strings import to_strings
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
@@ -32,7 +32,7 @@ def _taste(
 ) -> TemperatureSample:
     parts = Sampler(model, letters, config).names(0, config.count)
     drawn = pa.chunked_array(
-        [strings(part.names, letters, config.capitalise_first) for part in parts], pa.string()
+        [to_strings(part.names, letters, config.capitalise_first) for part in parts], pa.string()
     )
     names = drawn.to_pylist()
     # The few are looked for among the many, and not the other way round: a table of those would be large.

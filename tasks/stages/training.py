@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.model_file import MODEL, with_characters
+from artifacts.model_file import MODEL, network_arrays
 from artifacts.store import Artifact
 from data import schemas
 from data.examples import encoded_names
@@ -48,9 +48,9 @@ def model(
     else:
         splits = (opened_split(examples, split) for split in ("train", "validation"))
         trained = _by_batches(work, config, letters, *splits)
-    work.draft.write_arrays(MODEL, with_characters(trained.parameters, letters))
+    work.writer.write_arrays(MODEL, network_arrays(trained.parameters, letters))
     work.write_table(HISTORY, schemas.HISTORY, trained.history)
-    work.draft.facts["model_card"] = {
+    work.writer.metadata["model_card"] = {
         "hidden_size": trained.parameters.hidden_size,
         "parameters": sum(leaf.size for leaf in leaves(trained.parameters)),
         "dtype": str(trained.parameters.dtype),

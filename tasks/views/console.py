@@ -198,7 +198,11 @@ class Terminal:
 
 def _of_a_list(whole: Finished) -> Iterator[str]:
     made = whole.artifact.manifest()
-    names, new, first = made.facts["names"], made.facts.get("new"), made.facts["first"][:_NAMES_SHOWN]
+    names, new, first = (
+        made.metadata["names"],
+        made.metadata.get("new"),
+        made.metadata["first"][:_NAMES_SHOWN],
+    )
     size = sum(file.bytes for file in made.files.values()) / 1e6
     speed = f"{whole.seconds:.1f} s, {names / max(whole.seconds, 1e-9):,.0f} names/s"
     yield f"{_some(names, 'name')}: {'there already' if whole.reused else speed}"

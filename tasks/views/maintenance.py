@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from artifacts.dataset import manifests
+from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.store import Store
-from artifacts.upkeep import MaintenanceAction, Upkeep, superseded
 from tasks import stages
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.generate.dataset import LIST
@@ -19,12 +19,12 @@ _STAGES = tuple(stage.name for stage in stages.ALL)
 
 def maintained(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[MaintenanceAction]:
     """Put a store in order, act by act. Raises StoreError, and Interrupted between two acts."""
-    for act in _acts(config, Upkeep(Store(root), time.time(), dry_run)):
+    for act in _acts(config, GarbageCollector(Store(root), time.time(), dry_run)):
         yield act
         signals.raise_if_requested("maintain", "run it again: it goes on with what is left.")
 
 
-def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[MaintenanceAction]:
+def _acts(config: MaintenanceConfig, upkeep: GarbageCollector) -> Iterator[MaintenanceAction]:
     if config.verify:
         yield from upkeep.verify(_STAGES)
     yield from upkeep.clear_scratch()
@@ -35,7 +35,9 @@ def _acts(config: MaintenanceConfig, upkeep: Upkeep) -> Iterator[MaintenanceActi
     if config.artifact_days is not None:
         before = datetime.now(UTC) - timedelta(days=config.artifact_days)
         roots = list(_referred_to(upkeep.store, config.keep_last))
-        yield from upkeep.remove(superseded(upkeep.store, _STAGES, roots, config.keep_last, before))
+        yield from upkeep.remove(
+            unreferenced_artifacts(upkeep.store, _STAGES, roots, config.keep_last, before)
+        )
 
 
 def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
@@ -46,7 +48,7 @@ def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
     for made in manifests(store.root / LIST):
         yield from made.origins.values()
     for registry in store.registries():
-        standing = registry.standing()
+        standing = registry.current()
         for entry in [*registry.history()[-keep_last:], *([standing] if standing else [])]:
             yield from (entry.artifact.origin, entry.why)
             if entry.against:

@@ -22,16 +22,16 @@ _NUMBERS = ("network", "mixture", "challenger", "champion", "difference", "low",
 def models(store: Store) -> Sheet:
     """The last made first. Raises DataError if the registry is damaged."""
     registry = store.registry(CHAMPION)
-    standing, withdrawn = registry.standing(), registry.withdrawn()
+    standing, withdrawn = registry.current(), registry.rolled_back()
     rows = []
-    for made in sorted(store.list("mixture"), key=lambda made: made.made_at, reverse=True):
+    for made in sorted(store.list("mixture"), key=lambda made: made.created_at, reverse=True):
         digest, key = made.digest, made.recipe.key
         mark = "rolled back" if digest in withdrawn else ""
         if standing and standing.artifact.digest == digest:
             mark = CHAMPION
         mixture = Artifact(made.recipe.stage, key, digest, store.folder(made.recipe.stage, key))
         nats = _test_nats(store, mixture)
-        rows.append((key[:12], made.made_at[:19], *nats, _lists(store, mixture), mark))
+        rows.append((key[:12], made.created_at[:19], *nats, _lists(store, mixture), mark))
     heads = _heads("key", "made, UTC", "network", "mixture", "lists", "")
     return Sheet(
         "models, with nats per character on test names",
@@ -44,9 +44,9 @@ def models(store: Store) -> Sheet:
 def card(store: Store, mixture: Artifact) -> Sheet:
     """What the manifests say of one model, and how it predicts held-out names and what its names are like."""
     made = mixture.manifest()
-    rows = [("key", made.recipe.key), ("made, UTC", made.made_at), ("lists", _lists(store, mixture))]
+    rows = [("key", made.recipe.key), ("made, UTC", made.created_at), ("lists", _lists(store, mixture))]
     for each in (_manifest(store, mixture, "model"), made):
-        facts = each.facts.get("model_card", {}) if each else {}
+        facts = each.metadata.get("model_card", {}) if each else {}
         rows += [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
     for (model, split, metric), value in _figures(store, mixture).items():
         if (metric == NATS and split == "test") or split == SAMPLE:
@@ -57,11 +57,11 @@ def card(store: Store, mixture: Artifact) -> Sheet:
 def decisions(store: Store, mixture: Artifact) -> Iterator[Sheet]:
     """Every one about this model, the first made first: what it says, and its figures."""
     made = [each for each in store.list("decision") if each.recipe.inputs.get("mixture") == mixture.digest]
-    for each in sorted(made, key=lambda made: made.made_at):
+    for each in sorted(made, key=lambda made: made.created_at):
         found, _ = store.examine(each.recipe.stage, each.recipe.key)
         if found:
             against = found.input("champion")
-            said = _said(each.facts["promote"], each.facts["reasons"], each.facts["notes"])
+            said = _said(each.metadata["promote"], each.metadata["reasons"], each.metadata["notes"])
             other = short_name(against) if against else "none"
             title = f"decision/{each.recipe.key[:12]} against {other}: {said}"
             yield _decision(title, found.table(DECISION))
@@ -71,7 +71,7 @@ def history(entries: Sequence[Entry]) -> Sheet:
     """What stood there, the first first."""
     rows = [
         (
-            entry.made_at[:19],
+            entry.created_at[:19],
             short_name(entry.artifact),
             short_name(entry.against) if entry.against else "",
             entry.why,

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from profiled_lists import SOURCES, profiled
 
 from data import schemas
-from data.changes import as_table, changes
+from data.changes import changes, changes_table
 from data.config import GateConfig
 from rnn_core.errors import ConfigError
 
@@ -38,7 +38,7 @@ def test_changes_are_a_table_of_their_schema_and_what_is_new_one_way_is_lost_the
     there, back = (changes(*map(profiled, pair), OPEN) for pair in ((before, after), (after, before)))
     assert all(each.within for each in (*there, *back))
     for found in (there, back):
-        schemas.conform(schemas.CHANGES, as_table(found))
+        schemas.conform(schemas.CHANGES, changes_table(found))
     new = {each.value: each.after for each in there if each.measure == "new_character"}
     lost = {each.value: each.before for each in back if each.measure == "lost_character"}
     assert new == lost
@@ -49,7 +49,7 @@ def test_changes_are_a_table_of_their_schema_and_what_is_new_one_way_is_lost_the
 
 
 def test_nothing_to_compare_is_a_table_without_rows():
-    assert schemas.conform(schemas.CHANGES, as_table([])).num_rows == 0
+    assert schemas.conform(schemas.CHANGES, changes_table([])).num_rows == 0
 
 
 def test_ordinary_growth_is_let_through():

@@ -63,13 +63,13 @@ def test_a_list_of_an_empty_name_alone_is_refused_as_empty(validated):
 def test_neither_blank_lines_nor_duplicates_are_rejects(validated):
     artifact, _ = validated("\n\n\nBern\n\n\nBern\nBern\nBern\n", ValidationConfig(max_rejected_share=0.0))
     assert artifact.manifest().rows == 1
-    assert artifact.manifest().facts["rejected_share"] == 0.0
+    assert artifact.manifest().metadata["rejected_share"] == 0.0
 
 
 def test_blank_rows_of_a_table_are_no_rejects(validated):
     config = ValidationConfig(max_rejected_share=0.0)
     artifact, heard = validated("name\n\n\nBern\n\n", config, format="csv")
-    assert artifact.manifest().facts["rejected_share"] == 0.0
+    assert artifact.manifest().metadata["rejected_share"] == 0.0
     assert any("3 rows not taken" in getattr(event, "text", "") for event in heard)
 
 
@@ -80,13 +80,13 @@ def test_a_header_that_may_have_been_a_name_is_told_as_the_list_is_read(validate
 
 def test_a_share_at_the_limit_is_allowed_and_the_manifest_tells_it(validated):
     artifact, _ = validated("Bern\nB\u200basel\n", ValidationConfig(max_rejected_share=0.5))
-    assert artifact.manifest().facts["rejected_share"] == 0.5
+    assert artifact.manifest().metadata["rejected_share"] == 0.5
 
 
 def test_removed_characters_are_told_and_stand_in_the_manifest(validated):
     config = ValidationConfig(min_character_count=2, rare="remove")
     artifact, heard = validated("anna\nnina\ninna¿\n", config)
-    assert artifact.manifest().facts["rare_characters_removed"] == {
+    assert artifact.manifest().metadata["rare_characters_removed"] == {
         "characters": {"¿": 1},
         "rows": 1,
         "equal_to_another_name": 0,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.partitions import grouped, partition_of
+from data.partitions import partition_of, rows_by_partition
 from data.text import equal_names
 from data.text.equal_names import first_occurrences, first_rows
 
@@ -78,7 +78,7 @@ def test_names_that_are_long_or_have_one_hash_are_told_apart_all_the_same(names,
 @given(st.lists(TEXT, max_size=40), st.integers(1, 7))
 def test_going_through_partitions_finds_the_same_repeats_as_going_through_all(names, partitions):
     together = pa.array(names, pa.string())
-    rows, offsets = grouped(partition_of(together, partitions), partitions)
+    rows, offsets = rows_by_partition(partition_of(together, partitions), partitions)
     first = np.zeros(len(names), np.bool_)
     for start, stop in pairwise(offsets):
         part = rows[start:stop]
@@ -89,7 +89,7 @@ def test_going_through_partitions_finds_the_same_repeats_as_going_through_all(na
 @given(st.data(), st.sampled_from([1, 2, 255, 256, 257, 65_536, 70_000]))
 def test_grouping_keeps_the_order_within_a_partition(data, partitions):
     partition = np.array(data.draw(st.lists(st.integers(0, partitions - 1), max_size=30)), np.int64)
-    rows, offsets = grouped(partition, partitions)
+    rows, offsets = rows_by_partition(partition, partitions)
     assert rows.tolist() == sorted(range(len(partition)), key=lambda row: partition[row])
     assert len(offsets) == partitions + 1
     assert offsets[0] == 0
@@ -100,7 +100,7 @@ def test_no_names_have_no_partitions_and_no_repeats():
     for nothing in (pa.array([], pa.string()), pa.array(["a"])[1:], pa.chunked_array([], pa.string())):
         assert partition_of(nothing, 3).tolist() == []
         assert first_occurrences(nothing).tolist() == []
-    rows, offsets = grouped(partition_of(pa.array([], pa.string()), 3), 3)
+    rows, offsets = rows_by_partition(partition_of(pa.array([], pa.string()), 3), 3)
     assert rows.tolist() == []
     assert offsets.tolist() == [0, 0, 0, 0]
 

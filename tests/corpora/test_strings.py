@@ -11,12 +11,12 @@ from small_corpora import read_text
 
 from data.config import CorpusConfig, ValidationConfig
 from data.text.strings import (
-    capitalised,
-    check_one_array_holds,
+    capitalized,
+    check_fits_one_array,
     counts_of_characters,
-    encoded,
+    encode,
     narrow_offsets,
-    strings,
+    to_strings,
 )
 from data.validation import validate
 from rnn_core.errors import DataError
@@ -30,7 +30,7 @@ NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_charac
 @given(NAMES)
 def test_arrow_strings_are_the_names(names):
     vocabulary = Vocabulary.from_names(names)
-    written = strings(vocabulary.encode(names), vocabulary)
+    written = to_strings(vocabulary.encode(names), vocabulary)
     written.validate(full=True)
     assert written.type == pa.string()
     assert written.to_pylist() == names
@@ -38,7 +38,7 @@ def test_arrow_strings_are_the_names(names):
 
 def test_the_first_letter_is_a_capital_if_that_is_wanted():
     vocabulary = Vocabulary.from_names(["öl", "ßa"])
-    written = strings(vocabulary.encode(["öl", "ßa", ""]), vocabulary, capitalise_first=True)
+    written = to_strings(vocabulary.encode(["öl", "ßa", ""]), vocabulary, capitalise_first=True)
     assert written.to_pylist() == ["Öl", "SSa", ""]
 
 
@@ -64,7 +64,7 @@ def test_names_of_an_arrow_column_are_encoded_as_those_of_a_list(column, kind):
     names = column.to_pylist()
     vocabulary = Vocabulary.from_names(names)
     with few_at_once():
-        ours, theirs = encoded(column.cast(kind), vocabulary), vocabulary.encode(names)
+        ours, theirs = encode(column.cast(kind), vocabulary), vocabulary.encode(names)
     assert ours.tokens.tolist() == theirs.tokens.tolist()
     assert ours.offsets.tolist() == theirs.offsets.tolist()
     assert (ours.tokens.dtype, ours.offsets.dtype) == (np.int32, np.int64)
@@ -87,7 +87,7 @@ def test_all_of_unicode_that_is_let_in_decodes_to_what_was_encoded():
     column = validate(read, ValidationConfig()).names["name"]
     assert len(column) > 150_000  # the others stand for no character yet, or for nobody knows what
     vocabulary = Vocabulary.from_characters(map(chr, np.flatnonzero(counts_of_characters(column))))
-    there_and_back = strings(encoded(column, vocabulary), vocabulary)
+    there_and_back = to_strings(encode(column, vocabulary), vocabulary)
     assert there_and_back.equals(column.combine_chunks())
 
 
@@ -96,19 +96,19 @@ def test_a_character_of_a_column_that_was_never_seen_is_refused_by_name(unknown)
     vocabulary = Vocabulary.from_names(["anna", "bo", "ü"])
     column = pa.chunked_array([["anna", "ü"], ["bo", "an", "", "anna", f"bo{unknown}ü", "q"]])
     with few_at_once(), pytest.raises(UnknownCharacter) as caught:
-        encoded(column, vocabulary)
+        encode(column, vocabulary)
     assert (caught.value.name, caught.value.character) == (f"bo{unknown}ü", unknown)
 
 
 @given(NAMES)
 def test_first_letters_become_capitals_as_those_of_drawn_names_do(names):
-    assert capitalised(pa.array(names, pa.string())).to_pylist() == list(map(capitalised_in_python, names))
+    assert capitalized(pa.array(names, pa.string())).to_pylist() == list(map(capitalised_in_python, names))
 
 
 def test_more_text_than_one_array_can_hold_is_one_clear_error():
     chunk = pa.array(["x" * (1 << 20)])
-    check_one_array_holds(pa.chunked_array([chunk] * 2047))
+    check_fits_one_array(pa.chunked_array([chunk] * 2047))
     with pytest.raises(DataError, match=r"names\.too_many.*\n.*2,147,483,648 bytes in 2,048 names"):
-        check_one_array_holds(pa.chunked_array([chunk] * 2048))
+        check_fits_one_array(pa.chunked_array([chunk] * 2048))
     with pytest.raises(DataError, match=r"names\.too_many.*\n.*2,147,483,648 characters in 1 names"):
         narrow_offsets(np.array([0, 1 << 31]), "characters")

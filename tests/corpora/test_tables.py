@@ -6,7 +6,7 @@ from small_corpora import merge, read_text
 
 from data import schemas
 from data.config import CorpusConfig, ExamplesConfig, MergingConfig, ValidationConfig
-from data.examples import SPLITS, arrange, as_lists, from_lists
+from data.examples import SPLITS, arrange, from_token_lists, token_lists
 from data.validation import validate
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.text.names import EncodedNames
@@ -201,7 +201,7 @@ def test_shares_that_leave_nothing_to_train_on_are_refused():
 
 @given(st.lists(st.lists(st.integers(1, 60), max_size=5), max_size=8), st.integers(0, 3))
 def test_encoded_names_come_back_from_a_list_column_also_from_a_part_of_one(lists, start):
-    column = pa.chunked_array([as_lists(EncodedNames.from_lists(lists))]).slice(start)
-    back = from_lists(column)
+    column = pa.chunked_array([token_lists(EncodedNames.from_lists(lists))]).slice(start)
+    back = from_token_lists(column)
     parts = [back.tokens[a:b].tolist() for a, b in zip(back.offsets, back.offsets[1:], strict=False)]
     assert parts == lists[start:]

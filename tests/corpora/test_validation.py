@@ -195,7 +195,7 @@ def test_names_with_a_rare_character_are_dropped_until_none_is_left():
         (4, reason),
         (5, reason),
     ]
-    assert (found.removed, found.shortened, found.doubled) == ({}, 0, 0)
+    assert (found.removed, found.shortened_rows, found.new_duplicates) == ({}, 0, 0)
 
 
 def test_rare_characters_are_removed_and_what_was_done_is_told():
@@ -204,7 +204,7 @@ def test_rare_characters_are_removed_and_what_was_done_is_told():
     assert found.names["name"].to_pylist() == ["Ana Bea", "Bea Ana", "Ana Bea", "Aa Bea", "Bea"]
     assert found.names["line"].to_pylist() == [1, 2, 3, 4, 6]
     assert found.removed == {" ": 1, "¿": 1, "ñ": 1}
-    assert (found.shortened, found.doubled) == (2, 1)
+    assert (found.shortened_rows, found.new_duplicates) == (2, 1)
     (row,) = found.rejected.to_pylist()
     assert (row["line"], row["name"]) == (5, "¡")
     assert row["reason"] == f"shorter than 1 or longer than 49 characters{AFTER_REMOVAL}"
@@ -215,7 +215,7 @@ def test_names_of_which_rare_characters_were_removed_are_spelled_like_the_others
     found = validate_corpus(names, ValidationConfig(min_character_count=2, rare="remove"))
     assert found.names["name"].to_pylist() == ["José Ana", "Ana José", "José Ana", "x\u0301e", "x\u0301e"]
     assert found.removed == {" ": 1, "e": 1, "¡": 1, "¿": 1, "\u0301": 1}
-    assert (found.shortened, found.doubled) == (1, 1)
+    assert (found.shortened_rows, found.new_duplicates) == (1, 1)
 
 
 def test_names_that_were_spelled_otherwise_before_stay_so_when_rare_characters_are_removed():

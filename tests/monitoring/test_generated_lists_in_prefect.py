@@ -41,7 +41,7 @@ def test_a_list_is_a_flow_run_with_a_task_run_for_every_shard_one_progress_and_a
     assert f"{COUNT:,} of {COUNT:,}" in shown["progress-names"]["description"]
     assert "names/s" in shown["progress-names"]["description"]
     assert f"| names | {COUNT:,} |" in shown["generated-list"]["data"]
-    assert made.facts["content"] in shown["generated-list"]["data"]
+    assert made.metadata["content"] in shown["generated-list"]["data"]
 
 
 def test_a_list_that_was_there_shows_as_cached(store: Path, tmp_path: Path, prefect_shows: Any) -> None:

@@ -158,7 +158,7 @@ def test_a_promotion_is_told_even_if_the_run_fails_after_it(
 
 def decided_on(store: Store) -> Any:
     recipe = recipe_of("decision")
-    draft = store.draft(recipe.stage, recipe.key)
+    draft = store.writer(recipe.stage, recipe.key)
     draft.write_text("decision.txt", "")
-    draft.facts.update(promote=True, reasons=["it is better"])
+    draft.metadata.update(promote=True, reasons=["it is better"])
     return store.commit(draft, recipe, origins={}, seconds=0.1, run={})

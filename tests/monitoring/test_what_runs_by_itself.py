@@ -185,7 +185,7 @@ def keys(site: Site) -> list[str]:
 
 
 def champion(site: Site) -> str:
-    standing = Store(site.store).registry("champion").standing()
+    standing = Store(site.store).registry("champion").current()
     assert standing
     return standing.artifact.origin
 

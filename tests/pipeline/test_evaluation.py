@@ -8,7 +8,7 @@ import pytest
 
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
-from data.config import CorpusConfig, ExamplesConfig, JudgingConfig, MergingConfig, ValidationConfig
+from data.config import CorpusConfig, EvaluationStageConfig, ExamplesConfig, MergingConfig, ValidationConfig
 from rnn_core.errors import ConfigError
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.ngram.kneser_ney import NgramConfig
@@ -49,7 +49,7 @@ class Pipeline:
         training = TrainingConfig(hidden_size=8, epochs=2)
         model = self.made(stages.model, training, examples=examples, vocabulary=letters)
         mixture = self.made(stages.mixture, NgramConfig(order=3), model=model, examples=examples)
-        judging = JudgingConfig(config, accepted)
+        judging = EvaluationStageConfig(config, accepted)
         artifact = self.made(
             stages.evaluation, judging, mixture=mixture, examples=examples, vocabulary=letters
         )

@@ -92,7 +92,7 @@ def test_half_a_list_is_refused_before_anything_is_learnt_and_the_findings_stay(
     gate = runs.told[-1].artifact
     assert error.where == str(gate.folder / "changes.parquet")
     assert gate.table("changes.parquet").num_rows
-    assert gate.manifest().facts["passed"] is False
+    assert gate.manifest().metadata["passed"] is False
 
 
 def test_a_refused_list_is_refused_every_time_also_when_the_gate_was_found_in_the_store(runs):
@@ -121,14 +121,14 @@ def test_a_refused_list_is_accepted_by_a_higher_limit_or_by_a_gate_that_only_rep
     for gate in (GateConfig(max_rows_lost=0.6), GateConfig(max_rows_lost=None), GateConfig(mode="report")):
         runs.accept(runs.change(TOWNS))
         passed = runs.accept(runs.change(TOWNS[::2], gate)).gate
-        assert passed.manifest().facts["passed"] is (gate.mode == "stop")
+        assert passed.manifest().metadata["passed"] is (gate.mode == "stop")
         runs.accept(runs.change(TOWNS, GateConfig(mode="report")))
-    assert passed.manifest().facts["reasons"]
+    assert passed.manifest().metadata["reasons"]
 
 
 def test_lists_without_earlier_ones_are_let_through(runs):
     gate = runs.accepted.gate
-    assert gate.manifest().facts == {"passed": True, "reasons": []}
+    assert gate.manifest().metadata == {"passed": True, "reasons": []}
     assert gate.table("changes.parquet").num_rows == 0
 
 
@@ -158,7 +158,7 @@ def test_a_list_that_only_reporting_let_through_is_accepted(runs):
     half = runs.change(TOWNS[::2], GateConfig(mode="report"))
     runs.accept(half)
     runs.accept(runs.change(TOWNS[::2]))  # whatever its gate says: these are the last accepted ones
-    assert runs.accept(runs.change(TOWNS[::2][:-1])).gate.manifest().facts["passed"]
+    assert runs.accept(runs.change(TOWNS[::2][:-1])).gate.manifest().metadata["passed"]
 
 
 def test_accepted_lists_of_which_nothing_is_known_any_more_are_one_clear_error(runs):

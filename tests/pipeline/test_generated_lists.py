@@ -95,12 +95,12 @@ def test_a_list_has_the_same_content_whoever_makes_it_and_in_shards_of_any_size(
             rows = rows_of(output)
             assert rows["index"].to_numpy().tolist() == list(range(COUNT))
             assert rows["name"].combine_chunks().equals(expected)
-            contents.add(manifest_of(output).facts["content"])
+            contents.add(manifest_of(output).metadata["content"])
     assert contents == {content}
 
 
 def content_of(folder):
-    return manifest_of(folder).facts["content"]
+    return manifest_of(folder).metadata["content"]
 
 
 def test_the_same_command_again_finds_the_list_and_a_shard_that_is_gone_or_damaged_is_made_again_alone(
@@ -191,7 +191,7 @@ def test_a_model_that_has_too_few_names_says_how_many_and_what_to_change_or_writ
     found = int(few.value.where.partition(" of 5,000 ")[0].replace(",", ""))
     assert "--fewer" in few.value.fix
     folder = made(**knobs, fewer=True)
-    assert len(rows_of(folder)) == found == manifest_of(folder).facts["names"]
+    assert len(rows_of(folder)) == found == manifest_of(folder).metadata["names"]
     with pytest.raises(TrainingError, match=r"sampling\.too_few"):
         made(**knobs)
 
@@ -214,7 +214,7 @@ def test_the_manifest_of_a_sifted_list_tells_the_kernels_that_drew_its_names(mad
         with pytest.raises(TrainingError, match=r"sampling\.too_few"):
             made(count=5000, unique=True, max_length=2)
     folder = made(count=5000, unique=True, max_length=2, fewer=True)
-    assert manifest_of(folder).facts["kernels"] == ["another kernel"]
+    assert manifest_of(folder).metadata["kernels"] == ["another kernel"]
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv", "jsonl", "txt"])
@@ -222,7 +222,7 @@ def test_a_list_of_no_names_is_whole_and_valid(made, format):
     folder = made(count=0, format=format)
     assert (folder / "_SUCCESS").exists()
     assert [path.name for path in folder.glob("part-*")] == [f"part-00000.{format}"]
-    assert manifest_of(folder).facts["names"] == 0
+    assert manifest_of(folder).metadata["names"] == 0
     if format == "parquet":
         assert rows_of(folder).column_names == list(list_config.COLUMNS)
 

@@ -61,7 +61,7 @@ def test_without_an_output_the_list_lies_in_the_store_under_its_key(generate, le
     generate("--count", "13", "--format", "txt")
     keys = {folder.name: manifest_of(folder) for folder in (learnt / "generated").iterdir()}
     assert all(made.recipe.key == name for name, made in keys.items())
-    assert sorted(made.facts["names"] for made in keys.values()) == [12, 13]
+    assert sorted(made.metadata["names"] for made in keys.values()) == [12, 13]
 
 
 def test_a_temperature_of_zero_makes_one_name_again_and_again(generate, tmp_path):
@@ -102,7 +102,7 @@ def test_a_parquet_file_says_which_list_it_is_of_and_which_model_made_it(generat
     assert made.recipe.config["sampling"]["seed"] == 7
     assert made.origins["model"] == f"mixture/{model.parent.name}"
     assert made.run == {"engine": "plain"}
-    assert made.facts["kernels"][0].startswith("openblas ")
+    assert made.metadata["kernels"][0].startswith("openblas ")
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_weights_of_names_count_in_training_in_the_mixture_and_in_evaluation(sou
         for row in run.made["evaluation"].table("metrics.parquet").to_pylist()
         if row["metric"] == "nats_per_character"
     }
-    card = run.made["model"].manifest().facts["model_card"]
+    card = run.made["model"].manifest().metadata["model_card"]
     best = card["best_validation_nats_per_character"]
     assert metrics["rnn", "validation", "all"] == pytest.approx(best, rel=1e-5)
     for model in ("rnn", "mixture", "kneser-ney 6-gram"):

@@ -180,7 +180,7 @@ def test_the_champion_is_the_model_that_was_promoted_and_not_the_one_made_last(s
     first = folder_of(store, "mixture")
     second = another_mixture(store)
     assert find_model("champion", store).artifact.folder == first
-    promote_by_hand(Store(store), find_model(second.name, store).artifact, {}, waiting=lambda: None)
+    promote_by_hand(Store(store), find_model(second.name, store).artifact, {}, on_wait=lambda: None)
     assert find_model("champion", store).artifact.folder == second
 
 

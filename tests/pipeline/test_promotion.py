@@ -73,13 +73,13 @@ class Runs:
 
     @property
     def champion(self) -> Reference:
-        return self.store.registry(CHAMPION).standing().artifact
+        return self.store.registry(CHAMPION).current().artifact
 
     def figures(self) -> tuple[dict[str, dict], dict]:
         """The rows by metric, and the facts, of the decision that was made last."""
         made = max(self.store.list("decision"), key=lambda made: self.folder_of(made).stat().st_mtime_ns)
         artifact, _ = self.store.examine("decision", made.recipe.key)
-        return {row["metric"]: row for row in artifact.table("decision.parquet").to_pylist()}, made.facts
+        return {row["metric"]: row for row in artifact.table("decision.parquet").to_pylist()}, made.metadata
 
     def folder_of(self, made) -> Path:
         return self.store.folder(made.recipe.stage, made.recipe.key)
@@ -149,7 +149,7 @@ def test_a_better_challenger_is_promoted_and_an_unchanged_run_finds_the_same_dec
     first, config = runs.champion, runs.config(BETTER)
     _, told = runs.run(config)
     assert f"is the champion now, after {first.stage}/{first.key[:12]}: its gain on" in told
-    standing = runs.store.registry(CHAMPION).standing()
+    standing = runs.store.registry(CHAMPION).current()
     assert standing.artifact != first
     assert standing.against == first
     assert standing.why.startswith("decision/")
@@ -184,13 +184,13 @@ def test_what_was_rolled_back_is_not_promoted_again_by_a_run_but_by_hand(runs):
     first, config = runs.champion, runs.config(BETTER)
     runs.run(config)
     second = runs.champion
-    assert champion.roll_back(runs.store, {}, waiting=lambda: None) == (second, first)
+    assert champion.roll_back(runs.store, {}, on_wait=lambda: None) == (second, first)
     computed, told = runs.run(config)
     assert not any(computed.values())
     assert "was rolled back; by hand: namewright models promote" in told
     assert runs.champion == first
-    model, _ = runs.store.referred(second)
-    assert champion.promote_by_hand(runs.store, model, {}, waiting=lambda: None) == first
+    model, _ = runs.store.resolve(second)
+    assert champion.promote_by_hand(runs.store, model, {}, on_wait=lambda: None) == first
     assert runs.run(config)[1].endswith("is the champion")
 
 
@@ -200,7 +200,7 @@ def test_a_roll_back_to_a_model_that_is_gone_says_what_else_there_is(runs):
     second = runs.champion
     shutil.rmtree(runs.store.folder(first.stage, first.key))
     with pytest.raises(DataError, match="the model before the champion is not in the store") as caught:
-        champion.roll_back(runs.store, {}, waiting=lambda: None)
+        champion.roll_back(runs.store, {}, on_wait=lambda: None)
     assert "namewright models rollback" not in caught.value.fix
     assert "namewright models promote KEY" in caught.value.fix
     assert runs.champion == second
@@ -213,7 +213,7 @@ def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides
 
     def overtake(event):
         if isinstance(event, Finished) and event.stage == "decision":
-            champion.promote_by_hand(runs.store, other, {}, waiting=lambda: None)
+            champion.promote_by_hand(runs.store, other, {}, on_wait=lambda: None)
 
     _, told = runs.run(runs.config(BETTER), overtake)
     assert "is not promoted: what stands there was changed by someone else meanwhile" in told
@@ -236,7 +236,7 @@ def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_han
     (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
     assert told.endswith(f"by hand: namewright models promote {key[:12]}")
     towns, _ = runs.store.examine("mixture", key)
-    champion.promote_by_hand(runs.store, towns, {}, waiting=lambda: None)
+    champion.promote_by_hand(runs.store, towns, {}, on_wait=lambda: None)
     assert runs.decide(BETTER, source="towns").endswith("is the champion")
 
 
@@ -265,7 +265,7 @@ def test_a_model_of_another_list_only_must_not_be_worse_than_the_margin(runs):
 
 def test_a_champion_whose_examples_are_gone_is_compared_all_the_same_and_it_is_told(runs):
     names = [*NAMES, "Nueva", "Otra"]
-    examples, _ = runs.store.referred(runs.store.referred(runs.champion)[0].input("examples"))
+    examples, _ = runs.store.resolve(runs.store.resolve(runs.champion)[0].input("examples"))
     shutil.rmtree(examples.folder)
     assert "from a model of the same list" in runs.decide(BETTER, names=names)
     assert "the examples of the champion are not in the store" in runs.figures()[1]["notes"][0]
@@ -288,7 +288,7 @@ def test_nothing_is_promoted_over_a_champion_that_is_gone_and_a_promotion_by_han
     assert runs.figures()[1]["promote"] is False
     (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
     model, _ = runs.store.examine("mixture", key)
-    champion.promote_by_hand(runs.store, model, {}, waiting=lambda: None)
+    champion.promote_by_hand(runs.store, model, {}, on_wait=lambda: None)
     assert runs.decide(BETTER).endswith("is the champion")
     assert runs.decide(GOOD)  # whatever it says: it is made again, and compared
 
@@ -387,7 +387,7 @@ def test_of_several_evaluations_of_a_model_the_last_made_is_shown(last, tmp_path
     mixture = put(store, recipe_of("mixture"))
     made = [put(store, recipe_of("evaluation", mixture=mixture.digest, examples=each)) for each in "abc"]
     moments = {each.key: f"2024-01-0{2 if each is made[last] else 1}T00:00:00+00:00" for each in made}
-    listed = [replace(each, made_at=moments[each.recipe.key]) for each in store.list("evaluation")]
+    listed = [replace(each, created_at=moments[each.recipe.key]) for each in store.list("evaluation")]
     monkeypatch.setattr(store, "list", lambda _stage: listed)
     assert champion.latest_evaluation(store, mixture).key == made[last].key
 

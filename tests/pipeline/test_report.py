@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artifacts.keys import Recipe
-from artifacts.model_file import with_characters
+from artifacts.model_file import network_arrays
 from artifacts.registry import Reference
 from artifacts.store import Artifact, Store
 from data import schemas
@@ -165,14 +165,14 @@ class StandIns:
     ) -> Artifact:
         digests = {role: one.digest for role, one in inputs.items()} or {"file": "0" * 64}
         recipe = Recipe(stage, 1, config, digests)
-        draft = self.store.draft(stage, recipe.key)
+        draft = self.store.writer(stage, recipe.key)
         for name, content in tables.items():
             draft.write_table(name, table(*content))
         if arrays:
             draft.write_arrays("model.npz", arrays)
         if "iterations" in config:  # the notebook's
             draft.write_text("transcript.txt", "Iteration: 0, Loss: 39.9\n")
-        draft.facts.update(facts or {})
+        draft.metadata.update(facts or {})
         origins = {role: one.origin for role, one in inputs.items()} or {"file": "lists/towns.txt"}
         return self.store.commit(draft, recipe, origins=origins, seconds=self.seconds, run=self.run)
 
@@ -217,7 +217,7 @@ class StandIns:
             "gate",
             {"mode": "report"},
             {"changes.parquet": ("CHANGES", [[row[place] for row in self.changes] for place in range(7)])},
-            facts={"passed": True, "reasons": []},
+            metadata={"passed": True, "reasons": []},
             profile=profile,
         )
         letters = sorted(set("".join(self.names)))
@@ -263,7 +263,7 @@ class StandIns:
                     [[row[place] for row in self.history] for place in range(5)],
                 )
             },
-            facts={"model_card": {"parameters": 12345, "cell": "elman"}},
+            metadata={"model_card": {"parameters": 12345, "cell": "elman"}},
             arrays=untrained(letters),
             examples=examples,
             vocabulary=vocabulary,
@@ -330,7 +330,7 @@ def untrained(letters: Sequence[str]) -> dict[str, Any]:
     """A network to which every name is as likely as any other."""
     rng = np.random.default_rng(0)
     parameters = network.init(rng, "elman", len(letters) + 1, 4, np.float32)
-    return with_characters(parameters, Vocabulary(("\n", *letters)))
+    return network_arrays(parameters, Vocabulary(("\n", *letters)))
 
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
@@ -709,10 +709,10 @@ def test_an_evaluation_that_cannot_be_read_costs_no_page(stand_ins):
 def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
     inputs = stand_ins.inputs()
     report = produced(stand_ins.root, inputs, stand_ins.run)
-    draft = stand_ins.store.draft("decision", "0" * 32)
+    draft = stand_ins.store.writer("decision", "0" * 32)
     figures = [Figure("novelty", 0.875, 0.75, 0.125, limit=0.1, kept=True), Figure("validity", None, None)]
     draft.write_table("decision.parquet", as_table(figures))
-    draft.facts.update(promote=True, reasons=["it is <better>"], notes=["left out: 3"])
+    draft.metadata.update(promote=True, reasons=["it is <better>"], notes=["left out: 3"])
     recipe = Recipe("decision", 1, {}, {"evaluation": inputs["evaluation"].digest})
     decision = stand_ins.store.commit(draft, recipe, origins={}, seconds=1.0, run=stand_ins.run)
     page = Page(publish(stand_ins.store, report, [decision]).read_text())
@@ -732,9 +732,9 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
 def test_the_published_page_tells_what_became_of_the_new_model(stand_ins, kind, lead):
     inputs = stand_ins.inputs()
     report = produced(stand_ins.root, inputs, stand_ins.run)
-    draft = stand_ins.store.draft("decision", "0" * 32)
+    draft = stand_ins.store.writer("decision", "0" * 32)
     draft.write_table("decision.parquet", as_table([]))
-    draft.facts.update(promote=True, reasons=[], notes=[])
+    draft.metadata.update(promote=True, reasons=[], notes=[])
     recipe = Recipe("decision", 1, {}, {"champion": "3" * 64})
     origins = {"champion": f"mixture/{'2' * 32}"}
     decision = stand_ins.store.commit(draft, recipe, origins=origins, seconds=1.0, run=stand_ins.run)

@@ -49,7 +49,7 @@ def test_the_manifest_tells_from_what_and_by_whom_an_artifact_was_made(produced,
     assert manifest.origins == {"file": str(towns)}
     assert manifest.run == {"engine": "test"}
     assert manifest.rows == 2
-    assert manifest.facts == {"rejected": {}}
+    assert manifest.metadata == {"rejected": {}}
 
 
 def test_the_path_of_a_file_is_no_part_of_the_key(produced, towns, tmp_path):

@@ -30,20 +30,22 @@ def shard(dataset, number):
 
 def put_shard(dataset, number, names=("Ana", "Bea")):
     store, (recipe, _) = Shards(dataset.work), shard(dataset, number)
-    draft = store.draft(recipe.stage, recipe.key)
+    draft = store.writer(recipe.stage, recipe.key)
     table = pa.table({"index": [2 * number, 2 * number + 1], "name": list(names)})
     draft.write_names(part_file(number, "parquet"), table, "parquet", {"namewright.key": recipe.key})
     return store.commit(draft, recipe, origins={}, seconds=0.1, run={})
 
 
 def finish(dataset, shards):
-    return dataset.finish(LIST, shards, facts={"names": 6}, origins={}, seconds=1.0, run={"engine": "plain"})
+    return dataset.finish(
+        LIST, shards, metadata={"names": 6}, origins={}, seconds=1.0, run={"engine": "plain"}
+    )
 
 
 @pytest.fixture
 def whole(tmp_path):
     dataset = Dataset(tmp_path / "names")
-    with dataset.claimed(LIST, False, never):
+    with dataset.claim(LIST, False, never):
         finish(dataset, [put_shard(dataset, number) for number in range(SHARDS)])
     return dataset
 
@@ -79,7 +81,7 @@ def test_that_a_list_is_whole_is_said_last(tmp_path, monkeypatch):
         write(path, content)
 
     dataset = Dataset(tmp_path / "names")
-    with dataset.claimed(LIST, False, never):
+    with dataset.claim(LIST, False, never):
         shards = [put_shard(dataset, number) for number in range(SHARDS)]
         assert dataset.find(LIST) is None
         monkeypatch.setattr(atomic_io, "write_file", seen)
@@ -101,8 +103,8 @@ def test_a_whole_list_is_found_and_one_with_a_damaged_or_missing_file_is_not(who
 
 
 def test_a_list_that_is_reopened_is_not_whole_until_it_is_finished_again(whole):
-    with whole.claimed(LIST, False, never):
-        whole.reopen()
+    with whole.claim(LIST, False, never):
+        whole.mark_incomplete()
         assert not (whole.folder / SUCCESS).exists()
         assert whole.find(LIST) is None
         finish(whole, [shard(whole, number)[1] for number in range(SHARDS)])
@@ -132,10 +134,10 @@ def test_a_damaged_shard_is_set_aside_with_its_manifest_and_the_reason(whole):
 
 def test_another_list_is_refused_unless_it_may_be_replaced_and_then_nothing_of_it_is_left(whole):
     another = recipe_of("generated", model="two")
-    with pytest.raises(StoreError, match=r"list\.another"), whole.claimed(another, False, never):
+    with pytest.raises(StoreError, match=r"list\.another"), whole.claim(another, False, never):
         pass
     assert whole.find(LIST)
-    with whole.claimed(another, True, never):
+    with whole.claim(another, True, never):
         assert [path.name for path in whole.folder.iterdir()] == ["__namewright__"]
         assert not (whole.work / "shards").exists()
 
@@ -146,10 +148,10 @@ def test_a_list_that_does_not_say_which_it_is_is_replaced_only_if_asked(whole, c
     request.unlink()
     if content is not None:
         request.write_bytes(content)
-    with pytest.raises(StoreError, match=r"list\.another"), whole.claimed(LIST, False, never):
+    with pytest.raises(StoreError, match=r"list\.another"), whole.claim(LIST, False, never):
         pass
     assert len(list(whole.folder.glob("part-*"))) == SHARDS
-    with whole.claimed(LIST, True, never):
+    with whole.claim(LIST, True, never):
         assert not list(whole.folder.glob("part-*"))
 
 
@@ -160,7 +162,7 @@ def test_a_file_that_is_not_of_the_list_is_refused_and_left_where_it_is(whole, n
     for request, overwrite in ((LIST, False), (recipe_of("generated", model="two"), True)):
         with (
             pytest.raises(StoreError, match=rf"(?s)list\.foreign.*saw: +{name}"),
-            whole.claimed(request, overwrite, never),
+            whole.claim(request, overwrite, never),
         ):
             pass
     assert (whole.folder / name).read_bytes() == b"mine"
@@ -169,9 +171,9 @@ def test_a_file_that_is_not_of_the_list_is_refused_and_left_where_it_is(whole, n
 
 def test_the_same_list_is_gone_on_from(tmp_path):
     dataset = Dataset(tmp_path / "names")
-    with dataset.claimed(LIST, False, never):
+    with dataset.claim(LIST, False, never):
         put_shard(dataset, 0)
-    with dataset.claimed(LIST, False, never):
+    with dataset.claim(LIST, False, never):
         assert [shard(dataset, number)[1] is not None for number in range(2)] == [True, False]
 
 
@@ -180,6 +182,6 @@ def test_a_folder_with_anything_else_in_it_is_refused_and_left_as_it_is(tmp_path
     (tmp_path / "names" / "part-00000.parquet").write_text("of somebody else")
     for overwrite in (False, True):
         refused = pytest.raises(StoreError, match=r"list\.foreign")
-        with refused, Dataset(tmp_path / "names").claimed(LIST, overwrite, never):
+        with refused, Dataset(tmp_path / "names").claim(LIST, overwrite, never):
             pass
     assert [path.name for path in (tmp_path / "names").iterdir()] == ["part-00000.parquet"]

@@ -13,7 +13,7 @@ class Knobs:
     sizes: tuple[int, ...] = (64, 32)
 
 
-RECIPE = Recipe.of("model", 1, Knobs(), {"examples": "a" * 64})
+RECIPE = Recipe.for_stage("model", 1, Knobs(), {"examples": "a" * 64})
 
 
 def test_the_key_of_a_known_run_never_changes_by_accident():
@@ -23,13 +23,13 @@ def test_the_key_of_a_known_run_never_changes_by_accident():
 @pytest.mark.parametrize(
     "other",
     [
-        Recipe.of("models", 1, Knobs(), {"examples": "a" * 64}),
-        Recipe.of("model", 2, Knobs(), {"examples": "a" * 64}),
-        Recipe.of("model", 1, Knobs(learning_rate=0.02), {"examples": "a" * 64}),
-        Recipe.of("model", 1, Knobs(sizes=(32, 64)), {"examples": "a" * 64}),
-        Recipe.of("model", 1, Knobs(), {"examples": "b" * 64}),
-        Recipe.of("model", 1, Knobs(), {"names": "a" * 64}),
-        Recipe.of("model", 1, Knobs(), {"examples": "a" * 64, "vocabulary": "a" * 64}),
+        Recipe.for_stage("models", 1, Knobs(), {"examples": "a" * 64}),
+        Recipe.for_stage("model", 2, Knobs(), {"examples": "a" * 64}),
+        Recipe.for_stage("model", 1, Knobs(learning_rate=0.02), {"examples": "a" * 64}),
+        Recipe.for_stage("model", 1, Knobs(sizes=(32, 64)), {"examples": "a" * 64}),
+        Recipe.for_stage("model", 1, Knobs(), {"examples": "b" * 64}),
+        Recipe.for_stage("model", 1, Knobs(), {"names": "a" * 64}),
+        Recipe.for_stage("model", 1, Knobs(), {"examples": "a" * 64, "vocabulary": "a" * 64}),
     ],
     ids=["stage", "version", "number", "order", "input", "role", "another input"],
 )
@@ -38,15 +38,15 @@ def test_a_change_of_any_part_changes_the_key(other):
 
 
 def test_one_and_one_point_nought_and_true_and_a_text_are_four_keys():
-    keys = {Recipe.of("model", 1, Knobs(learning_rate=value), {}).key for value in (1, 1.0, True, "1")}
+    keys = {Recipe.for_stage("model", 1, Knobs(learning_rate=value), {}).key for value in (1, 1.0, True, "1")}
     assert len(keys) == 4
 
 
 def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
     with pytest.raises(TypeError):
-        Recipe.of("model", 1, Knobs(cell=object()), {})
+        Recipe.for_stage("model", 1, Knobs(cell=object()), {})
     with pytest.raises(ValueError):
-        Recipe.of("model", 1, Knobs(learning_rate=math.nan), {})
+        Recipe.for_stage("model", 1, Knobs(learning_rate=math.nan), {})
 
 
 def test_the_order_in_which_knobs_are_named_is_no_part_of_the_key():

@@ -28,15 +28,15 @@ def entry(name, against=None, why="decision/1"):
 
 def promote(registry, name, why="decision/1"):
     """Against what stands there, whatever it is."""
-    top = registry.standing()
+    top = registry.current()
     expected = top.artifact if top else None
-    registry.promote(Entry.now(model(name), expected, why, BY), expected, waiting=lambda: None)
+    registry.promote(Entry.now(model(name), expected, why, BY), expected, on_wait=lambda: None)
 
 
 def roll_back(registry):
     """From what stands there, whatever it is."""
-    standing = registry.standing().artifact
-    return registry.roll_back(standing, BY, check=lambda _: None, waiting=lambda: None)
+    standing = registry.current().artifact
+    return registry.roll_back(standing, BY, check=lambda _: None, on_wait=lambda: None)
 
 
 @pytest.fixture
@@ -45,32 +45,32 @@ def champion(store):
 
 
 def test_nothing_stands_in_a_role_before_the_first_promotion_and_asking_writes_nothing(champion, store):
-    assert champion.standing() is None
+    assert champion.current() is None
     assert champion.history() == ()
-    assert champion.compared_with("digest of a") is None
+    assert champion.baseline_for("digest of a") is None
     assert not store.root.exists()
 
 
 def test_what_was_promoted_stands_there_with_all_that_is_told_of_it(champion, store):
     first, second = entry("a"), entry("b", against="a", why=BY_HAND)
-    champion.promote(first, None, waiting=lambda: None)
-    champion.promote(second, model("a"), waiting=lambda: None)
+    champion.promote(first, None, on_wait=lambda: None)
+    champion.promote(second, model("a"), on_wait=lambda: None)
     again = Store(store.root).registry("champion")
-    assert again.standing() == second
+    assert again.current() == second
     assert again.history() == (first, second)
-    assert store.registry("corpus").standing() is None
+    assert store.registry("corpus").current() is None
 
 
 def test_who_is_judged_again_is_compared_with_what_it_was_compared_with_when_it_got_there(champion):
     promote(champion, "a")
-    assert champion.compared_with("digest of a") is None
-    assert champion.compared_with("digest of b") == model("a")
+    assert champion.baseline_for("digest of a") is None
+    assert champion.baseline_for("digest of b") == model("a")
     promote(champion, "b")
-    assert champion.compared_with("digest of b") == model("a")
-    assert champion.compared_with("digest of c") == model("b")
+    assert champion.baseline_for("digest of b") == model("a")
+    assert champion.baseline_for("digest of c") == model("b")
     roll_back(champion)
-    assert champion.compared_with("digest of a") is None
-    assert champion.compared_with("digest of b") == model("a")
+    assert champion.baseline_for("digest of a") is None
+    assert champion.baseline_for("digest of b") == model("a")
 
 
 def test_a_roll_back_goes_one_step_further_back_every_time_and_ends_with_a_clear_refusal(champion):
@@ -81,7 +81,7 @@ def test_a_roll_back_goes_one_step_further_back_every_time_and_ends_with_a_clear
     with pytest.raises(DataError) as caught:
         roll_back(champion)
     assert caught.value.code == "registry.nothing_before"
-    assert champion.standing().artifact == model("a")
+    assert champion.current().artifact == model("a")
     assert [each.artifact.key for each in champion.history()] == list("abcba")
 
 
@@ -90,9 +90,9 @@ def test_what_was_rolled_back_stays_withdrawn_until_it_is_promoted_again(champio
         promote(champion, name)
     roll_back(champion)
     roll_back(champion)
-    assert champion.withdrawn() == {"digest of b", "digest of c"}
+    assert champion.rolled_back() == {"digest of b", "digest of c"}
     promote(champion, "c", BY_HAND)
-    assert champion.withdrawn() == {"digest of b"}
+    assert champion.rolled_back() == {"digest of b"}
 
 
 def test_who_expects_something_else_to_stand_there_changes_nothing(champion):
@@ -100,17 +100,17 @@ def test_who_expects_something_else_to_stand_there_changes_nothing(champion):
     promote(champion, "b")
     for expected in (None, model("a"), model("c")):
         with pytest.raises(ConflictError) as caught:
-            champion.promote(entry("d"), expected, waiting=lambda: None)
+            champion.promote(entry("d"), expected, on_wait=lambda: None)
         assert "mixture/b" in caught.value.saw
-    assert champion.standing().artifact == model("b")
+    assert champion.current().artifact == model("b")
 
 
 def test_a_roll_back_takes_nothing_back_that_was_promoted_meanwhile(champion):
     for name in "abc":
         promote(champion, name)
     with pytest.raises(ConflictError):
-        champion.roll_back(model("b"), BY, check=lambda _: None, waiting=lambda: None)
-    assert champion.standing().artifact == model("c")
+        champion.roll_back(model("b"), BY, check=lambda _: None, on_wait=lambda: None)
+    assert champion.current().artifact == model("c")
 
 
 def test_a_roll_back_that_must_not_be_changes_nothing(champion):
@@ -120,8 +120,8 @@ def test_a_roll_back_that_must_not_be_changes_nothing(champion):
     promote(champion, "a")
     promote(champion, "b")
     with pytest.raises(DataError, match="it is gone"):
-        champion.roll_back(model("b"), BY, refuse, waiting=lambda: None)
-    assert champion.standing().artifact == model("b")
+        champion.roll_back(model("b"), BY, refuse, on_wait=lambda: None)
+    assert champion.current().artifact == model("b")
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -157,7 +157,7 @@ def test_what_is_no_registry_is_told(champion, content):
     champion.path.parent.mkdir(parents=True)
     champion.path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        champion.standing()
+        champion.current()
     assert caught.value.code == "registry.damaged"
 
 
@@ -166,7 +166,7 @@ def test_the_history_of_another_role_is_not_taken_for_this_one(champion, store):
     other = store.registry("corpus")
     other.path.write_bytes(champion.path.read_bytes())
     with pytest.raises(DataError, match="damaged"):
-        other.standing()
+        other.current()
 
 
 def test_a_registry_is_no_stage_of_the_store(champion, store, put_artifact, recipe):
@@ -177,11 +177,11 @@ def test_a_registry_is_no_stage_of_the_store(champion, store, put_artifact, reci
 
 def test_an_artifact_of_another_content_is_not_the_one_that_was_referred_to(store, put_artifact, recipe):
     artifact = put_artifact(store, recipe)
-    assert store.referred(artifact.reference) == (artifact, "")
-    found, fault = store.referred(Reference(artifact.stage, artifact.key, "another digest"))
+    assert store.resolve(artifact.reference) == (artifact, "")
+    found, fault = store.resolve(Reference(artifact.stage, artifact.key, "another digest"))
     assert found is None
     assert "another" in fault
-    assert store.referred(Reference(artifact.stage, "0" * 32, artifact.digest)) == (None, "")
+    assert store.resolve(Reference(artifact.stage, "0" * 32, artifact.digest)) == (None, "")
 
 
 PROMOTIONS = 5
@@ -220,7 +220,7 @@ def test_a_process_killed_in_the_middle_of_promotions_leaves_a_whole_history_and
         from artifacts.store import Store
         registry = Store(Path({str(store.root)!r})).registry("champion")
         for number in itertools.count():
-            top = registry.standing()
+            top = registry.current()
             expected = top.artifact if top else None
             entry = Entry.now(Reference("mixture", str(number), str(number)), expected, "test", {{}})
             registry.promote(entry, expected, lambda: None)

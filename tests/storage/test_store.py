@@ -189,7 +189,7 @@ def test_a_checkpoint_killed_at_any_step_leaves_the_old_one_or_the_new_one(tmp_p
 def test_a_checkpoint_outlives_its_artifact_being_written_and_no_longer(store, recipe):
     checkpoint = store.checkpoint(recipe.stage, recipe.key)
     checkpoint.write({"step": np.array(1)})
-    draft = store.draft(recipe.stage, recipe.key)
+    draft = store.writer(recipe.stage, recipe.key)
     draft.write_text("report.html", "<p>")
     (store.root / recipe.stage).write_text("in the way of the folder")
     with pytest.raises(StoreError):
@@ -202,7 +202,7 @@ def test_a_checkpoint_outlives_its_artifact_being_written_and_no_longer(store, r
 
 def hold_the_lock(root, key, held, log):
     store = Store(root)
-    with store.lock("names", key, waiting=lambda: None):
+    with store.lock("names", key, on_wait=lambda: None):
         log.append("in")
         held.wait(0.2)
         log.append("out")
@@ -225,12 +225,12 @@ def test_only_one_process_at_a_time_holds_the_lock_of_a_key(store, recipe):
 def test_the_death_of_its_holder_frees_a_lock(store, recipe):
     script = (
         "import os, signal; from pathlib import Path; from artifacts.store import Store\n"
-        f"with Store(Path({str(store.root)!r})).lock('names', {recipe.key!r}, waiting=lambda: None):\n"
+        f"with Store(Path({str(store.root)!r})).lock('names', {recipe.key!r}, on_wait=lambda: None):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     waited = []
-    with store.lock("names", recipe.key, waiting=lambda: waited.append(1)):
+    with store.lock("names", recipe.key, on_wait=lambda: waited.append(1)):
         assert waited == []
 
 
@@ -294,15 +294,15 @@ def test_what_the_system_refuses_to_who_makes_a_table_is_no_failure_to_write_it(
         yield pa.table({"row": [1]})
         raise OSError(errno.EIO, "Input/output error", "list.txt")
 
-    with store.lock(recipe.stage, recipe.key, waiting=pytest.fail):
-        draft = store.draft(recipe.stage, recipe.key)
+    with store.lock(recipe.stage, recipe.key, on_wait=pytest.fail):
+        draft = store.writer(recipe.stage, recipe.key)
         with pytest.raises(OSError, match=r"list\.txt"):
             draft.write_parts("names.parquet", parts())
 
 
 def test_the_files_of_an_artifact_stand_in_the_order_that_was_asked_for(store, recipe):
-    with store.lock(recipe.stage, recipe.key, waiting=pytest.fail):
-        draft = store.draft(recipe.stage, recipe.key)
+    with store.lock(recipe.stage, recipe.key, on_wait=pytest.fail):
+        draft = store.writer(recipe.stage, recipe.key)
         draft.order("names.parquet", "rejected.parquet")
         for rows, name in enumerate(("rejected.parquet", "names.parquet", "more.parquet")):
             draft.write_table(name, pa.table({"row": range(rows)}))

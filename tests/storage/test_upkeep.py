@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_artifacts import put, recipe_of
 
+from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
-from artifacts.upkeep import MaintenanceAction, Upkeep, superseded
 
 DAY = 86_400.0
 
@@ -22,8 +22,8 @@ class NoKnobs:
     pass
 
 
-def upkeep(store: Store, days_later: float = 0.0, dry_run: bool = False) -> Upkeep:
-    return Upkeep(store, time.time() + days_later * DAY, dry_run)
+def upkeep(store: Store, days_later: float = 0.0, dry_run: bool = False) -> GarbageCollector:
+    return GarbageCollector(store, time.time() + days_later * DAY, dry_run)
 
 
 def told(acts: list[MaintenanceAction]) -> list[tuple[str, str]]:
@@ -51,7 +51,7 @@ def test_a_damaged_artifact_is_set_aside_and_a_whole_one_stays(store: Store) -> 
 
 def test_what_a_dead_run_left_is_cleared(store: Store) -> None:
     recipe = recipe_of("names")
-    store.draft(recipe.stage, recipe.key).write_text("half.txt", "half")
+    store.writer(recipe.stage, recipe.key).write_text("half.txt", "half")
     (act,) = upkeep(store).clear_scratch()
     assert told([act]) == [("removed", f"scratch/names-{recipe.key}")]
     assert not list((store.root / "scratch").iterdir())
@@ -61,8 +61,8 @@ def test_what_somebody_writes_at_this_moment_is_left_alone(store: Store) -> None
     recipe = recipe_of("names")
     artifact = put(store, recipe)
     damage(artifact)
-    with store.lock(recipe.stage, recipe.key, waiting=lambda: None):
-        draft = store.draft(recipe.stage, recipe.key)
+    with store.lock(recipe.stage, recipe.key, on_wait=lambda: None):
+        draft = store.writer(recipe.stage, recipe.key)
         checkpoint = draft.checkpoint
         checkpoint.write({})
         before = files(store)
@@ -105,7 +105,7 @@ def test_a_dry_run_says_the_same_and_touches_nothing(store: Store) -> None:
     names, report = recipe_of("names"), recipe_of("report")
     old, damaged = put(store, names), put(store, report)
     damage(damaged)
-    store.draft("names", "0" * 32)
+    store.writer("names", "0" * 32)
     store.checkpoint("model", "1" * 32).write({})
 
     def acts(dry_run: bool) -> list[MaintenanceAction]:
@@ -128,8 +128,8 @@ def chained(store: Store, parents: list[list[int]]) -> list[str]:
     """Artifacts of which each was made from earlier ones; their origins."""
     origins: list[str] = []
     for number, inputs in enumerate(parents):
-        recipe = Recipe.of(f"stage{number % 3}", number, NoKnobs(), {})
-        draft = store.draft(recipe.stage, recipe.key)
+        recipe = Recipe.for_stage(f"stage{number % 3}", number, NoKnobs(), {})
+        draft = store.writer(recipe.stage, recipe.key)
         draft.write_text("number.txt", str(number))
         made_from = {str(each): origins[each] for each in inputs}
         origins.append(
@@ -158,7 +158,7 @@ def test_nothing_that_is_kept_loses_what_it_was_made_from(
     roots = data.draw(st.lists(st.sampled_from(origins), unique=True))
     keep_last = data.draw(st.integers(1, 3))
     stages = ["stage0", "stage1", "stage2"]
-    gone = superseded(store, stages, roots, keep_last, datetime.now(UTC) + timedelta(days=1))
+    gone = unreferenced_artifacts(store, stages, roots, keep_last, datetime.now(UTC) + timedelta(days=1))
     removed = {f"{made.recipe.stage}/{made.recipe.key}" for made in gone}
     assert not removed & set(roots)
     kept = [made for made in store.list() if f"{made.recipe.stage}/{made.recipe.key}" not in removed]
@@ -172,8 +172,8 @@ def test_nothing_that_is_kept_loses_what_it_was_made_from(
 def test_what_is_young_is_kept(store: Store) -> None:
     chained(store, [[], [], [], [], []])
     stages = ["stage0", "stage1"]
-    assert not superseded(store, stages, [], 1, datetime.now(UTC) - timedelta(days=1))
-    assert len(superseded(store, stages, [], 1, datetime.now(UTC) + timedelta(days=1))) == 2
+    assert not unreferenced_artifacts(store, stages, [], 1, datetime.now(UTC) - timedelta(days=1))
+    assert len(unreferenced_artifacts(store, stages, [], 1, datetime.now(UTC) + timedelta(days=1))) == 2
 
 
 def test_an_artifact_that_nothing_refers_to_is_removed(store: Store) -> None:

@@ -22,4 +22,4 @@ def rejected(*rows):
 
 def profiled(lists, **rejections):
     tables = [corpus(*each) for each in lists.items()]
-    return Profile.of(profile(tables, pa.concat_tables(tables), rejections))
+    return Profile.from_table(profile(tables, pa.concat_tables(tables), rejections))

@@ -16,13 +16,13 @@ class Knobs:
 
 
 def recipe_of(stage: str, **inputs: str) -> Recipe:
-    return Recipe.of(stage, 1, Knobs(), inputs)
+    return Recipe.for_stage(stage, 1, Knobs(), inputs)
 
 
 def put(store: Store, recipe: Recipe) -> Artifact:
     """One file of every kind that an artifact can hold."""
-    with store.lock(recipe.stage, recipe.key, waiting=lambda: None):
-        draft = store.draft(recipe.stage, recipe.key)
+    with store.lock(recipe.stage, recipe.key, on_wait=lambda: None):
+        draft = store.writer(recipe.stage, recipe.key)
         draft.write_table("names.parquet", pa.table({"name": ["Ana", "Bea", recipe.stage] * 50}))
         draft.write_arrays("model.npz", {"W_hh": np.arange(64.0).reshape(8, 8)})
         draft.write_text("report.html", "<p>Ana</p>" * 20)

@@ -11,15 +11,15 @@ import pytest
 from artifacts.source_file import SourceFile
 from data import corpus, merging
 from data.config import CorpusConfig, MergingConfig
-from data.corpus import Taken
+from data.corpus import CheckedRows
 
 
 def read(
     files: Sequence[SourceFile], config: CorpusConfig, tell: Callable[[str], None] = lambda _text: None
-) -> Taken:
+) -> CheckedRows:
     """All parts as one."""
-    names, rejected = zip(*corpus.read(files, config, tell), strict=True)
-    return Taken(pa.concat_tables(names), pa.concat_tables(rejected))
+    names, rejected = zip(*corpus.read_corpus(files, config, tell), strict=True)
+    return CheckedRows(pa.concat_tables(names), pa.concat_tables(rejected))
 
 
 def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
@@ -30,7 +30,7 @@ def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> tuple[pa.Table,
         return pa.concat_tables(names), pa.concat_tables(rejected), sources
 
 
-def read_text(content: bytes, config: CorpusConfig) -> Taken:
+def read_text(content: bytes, config: CorpusConfig) -> CheckedRows:
     """As from a file of that content."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "list.txt")

@@ -17,7 +17,7 @@ class Greeting:
 
 
 def greet(work: StageContext, config: Greeting, **_inputs: Artifact) -> None:
-    work.draft.write_text("greeting.txt", f"hello {config.to}")
+    work.writer.write_text("greeting.txt", f"hello {config.to}")
 
 
 def count(work: StageContext, config: Greeting, **_inputs: Artifact) -> None:
@@ -26,7 +26,7 @@ def count(work: StageContext, config: Greeting, **_inputs: Artifact) -> None:
         signals.raise_if_requested("counting")
         work.progress(step + 1, STEPS, f"greeting {config.to}")
         time.sleep(0.05)
-    work.draft.write_text("count.txt", str(STEPS))
+    work.writer.write_text("count.txt", str(STEPS))
 
 
 def refuse(_work: StageContext, _config: Greeting, **_inputs: Artifact) -> None:

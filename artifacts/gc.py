@@ -37,7 +37,7 @@ class MaintenanceAction(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class GarbageCollector:
     """A store that is put in order.
 
     now:      seconds since the epoch, which ages are counted from.
@@ -79,7 +79,10 @@ class Upkeep:
         for made in superseded:
             folder = self.store.folder(made.recipe.stage, made.recipe.key)
             yield self._removed(
-                folder, made.recipe.stage, made.recipe.key, f"nothing kept refers to it: made {made.made_at}"
+                folder,
+                made.recipe.stage,
+                made.recipe.key,
+                f"nothing kept refers to it: {made.created_at}",
             )
 
     def _verified(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
@@ -90,7 +93,7 @@ class Upkeep:
         elif fault and self.dry_run:
             yield MaintenanceAction("damaged", self._below(folder), fault, _size(folder))
         elif fault:
-            with self.store.lock_if_free(stage, key) as is_held:
+            with self.store.try_lock(stage, key) as is_held:
                 if not is_held:  # somebody is making it again at this moment
                     yield self._in_use(folder)
                     return
@@ -102,7 +105,7 @@ class Upkeep:
     def _removed(self, path: Path, stage: str, key: str, why: str) -> MaintenanceAction:
         if self.dry_run:
             return MaintenanceAction("removed", self._below(path), why, _size(path))
-        with self.store.lock_if_free(stage, key) as is_held:
+        with self.store.try_lock(stage, key) as is_held:
             if not is_held:
                 return self._in_use(path)
             if path != self.store.folder(stage, key):
@@ -142,7 +145,7 @@ class Upkeep:
         return str(path.relative_to(self.store.root))
 
 
-def superseded(
+def unreferenced_artifacts(
     store: Store, stages: Sequence[str], roots: Iterable[str], keep_last: int, before: datetime
 ) -> list[Manifest]:
     """The artifacts of these stages that nobody needs, those first that were made from others.
@@ -152,8 +155,8 @@ def superseded(
     before:     what was made at this time or later is kept, with all that it was made from.
     """
     made = {f"{one.recipe.stage}/{one.recipe.key}": one for one in store.list()}
-    by_age = sorted(made, key=lambda origin: made[origin].made_at, reverse=True)
-    kept = [origin for origin in by_age if datetime.fromisoformat(made[origin].made_at) >= before]
+    by_age = sorted(made, key=lambda origin: made[origin].created_at, reverse=True)
+    kept = [origin for origin in by_age if datetime.fromisoformat(made[origin].created_at) >= before]
     for stage in stages:
         kept += [origin for origin in by_age if made[origin].recipe.stage == stage][:keep_last]
     needed = _with_lineage(made, [*roots, *kept])
