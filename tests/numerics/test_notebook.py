@@ -25,6 +25,7 @@ from rnn_core.notebook import (
     NotebookParameters,
     NotebookReport,
     NotebookState,
+    kernel,
     shuffled_order,
     train,
     transcript,
@@ -114,7 +115,7 @@ def differences(names, vocabulary_size, iterations, hidden_size, seed, clip=5.0,
     for now in ours:
         theirs = next(step for step in plain if step.iteration == now.iteration)
         sampled = theirs.names and [[token for token in name if token] for name in theirs.names]
-        if now.names != sampled:
+        if (now.report and now.report.names) != sampled:
             found.append(f"names of iteration {now.iteration}")
         if now.smoothed_loss != theirs.smoothed_loss:
             found.append(f"loss of iteration {now.iteration}")
@@ -162,7 +163,7 @@ def test_iteration_0_comes_out_as_the_notebook_printed_it():
     (only,) = train(config, NOTEBOOK_LETTERS.size, names)
     assert f"{only.smoothed_loss:f}" == ITERATION_0["printed_loss"]
     assert only.smoothed_loss == pytest.approx(ITERATION_0["smooth_loss"], rel=1e-14)
-    printed = [notebook.printed_name(name, NOTEBOOK_LETTERS.characters) for name in only.names]
+    printed = [notebook.printed_name(name, NOTEBOOK_LETTERS.characters) for name in only.report.names]
     assert printed == ITERATION_0["samples"]
 
 
@@ -215,7 +216,7 @@ def test_every_bit_is_that_of_the_plain_loop_for_names_of_any_kind(training):
 
 
 def test_every_bit_is_that_of_the_plain_loop_where_einsum_cannot_be_had(monkeypatch):
-    monkeypatch.setattr(notebook, "_einsum_rounds_every_product", lambda: False)
+    monkeypatch.setattr(kernel, "_einsum_rounds_every_product", lambda: False)
     assert bundled_differences(60) == []
 
 
@@ -270,7 +271,7 @@ def test_a_finished_training_is_yielded_once_as_it_is(small):
     *_, last = train(config, vocabulary_size, names)
     arrays = last.state.arrays()
     (again,) = train(config, vocabulary_size, names, last.state)
-    assert (again.iteration, again.names) == (config.iterations - 1, None)
+    assert (again.iteration, again.report) == (config.iterations - 1, None)
     for name, value in again.state.arrays().items():
         assert value.tobytes() == arrays[name].tobytes()
 
@@ -278,8 +279,8 @@ def test_a_finished_training_is_yielded_once_as_it_is(small):
 def test_progress_comes_at_least_every_hundred_iterations_and_at_every_report(small):
     config, vocabulary_size, names = small
     progress = list(train(config, vocabulary_size, names))
-    assert [now.iteration for now in progress if now.names] == [0, 70, 140, 210, 280]
-    assert all(len(now.names) == 3 for now in progress if now.names)
+    assert [now.iteration for now in progress if now.report] == [0, 70, 140, 210, 280]
+    assert all(len(now.report.names) == 3 for now in progress if now.report)
     places = [-1, *(now.iteration for now in progress)]
     assert max(np.diff(places)) <= 100
     assert places[-1] == config.iterations - 1 == progress[-1].iterations - 1
@@ -344,10 +345,10 @@ def test_the_smoothed_loss_starts_from_ten_characters():
 def test_a_name_is_cut_at_50_and_ends_without_its_end_token():
     config = NotebookConfig(iterations=1, names_per_report=60)
     (only,) = train(config, 54, EncodedNames.from_lists([[1, 2, 3]]))
-    lengths = [len(name) for name in only.names]
+    lengths = [len(name) for name in only.report.names]
     assert max(lengths) == 50
     assert min(lengths) < 50
-    assert all(token for name in only.names for token in name)
+    assert all(token for name in only.report.names for token in name)
 
 
 def test_the_first_letter_is_printed_as_a_capital():
