@@ -2,7 +2,7 @@
 
 A name of 15 characters takes some 100 calls of NumPy, and the calls are what takes the time. So what time
 steps can share is one call for all of them, and results are written into memory that is there: passed as the
-last argument, which a ufunc takes faster than `out=`. docs/explanation/notebook.md says for each why no bit changes.
+last argument, which a ufunc takes faster than `out=`. Why no bit changes: docs/explanation/notebook.md.
 """
 
 import math
