@@ -13,7 +13,7 @@ from tasks.monitoring.watch import watch_sources
 
 @flow(flow_run_name="watch the lists", on_failure=[emit_failure], on_crashed=[emit_failure])
 def watch(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
-    """Tell of lists that changed; if none are named, of those that `namewright run` reads in this folder."""
+    """Send an event if a list changed, by default of those that `namewright run` reads in this folder."""
     config, settings = resolve_config(config, settings)
     return watch_sources(config, settings.store)
 

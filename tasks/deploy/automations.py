@@ -1,4 +1,4 @@
-"""The automation that no deployment can have as a trigger: for runs that nobody can report any more."""
+"""The automation for runs that died without reporting it; no deployment can have it as a trigger."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ from prefect.client.schemas import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-PREFIX = "namewright/"  # of the name of every automation of ours
+PREFIX = "namewright/"  # of the name of every automation that we create
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 # The names of the states in which a run can end, ours of `retrain` and `watch` among them.
 _STATES = ("Completed", "Cached", "Changed", "Deferred", "Failed", "Cancelled", "Crashed")
@@ -15,8 +15,11 @@ HEARTBEATS_SECONDS = 540.0  # three of them: Prefect's heart beats every 180 s w
 
 
 def silent_run_automation(flows: list[str], within_seconds: float = HEARTBEATS_SECONDS) -> AutomationCore:
-    """Runs of these flows that were killed together with their worker would stay Running for ever.
+    """An automation that marks a run as crashed once it sends no heartbeats.
 
+    Runs that were killed together with their worker would stay Running forever.
+
+    flows:           the names of their flows.
     within_seconds:  without a heartbeat, after which a run is Crashed; 10 or more.
     """
     return AutomationCore(
@@ -36,7 +39,7 @@ def silent_run_automation(flows: list[str], within_seconds: float = HEARTBEATS_S
             ChangeFlowRunState(
                 name=None,
                 state=StateType.CRASHED,
-                message="It died without a word. The next run goes on from its finished stages.",
+                message="No heartbeat: it was killed. The next run goes on from its finished stages.",
                 force=False,
             )
         ],

@@ -24,19 +24,21 @@ from tasks.config.options import nearest
 _TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
 _SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
 
-# What a file may say, by what it says it of; we read no more of what Prefect's own command knows.
-_OF_FILE = ("name", "prefect-version", "definitions", "pull", "deployments")
-_OF_DEPLOYMENT = (
+# The keys that a file may have, by what they describe; Prefect's own command knows more.
+_FILE_KEYS = ("name", "prefect-version", "definitions", "pull", "deployments")
+_DEPLOYMENT_KEYS = (
     "name", "entrypoint", "description", "tags", "work_pool", "parameters", "concurrency_limit", "schedules",
     "triggers", "pull",
 )  # fmt: skip
-_OF_WORK_POOL = ("name", "job_variables")
-_OF_SCHEDULE = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "active", "parameters")
+_WORK_POOL_KEYS = ("name", "job_variables")
+_SCHEDULE_KEYS = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "active", "parameters")
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
+
+_Entry = Mapping[str, Any]  # a part of the file, as YAML gives it
 
 
 class Deployment(NamedTuple):
-    """One that is wanted.
+    """A deployment as the file declares it.
 
     fields:     as the server has them, in JSON; `concurrency_limit` is a number.
     schedules:  by slug.
@@ -50,16 +52,17 @@ class Deployment(NamedTuple):
 
     @property
     def full_name(self) -> str:
+        """The name that Prefect shows: flow/deployment."""
         return f"{self.flow.name}/{self.name}"
 
     @property
     def when(self) -> str:
-        """By the clock, for people. What else starts it has an automation."""
-        return "; ".join(_when(each) for each in self.schedules.values())
+        """When its schedules start it, for people. What else starts it has an automation."""
+        return "; ".join(map(_when, self.schedules.values()))
 
 
 def load_deployments(file: Path) -> list[Deployment]:
-    """The deployments that the file names. {{ $VARIABLE }} stands for one of the environment.
+    """The deployments that a file declares. {{ $VARIABLE }} stands for a variable of the environment.
 
     Entrypoints are relative to the current folder. Raises ConfigError.
     """
@@ -67,35 +70,40 @@ def load_deployments(file: Path) -> list[Deployment]:
         document: Any = apply_values(
             yaml.safe_load(file.read_text(encoding="utf-8")), {}, remove_notset=False
         )
-        listed = document["deployments"]
+        entries = document["deployments"]
         if missing := _VARIABLE.search(str(document)):
-            raise _wrong(file, f"the variable {missing[1]} is not set", missing[0])
-        _check_keys("the file", document, _OF_FILE)
-        found = [_deployment(file, {"pull": document.get("pull"), **each}) for each in listed]
-        _check_once("deployment", (each.full_name for each in found))
-        return found
+            raise _invalid(file, f"the variable {missing[1]} is not set", missing[0])
+        _check_keys("the file", document, _FILE_KEYS)
+        deployments = [_deployment(file, {"pull": document.get("pull"), **entry}) for entry in entries]
+        _check_unique("deployment", (deployment.full_name for deployment in deployments))
+        return deployments
     except OSError as refusal:
         fault = f"it cannot be read: {refusal.strerror}"
-    except (yaml.YAMLError, ValueError) as wrong:  # not in UTF-8, or what the checks say
-        fault = str(wrong)
+    except (yaml.YAMLError, ValueError) as invalid:  # not in UTF-8, or what the checks say
+        fault = str(invalid)
     except (TypeError, KeyError, AttributeError) as missing_part:
         fault = f"{type(missing_part).__name__}: {missing_part}"
-    raise _wrong(file, "it does not say which deployments there are", fault)
+    raise _invalid(file, "it declares no valid deployments", fault)
 
 
-def _deployment(file: Path, said: Mapping[str, Any]) -> Deployment:
-    name = said["name"]
+def _deployment(file: Path, entry: _Entry) -> Deployment:
+    name = entry["name"]
     try:
-        _check_keys("the deployment", said, _OF_DEPLOYMENT)
-        flow = _flow(file, name, said["entrypoint"])
-        _check_once("slug", (each["slug"] for each in said.get("schedules") or ()))
-        schedules = {each["slug"]: _schedule(each) for each in said.get("schedules") or ()}
-        triggers = tuple(_triggers(name, said.get("triggers") or ()))
-        return Deployment(flow, name, _fields(flow, said), schedules, triggers)
+        _check_keys("the deployment", entry, _DEPLOYMENT_KEYS)
+        flow = _flow(file, name, entry["entrypoint"])
+        schedules = entry.get("schedules") or ()
+        _check_unique("slug", (schedule["slug"] for schedule in schedules))
+        return Deployment(
+            flow,
+            name,
+            _fields(flow, entry),
+            {schedule["slug"]: _schedule(schedule) for schedule in schedules},
+            tuple(_triggers(name, entry.get("triggers") or ())),
+        )
     except KeyError as missing:
-        raise _wrong(file, f"the deployment {name} lacks something", f"no {missing} is given") from missing
-    except (ValueError, TypeError) as wrong:  # pydantic's own among them
-        raise _wrong(file, f"the deployment {name} has what it cannot have", str(wrong)) from wrong
+        raise _invalid(file, f"the deployment {name} is incomplete", f"{missing} is missing") from missing
+    except (ValueError, TypeError) as invalid:  # pydantic's own among them
+        raise _invalid(file, f"the deployment {name} is invalid", str(invalid)) from invalid
 
 
 def _flow(file: Path, name: str, entrypoint: str) -> Flow[..., Any]:
@@ -103,94 +111,92 @@ def _flow(file: Path, name: str, entrypoint: str) -> Flow[..., Any]:
         return load_flow_from_entrypoint(entrypoint)
     except Exception as fault:  # whatever the import of that file may raise
         saw = f"{entrypoint}: {type(fault).__name__}: {fault}"
-        raise _wrong(file, f"the flow of the deployment {name} cannot be loaded", saw) from fault
+        raise _invalid(file, f"the flow of the deployment {name} cannot be loaded", saw) from fault
 
 
-def _fields(flow: Flow[..., Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    pool, limit = said["work_pool"], _limit(said.get("concurrency_limit"))
+def _fields(flow: Flow[..., Any], entry: _Entry) -> dict[str, Any]:
+    pool, limit = entry["work_pool"], _limit(entry.get("concurrency_limit"))
     options = {name: value for name, value in limit.items() if name != "limit"}
-    _check_keys("its work_pool", pool, _OF_WORK_POOL)
+    _check_keys("its work_pool", pool, _WORK_POOL_KEYS)
     return {
-        "entrypoint": said["entrypoint"],
-        "description": said.get("description") or flow.description,
-        "tags": list(said.get("tags") or ()),
-        "parameters": dict(said.get("parameters") or {}),
+        "entrypoint": entry["entrypoint"],
+        "description": entry.get("description") or flow.description,
+        "tags": list(entry.get("tags") or ()),
+        "parameters": dict(entry.get("parameters") or {}),
         "work_pool_name": pool["name"],
         "job_variables": dict(pool.get("job_variables") or {}),
         "concurrency_limit": limit.get("limit"),
         "concurrency_options": options or None,
-        "pull_steps": said["pull"],
+        "pull_steps": entry["pull"],
         "parameter_openapi_schema": parameter_schema(flow).model_dump(mode="json", exclude_unset=True),
         "enforce_parameter_schema": True,
         "version": version("namewright"),
     }
 
 
-def _limit(said: Any) -> dict[str, Any]:
-    """As far as it was said; empty if there is none."""
-    if said is None:
+def _limit(entry: Any) -> dict[str, Any]:
+    """The options that are set; empty if there is no limit."""
+    if entry is None:
         return {}
-    limit = said if isinstance(said, Mapping) else {"limit": said}
+    limit = entry if isinstance(entry, Mapping) else {"limit": entry}
     _check_keys("its concurrency_limit", limit, ConcurrencyLimitConfig.model_fields)
     return ConcurrencyLimitConfig.model_validate(limit).model_dump(mode="json", exclude_unset=True)
 
 
-def _schedule(said: Mapping[str, Any]) -> DeploymentScheduleCreate:
-    _check_keys(f"its schedule {said['slug']}", said, _OF_SCHEDULE)
-    kinds = _SCHEDULES.keys() & said.keys()
+def _schedule(entry: _Entry) -> DeploymentScheduleCreate:
+    _check_keys(f"its schedule {entry['slug']}", entry, _SCHEDULE_KEYS)
+    kinds = _SCHEDULES.keys() & entry.keys()
     if len(kinds) != 1:
         raise ValueError(
-            f"the schedule {said['slug']} has {len(kinds)} of {', '.join(_SCHEDULES)}, and not one"
+            f"the schedule {entry['slug']} needs one of {', '.join(_SCHEDULES)}, not {len(kinds)}"
         )
     (kind,) = kinds
-    about = {name: said[name] for name in (kind, "timezone", "anchor_date", "day_or") if name in said}
-    rest = {name: said[name] for name in ("slug", "active", "parameters") if name in said}
-    return DeploymentScheduleCreate(schedule=_SCHEDULES[kind](**about), **rest)
+    timing = {name: entry[name] for name in (kind, "timezone", "anchor_date", "day_or") if name in entry}
+    rest = {name: entry[name] for name in ("slug", "active", "parameters") if name in entry}
+    return DeploymentScheduleCreate(schedule=_SCHEDULES[kind](**timing), **rest)
 
 
-def _triggers(name: str, said: Any) -> Iterator[DeploymentTriggerTypes]:
-    for number, each in enumerate(said, start=1):
-        found = _TRIGGER.validate_python({"name": f"{name}__automation_{number}", **each})
-        _check_trigger(f"its trigger {found.name}", each, found)
-        yield found
+def _triggers(name: str, entries: Iterable[_Entry]) -> Iterator[DeploymentTriggerTypes]:
+    for number, entry in enumerate(entries, start=1):
+        trigger = _TRIGGER.validate_python({"name": f"{name}__automation_{number}", **entry})
+        _check_trigger(f"its trigger {trigger.name}", entry, trigger)
+        yield trigger
 
 
-def _check_trigger(what: str, said: Mapping[str, Any], read: BaseModel) -> None:
-    """Prefect passes over what it does not know, and a trigger that expects nothing fires at every event."""
-    _check_keys(what, said, type(read).model_fields)
-    if isinstance(read, EventTrigger) and not (read.expect or read.after):
+def _check_trigger(what: str, entry: _Entry, trigger: BaseModel) -> None:
+    """Prefect ignores unknown keys, and a trigger that expects nothing fires at every event."""
+    _check_keys(what, entry, type(trigger).model_fields)
+    if isinstance(trigger, EventTrigger) and not (trigger.expect or trigger.after):
         raise ValueError(f"{what} has neither expect nor after: every event would fire it")
-    for part, part_read in zip(said.get("triggers", ()), getattr(read, "triggers", ()), strict=True):
-        _check_trigger(f"a part of {what}", part, part_read)
+    for part, part_trigger in zip(entry.get("triggers", ()), getattr(trigger, "triggers", ()), strict=True):
+        _check_trigger(f"a part of {what}", part, part_trigger)
 
 
-def _check_keys(what: str, said: Any, known: Collection[str]) -> None:
-    if not isinstance(said, Mapping):
-        raise ValueError(f"{what} is {said!r}, and no keys with values")
-    for key in said:
+def _check_keys(what: str, entry: Any, known: Collection[str]) -> None:
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"{what} is {entry!r}, not keys with values")
+    for key in entry:
         if key not in known:
-            meant = nearest(str(key), known)
-            raise ValueError(f"{what} has {key}, which is not known there; did you mean {meant}?")
+            raise ValueError(f"{what} has an unknown key {key}; did you mean {nearest(str(key), known)}?")
 
 
-def _check_once(what: str, names: Iterable[str]) -> None:
-    counts = Counter(names)
-    for name in counts:
-        if counts[name] > 1:
-            raise ValueError(f"the {what} {name} is given {counts[name]} times")
+def _check_unique(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"the {what} {name} is given {count} times")
 
 
-def _when(each: DeploymentScheduleCreate) -> str:
-    said = each.schedule.model_dump(mode="json")
-    (kind,) = _SCHEDULES.keys() & said.keys()
-    return f"{'every ' if kind == 'interval' else ''}{said[kind]} {said.get('timezone') or 'UTC'}"
+def _when(schedule: DeploymentScheduleCreate) -> str:
+    fields = schedule.schedule.model_dump(mode="json")
+    (kind,) = _SCHEDULES.keys() & fields.keys()
+    return f"{'every ' if kind == 'interval' else ''}{fields[kind]} {fields.get('timezone') or 'UTC'}"
 
 
-def _wrong(file: Path, what: str, saw: str) -> ConfigError:
+def _invalid(file: Path, what: str, saw: str) -> ConfigError:
     return ConfigError(
         "config.deployments",
-        f"the deployments cannot be set up: {what}",
+        f"the deployment file is invalid: {what}",
         where=str(file.absolute()),
         saw=saw,
-        fix="give the command in a checkout, whose prefect.yaml is one to compare with, or name one: --file.",
+        fix="compare it with the prefect.yaml of a checkout, or name another file: --file.",
     )

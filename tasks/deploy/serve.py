@@ -1,4 +1,4 @@
-"""The deployments of prefect.yaml in one process, without a work pool and a worker: for a demonstration."""
+"""Running the deployments of prefect.yaml in one process, without a worker: for a demonstration."""
 
 import contextlib
 from collections.abc import Iterable
@@ -18,20 +18,20 @@ from tasks.server.api_errors import server_errors
 _SUFFIX = "-served"  # so that a site's own deployments on the same server are left alone
 
 
-def serve_deployments(wanted: Iterable[Deployment]) -> None:
-    """Until Ctrl-C or SIGTERM. Then they are gone from the server: nobody would run what they begin.
+def serve_deployments(deployments: Iterable[Deployment]) -> None:
+    """Serve until Ctrl-C or SIGTERM, then remove them from the server: nothing would run what they start.
 
-    Raises ServerError if the server refuses, or goes away.
+    Raises ServerError if the server refuses, or does not answer.
     """
-    wanted = list(wanted)
+    deployments = list(deployments)
     try:
-        with server_errors("what is to be served", "give the same command again"):
-            _serve([_served(each) for each in wanted])
+        with server_errors("to serve the deployments", "run the same command again"):
+            _serve([_runner_deployment(deployment) for deployment in deployments])
     finally:
-        # A server that is gone begins nothing, and what one refuses has been told.
+        # A server that is down starts nothing, and a refusal has been reported.
         with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-            for each in wanted:
-                _remove(client, f"{each.full_name}{_SUFFIX}")
+            for deployment in deployments:
+                _remove(client, f"{deployment.full_name}{_SUFFIX}")
 
 
 def _serve(deployments: Iterable[RunnerDeployment]) -> None:
@@ -43,22 +43,22 @@ def _serve(deployments: Iterable[RunnerDeployment]) -> None:
 
 def _remove(client: SyncPrefectClient, name: str) -> None:
     try:
-        found = client.read_deployment_by_name(name)
-    except ObjectNotFound:  # it was ended before it was there
+        deployment = client.read_deployment_by_name(name)
+    except ObjectNotFound:  # serving ended before it was created
         return
-    client.delete_resource_owned_automations(f"prefect.deployment.{found.id}")
-    client.delete_deployment(found.id)
+    client.delete_resource_owned_automations(f"prefect.deployment.{deployment.id}")
+    client.delete_deployment(deployment.id)
 
 
-def _served(wanted: Deployment) -> RunnerDeployment:
-    fields = wanted.fields
+def _runner_deployment(deployment: Deployment) -> RunnerDeployment:
+    fields = deployment.fields
     triggers: list[Any] = [
-        each.model_copy(update={"name": f"served {(each.name or '').removeprefix(PREFIX)}"})
-        for each in wanted.triggers
+        trigger.model_copy(update={"name": f"served {(trigger.name or '').removeprefix(PREFIX)}"})
+        for trigger in deployment.triggers
     ]
-    deployment = wanted.flow.to_deployment(
-        name=f"{wanted.name}{_SUFFIX}",
-        schedules=list(wanted.schedules.values()),
+    runner_deployment = deployment.flow.to_deployment(
+        name=f"{deployment.name}{_SUFFIX}",
+        schedules=list(deployment.schedules.values()),
         concurrency_limit=ConcurrencyLimitConfig.model_validate(
             {"limit": fields["concurrency_limit"], **(fields["concurrency_options"] or {})}
         )
@@ -70,5 +70,5 @@ def _served(wanted: Deployment) -> RunnerDeployment:
         tags=fields["tags"],
         version=fields["version"],
     )
-    assert isinstance(deployment, RunnerDeployment)  # a coroutine where an event loop runs
-    return deployment
+    assert isinstance(runner_deployment, RunnerDeployment)  # a coroutine where an event loop runs
+    return runner_deployment

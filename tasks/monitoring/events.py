@@ -1,6 +1,6 @@
-"""What we tell the world through Prefect's events, for its automations to act on: docs/reference/events.md.
+"""The events that Namewright sends to Prefect, for automations to act on: docs/reference/events.md.
 
-Nothing depends on one that `emit` loses: a server that is gone has no automations either.
+Nothing depends on an event that `emit` loses: a server that is down runs no automations either.
 """
 
 from collections.abc import Mapping
@@ -27,24 +27,30 @@ MODEL_REFUSED = "namewright.model.refused"
 MODEL_PROPOSED = "namewright.model.proposed"
 LIST_GENERATED = "namewright.list.generated"
 
-# By what came of a decision; nothing is told of the others, which change nothing.
-_MODEL = {"promoted": MODEL_PROMOTED, "refused": MODEL_REFUSED, "manual": MODEL_PROPOSED}
+# By the kind of outcome; the other kinds change nothing and have no event.
+_MODEL_EVENTS = {"promoted": MODEL_PROMOTED, "refused": MODEL_REFUSED, "manual": MODEL_PROPOSED}
 
 
 def emit(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
-    """resource: its id in Prefect. name: of the resource, for people."""
+    """Send an event without waiting for the server.
+
+    resource:  its id in Prefect.
+    name:      of the resource, for people.
+    """
     emit_event(event, _labels(resource, name), payload=dict(payload))
 
 
 def deliver(event: str, resource: str, name: str, payload: Mapping[str, Any]) -> None:
-    """As `emit`, but the server has it once this returns. Raises ServerError if it does not take it.
+    """Send an event as `emit` does, but return only once the server has it.
 
     Not by Prefect's thread for events: it counts one that it gave up as handled, and can be waited for only
     without a limit.
+
+    Raises ServerError if the server does not take it.
     """
-    made = Event(event=event, resource=Resource(_labels(resource, name)), payload=dict(payload))
-    with server_errors(f"the event {event}", "the next run tells of the same"):
-        run_coro_as_sync(_post(made))
+    message = Event(event=event, resource=Resource(_labels(resource, name)), payload=dict(payload))
+    with server_errors(f"the event {event}", "the next run sends it"):
+        run_coro_as_sync(_post(message))
 
 
 async def _post(event: Event) -> None:
@@ -58,7 +64,7 @@ def _labels(resource: str, name: str) -> dict[str, str]:
 
 
 def emit_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """A hook of flows, for runs that failed or crashed."""
+    """Report a run that failed or crashed: a hook of every flow."""
     error = state.result(raise_on_failure=False) if state.data is not None else None
     payload = {
         "flow": flow.name,
@@ -68,23 +74,27 @@ def emit_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
         "message": state.message or "",
     }
     if isinstance(error, NamewrightError):
-        told = ("code", "what", "where", "saw", "fix", "exit_code")
-        payload |= {name: getattr(error, name) for name in told}
+        fields = ("code", "what", "where", "saw", "fix", "exit_code")
+        payload |= {name: getattr(error, name) for name in fields}
     emit(RUN_FAILED, f"prefect.flow-run.{flow_run.id}", flow_run.name, payload)
 
 
 def emit_gate_refusal(gate: Artifact) -> None:
+    """Report that the gate refused the lists of a run, and why."""
     reasons = gate.manifest().metadata["reasons"]
-    emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_artifact(gate), "reasons": reasons})
+    emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_location(gate), "reasons": reasons})
 
 
 def emit_decision(decided: Decided, is_new: bool) -> None:
-    """is_new: the decision was made by this run, so nobody was told of it before."""
+    """Report what became of a decision about a model.
+
+    is_new:  this run made the decision; one that was reported before is not reported again.
+    """
     kind, challenger, champion, text = decided.outcome
-    event = _MODEL.get(kind)
+    event = _MODEL_EVENTS.get(kind)
     if event and (is_new or kind == "promoted"):
         payload = {
-            **_artifact(decided.decision),
+            **_location(decided.decision),
             "model": challenger.origin,
             "champion": champion.origin if champion else "",
             "outcome": text,
@@ -93,19 +103,19 @@ def emit_decision(decided: Decided, is_new: bool) -> None:
         emit(event, f"namewright.model.{challenger.key}", challenger.origin, payload)
 
 
-def emit_generated_list(whole: Finished) -> None:
-    """whole: the list."""
-    made = whole.artifact.manifest()
+def emit_generated_list(generated: Finished) -> None:
+    """Report a generated list: how many names, from which model, and where it lies."""
+    manifest = generated.artifact.manifest()
     payload = {
-        **_artifact(whole.artifact),
-        "names": made.metadata["names"],
-        "files": len(made.files),
-        "model": made.origins["model"],
-        "content": made.metadata["content"],
-        "reused": whole.reused,
+        **_location(generated.artifact),
+        "names": manifest.metadata["names"],
+        "files": len(manifest.files),
+        "model": manifest.origins["model"],
+        "content": manifest.metadata["content"],
+        "reused": generated.reused,
     }
-    emit(LIST_GENERATED, f"namewright.list.{whole.artifact.key}", whole.title, payload)
+    emit(LIST_GENERATED, f"namewright.list.{generated.artifact.key}", generated.title, payload)
 
 
-def _artifact(artifact: Artifact) -> dict[str, Any]:
+def _location(artifact: Artifact) -> dict[str, Any]:
     return {"artifact": artifact.origin, "folder": str(artifact.folder)}

@@ -1,4 +1,4 @@
-"""A generated list in Prefect: its state, and what its page shows."""
+"""A generated list as Prefect shows it: its state, and what its page shows."""
 
 from collections.abc import Callable
 
@@ -23,14 +23,14 @@ _PAGE = "generated-list"
 def generate_list(
     config: GenerateConfig, settings: ListSettings, compose: Callable[..., list[Artifact]]
 ) -> State[None] | None:
-    """Inside a flow: make the list. A state named "Cached" if it was there already.
+    """Generate a list inside a flow, with a page and an event; the state is "Cached" if it existed already.
 
-    Raises what `listing.wanted` and `listing.made` raise.
+    Raises what `dataset.prepare` and `dataset.generate` raise.
     """
-    tell = prefect.listener()
+    emit = prefect.listener()
 
-    def hear(event: Event) -> None:
-        tell(event)
+    def on_event(event: Event) -> None:
+        emit(event)
         if isinstance(event, Finished):
             create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
             events.emit_generated_list(event)
@@ -39,27 +39,28 @@ def generate_list(
         dataset.prepare(config, settings),
         settings,
         compose,
-        lambda of_stages: prefect.submitting(of_stages, settings.workers),
-        hear,
+        lambda stage_settings: prefect.submitting(stage_settings, settings.workers),
+        on_event,
         prefect.run_context(),
     )
-    return Completed(name="Cached", message="the list was there already") if reused else None
+    return Completed(name="Cached", message="the list exists already") if reused else None
 
 
-def _page(whole: Finished) -> str:
-    made = whole.artifact.manifest()
-    facts, config = made.metadata, dict(made.recipe.config)
-    knobs = {**config.pop("sampling"), **config}
+def _page(generated: Finished) -> str:
+    manifest = generated.artifact.manifest()
+    metadata, config = manifest.metadata, dict(manifest.recipe.config)
+    options = {**config.pop("sampling"), **config}
+    megabytes = sum(file.bytes for file in manifest.files.values()) / 1e6
     rows = {
-        "names": f"{facts['names']:,}",
-        "not in the training list": f"{facts['new']:,}" if "new" in facts else "not known",
-        "folder": str(whole.artifact.folder),
-        "files": f"{len(made.files):,}, {sum(file.bytes for file in made.files.values()) / 1e6:,.1f} MB",
-        "model": made.origins["model"],
-        "took": "was there already" if whole.reused else f"{whole.seconds:,.1f} s",
-        "sha256 of the names": facts["content"],
-        **{name: str(value) for name, value in knobs.items() if value not in ("", None, [])},
+        "names": f"{metadata['names']:,}",
+        "not in the training list": f"{metadata['new']:,}" if "new" in metadata else "unknown",
+        "folder": str(generated.artifact.folder),
+        "files": f"{len(manifest.files):,}, {megabytes:,.1f} MB",
+        "model": manifest.origins["model"],
+        "took": "existed already" if generated.reused else f"{generated.seconds:,.1f} s",
+        "sha256 of the names": metadata["content"],
+        **{name: str(value) for name, value in options.items() if value not in ("", None, [])},
     }
     heads = [Column("the list"), Column("")]
-    names = "\n".join(f"1. {markdown.plain(name)}" for name in facts["first"])
-    return markdown.blocks(markdown.table(heads, list(rows.items())), "The first of them:", Markdown(names))
+    names = "\n".join(f"1. {markdown.plain(name)}" for name in metadata["first"])
+    return markdown.blocks(markdown.table(heads, list(rows.items())), "The first names:", Markdown(names))

@@ -1,4 +1,4 @@
-"""Putting a store in order as Prefect shows it: a state that says what was done, a table, an event."""
+"""Maintenance of a store as Prefect shows it: a state that sums it up, a table, an event."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,41 +16,40 @@ from tasks.report.markup import visible
 from tasks.views import maintenance
 
 _TABLE = "maintenance"
-_ROWS = 200  # of the table; the log has them all
-_LONGEST = 300  # characters of a cell
+_MAX_ROWS = 200  # of the table; the log has them all
+_MAX_LENGTH = 300  # characters of a cell
 
 
 def run_maintenance(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[None]:
-    """Inside a flow. Raises what `maintenance.maintained` raises, with what was done until then shown."""
-    acts: list[MaintenanceAction] = []
+    """Maintain a store inside a flow. What was done is shown, also if `maintenance.maintained` raises."""
+    actions: list[MaintenanceAction] = []
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
-            acts.extend(maintenance.maintained(config, store, dry_run))
+            actions.extend(maintenance.maintained(config, store, dry_run))
         finally:
-            summary = maintenance.summary(acts, dry_run)
+            summary = maintenance.summary(actions, dry_run)
             logger = get_run_logger()
-            maintenance.told(acts, logger.info)
+            maintenance.told(actions, logger.info)
             logger.info(f"{store}: {summary}")
-            create_table_artifact(_rows(acts), key=_TABLE, description=f"{store}: {summary}")
+            create_table_artifact(_rows(actions), key=_TABLE, description=f"{store}: {summary}")
     if not dry_run:
-        payload = {"store": str(store.resolve()), "summary": summary, "acts": _rows(acts)}
+        payload = {"store": str(store.resolve()), "summary": summary, "acts": _rows(actions)}
         events.emit(events.STORE_MAINTAINED, "namewright.store", str(store), payload)
     return Completed(message=summary)
 
 
-def _rows(acts: Iterable[MaintenanceAction]) -> list[dict[str, object]]:
-    told = [act for act in acts if act.outcome != "whole"]
+def _rows(actions: Iterable[MaintenanceAction]) -> list[dict[str, object]]:
+    changes = [action for action in actions if action.outcome != "whole"]
     rows: list[dict[str, object]] = [
         {
-            "outcome": act.outcome,
-            "what": visible(act.what, _LONGEST),
-            "why": visible(act.why, _LONGEST),
-            "bytes": act.bytes,
+            "outcome": action.outcome,
+            "what": visible(action.what, _MAX_LENGTH),
+            "why": visible(action.why, _MAX_LENGTH),
+            "bytes": action.bytes,
         }
-        for act in told[:_ROWS]
+        for action in changes[:_MAX_ROWS]
     ]
-    if len(told) > _ROWS:
-        rows.append(
-            {"outcome": "…", "what": f"{len(told) - _ROWS:,} more, in the log", "why": "", "bytes": 0}
-        )
+    if len(changes) > _MAX_ROWS:
+        more = f"{len(changes) - _MAX_ROWS:,} more, in the log"
+        rows.append({"outcome": "…", "what": more, "why": "", "bytes": 0})
     return rows

@@ -34,18 +34,18 @@ Compose = Callable[[StageRunner], object]
 
 
 def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -> State[None]:
-    """Inside a flow: have the stages run; in the end, also a bad one, the UI has a page that tells of it.
+    """Run the stages inside a flow, and leave a page about the run in the UI, also if it fails.
 
-    tags:     that the flow run is to be found by.
+    tags:     added to the flow run.
     compose:  hands the stages to the runner that it is given.
 
-    Returns a state that is named "Cached" if all was there already.
-    Raises what `prefect_engine.submitting` raises. What cannot be shown costs no run.
+    Returns a state named "Cached" if every stage was reused.
+    Raises what `prefect.submitting` raises. A page that cannot be made costs no run.
     """
     finished: list[Finished] = []
     decided: list[Decided] = []
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Finished):
             finished.append(event)
         elif isinstance(event, Decided):
@@ -54,9 +54,9 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
             events.emit_decision(event, is_new=not _was_reused(finished, event.decision))
 
     _tag(tags)
-    began = time.monotonic()
+    start = time.monotonic()
     try:
-        with prefect.submitting(settings, hear=hear) as run:
+        with prefect.submitting(settings, hear=on_event) as run:
             compose(run)
     except Interrupted:
         raise
@@ -67,7 +67,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
             for gate in _of_stage(finished, "gate"):
                 events.emit_gate_refusal(gate)
         raise
-    counted = f"{console.counted(finished)} in {time.monotonic() - began:,.1f} s"
+    counted = f"{console.counted(finished)} in {time.monotonic() - start:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
     _show(settings, finished, decided, done)
     return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)

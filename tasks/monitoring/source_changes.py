@@ -1,4 +1,4 @@
-"""Whether the lists of names are others than those that were seen last."""
+"""Which input lists changed since they were seen last."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,11 @@ FILE = "watched.json"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A list that is another one by now. digest: of the bytes of its files; was: empty for one never seen."""
+    """A list whose content changed.
+
+    digest:  of the bytes of its files.
+    was:     the digest seen last; empty for a list that was never seen.
+    """
 
     source: str
     path: str
@@ -23,28 +27,32 @@ class Change:
 
 
 class SourceMemory:
-    """What was seen last, in a small file at the top of the store."""
+    """The digests of the lists seen last, in a small file at the top of the store."""
 
     def __init__(self, store: Path) -> None:
         self._file = store / FILE
 
     def changes(self, sources: Iterable[Source]) -> list[Change]:
-        """Raises DataError for a list that cannot be read, StoreError for a store that cannot."""
+        """The lists that differ from those seen last.
+
+        Raises DataError for a list that cannot be read, StoreError for a store that cannot.
+        """
         seen = self._seen()
-        now = [(source.name, source.path, _digest(source)) for source in sources]
+        current = [(source.name, source.path, _digest(source)) for source in sources]
         return [
             Change(name, path, digest, seen.get(name, ""))
-            for name, path, digest in now
+            for name, path, digest in current
             if seen.get(name) != digest
         ]
 
     def remember(self, changes: Iterable[Change]) -> None:
+        """Store these changes as seen. Raises StoreError."""
         seen = {**self._seen(), **{change.source: change.digest for change in changes}}
-        with atomic_io.io_errors(self._file, "remember what was seen"):
+        with atomic_io.io_errors(self._file, "remember the lists seen"):
             atomic_io.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
 
     def _seen(self) -> Mapping[str, str]:
-        with atomic_io.io_errors(self._file, "read what was seen last"):
+        with atomic_io.io_errors(self._file, "read the lists seen last"):
             if not self._file.exists():
                 return {}
             content = self._file.read_bytes()
@@ -56,11 +64,11 @@ class SourceMemory:
 
 
 def _digest(source: Source) -> str:
-    """Of one file its sha256; of several that of all of theirs, in their order."""
+    """The sha256 of one file; of several, that of all their digests in order."""
     digests = [file.digest for file in source.files]
     return digests[0] if len(digests) == 1 else sha256("".join(digests).encode())
 
 
 def payload(changes: Iterable[Change]) -> dict[str, object]:
-    """Of the event, as docs/reference/events.md describes it."""
+    """The payload of the event about these changes, as docs/reference/events.md describes it."""
     return {"changes": [asdict(change) for change in changes]}

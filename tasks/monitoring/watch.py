@@ -1,4 +1,4 @@
-"""Looking whether the lists of names changed, and an event if one did: what retrains next listens to it."""
+"""Watching the input lists: an event when one changed, which an automation answers with a retraining."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,40 +14,41 @@ from tasks.config.retrain import RetrainConfig
 from tasks.monitoring import events, source_changes
 from tasks.monitoring.source_changes import SourceMemory
 
-_LISTENER = "retrain"
+_RETRAINING = "retrain"  # the flow that the event starts
 _PENDING = timedelta(minutes=10)  # longer than a worker takes to begin a run; one that died leaves it so
 
 
 def watch_sources(config: RetrainConfig, store: Path) -> State[Any]:
-    """Inside a flow: one event for all lists that changed. Its state says which.
+    """Send one event for all lists that changed, inside a flow; the state says which they are.
 
     A list is remembered once the server has the event: one may come twice rather than never. While a
-    deployed retraining is going nothing is announced: the run that the event starts would be cancelled.
+    deployed retraining is going no event is sent: the run that it starts would be cancelled.
 
     Raises DataError for a list that cannot be read, StoreError, and ServerError if the event is not taken.
     """
-    lists = SourceMemory(store)
-    changes = lists.changes(config.sources)
+    memory = SourceMemory(store)
+    changes = memory.changes(config.sources)
     if not changes:
         return Completed(message=f"{len(config.sources)} lists, none changed")
     names = ", ".join(change.source for change in changes)
     if _is_retraining():
-        return Completed(name="Deferred", message=f"changed: {names}; to be told once the retraining is done")
+        message = f"changed: {names}; the event is sent once the running retraining ends"
+        return Completed(name="Deferred", message=message)
     events.deliver(events.CORPUS_CHANGED, "namewright.corpora", names, source_changes.payload(changes))
-    lists.remember(changes)
+    memory.remember(changes)
     get_run_logger().info(f"changed: {names}")
     return Completed(name="Changed", message=f"changed: {names}")
 
 
 def _is_retraining() -> bool:
-    going = {
+    deployed_and_going = {
         "deployment_id": {"is_null_": False},
         "state": {"type": {"any_": ["PENDING", "RUNNING"]}},
     }
     with get_client(sync_client=True) as client:
         runs = client.read_flow_runs(
-            flow_filter=FlowFilter.model_validate({"name": {"any_": [_LISTENER]}}),
-            flow_run_filter=FlowRunFilter.model_validate(going),
+            flow_filter=FlowFilter.model_validate({"name": {"any_": [_RETRAINING]}}),
+            flow_run_filter=FlowRunFilter.model_validate(deployed_and_going),
         )
     since = datetime.now(UTC) - _PENDING
     states = [run.state for run in runs]

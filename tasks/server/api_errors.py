@@ -1,4 +1,4 @@
-"""What a Prefect server refuses, or goes away from, as an error of ours."""
+"""What a Prefect server refuses, or does not answer, as an error of Namewright."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,11 @@ from tasks.server.health import without_credentials
 
 
 @contextmanager
-def server_errors(what: str, again: str) -> Iterator[None]:
-    """what: the server is asked for, to be refused. again: how it goes on once the server is as it should be.
+def server_errors(request: str, retry: str) -> Iterator[None]:
+    """Turn what Prefect's client raises into a ServerError.
 
-    Raises ServerError for what Prefect's client raises.
+    request:  what the server is asked for, for people.
+    retry:    how to go on once the server is as it should be.
     """
     url = without_credentials(PREFECT_API_URL.value() or "")
     try:
@@ -23,16 +24,16 @@ def server_errors(what: str, again: str) -> Iterator[None]:
     except PrefectHTTPStatusError as refusal:
         raise ServerError(
             "server.refused",
-            f"the Prefect server refuses {what}",
+            f"the Prefect server refuses {request}",
             where=f"{url}, {refusal.request.method} {refusal.request.url.path}",
             saw=f"{refusal.response.status_code} {refusal.response.text[:500]}",
-            fix=f"mend what it says, or look into its log; {again}.",
+            fix=f"fix what it says, or look into its log; {retry}.",
         ) from refusal
     except httpx.HTTPError as lost:
         raise ServerError(
             "server.gone",
-            f"the Prefect server did not answer when asked for {what}",
+            f"the Prefect server did not answer when asked for {request}",
             where=url,
             saw=f"{type(lost).__name__}: {lost}",
-            fix=f"start it; {again}.",
+            fix=f"start it; {retry}.",
         ) from lost

@@ -1,4 +1,4 @@
-"""What we set of Prefect, and only where the user has said nothing.
+"""Namewright's defaults for Prefect's settings, where the user has set nothing.
 
 Prefect reads its settings when it is imported, so this comes first and imports none of it.
 """
@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 _DEFAULTS = {
-    # Nothing is told to anyone, and the UI fetches nothing from elsewhere.
+    # Nothing is sent to anyone, and the UI fetches nothing from elsewhere.
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-    # Prefect gives its embedded server 20 s; a cold disk has taken 36.
+    # Prefect waits 20 s for its embedded server; a cold disk has taken 36.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # A request waits 2 + 4 + 8 s for a server that restarts. Prefect's own 5 retries would be 62 s.
     "PREFECT_CLIENT_MAX_RETRIES": "3",
 }
-# Where our own console speaks, Prefect's logs go to its server only.
+# Where Namewright prints, Prefect's logs go to its server only.
 _QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
-_ALSO_CALLED = {"PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL"}
+_ALIASES = {"PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL"}
 
 
 def apply_defaults(*, quiet: bool = False) -> None:
@@ -33,29 +33,30 @@ def apply_defaults(*, quiet: bool = False) -> None:
 
     quiet:  keep Prefect's logs off this process's console.
     """
-    said = user_settings()
+    set_by_user = user_settings()
     for name, value in {**_DEFAULTS, **(_QUIET if quiet else {})}.items():
-        if name not in said and _ALSO_CALLED.get(name) not in said:
+        if name not in set_by_user and _ALIASES.get(name) not in set_by_user:
             os.environ[name] = value
 
 
 def server_environment() -> dict[str, str]:
-    """This process's environment with our defaults, for a server that has a console of its own."""
+    """The environment of a server process: this one's with our defaults, but for the quiet console."""
     apply_defaults()
     return {name: value for name, value in os.environ.items() if _QUIET.get(name) != value}
 
 
 def api_url() -> str | None:
-    """Which server the user wants, if they say."""
+    """The URL of the server that the user has set, if any."""
     return user_settings().get("PREFECT_API_URL") or None
 
 
 def prefect_home() -> Path:
+    """The folder where Prefect keeps its database and profiles."""
     return Path(user_settings().get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
 def user_settings() -> Mapping[str, str]:
-    """What is set in the environment and in the files that Prefect reads, the strongest last.
+    """The settings in the environment and in the files that Prefect reads; the environment wins.
 
     Source: the order of Prefect's settings sources, prefect/settings/base.py in 3.8.
     """
@@ -93,7 +94,7 @@ def _dotenv() -> dict[str, str]:
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    """Empty if there is none; what is wrong with it is Prefect's to say."""
+    """Empty if there is none; Prefect itself reports what is wrong with it."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -1,7 +1,7 @@
 """Prefect's server for one run: `python embedded.py PORT`.
 
 Prefect can embed one itself, but imports the whole server a second time to do so (2 s), and leaves it
-behind when the run is killed. This one ends with whoever started it: its standard input closes then.
+behind when the run is killed. This one ends with the process that started it: its standard input closes then.
 """
 
 import gc
@@ -12,6 +12,7 @@ import threading
 
 
 def main(port: int) -> None:
+    """Serve Prefect's API on this port of the loopback interface until standard input closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()  # 2,000 modules full of things that stay: collecting among them is a quarter of the start
     import uvicorn

@@ -1,9 +1,9 @@
-"""The error of a server, Prefect's or Dask's, that is not there or not what we expect."""
+"""The error of a server, Prefect's or Dask's, that is unavailable."""
 
 from rnn_core.errors import NamewrightError
 
 
 class ServerError(NamewrightError):
-    """The Prefect server is not there, or not what we expect."""
+    """A server is unavailable, or not what was expected."""
 
     exit_code = 6

@@ -1,4 +1,4 @@
-"""What `namewright deploy` is told wrongly, it says."""
+"""What is wrong with a deployment file is one clear error."""
 
 import subprocess
 from pathlib import Path
@@ -13,14 +13,17 @@ from tasks.server.errors import ServerError
 FILE = (ROOT / "prefect.yaml").read_text()
 
 
-def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deployments_of_the_file_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.deploy import deployment_file
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PWD", str(ROOT))
-    found = {each.full_name: each for each in deployment_file.load_deployments(ROOT / "prefect.yaml")}
-    assert set(found) == {"retrain/retrain", "generate/generate", "maintain/maintain", "watch/watch"}
-    retrain = found["retrain/retrain"]
+    deployments = {
+        deployment.full_name: deployment
+        for deployment in deployment_file.load_deployments(ROOT / "prefect.yaml")
+    }
+    assert set(deployments) == {"retrain/retrain", "generate/generate", "maintain/maintain", "watch/watch"}
+    retrain = deployments["retrain/retrain"]
     assert retrain.when == "30 2 * * * Etc/UTC"
     assert retrain.fields["concurrency_limit"] == 1
     assert retrain.fields["concurrency_options"] == {"collision_strategy": "CANCEL_NEW"}
@@ -30,28 +33,28 @@ def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, "it cannot be read: No such file or directory"),
         ("deployments: [", "while parsing"),
         ("- 1", "TypeError"),
         ("name: x", "KeyError: 'deployments'"),
         (FILE.replace("$PWD", "$NOWHERE_SET"), "the variable NOWHERE_SET is not set"),
-        (FILE.replace("slug: nightly", "slag: nightly"), "no 'slug' is given"),
+        (FILE.replace("slug: nightly", "slag: nightly"), "'slug' is missing"),
         (FILE.replace("flows/retrain.py:retrain", "flows/retrain.py:retain"), "cannot be loaded"),
         (FILE.replace("flows/retrain.py:retrain", "flows/retrian.py:retrain"), "cannot be loaded"),
-        (FILE.replace("30 2 * * *", "30 2 * *"), "has what it cannot have"),
-        (FILE.replace("Etc/UTC", "Mars/Olympus"), "has what it cannot have"),
-        (FILE.replace("cron:", "corn:"), "has what it cannot have"),
-        (FILE.replace("pull:", "pul:"), "the file has pul, which is not known there; did you mean pull?"),
-        (FILE.replace("schedules:", "schedulez:"), "has schedulez, which is not known there; did you mean s"),
+        (FILE.replace("30 2 * * *", "30 2 * *"), "the deployment retrain is invalid"),
+        (FILE.replace("Etc/UTC", "Mars/Olympus"), "the deployment retrain is invalid"),
+        (FILE.replace("cron:", "corn:"), "the deployment retrain is invalid"),
+        (FILE.replace("pull:", "pul:"), "the file has an unknown key pul; did you mean pull?"),
+        (FILE.replace("schedules:", "schedulez:"), "has an unknown key schedulez; did you mean s"),
         (FILE.replace("triggers:", "trigers:"), "did you mean triggers?"),
         (FILE.replace("concurrency_limit:", "concurency_limit:"), "did you mean concurrency_limit?"),
         (
             FILE.replace("work_pool:\n      name: namewright", "work_pool: mine"),
-            "its work_pool is 'mine', and",
+            "its work_pool is 'mine', not",
         ),
-        (FILE.replace("timezone:", "timezome:"), "its schedule nightly has timezome, which is not known"),
+        (FILE.replace("timezone:", "timezome:"), "its schedule nightly has an unknown key timezome"),
         (FILE.replace("collision_strategy:", "strategy:"), "did you mean collision_strategy?"),
         (FILE.replace("expect:", "expects:"), "did you mean expect?"),
         (FILE.replace("expect:", "for_each:"), "has neither expect nor after: every event would fire it"),
@@ -59,11 +62,14 @@ def test_what_the_file_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         (FILE.replace("CANCEL_NEW", "CANCEL"), "'ENQUEUE' or 'CANCEL_NEW'"),
         (f"{FILE}      - {{slug: often, cron: '* * * * *'}}\n", "the slug often is given 2 times"),
         (FILE + FILE[FILE.index("\n  - name: watch") :], "the deployment watch/watch is given 2 times"),
-        (FILE.replace("expect: [namewright.corpus.changed]", "expect: {a: 1}"), "has what it cannot have"),
+        (
+            FILE.replace("expect: [namewright.corpus.changed]", "expect: {a: 1}"),
+            "the deployment retrain is invalid",
+        ),
     ],
 )
-def test_what_is_wrong_with_the_file_is_said(
-    content: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_invalid_deployment_file_is_one_clear_error(
+    content: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tasks.deploy import deployment_file
 
@@ -75,11 +81,11 @@ def test_what_is_wrong_with_the_file_is_said(
     with pytest.raises(ConfigError) as caught:
         deployment_file.load_deployments(file)
     assert caught.value.code == "config.deployments"
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.usefixtures("prefect_url")
-def test_what_a_server_refuses_to_have_served_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_down_when_serving_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import httpx
     from prefect.deployments.runner import DeploymentApplyError
 
