@@ -33,6 +33,7 @@ from tasks import stages
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
 from tasks.core.events import Event, Finished
+from tasks.core.stage import EmptyConfig
 from tasks.engines.plain import SequentialRunner
 
 BASELINE = "read_csv and write_table"
@@ -138,7 +139,7 @@ def in_order(run: SequentialRunner, path: Path) -> Iterator[Artifact]:
     yield merged
     validated = run(stages.validated, ValidationConfig(), merged=merged, corpora=corpora)
     yield validated
-    letters = run(stages.vocabulary, stages.EmptyConfig(), validated=validated)
+    letters = run(stages.vocabulary, EmptyConfig(), validated=validated)
     yield letters
     yield run(stages.examples, ExamplesConfig(), validated=validated, vocabulary=letters)
 

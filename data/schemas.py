@@ -1,42 +1,79 @@
 """The table of every stage, declared once: columns, types, what they mean, and what a value has to be."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import pandera.pyarrow as pandera
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from rnn_core.errors import DataError
 
 _VALIDATING = threading.Lock()
 
-Column = pandera.Column
-Schema = pandera.DataFrameSchema
+
+class Column(NamedTuple):
+    """What a column holds.
+
+    check:  name and argument of the pandera check that every value has to pass.
+    """
+
+    type: pa.DataType
+    description: str
+    check: tuple[str, Any] | None = None
+    nullable: bool = False
+    unique: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """The columns of a table, all of them and in this order, by name."""
+
+    columns: dict[str, Column]
+
+    @cached_property
+    def validator(self) -> Any:
+        """The same for pandera, which takes a second to import: a run that is fully cached needs none."""
+        import pandera.pyarrow as pandera
+
+        def column(declared: Column) -> Any:
+            checks = [getattr(pandera.Check, declared.check[0])(declared.check[1])] if declared.check else []
+            dtype = declared.type
+            if pa.types.is_binary(dtype):  # pandera 0.35 has no name for Arrow's binary type
+                dtype, checks = None, [pandera.Check(_is_binary, error="is not binary")]
+            return pandera.Column(dtype, checks, nullable=declared.nullable, unique=declared.unique)
+
+        columns = {name: column(declared) for name, declared in self.columns.items()}
+        return pandera.DataFrameSchema(columns, strict=True, ordered=True)
+
+
+class Rule(NamedTuple):
+    """What every name of a list has to keep.
+
+    reason:  why one that breaks it is rejected.
+    kept:    (N,) whether each of N names keeps it.
+    """
+
+    reason: str
+    kept: Callable[[pa.ChunkedArray], npt.NDArray[np.bool_]]
+
 
 _TEXT = pa.string()
 _CATEGORY = pa.dictionary(pa.int32(), pa.string())
 
-# pandera 0.35 has no name for Arrow's binary type.
-_BYTES = pandera.Check(
-    lambda data: pa.types.is_binary(data.table.schema.field(data.key).type), error="is not binary"
-)
-
 _name = Column(_TEXT, description="The name, without the end of its line and surrounding white space.")
 _source = Column(_CATEGORY, description="The source that the name came from, as named in the configuration.")
 _file = Column(
-    pa.int32(), pandera.Check.ge(1), description="Number of the file among those of the source, from 1."
+    pa.int32(), check=("ge", 1), description="Number of the file among those of the source, from 1."
 )
-_line = Column(pa.int64(), pandera.Check.ge(1), description="Line in that file, counted from 1.")
-_weight = Column(
-    pa.float64(), pandera.Check.gt(0), description="How much the name counts, beside a weight of 1."
-)
+_line = Column(pa.int64(), check=("ge", 1), description="Line in that file, counted from 1.")
+_weight = Column(pa.float64(), check=("gt", 0), description="How much the name counts, beside a weight of 1.")
 _reason = Column(_TEXT, description="Why the row was not taken.")
 
-CORPUS = Schema(
-    {"name": _name, "source": _source, "file": _file, "line": _line, "weight": _weight},
-    strict=True,
-    ordered=True,
-)
+CORPUS = Schema({"name": _name, "source": _source, "file": _file, "line": _line, "weight": _weight})
 
 CORPUS_REJECTED = Schema(
     {
@@ -44,21 +81,14 @@ CORPUS_REJECTED = Schema(
         "file": _file,
         "line": _line,
         "raw": Column(
-            None,
-            _BYTES,
+            pa.binary(),
             description="The bytes of the row as in the file; in UTF-8 if it has another encoding.",
         ),
         "reason": _reason,
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
-REJECTED = Schema(
-    {"source": _source, "file": _file, "line": _line, "name": _name, "reason": _reason},
-    strict=True,
-    ordered=True,
-)
+REJECTED = Schema({"source": _source, "file": _file, "line": _line, "name": _name, "reason": _reason})
 
 PROFILE = Schema(
     {
@@ -71,10 +101,8 @@ PROFILE = Schema(
         ),
         "source": Column(_TEXT, description="Of which source; `all` for all of them together."),
         "value": Column(_TEXT, description="The other source, the length, the character or the reason."),
-        "count": Column(pa.int64(), pandera.Check.ge(0), description="Of the measure."),
-    },
-    strict=True,
-    ordered=True,
+        "count": Column(pa.int64(), check=("ge", 0), description="Of the measure."),
+    }
 )
 
 CHANGES = Schema(
@@ -99,9 +127,7 @@ CHANGES = Schema(
         ),
         "limit": Column(pa.float64(), nullable=True, description="Null where there is none."),
         "within": Column(pa.bool_(), description="Whether the change is within its limit."),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 VOCABULARY = Schema(
@@ -111,9 +137,7 @@ VOCABULARY = Schema(
         "count": Column(
             pa.int64(), description="Occurrences in the validated names; of the end: their number."
         ),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 EXAMPLES = Schema(
@@ -122,7 +146,7 @@ EXAMPLES = Schema(
         "source": _source,
         "split": Column(
             _CATEGORY,
-            pandera.Check.isin(["train", "validation", "test"]),
+            check=("isin", ["train", "validation", "test"]),
             description="What the name is for: train, validation or test. Equal names share one, and keep "
             "it when others come or go.",
         ),
@@ -130,9 +154,7 @@ EXAMPLES = Schema(
             pa.list_(pa.int32()), description="Vocabulary indices of the characters, without the end token."
         ),
         "weight": _weight,
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 HISTORY = Schema(
@@ -149,9 +171,7 @@ HISTORY = Schema(
             description="Nats per character on the validation names, if any.",
         ),
         "learning_rate": Column(pa.float64(), description="Of the last update."),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 METRICS = Schema(
@@ -176,9 +196,7 @@ METRICS = Schema(
         ),
         "value": Column(pa.float64(), description="Of the metric."),
         "names": Column(pa.int64(), description="How many names were scored or measured."),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 DECISION = Schema(
@@ -205,9 +223,7 @@ DECISION = Schema(
             description="That the challenger has to reach; for nats_per_character, that `low` has to.",
         ),
         "kept": Column(pa.bool_(), nullable=True, description="Whether it does; null if it cannot be told."),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 NAMES = Schema(
@@ -220,9 +236,7 @@ NAMES = Schema(
         ),
         "length": Column(pa.int32(), description="Characters."),
         "in_training": Column(pa.bool_(), description="Whether one of the validated names is the same."),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 _index, _drawn_name, _log_probability, _length, _in_training = NAMES.columns.values()
@@ -238,9 +252,7 @@ GENERATED_NAMES = Schema(
         "source": Column(
             _CATEGORY, nullable=True, description="Of that name in the training list; null if it has none."
         ),
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 SAMPLED = Schema(
@@ -248,15 +260,11 @@ SAMPLED = Schema(
         "number": Column(pa.int64(), description="Of the name in the endless list of its seed."),
         "name": _drawn_name,
         "log_probability": _log_probability,
-    },
-    strict=True,
-    ordered=True,
+    }
 )
 
 ACCEPTED = Schema(
-    {"row": Column(pa.int32(), description="Of a row group of candidates, from 0: the first of its name.")},
-    strict=True,
-    ordered=True,
+    {"row": Column(pa.int32(), description="Of a row group of candidates, from 0: the first of its name.")}
 )
 
 
@@ -265,9 +273,7 @@ def conform(schema: Schema, table: pa.Table) -> pa.Table:
 
     Raises DataError with the first failures; rows that a user can mend were set aside before.
     """
-    try:
-        _validate(schema, table)
-    except pandera.errors.SchemaErrors as found:
+    if found := _errors(lambda: schema.validator, table):
         raise _broken_schema(found) from found
     described = [
         field.with_metadata({"description": schema.columns[field.name].description})
@@ -278,30 +284,55 @@ def conform(schema: Schema, table: pa.Table) -> pa.Table:
 
 def part_of(schema: Schema, columns: Sequence[str]) -> Schema:
     """Some of its columns, in another order perhaps."""
-    return Schema({name: schema.columns[name] for name in columns}, strict=True, ordered=True)
+    return Schema({name: schema.columns[name] for name in columns})
 
 
-def failures(schema: Schema, table: pa.Table) -> pa.Table:
-    """Every failed check of a row: its index in the table and the reason, in the table's order."""
-    try:
-        _validate(schema, table)
-    except pandera.errors.SchemaErrors as found:
-        cases = found.failure_cases
-        # What no row can be blamed for comes without an index, and as a polars frame if there is polars.
-        if not isinstance(cases, pa.Table) or cases["index"].null_count:
-            raise _broken_schema(found) from found
-        cases = pa.table({"index": cases["index"].cast(pa.int64()), "reason": cases["check"].cast(_TEXT)})
-        return cases.sort_by([("index", "ascending"), ("reason", "ascending")])
-    return pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], _TEXT)})
+def failures(names: pa.ChunkedArray, rules: Sequence[Rule]) -> pa.Table:
+    """Every rule that a name breaks: index of the name and reason, in the order of the names."""
+
+    def validator() -> Any:
+        import pandera.pyarrow as pandera
+
+        checks = [  # of whole columns: only such a check tells pandera the rows that fail
+            pandera.Check(_check_of(rule), error=rule.reason) for rule in rules
+        ]
+        return pandera.DataFrameSchema({"name": pandera.Column(_TEXT, checks)}, strict=True)
+
+    found = _errors(validator, pa.table({"name": names}))
+    if not found:
+        return pa.schema({"index": pa.int64(), "reason": _TEXT}).empty_table()
+    cases = found.failure_cases
+    # What no row can be blamed for comes without an index, and as a polars frame if there is polars.
+    if not isinstance(cases, pa.Table) or cases["index"].null_count:
+        raise _broken_schema(found) from found
+    cases = pa.table({"index": cases["index"].cast(pa.int64()), "reason": cases["check"].cast(_TEXT)})
+    return cases.sort_by([("index", "ascending"), ("reason", "ascending")])
 
 
-def _validate(schema: Schema, table: pa.Table) -> None:
-    """One thread at a time: pandera 0.35 imports while it validates, and another may see half a module."""
+def _check_of(rule: Rule) -> Callable[[Any], pa.ChunkedArray]:
+    return lambda data: pa.chunked_array([rule.kept(data.table[data.key])])
+
+
+def _is_binary(data: Any) -> bool:
+    return bool(pa.types.is_binary(data.table.schema.field(data.key).type))
+
+
+def _errors(validator: Callable[[], Any], table: pa.Table) -> Any:
+    """The SchemaErrors of pandera, or None.
+
+    One thread at a time: pandera 0.35 imports while it validates, and another may see half a module.
+    """
     with _VALIDATING:
-        schema.validate(table, lazy=True)
+        from pandera.errors import SchemaErrors
+
+        try:
+            validator().validate(table, lazy=True)
+        except SchemaErrors as found:
+            return found
+    return None
 
 
-def _broken_schema(found: pandera.errors.SchemaErrors) -> DataError:
+def _broken_schema(found: Any) -> DataError:
     return DataError(
         "table.schema",
         "a table does not match its schema",

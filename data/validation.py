@@ -1,18 +1,17 @@
 """The rules applied: a pandera schema on an Arrow table, every failure found at once."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandera.pyarrow as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
-import regex
 
 from data import schemas
 from data.config import ValidationConfig
 from data.corpus import CheckedRows
+from data.schemas import Rule
 from data.text.columns import characters_class
 from data.text.rare_characters import without_rare
 from data.text.strings import counts_of_characters
@@ -30,7 +29,7 @@ _BASELESS = r"^[\p{M}\x{200C}\x{200D}]"
 
 # RE2 has no name for what is unassigned, and knows an older Unicode than `regex`: that one has the last word.
 _PERHAPS_MEANINGLESS = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]|\x{FFFD}"
-_MEANINGLESS = regex.compile(r"[\p{Cn}\p{Co}\uFFFD]")
+_MEANINGLESS = r"[\p{Cn}\p{Co}\uFFFD]"
 
 # Characters that can share a cluster with the one before or after, but for Hangul syllables, which do so
 # beside a jamo alone.
@@ -39,7 +38,7 @@ _JOINING = (
     r"\x{FF9E}\x{FF9F}\x{111C2}\x{111C3}\x{1193F}\x{11941}\x{11A84}-\x{11A89}\x{11D46}\x{11F02}"
     r"\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}]"
 )
-_CLUSTER = regex.compile(r"\X")
+_CLUSTER = r"\X"
 _CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make one cluster with a letter
 
 
@@ -114,28 +113,20 @@ def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
     """Every rule that a name breaks: index of the name and reason."""
     most = _CODE_POINTS_PER_CLUSTER * config.max_length
     rules = [
-        _rule(
+        Rule(
             f"shorter than {config.min_length} or longer than {config.max_length} characters",
             lambda names: _fit(names, config),
         ),
-        _rule(
+        Rule(
             f"longer than {most:,} code points",
             lambda names: pc.less_equal(pc.utf8_length(names), most).to_numpy(),
         ),
-        _rule("holds a control or an invisible character", _of_special(lambda names: ~_hold(names, _UNSEEN))),
-        _rule(
-            "begins with a combining mark or a joiner", _of_special(lambda names: ~_hold(names, _BASELESS))
-        ),
-        _rule("holds a private, unassigned or replacement character", _of_special(_have_meaning)),
+        Rule("holds a control or an invisible character", _of_special(lambda names: ~_hold(names, _UNSEEN))),
+        Rule("begins with a combining mark or a joiner", _of_special(lambda names: ~_hold(names, _BASELESS))),
+        Rule("holds a private, unassigned or replacement character", _of_special(_have_meaning)),
         *_allowed(config),
     ]
-    schema = pandera.DataFrameSchema({"name": pandera.Column(pa.string(), rules)}, strict=True)
-    return schemas.failures(schema, pa.table({"name": names}))
-
-
-def _rule(reason: str, kept: Kept) -> Any:
-    """A check of whole columns: only such a one tells pandera the rows that fail."""
-    return pandera.Check(lambda data: pa.chunked_array([kept(data.table[data.key])]), error=reason)
+    return schemas.failures(names, rules)
 
 
 def _of_special(kept: Kept) -> Kept:
@@ -156,8 +147,12 @@ def _fit(names: pa.ChunkedArray, config: ValidationConfig) -> Rows:
     counted_from = config.min_length if config.min_length > 1 else config.max_length + 1
     unsure = np.flatnonzero(length >= counted_from)
     if len(unsure):
+        import regex  # slow to import, and most lists need none
+
         unsure = unsure[_hold(names.take(pa.array(unsure)), _JOINING)]
-        length[unsure] = [len(_CLUSTER.findall(name)) for name in names.take(pa.array(unsure)).to_pylist()]
+        length[unsure] = [
+            len(regex.findall(_CLUSTER, name)) for name in names.take(pa.array(unsure)).to_pylist()
+        ]
     fits: Rows = (length >= config.min_length) & (length <= config.max_length)
     return fits
 
@@ -165,22 +160,25 @@ def _fit(names: pa.ChunkedArray, config: ValidationConfig) -> Rows:
 def _have_meaning(names: pa.ChunkedArray) -> Rows:
     meaningful = ~_hold(names, _PERHAPS_MEANINGLESS)
     suspects = names.filter(pa.array(~meaningful)).to_pylist()
-    meaningful[~meaningful] = [not _MEANINGLESS.search(name) for name in suspects]
+    if suspects:
+        import regex  # slow to import, and most lists need none
+
+        meaningful[~meaningful] = [not regex.search(_MEANINGLESS, name) for name in suspects]
     return meaningful
 
 
-def _allowed(config: ValidationConfig) -> Iterator[Any]:
+def _allowed(config: ValidationConfig) -> Iterator[Rule]:
     """At most one rule."""
     named = characters_class(map(ord, config.characters))
     if config.scripts:
         scripts = "".join(rf"\p{{{script}}}" for script in (*config.scripts, "Common", "Inherited"))
         foreign = f"[^{scripts}{named}]"
-        yield _rule(
+        yield Rule(
             f"holds a character of another script than {', '.join(config.scripts)}",
             lambda names: ~_hold(names, foreign),
         )
     elif config.characters:
-        yield _rule("holds a character that is not allowed", lambda names: ~_hold(names, f"[^{named}]"))
+        yield Rule("holds a character that is not allowed", lambda names: ~_hold(names, f"[^{named}]"))
 
 
 def _hold(names: pa.ChunkedArray, pattern: str) -> Rows:

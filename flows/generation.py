@@ -6,7 +6,7 @@ from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig, PartitionConfig
 from tasks.core.stage import StageRunner
 from tasks.generate.rounds import Round, check_enough, gathering, let_in_of, next_names
-from tasks.stages import candidates, gathered, let_in, shard
+from tasks.stages import accepted, compacted, sampled, shard
 
 
 def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[Artifact]:
@@ -23,13 +23,16 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
     rounds = [Round(0, 0)]
     while more := next_names(config.count, rounds):
         parts = config.candidates(rounds[-1].drawn, more)
-        drawn += run.wait([run(candidates, each, **inputs) for each in parts])
+        drawn += run.wait([run(sampled, each, **inputs) for each in parts])
         if config.unique:
             partitions = [PartitionConfig(number) for number in range(config.partitions)]
-            sifted = run.wait([run(let_in, each, candidates=drawn) for each in partitions])
+            sifted = run.wait([run(accepted, each, candidates=drawn) for each in partitions])
         rounds.append(Round(rounds[-1].drawn + more, sum(let_in_of(drawn, sifted))))
     check_enough(config, rounds)
     files = gathering(config, let_in_of(drawn, sifted))
     return run.wait(
-        [run(gathered, each, candidates=drawn[slice(*each.reads)], let_in=sifted, **inputs) for each in files]
+        [
+            run(compacted, each, candidates=drawn[slice(*each.reads)], let_in=sifted, **inputs)
+            for each in files
+        ]
     )

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tasks.config.retrain import RetrainConfig
-from tasks.core.stage import StageRunner
+from tasks.core.stage import EmptyConfig, StageRunner
 from tasks.stages import (
-    EmptyConfig,
     corpus,
     decision,
     evaluation,

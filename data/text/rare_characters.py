@@ -16,8 +16,6 @@ Failures = Callable[[pa.ChunkedArray], pa.Table]
 
 AFTER_REMOVAL = ", once its rare characters are removed"
 
-_NONE_FAILED = pa.table({"index": pa.array([], pa.int64()), "reason": pa.array([], pa.string())})
-
 
 class CommonNames(NamedTuple):
     """What is left, in the order it had, and of what is not, index and reason."""
@@ -33,7 +31,8 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
 
     What is dropped takes other characters with it: it goes on until none of those left is rare.
     """
-    rows, failed = np.arange(len(names)), [_NONE_FAILED]
+    failed = [pa.schema({"index": pa.int64(), "reason": pa.string()}).empty_table()]
+    rows = np.arange(len(names))
     counts = counts_of_characters(names) if config.min_character_count > 1 else np.zeros(0, np.int64)
     while (rare := np.flatnonzero((counts > 0) & (counts < config.min_character_count))).size:
         pattern = f"[{characters_class(map(int, rare))}]"

@@ -7,7 +7,7 @@ from typing import Any
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
 from tasks.config.settings import Settings
-from tasks.core.stage import Stage
+from tasks.core.stage import AnyStage, StageRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +27,23 @@ class Planned:
 
 
 @dataclass
-class Plan:
+class Plan(StageRunner):
     """A runner for a pipeline that looks and touches nothing. It ends where the run would: at a verdict."""
 
     settings: Settings
     stages: list[Planned] = field(default_factory=list)
 
-    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Artifact | PendingArtifact:
+    def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | PendingArtifact:
         found, reason = self._decide(stage, config, inputs)
-        self.stages.append(Planned(stage.name, stage.called(config), reason))
+        self.stages.append(Planned(stage.name, stage.label(config), reason))
         if found:
-            stage.judge(Store(self.settings.store), found)
-        return found or PendingArtifact(stage.called(config))
+            stage.raise_if_refused(Store(self.settings.store), found)
+        return found or PendingArtifact(stage.label(config))
 
     def wait(self, promises: Sequence[Any]) -> list[Any]:
         return list(promises)
 
-    def _decide(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
+    def _decide(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
         if stage.name in self.settings.refresh:
             return None, "asked for with --refresh"
         missing = [one.title for one in _singly(inputs.values()) if isinstance(one, PendingArtifact)]
@@ -53,7 +53,7 @@ class Plan:
                 f"its input {missing[0]} would be made; reused after all if that gives the same bytes",
             )
         store = Store(self.settings.store)
-        recipe = stage.recipe(config, stage.with_standing(store, inputs))
+        recipe = stage.recipe(config, stage.resolve_inputs(store, inputs))
         found, fault = store.examine(stage.name, recipe.key)
         if found:
             return found, ""

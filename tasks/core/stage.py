@@ -2,10 +2,11 @@
 
 import importlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, final
 
 import pyarrow as pa
 
@@ -13,173 +14,220 @@ from artifacts.formats import whole_groups
 from artifacts.keys import Recipe
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, ArtifactWriter, Store
+from data import schemas
 from tasks.config.settings import Settings
 from tasks.core.events import Finished, Listener, Notice, Progress
 from tasks.process import blas, signals
 
 Input = Artifact | SourceFile | Sequence[Artifact | SourceFile]
+Config = TypeVar("Config")
+Inputs = ParamSpec("Inputs")
 
 
-class StageRunner(Protocol):
-    """A runner whose promises can be waited for, where what comes next depends on what was made."""
-
-    def __call__(self, stage: "Stage", config: Any, **inputs: Any) -> Any: ...
-
-    def wait(self, promises: Sequence[Any]) -> list[Artifact]:
-        """Raises the first error of any stage, once all have ended; nothing is begun after it."""
+@dataclass(frozen=True, slots=True)
+class EmptyConfig:
+    """The configuration of a stage that has none."""
 
 
 @dataclass
 class StageContext:
-    """What the function behind a stage is given to do its work with."""
+    """What a stage's function writes to, and whom it tells how far it is."""
 
     stage: str
     title: str
     recipe: Recipe
     writer: ArtifactWriter
     settings: Settings
-    listener: Listener
+    on_event: Listener
 
-    def write_table(self, name: str, schema: Any, table: pa.Table) -> None:
+    def write_table(self, name: str, schema: schemas.Schema, table: pa.Table) -> None:
+        """Write a table of the artifact. Raises DataError if it does not match its schema."""
         self._write(name, schema, [table])
 
-    def write_parts(self, name: str, schema: Any, parts: Iterable[pa.Table]) -> int:
-        """A table of which one part is in memory at a time; there is at least one. Returns how many rows."""
+    def write_parts(self, name: str, schema: schemas.Schema, parts: Iterable[pa.Table]) -> int:
+        """Write a table of which one part is in memory at a time; there is at least one. Returns its rows."""
         return self._write(name, schema, whole_groups(parts))
 
-    def _write(self, name: str, schema: Any, parts: Iterable[pa.Table]) -> int:
-        from data import schemas  # pandera is slow to import, and a run that finds everything needs none
-
+    def _write(self, name: str, schema: schemas.Schema, parts: Iterable[pa.Table]) -> int:
         return self.writer.write_parts(name, (schemas.conform(schema, part) for part in parts))
 
     def progress(self, done: int, total: int, note: str) -> None:
-        self.listener(Progress(self.stage, self.title, done, total, note))
+        """Emit how far the stage is."""
+        self.on_event(Progress(self.stage, self.title, done, total, note))
 
     def notice(self, text: str) -> None:
-        self.listener(Notice(self.stage, text))
+        """Emit a line for the log."""
+        self.on_event(Notice(self.stage, text))
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A pure function with a name and a version, and the artifact it leaves.
+@dataclass(frozen=True, eq=False)
+class Stage(Generic[Config, Inputs]):
+    """A pure function with a name and a version, and the artifact that it leaves. Declared with `@stage`."""
 
-    version:  raised by hand whenever the function would give other bytes for the same inputs.
-    make:     `module:function`, imported when there is something to make; called as
-              `function(work, config, **inputs)`.
-    title:    what a person calls one run of it, from its configuration.
-    store:    opens the store, at the folder that the settings name.
-    names:    how many names one run of it makes, where that is what takes the time.
-    standing: `module:function`, of a stage that judges one of its inputs by what stands in the registry;
-              called as `function(store, **inputs)`, it gives the further inputs by role, or none.
-    verdict:  `module:function`, called as `function(store, artifact)` whenever it was made or found; raises
-              if no run may go on from it. The artifact stays, to be read.
-    """
-
+    function: Callable[Concatenate[StageContext, Config, Inputs], None]
     name: str
     version: int
-    make: str
-    title: Callable[[Any], str] = field(default=lambda _config: "")
-    store: Callable[[Path], Store] = Store
-    names: Callable[[Any], int] | None = None
-    standing: str = ""
-    verdict: str = ""
+    title: Callable[[Any], str] | None
+    open_store: Callable[[Path], Store]
+    names: Callable[[Any], int] | None
+    resolve_baseline: Callable[..., Mapping[str, Artifact]] | None
+    check: Callable[[Store, Artifact], None] | None
 
-    def called(self, config: Any) -> str:
-        return f"{self.name} {self.title(config)}".strip()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is the one that its module declares there."""
+        return _declared, (self.function.__module__, self.function.__qualname__)
+
+    def label(self, config: Any) -> str:
+        """What a person calls one run of it."""
+        return f"{self.name} {self.title(config) if self.title else ''}".strip()
 
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
-        return Recipe.for_stage(
-            self.name, self.version, config, {role: one.digest for role, one in _flat(inputs)}
-        )
+        """What the key of its artifact is made of."""
+        digests = {role: artifact.digest for role, artifact in _by_role(inputs)}
+        return Recipe.for_stage(self.name, self.version, config, digests)
 
-    def with_standing(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
-        """The inputs, and those that stand in the registry. Raises DataError if the registry is damaged."""
-        further = _function(self.standing)(store, **inputs) if self.standing else {}
-        return {**inputs, **further}
+    def resolve_inputs(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+        """The inputs, and the baseline in the registry. Raises DataError if the registry is damaged."""
+        return {**inputs, **(self.resolve_baseline(store, **inputs) if self.resolve_baseline else {})}
 
-    def judge(self, store: Store, artifact: Artifact) -> None:
-        """Raises what the verdict on the artifact raises, if there is one."""
-        if self.verdict:
-            _function(self.verdict)(store, artifact)
+    def raise_if_refused(self, store: Store, artifact: Artifact) -> None:
+        """Raise what the check of the artifact raises, if the stage has one."""
+        if self.check:
+            self.check(store, artifact)
 
     def produce(
-        self, settings: Settings, config: Any, listener: Listener, run: Mapping[str, str], **inputs: Input
+        self, settings: Settings, config: Any, on_event: Listener, run: Mapping[str, str], **inputs: Input
     ) -> tuple[Artifact, bool]:
         """The artifact, and whether it was in the store already.
 
         run:  who asks, for the manifest.
 
-        Raises Interrupted between stages, StoreError, and what the stage's function and its verdict raise.
+        Raises Interrupted between stages, StoreError, and what the stage's function and its check raise.
         """
-        signals.raise_if_requested(f"before {self.called(config)}")
+        label = self.label(config)
+        signals.raise_if_requested(f"before {label}")
         began = time.monotonic()
-        store = self.store(settings.store)
-        inputs = self.with_standing(store, inputs)
+        store = self.open_store(settings.store)
+        inputs = self.resolve_inputs(store, inputs)
         recipe = self.recipe(config, inputs)
+        refresh = self.name in settings.refresh
 
-        def notice(text: str) -> None:
-            listener(Notice(self.name, text))
-
-        def finished(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
+        def finish(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
             seconds, rows = time.monotonic() - began, artifact.manifest().rows
-            listener(Finished(self.name, self.called(config), artifact, reused, rows, seconds))
-            self.judge(store, artifact)
+            on_event(Finished(self.name, label, artifact, reused, rows, seconds))
+            self.raise_if_refused(store, artifact)
             return artifact, reused
 
-        refresh = self.name in settings.refresh
-        artifact, _ = (None, "") if refresh else store.examine(self.name, recipe.key)
+        artifact = None if refresh else store.examine(self.name, recipe.key)[0]
         if artifact:
-            return finished(artifact, reused=True)
+            return finish(artifact, reused=True)
 
-        wait = once(listener, self.name, f"waiting for another run that makes {self.name}/{recipe.key}")
+        wait = notify_once(
+            on_event, self.name, f"waiting for another run that makes {self.name}/{recipe.key}"
+        )
         with store.lock(self.name, recipe.key, on_wait=wait):
             # Again under the lock: somebody may have made it meanwhile, or it is damaged.
-            artifact = (
-                None
-                if refresh
-                else store.find(self.name, recipe.key, lambda reason: notice(f"damaged artifact: {reason}"))
-            )
+            if not refresh:
+                artifact = store.find(
+                    self.name,
+                    recipe.key,
+                    lambda reason: on_event(Notice(self.name, f"damaged artifact: {reason}")),
+                )
             if artifact:
-                return finished(artifact, reused=True)
+                return finish(artifact, reused=True)
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.writer(self.name, recipe.key)
             blas.one_thread_for_good()
-            work = StageContext(self.name, self.called(config), recipe, draft, settings, listener)
+            context = StageContext(self.name, label, recipe, draft, settings, on_event)
+            function: Callable[..., None] = self.function
             try:
-                _function(self.make)(work, config, **inputs)
-                origins = {role: one.origin for role, one in _flat(inputs)}
+                function(context, config, **inputs)
+                origins = {role: artifact.origin for role, artifact in _by_role(inputs)}
                 seconds = time.monotonic() - began
                 artifact = store.commit(draft, recipe, origins=origins, seconds=seconds, run=run)
             except BaseException:
                 draft.discard()
                 raise
-        return finished(artifact, reused=False)
+        return finish(artifact, reused=False)
 
 
-def _function(named: str) -> Callable[..., Any]:
-    """Imported only where it is needed: of a run that finds everything, next to nothing is."""
-    module, _, function = named.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    return found
+AnyStage: TypeAlias = Stage[Any, ...]
 
 
-def _flat(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
-    """Every single input with its role; those of a list are numbered, since their order counts."""
-    for role, one in inputs.items():
-        if isinstance(one, Artifact | SourceFile):
-            yield role, one
-        else:
-            yield from ((f"{role}.{place}", each) for place, each in enumerate(one))
+def stage(
+    *,
+    version: int,
+    name: str = "",
+    title: Callable[[Any], str] | None = None,
+    open_store: Callable[[Path], Store] = Store,
+    names: Callable[[Any], int] | None = None,
+    resolve_baseline: Callable[..., Mapping[str, Artifact]] | None = None,
+    check: Callable[[Store, Artifact], None] | None = None,
+) -> Callable[[Callable[Concatenate[StageContext, Config, Inputs], None]], Stage[Config, Inputs]]:
+    """Declare a function as a stage; its inputs are keyword arguments, by their roles.
+
+    version:           raised by hand whenever the function would give other bytes for the same inputs.
+    name:              in the store, for a stage that once had another; by default the function's.
+    title:             what a person calls one run of it beside its name, from its configuration.
+    open_store:        opens the store, at the folder that the settings name.
+    names:             how many names one run of it makes, where that is what takes the time.
+    resolve_baseline:  of a stage that compares an input with what is current in the registry; called as
+                       `resolve_baseline(store, **inputs)`, it gives the further inputs by role, or none.
+    check:             called with the store and the artifact whenever it was made or found; raises if no run
+                       may go on from it. The artifact stays, to be read.
+    """
+
+    def declare(
+        function: Callable[Concatenate[StageContext, Config, Inputs], None],
+    ) -> Stage[Config, Inputs]:
+        called = name or function.__name__
+        return Stage(function, called, version, title, open_store, names, resolve_baseline, check)
+
+    return declare
 
 
-def once(listener: Listener, stage: str, text: str) -> Callable[[], None]:
-    """Say it the first time; look for an interruption every time."""
-    said: list[str] = []
+class StageRunner(ABC):
+    """Runs the stages of a pipeline: calling it gives an artifact, or the promise of one."""
+
+    @final
+    def __call__(
+        self, stage: Stage[Config, Inputs], config: Config, *_none: Inputs.args, **inputs: Inputs.kwargs
+    ) -> Any:
+        """The stage's artifact or the promise of it, made of this configuration and these inputs."""
+        return self.run(stage, config, inputs)
+
+    @abstractmethod
+    def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Any:
+        """As a call, but of a stage of which nothing is known."""
+
+    @abstractmethod
+    def wait(self, promises: Sequence[Any]) -> list[Artifact]:
+        """The artifacts. Raises the first error of a stage, once all have ended; nothing begins after it."""
+
+
+def notify_once(on_event: Listener, stage: str, text: str) -> Callable[[], None]:
+    """To be called while waiting: emits the text the first time, and raises Interrupted if asked to stop."""
+    is_emitted = False
 
     def waiting() -> None:
-        if not said:
-            said.append(text)
-            listener(Notice(stage, text))
+        nonlocal is_emitted
+        if not is_emitted:
+            is_emitted = True
+            on_event(Notice(stage, text))
         signals.raise_if_requested("while waiting for another run")
 
     return waiting
+
+
+def _declared(module: str, name: str) -> AnyStage:
+    declared: AnyStage = getattr(importlib.import_module(module), name)
+    return declared
+
+
+def _by_role(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
+    """Every single input with its role; those of a list are numbered, since their order counts."""
+    for role, given in inputs.items():
+        if isinstance(given, Artifact | SourceFile):
+            yield role, given
+        else:
+            yield from ((f"{role}.{place}", artifact) for place, artifact in enumerate(given))

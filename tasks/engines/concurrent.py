@@ -1,7 +1,7 @@
 """Stages that run beside each other: what was promised is waited for, and the first error stops all."""
 
 import queue
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -12,7 +12,7 @@ from artifacts.store import Artifact
 from rnn_core.errors import Interrupted
 from tasks.config.settings import Settings
 from tasks.core.events import Event, Listener, Progress
-from tasks.core.stage import Stage
+from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines.executors import WorkerPool
 from tasks.engines.progress import ProgressAggregator
 from tasks.process import signals
@@ -34,7 +34,7 @@ class StageResult:
 
 
 def run_stage(
-    stage: Stage,
+    stage: AnyStage,
     settings: Settings,
     config: Any,
     listener: Listener | None,
@@ -68,7 +68,7 @@ def _artifacts(one: Any) -> Any:
     return [_artifacts(each) for each in one] if isinstance(one, list | tuple) else one
 
 
-class ConcurrentRunner(ABC):
+class ConcurrentRunner(StageRunner):
     """A runner whose stages run elsewhere: in other threads, other processes, on other machines.
 
     A promise is the future of an Outcome, of concurrent.futures, Prefect or Dask. The first error ends the
@@ -85,17 +85,17 @@ class ConcurrentRunner(ABC):
         self._errors: dict[Any, Exception] = {}
 
     @abstractmethod
-    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> Any:
+    def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Any:
         """The promise of an Outcome."""
 
     @abstractmethod
     def cancel(self, promise: Any) -> None:
         """So that it never begins, if it has not begun."""
 
-    def show(self, sums: Progress) -> None:  # noqa: B027  # there may be no such place
+    def show(self, sums: Progress) -> None:  # there may be no such place
         """How far all runs of a stage are together, to where the listener does not reach."""
 
-    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Any:
+    def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Any:
         """The promise of the stage's artifact. Raises the error of an earlier one as soon as it is known."""
         while self._hear(seconds=0.0):
             pass

@@ -10,7 +10,7 @@ from pathlib import Path
 from artifacts.registry import ConflictError, Entry
 from artifacts.store import Artifact, Store
 from tasks.core.events import Decided, Listener, Notice
-from tasks.core.stage import once
+from tasks.core.stage import notify_once
 from tasks.models import champion
 from tasks.report import publish
 from tasks.stages.gate_rule import role_of
@@ -72,4 +72,4 @@ def _judged_by(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Art
 
 
 def _waiting(listener: Listener, stage: str) -> champion.Waiting:
-    return once(listener, stage, "waiting for another run that changes the registry")
+    return notify_once(listener, stage, "waiting for another run that changes the registry")

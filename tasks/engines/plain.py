@@ -8,7 +8,7 @@ from typing import Any
 from artifacts.store import Artifact
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Listener
-from tasks.core.stage import Input, Stage, StageRunner
+from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, StageResult, run_stage
 from tasks.engines.executors import WorkerPool
@@ -43,14 +43,14 @@ def producing(
     finalize.finalize(settings.store, made, listener, RUN_CONTEXT)
 
 
-class SequentialRunner:
+class SequentialRunner(StageRunner):
     """Every stage at once: its promises are artifacts already. Nothing follows from them."""
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
         self._settings, self._listener = settings, listener
         self.made: list[Artifact] = []
 
-    def __call__(self, stage: Stage, config: Any, **inputs: Input) -> Artifact:
+    def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact:
         artifact, _ = stage.produce(self._settings, config, self._listener, RUN_CONTEXT, **inputs)
         self.made.append(artifact)
         return artifact
@@ -66,7 +66,7 @@ class _Pooled(ConcurrentRunner):
         super().__init__(listener, hired)
         self._settings = settings
 
-    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> "Future[StageResult]":
+    def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> "Future[StageResult]":
         made = {role: self._made_of(one) for role, one in inputs.items()}
         pool = self._hired.pool
         if not self._hired.elsewhere:
@@ -74,10 +74,8 @@ class _Pooled(ConcurrentRunner):
                 _here, stage, self._settings, config, self._listener, made
             )
             return promise
-        import cloudpickle  # the title of a stage may be a lambda
-
         with sigint_blocked():
-            promise = pool.submit(_there, cloudpickle.dumps((stage, self._settings, config, None, made)))
+            promise = pool.submit(_here, stage, self._settings, config, None, made)
         return promise
 
     def cancel(self, promise: "Future[StageResult]") -> None:
@@ -90,12 +88,6 @@ class _Pooled(ConcurrentRunner):
 
 
 def _here(
-    stage: Stage, settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]
+    stage: AnyStage, settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]
 ) -> StageResult:
     return run_stage(stage, settings, config, listener, lambda _event: None, RUN_CONTEXT, inputs)[0]
-
-
-def _there(packed: bytes) -> StageResult:
-    import cloudpickle
-
-    return _here(*cloudpickle.loads(packed))

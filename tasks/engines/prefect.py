@@ -5,6 +5,7 @@ Prefect only watches. The store alone decides what is made, and a server that go
 
 import contextvars
 import functools
+import inspect
 import logging
 import threading
 import time
@@ -28,7 +29,7 @@ from prefect.states import Completed
 from rnn_core.errors import NamewrightError
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished, Listener, Notice, Progress
-from tasks.core.stage import Stage, StageRunner
+from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, run_stage
 from tasks.engines.executors import WorkerPool
@@ -48,7 +49,7 @@ class NotRecorded(ServerError):  # it names an outcome, as Interrupted does
 
 
 @functools.cache
-def as_task(stage: Stage) -> Task[..., Any]:
+def as_task(stage: AnyStage) -> Task[..., Any]:
     """A Prefect task that produces the stage's artifact.
 
     Prefect's own cache is off: the store decides, and the UI is told with a state named "Cached" when it
@@ -57,11 +58,12 @@ def as_task(stage: Stage) -> Task[..., Any]:
     """
 
     def called(parameters: dict[str, Any]) -> str:
-        return stage.called(parameters["config"])
+        return stage.label(parameters["config"])
 
     @task(
         name=stage.name,
         version=str(stage.version),
+        description=inspect.getdoc(stage.function),
         task_run_name=called,  # type: ignore[arg-type]  # the protocol asks for what no function has
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -150,7 +152,7 @@ class _Submitted(ConcurrentRunner):
         super().stop()
         self._progress.end()
 
-    def submit(self, stage: Stage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
+    def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
         listener = None if self._hired.elsewhere else self._listener
         parameters = {
             "settings": self._settings, "config": config, "listener": listener, "inputs": inputs,
@@ -236,7 +238,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _refreshing(settings: Settings, stage: Stage) -> Settings:
+def _refreshing(settings: Settings, stage: AnyStage) -> Settings:
     context = TaskRunContext.get()
     asked = context.task.refresh_cache if context else None
     if asked is None:
@@ -252,7 +254,7 @@ def run_context() -> dict[str, str]:
 
 
 @contextmanager
-def _reporting(stage: Stage) -> Iterator[Listener]:
+def _reporting(stage: AnyStage) -> Iterator[Listener]:
     """A listener that tells Prefect: its logs what happens, its UI how far it is."""
     logger = get_run_logger()
     progress = _LiveProgress(stage.name, logger)

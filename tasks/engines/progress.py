@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.core.events import Event, Finished, Listener, Progress
-from tasks.core.stage import Stage
+from tasks.core.stage import AnyStage
 
 _SECONDS = 0.5  # between two events of a stage
 
@@ -25,12 +25,12 @@ class ProgressAggregator:
         self._lock = threading.Lock()
         self._sums: dict[str, _Sum] = {}
 
-    def expect(self, stage: Stage, config: Any) -> None:
+    def expect(self, stage: AnyStage, config: Any) -> None:
         """Before the stage is run."""
         if stage.names:
             with self._lock:
                 self._sums.setdefault(stage.name, _Sum(stage.name)).expect(
-                    stage.called(config), stage.names(config)
+                    stage.label(config), stage.names(config)
                 )
 
     def __call__(self, event: Event) -> None:

@@ -12,11 +12,11 @@ from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings, Settings
 from tasks.core.events import Finished, Listener, Notice
-from tasks.core.stage import StageRunner, once
+from tasks.core.stage import StageRunner, notify_once
 from tasks.generate import rounds
 from tasks.models import load
 from tasks.models.load import ModelFile
-from tasks.stages import LIST_VERSION
+from tasks.stages import lists
 
 LIST = "generated"  # what a list is called among stages, and the folder of the store where it lies
 
@@ -37,8 +37,6 @@ class GenerateRequest(NamedTuple):
 
 def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     """Raises what a user can cause, before anything is made."""
-    from tasks.stages import lists  # slow to import
-
     # With the whole path: the stages may run elsewhere.
     model = load.find_model(settings.model, settings.store.resolve())
     config = config.for_training_list(model.training is not None)
@@ -47,7 +45,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     if model.training:
         inputs["training"] = model.training
     digests = {role: one.digest for role, one in inputs.items()}
-    request = Recipe.for_stage(LIST, LIST_VERSION, config.of_the_list(), digests)
+    request = Recipe.for_stage(LIST, lists.LIST_VERSION, config.of_the_list(), digests)
     folder = settings.output or settings.store / LIST / request.key
     return GenerateRequest(config, inputs, request, Dataset(folder.resolve()))
 
@@ -77,7 +75,7 @@ def generate(
         listener(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
         return reused
 
-    wait = once(listener, LIST, f"waiting for another run that writes to {dataset.folder}")
+    wait = notify_once(listener, LIST, f"waiting for another run that writes to {dataset.folder}")
     with dataset.claim(request, settings.overwrite, wait):
         there = dataset.find(request)
         if there:

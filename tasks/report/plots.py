@@ -1,4 +1,4 @@
-"""Plots as SVG text, the same bytes for the same numbers. Import this module only where a plot is drawn.
+"""Plots as SVG text, the same bytes for the same numbers. Matplotlib is imported when the first is drawn.
 
 Colours are CSS variables with a value to fall back on, so a page can turn them dark, and the file alone is
 still a picture.
@@ -13,20 +13,16 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-if "matplotlib" not in sys.modules:
-    # Jupyter names one for its children that they may not have; matplotlib then refuses to be imported.
-    os.environ["MPLBACKEND"] = "svg"
-
-import matplotlib
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from tasks.report.markup import visible
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -101,7 +97,7 @@ def loss_curves(curves: Curves) -> str:
             axes.axhline(level, color=THIRD, linestyle=(0, (4, 3)), linewidth=1.4, label=label)
         axes.set(xlabel=curves.x_label)
         axes.set_title(curves.y_label, loc="left", fontsize=10, color=MUTED)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        _whole_ticks(axes, 6)
         axes.legend()
         return _svg(figure, "loss", f"Loss, {curves.y_label}, against {curves.x_label}")
 
@@ -122,8 +118,7 @@ def lengths_by_source(counts: Mapping[str, Counts]) -> str:
     """counts[source][n]: how many names of the source have n characters. Of at most MOST_LINES sources."""
     edges = _edges(list(counts.values()))
     looks = product(("solid", (0, (3, 2))), (FIRST, SECOND, THIRD))
-    with _axes() as (figure, axes):
-        matplotlib.rcParams["text.parse_math"] = False  # a source may have dollars in its name
+    with _axes(parse_math=False) as (figure, axes):  # a source may have dollars in its name
         lines = [
             axes.stairs(_shares(lengths, edges), edges, color=color, linestyle=style, linewidth=2)
             for lengths, (style, color) in zip(counts.values(), looks, strict=False)
@@ -140,11 +135,11 @@ def _edges(counts: Sequence[Counts]) -> Numbers:
     return np.arange(0, lengths + width, width).astype(np.float64) - 0.5
 
 
-def _label_lengths(axes: Axes, edges: Numbers) -> None:
+def _label_lengths(axes: "Axes", edges: Numbers) -> None:
     axes.set(xlabel="characters", xlim=(edges[0], edges[-1]))
     axes.set_title("share of names, %", loc="left", fontsize=10, color=MUTED)
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    _whole_ticks(axes, 8)
 
 
 def _thinned(count: int) -> Counts:
@@ -160,17 +155,32 @@ def _shares(counts: Counts, edges: Numbers) -> Numbers:
     return shares
 
 
+def _whole_ticks(axes: "Axes", most: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+
+
 @contextmanager
-def _axes() -> Iterator[tuple[Figure, Axes]]:
+def _axes(parse_math: bool = True) -> Iterator[tuple["Figure", "Axes"]]:
+    if "matplotlib" not in sys.modules:
+        # Jupyter names one for its children that they may not have; matplotlib then refuses to be imported.
+        os.environ["MPLBACKEND"] = "svg"
+    import matplotlib
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # a matplotlibrc of the user's would change the bytes
         matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams["text.parse_math"] = parse_math
         figure = Figure(figsize=_SIZE, layout="constrained")
         yield figure, figure.add_subplot()
 
 
-def _svg(figure: Figure, name: str, description: str) -> str:
+def _svg(figure: "Figure", name: str, description: str) -> str:
     """name: goes before every id, so that several plots can stand in one page."""
+    import matplotlib
+
     matplotlib.rcParams["svg.hashsalt"] = name  # ids are random without
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

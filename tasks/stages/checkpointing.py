@@ -13,18 +13,18 @@ State = TypeVar("State")
 
 
 class Checkpointing:
-    def __init__(self, work: StageContext) -> None:
-        self._work = work
-        self._next = time.monotonic() + work.settings.checkpoint_seconds
+    def __init__(self, context: StageContext) -> None:
+        self._context = context
+        self._next = time.monotonic() + context.settings.checkpoint_seconds
 
     def resumed(self, opened: Callable[[Arrays], State]) -> State | None:
         """The state that a killed training left, if any; a damaged one is set aside."""
-        checkpoint = self._work.writer.checkpoint
+        checkpoint = self._context.writer.checkpoint
         try:
             arrays = checkpoint.read()
             return None if arrays is None else opened(arrays)
         except DataError as damage:
-            self._work.notice(
+            self._context.notice(
                 f"damaged checkpoint set aside in {checkpoint.quarantine()}: {damage.what}; {damage.saw}"
             )
             return None
@@ -36,8 +36,8 @@ class Checkpointing:
         """
         now = time.monotonic()
         if now >= self._next or signals.requested():
-            self._work.writer.checkpoint.write(arrays())
-            self._next = now + self._work.settings.checkpoint_seconds
+            self._context.writer.checkpoint.write(arrays())
+            self._next = now + self._context.settings.checkpoint_seconds
         signals.raise_if_requested(
             at, "a checkpoint is written: run the same command again, and it goes on from there."
         )

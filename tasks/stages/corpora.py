@@ -15,7 +15,7 @@ from data.config import CorpusConfig, MergingConfig, ValidationConfig
 from data.corpus import CheckedRows, read_corpus
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
@@ -23,8 +23,12 @@ _CASES = 3  # rejected rows that are shown; all are in the table
 _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 
 
-def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence[SourceFile]) -> None:
-    """file:  of the source, or several, in the order in which they are read."""
+@stage(version=5, title=lambda config: config.name)
+def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Sequence[SourceFile]) -> None:
+    """The names of a source, and the rows that are none.
+
+    file:  of the source, or several, in the order in which they are read.
+    """
     files = [file] if isinstance(file, SourceFile) else file
     rejected: list[pa.Table] = []
 
@@ -34,8 +38,9 @@ def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence
                 rejected.append(part.rejected)
             yield part.names
 
-    with closing(read_corpus(files, config, work.notice)) as parts:  # with its files, also if writing fails
-        taken = work.write_parts(NAMES, schemas.CORPUS, names(parts))
+    # With its files, also if writing fails.
+    with closing(read_corpus(files, config, context.notice)) as parts:
+        taken = context.write_parts(NAMES, schemas.CORPUS, names(parts))
     if not taken:
         rows = pa.concat_tables(rejected)
         raise DataError(
@@ -45,32 +50,38 @@ def corpus(work: StageContext, config: CorpusConfig, file: SourceFile | Sequence
             saw=f"{len(rows)} rows: {'; '.join(_reasons(rows))}" if len(rows) else "no row",
             fix="check the file, or take it out of the sources.",
         )
-    _write_rejected(work, schemas.CORPUS_REJECTED, rejected)
+    _write_rejected(context, schemas.CORPUS_REJECTED, rejected)
 
 
-def merged(work: StageContext, config: MergingConfig, corpora: Sequence[Artifact]) -> None:
+@stage(version=4)
+def merged(context: StageContext, config: MergingConfig, *, corpora: Sequence[Artifact]) -> None:
+    """The names of all sources as one list, duplicates dealt with as configured."""
     together = merging.merge([one.table(NAMES) for one in corpora], config)
-    work.writer.metadata["sources"] = together.sources
-    work.writer.order(NAMES, REJECTED)
+    context.writer.metadata["sources"] = together.sources
+    context.writer.order(NAMES, REJECTED)
     with ThreadPoolExecutor(1) as pool:  # Arrow writes a table with one core
-        names = pool.submit(work.write_parts, NAMES, schemas.CORPUS, together.names)
-        _write_rejected(work, schemas.REJECTED, together.rejected)
+        names = pool.submit(context.write_parts, NAMES, schemas.CORPUS, together.names)
+        _write_rejected(context, schemas.REJECTED, together.rejected)
         names.result()
 
 
+@stage(version=4)
 def validated(
-    work: StageContext, config: ValidationConfig, merged: Artifact, corpora: Sequence[Artifact] = ()
+    context: StageContext, config: ValidationConfig, *, merged: Artifact, corpora: Sequence[Artifact] = ()
 ) -> None:
-    """corpora:  what was merged: rows that were rejected there count in the share of rejected rows."""
+    """The names that keep the rules, and those that do not.
+
+    corpora:  what was merged: rows that were rejected there count in the share of rejected rows.
+    """
     lines = merged.table(NAMES)
     found = validation.validate_corpus(lines, config)
-    work.write_table(NAMES, schemas.CORPUS, found.names)
-    _write_rejected(work, schemas.REJECTED, [found.rejected])
+    context.write_table(NAMES, schemas.CORPUS, found.names)
+    _write_rejected(context, schemas.REJECTED, [found.rejected])
     if found.shortened_rows:
         first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
         more = ", …" if len(found.removed) > _CHARACTERS else ""
-        work.notice(f"rare characters were removed from {found.shortened_rows} names: {first}{more}")
-    work.writer.metadata["rare_characters_removed"] = {
+        context.notice(f"rare characters were removed from {found.shortened_rows} names: {first}{more}")
+    context.writer.metadata["rare_characters_removed"] = {
         "characters": found.removed,
         "rows": found.shortened_rows,
         "equal_to_another_name": found.new_duplicates,
@@ -79,12 +90,12 @@ def validated(
     rejected = len(lines) - len(found.names) + sum(map(len, unread))
     files = merged.manifest().files
     read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
-    work.writer.metadata["rejected_share"] = share = rejected / max(read, 1)
+    context.writer.metadata["rejected_share"] = share = rejected / max(read, 1)
     is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
         cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
-        places = [work.writer.quarantine(what), *(one.folder for one in corpora if len(_unread(one)))]
+        places = [context.writer.quarantine(what), *(one.folder for one in corpora if len(_unread(one)))]
         raise DataError(
             "corpus.empty" if is_empty else "corpus.rejects",
             f"no name is left to learn from: {what}"
@@ -103,7 +114,7 @@ def _unread(corpus: Artifact) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 
 
-def _write_rejected(work: StageContext, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
+def _write_rejected(context: StageContext, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
     """With how many there are, and the first of them, for who watches."""
     counts: Counter[str] = Counter()
     first: list[str] = []
@@ -116,11 +127,11 @@ def _write_rejected(work: StageContext, schema: schemas.Schema, parts: Iterable[
                 first.extend(_reasons(part))
             yield part
 
-    work.write_parts(REJECTED, schema, counted())
-    work.writer.metadata["rejected"] = dict(counts)
+    context.write_parts(REJECTED, schema, counted())
+    context.writer.metadata["rejected"] = dict(counts)
     if first:
         told = "; ".join(first[:_CASES])
-        work.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
+        context.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
 
 
 def _reasons(rejected: pa.Table) -> list[str]:

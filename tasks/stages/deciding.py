@@ -14,7 +14,8 @@ from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from rnn_core.metrics.bootstrap import paired_gain
 from tasks.config.promotion import DecidingConfig
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
+from tasks.models.champion import resolve_baseline
 from tasks.models.load import ModelFile, TrainedModel, load_model
 from tasks.models.promotion import Comparison, Figure, Verdict, promotion_verdict
 from tasks.process import signals
@@ -61,9 +62,11 @@ class Candidate(NamedTuple):
         return {row["metric"]: row["value"] for row in rows if wanted.items() <= row.items()}
 
 
+@stage(version=1, resolve_baseline=resolve_baseline)
 def decision(
-    work: StageContext,
+    context: StageContext,
     config: DecidingConfig,
+    *,
     mixture: Artifact,
     examples: Artifact,
     evaluation: Artifact,
@@ -72,6 +75,7 @@ def decision(
     champion_evaluation: Artifact | None = None,
     lost_champion: Artifact | None = None,
 ) -> None:
+    """Whether the new model is better than the champion, measured on held-out names."""
     challenger = Candidate.of(mixture, examples, evaluation)
     other = Candidate.of(champion, champion_examples, champion_evaluation) if champion else None
     found, names, notes = evaluate(config, challenger, other)
@@ -80,8 +84,8 @@ def decision(
             promote=False,
             reasons=["the champion is missing in the store, or damaged, and nothing is promoted over it"],
         )
-    work.write_table(DECISION, schemas.DECISION, as_table(found.figures))
-    work.writer.metadata |= {
+    context.write_table(DECISION, schemas.DECISION, as_table(found.figures))
+    context.writer.metadata |= {
         "promote": found.promote,
         "reasons": found.reasons,
         "names": names,

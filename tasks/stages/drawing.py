@@ -9,24 +9,31 @@ from data import schemas
 from data.text.strings import to_strings
 from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import opened_vocabulary
 from tasks.stages.mixing import opened
 
 
+@stage(version=2, title=lambda config: f"{config.count:,}")
 def names(
-    work: StageContext, config: SamplingConfig, mixture: Artifact, vocabulary: Artifact, validated: Artifact
+    context: StageContext,
+    config: SamplingConfig,
+    *,
+    mixture: Artifact,
+    vocabulary: Artifact,
+    validated: Artifact,
 ) -> None:
+    """New names, drawn from the network or the mixture."""
     letters = opened_vocabulary(vocabulary)
     sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
-    parts = list(sampler.names(0, config.count, on_progress=_reporting(work, config)))
+    parts = list(sampler.names(0, config.count, on_progress=_reporting(context, config)))
     written = [to_strings(part.names, letters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(written, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
-    work.write_table(
+    context.write_table(
         NAMES,
         schemas.NAMES,
         pa.table(
@@ -40,16 +47,18 @@ def names(
         ),
     )
     distinct = pc.count_distinct(drawn).as_py()
-    work.writer.metadata.update(distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0)
+    context.writer.metadata.update(
+        distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0
+    )
 
 
-def _reporting(work: StageContext, config: SamplingConfig) -> OnProgress:
+def _reporting(context: StageContext, config: SamplingConfig) -> OnProgress:
     done = 0
 
     def report(ended: int) -> None:
         nonlocal done
         done += ended
-        work.progress(done, config.count, "names")
+        context.progress(done, config.count, "names")
         signals.raise_if_requested(f"drawing names, {done:,} of {config.count:,}")
 
     return report

@@ -12,19 +12,21 @@ from data.text.strings import check_fits_one_array, counts_of_characters, encode
 from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
-from tasks.core.stage import StageContext
+from tasks.core.stage import EmptyConfig, StageContext, stage
 from tasks.stages.corpora import NAMES
 
 VOCABULARY, EXAMPLES = "vocabulary.parquet", "examples.parquet"
 
 
-def vocabulary(work: StageContext, _config: object, validated: Artifact) -> None:
+@stage(version=1)
+def vocabulary(context: StageContext, _config: EmptyConfig, *, validated: Artifact) -> None:
+    """Every character of the names, with its index and how often it occurs."""
     names = validated.table(NAMES, ["name"])["name"]
     occurrences = counts_of_characters(names)
     letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
     counts = occurrences[[*map(ord, letters.characters)]]
     counts[END_TOKEN] = len(names)
-    work.write_table(
+    context.write_table(
         VOCABULARY,
         schemas.VOCABULARY,
         pa.table(
@@ -53,9 +55,15 @@ def _check_equal_weights(weights: pa.ChunkedArray) -> None:
         )
 
 
+@stage(version=3)
 def examples(
-    work: StageContext, config: ExamplesConfig | NotebookOrder, validated: Artifact, vocabulary: Artifact
+    context: StageContext,
+    config: ExamplesConfig | NotebookOrder,
+    *,
+    validated: Artifact,
+    vocabulary: Artifact,
 ) -> None:
+    """The names as numbers, shuffled and split into training, validation and test."""
     names = validated.table(NAMES, ["name", "source", "weight"])
     check_fits_one_array(names["name"])
     letters = opened_vocabulary(vocabulary)
@@ -68,7 +76,7 @@ def examples(
         arrangement = arrange(names["name"], config)
     shuffled = names.take(pa.array(arrangement.order)).combine_chunks()
     split = pa.DictionaryArray.from_arrays(pa.array(arrangement.split, pa.int32()), pa.array(SPLITS))
-    work.write_table(
+    context.write_table(
         EXAMPLES,
         schemas.EXAMPLES,
         pa.table(
@@ -82,4 +90,4 @@ def examples(
         ),
     )
     sizes = np.bincount(arrangement.split, minlength=len(SPLITS)).tolist()
-    work.writer.metadata["names"] = dict(zip(SPLITS, sizes, strict=True))
+    context.writer.metadata["names"] = dict(zip(SPLITS, sizes, strict=True))

@@ -22,7 +22,7 @@ from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 from tasks.process import signals
 from tasks.stages.encoding import EXAMPLES, opened_vocabulary
 from tasks.stages.mixing import opened
@@ -47,13 +47,16 @@ class Group(NamedTuple):
     rows: npt.NDArray[np.int64]
 
 
+@stage(version=3)
 def evaluation(
-    work: StageContext,
+    context: StageContext,
     config: EvaluationStageConfig,
+    *,
     mixture: Artifact,
     examples: Artifact,
     vocabulary: Artifact,
 ) -> None:
+    """How well each model predicts names, and what the names are like that it generates."""
     table = examples.table(EXAMPLES)
     names = NameList(table["name"].to_pylist(), encoded_names(table))
     split, source = (_categories(table[column]) for column in ("split", "source"))
@@ -65,7 +68,7 @@ def evaluation(
         letters = opened_vocabulary(vocabulary)
         samples = {name: _drawn(model, config, letters) for name, model in _generators(models).items()}
         rows += _sampled(samples, held_out, training, config)
-    work.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
+    context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
 
 def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:

@@ -18,7 +18,7 @@ def role_of(profile: Artifact) -> str:
     return f"lists-{sha256(canonical_json(sources))[:12]}"
 
 
-def compared_with(store: Store, profile: Artifact) -> dict[str, Artifact]:
+def resolve_baseline(store: Store, *, profile: Artifact) -> dict[str, Artifact]:
     """The further input of the gate, `accepted`: the profile of the last accepted lists of the same sources.
 
     Raises DataError if that is missing or damaged, or the registry is.
@@ -42,7 +42,7 @@ def compared_with(store: Store, profile: Artifact) -> dict[str, Artifact]:
     )
 
 
-def verdict(store: Store, gate: Artifact) -> None:
+def check(store: Store, gate: Artifact) -> None:
     """Raises GateRefused if nothing may be learnt from these lists."""
     made = gate.manifest()
     if made.metadata["passed"] or made.recipe.config["mode"] == "report" or _accepted(store, gate):

@@ -6,25 +6,31 @@ from artifacts.store import Artifact
 from data import schemas
 from data.changes import LIMIT, Change, changes, changes_table
 from data.config import GateConfig
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 from tasks.report.gate_changes import CHANGES, CHARACTERS, MEASURES
 from tasks.report.markup import glyph
+from tasks.stages import gate_rule
 from tasks.stages.profiling import opened_profile
 
 _CHARACTERS_NAMED = 10
 
 
-def gate(work: StageContext, config: GateConfig, profile: Artifact, accepted: Artifact | None = None) -> None:
-    """accepted: the profile of the last accepted lists; without one there is nothing to compare with.
+@stage(version=1, resolve_baseline=gate_rule.resolve_baseline, check=gate_rule.check)
+def gate(
+    context: StageContext, config: GateConfig, *, profile: Artifact, accepted: Artifact | None = None
+) -> None:
+    """How the lists differ from the last accepted ones, and which differences exceed their limits.
 
-    Whether a run may go on is for `gate_rule.verdict`, so that the findings are there to be read.
+    accepted:  the profile of the last accepted lists; without one there is nothing to compare with.
+
+    Whether a run may go on is for `gate_rule.check`, so that the findings are there to be read.
     """
     found = changes(opened_profile(accepted), opened_profile(profile), config) if accepted else []
-    work.write_table(CHANGES, schemas.CHANGES, changes_table(found))
+    context.write_table(CHANGES, schemas.CHANGES, changes_table(found))
     reasons = [_reason(each, found) for each in found if not each.within]
-    work.writer.metadata.update(passed=not reasons, reasons=reasons)
+    context.writer.metadata.update(passed=not reasons, reasons=reasons)
     for reason in reasons:
-        work.notice(reason)
+        context.notice(reason)
 
 
 def _reason(beyond: Change, found: Sequence[Change]) -> str:

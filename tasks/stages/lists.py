@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts import exports
-from artifacts.dataset import part_file
+from artifacts.dataset import Shards, part_file
 from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import partitions as sifting
@@ -26,21 +26,17 @@ from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 from tasks.models.load import ModelFile, load_model
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
 
+LIST_VERSION = 3  # of every stage of a generated list: they are raised together
+
 FIRST = 20  # names of a file that its manifest shows
 CANDIDATES, LET_IN = "candidates.parquet", "let_in.parquet"
 
-_NO_CANDIDATES = pa.table(
-    {
-        "number": pa.array([], pa.int64()),
-        "name": pa.array([], pa.string()),
-        "log_probability": pa.array([], pa.float64()),
-    }
-)
+_COLUMNS = (("number", pa.int64()), ("name", pa.string()), ("log_probability", pa.float64()))
 
 
 class TrainingList(NamedTuple):
@@ -50,19 +46,32 @@ class TrainingList(NamedTuple):
     source: pa.DictionaryArray
 
 
+@stage(
+    version=LIST_VERSION,
+    title=lambda config: f"{config.file.number:05}",
+    open_store=Shards,
+    names=lambda config: config.sampling.count,
+)
 def shard(
-    work: StageContext, config: ShardConfig, model: ModelFile, training: Artifact | None = None
+    context: StageContext, config: ShardConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
-    table, _ = _drawn(work, config, model)
+    """A file of a generated list, where no name is left out."""
+    table, _ = _drawn(context, config, model)
     table = table.rename_columns(["index", "name", "log_probability"])
-    _write(work, config.file, table, model, training, config.sampling.capitalise_first)
+    _write(context, config.file, table, model, training, config.sampling.capitalise_first)
 
 
-def candidates(
-    work: StageContext, config: CandidatesConfig, model: ModelFile, training: Artifact | None = None
+@stage(
+    version=LIST_VERSION,
+    name="candidates",
+    title=lambda config: f"from {config.start:,}",
+    names=lambda config: config.sampling.count,
+)
+def sampled(
+    context: StageContext, config: CandidatesConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
-    """A row group for every partition, in it the names in their order."""
-    table, letters = _drawn(work, config, model)
+    """Sampled names that may come into the list: a row group for every partition, in their order."""
+    table, letters = _drawn(context, config, model)
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
     if config.sifting.unique:
@@ -71,7 +80,7 @@ def candidates(
     partitions = config.sifting.partitions
     order, offsets = sifting.rows_by_partition(sifting.partition_of(table["name"], partitions), partitions)
     table = schemas.conform(schemas.SAMPLED, table.take(pa.array(order)))
-    work.writer.write_groups(
+    context.writer.write_groups(
         CANDIDATES, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
     )
 
@@ -95,32 +104,42 @@ def _printed(letters: Vocabulary) -> Vocabulary:
     )
 
 
-def let_in(work: StageContext, config: PartitionConfig, candidates: Sequence[Artifact]) -> None:
-    """Of a partition, the rows that are the first of their names; a row group for each of the candidates."""
+@stage(version=LIST_VERSION, name="let_in", title=lambda config: f"{config.number:05}")
+def accepted(context: StageContext, config: PartitionConfig, *, candidates: Sequence[Artifact]) -> None:
+    """The first row of every name of a partition; a row group for each of the candidates."""
     names = [one.group(CANDIDATES, config.number, ["name"])["name"].combine_chunks() for one in candidates]
     is_first = first_occurrences(pa.chunked_array(names, pa.string()))
     ends = np.cumsum([len(part) for part in names])
     rows = [np.flatnonzero(part).astype(np.int32) for part in np.split(is_first, ends[:-1])]
     tables = [schemas.conform(schemas.ACCEPTED, pa.table({"row": part})) for part in rows]
-    work.writer.write_groups(LET_IN, tables)
-    work.writer.metadata["let_in"] = [len(part) for part in rows]
+    context.writer.write_groups(LET_IN, tables)
+    context.writer.metadata["let_in"] = [len(part) for part in rows]
 
 
-def gathered(
-    work: StageContext,
+@stage(
+    version=LIST_VERSION,
+    name="gathered",
+    title=lambda config: f"{config.file.number:05}",
+    open_store=Shards,
+    names=lambda config: config.count,
+)
+def compacted(
+    context: StageContext,
     config: GatheringConfig,
+    *,
     candidates: Sequence[Artifact],
     let_in: Sequence[Artifact],
     model: ModelFile,
     training: Artifact | None = None,
 ) -> None:
+    """A file of a generated list: accepted names, gathered from where they were sampled."""
     found = [_let_in(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
-    table = pa.concat_tables([_NO_CANDIDATES, *found]).slice(config.skip, config.count)
+    table = pa.concat_tables([pa.schema(_COLUMNS).empty_table(), *found]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
     kernels = {kernel for one in candidates for kernel in one.manifest().metadata["kernels"]}
-    work.writer.metadata["kernels"] = sorted(kernels)
-    _write(work, config.file, table, model, training, config.capitalise_first)
+    context.writer.metadata["kernels"] = sorted(kernels)
+    _write(context, config.file, table, model, training, config.capitalise_first)
 
 
 def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
@@ -135,13 +154,15 @@ def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.
 
 
 def _drawn(
-    work: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
+    context: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
 ) -> tuple[pa.Table, Vocabulary]:
     """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
     sampling = config.sampling
     drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
-    parts = list(drawing.names(config.start, stop, work.settings.threads, _reporting(work, sampling.count)))
+    parts = list(
+        drawing.names(config.start, stop, context.settings.threads, _reporting(context, sampling.count))
+    )
     names = [to_strings(part.names, letters, sampling.capitalise_first) for part in parts]
     table = pa.table(
         {
@@ -150,7 +171,7 @@ def _drawn(
             "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
         }
     )
-    work.writer.metadata["kernels"] = [_kernel()]
+    context.writer.metadata["kernels"] = [_kernel()]
     return table, letters
 
 
@@ -180,7 +201,7 @@ def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabula
 
 
 def _write(
-    work: StageContext,
+    context: StageContext,
     file: FileConfig,
     table: pa.Table,
     model: ModelFile,
@@ -189,22 +210,22 @@ def _write(
 ) -> None:
     table = table.append_column("length", pc.utf8_length(table["name"]))
     first = table["name"].slice(0, FIRST).to_pylist()
-    work.writer.metadata.update(chunks=_chunks(table["name"]), first=first)
+    context.writer.metadata.update(chunks=_chunks(table["name"]), first=first)
     if training:
         known = _training_list(training, capitalise_first)
         place = pc.index_in(table["name"], known.names)
         table = table.append_column("in_training", place.is_valid())
         table = table.append_column("source", known.source.take(place.combine_chunks()))
-        work.writer.metadata["new"] = place.null_count
+        context.writer.metadata["new"] = place.null_count
     schema = schemas.part_of(schemas.GENERATED_NAMES, file.columns)
     rows = schemas.conform(schema, table.select(list(file.columns)))
-    recipe = canonical_json(asdict(work.recipe)).decode()
+    recipe = canonical_json(asdict(context.recipe)).decode()
     metadata = {
-        "namewright.key": work.recipe.key,
+        "namewright.key": context.recipe.key,
         "namewright.recipe": recipe,
         "namewright.model": model.digest,  # by its key or its path the same file would give other bytes
     }
-    work.writer.write_names(part_file(file.number, file.format), rows, file.format, metadata)
+    context.writer.write_names(part_file(file.number, file.format), rows, file.format, metadata)
 
 
 def _chunks(names: pa.ChunkedArray) -> list[str]:
@@ -227,7 +248,7 @@ def _kernel() -> str:
     )
 
 
-def _reporting(work: StageContext, count: int) -> OnProgress:
+def _reporting(context: StageContext, count: int) -> OnProgress:
     done = 0
     lock = threading.Lock()
 
@@ -235,7 +256,7 @@ def _reporting(work: StageContext, count: int) -> OnProgress:
         nonlocal done
         with lock:
             done += ended
-        work.progress(done, count, "names")
+        context.progress(done, count, "names")
         signals.raise_if_requested(f"drawing names, {done:,} of {count:,}")
 
     return report

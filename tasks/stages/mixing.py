@@ -4,20 +4,22 @@ from artifacts.model_file import MODEL, ModelContents, mixture_arrays, model_con
 from artifacts.store import Artifact
 from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
 from rnn_core.ngram.mixture import fit_weight
-from tasks.core.stage import StageContext
+from tasks.core.stage import StageContext, stage
 from tasks.stages.training import opened_split
 
 
-def mixture(work: StageContext, config: NgramConfig, model: Artifact, examples: Artifact) -> None:
+@stage(version=2)
+def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
+    """The network and an n-gram model, with the weight at which both together predict best."""
     training, validation = (opened_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL)
     parameters = model_contents(arrays).network
     ngrams = KneserNey.fit(training, parameters.vocabulary_size, config.order, config.discount)
     weight = fit_weight(parameters, ngrams, validation) if validation.count else None
-    work.writer.write_arrays(MODEL, mixture_arrays(arrays, ngrams, weight))
+    context.writer.write_arrays(MODEL, mixture_arrays(arrays, ngrams, weight))
     card = {"order": config.order, "ngrams": [len(level.codes) for level in ngrams.levels]}
     fitted = {} if weight is None else {"network_weight": weight}
-    work.writer.metadata["model_card"] = {**card, **fitted}
+    context.writer.metadata["model_card"] = {**card, **fitted}
 
 
 def opened(artifact: Artifact) -> ModelContents:

@@ -57,7 +57,7 @@ class Diary:
 
 
 def train(
-    work: StageContext,
+    context: StageContext,
     config: notebook.NotebookConfig,
     letters: Vocabulary,
     names: EncodedNames,
@@ -74,19 +74,21 @@ def train(
             config, arrays
         )
 
-    checkpoints = Checkpointing(work)
+    checkpoints = Checkpointing(context)
     state, diary = checkpoints.resumed(opened) or (
         notebook.NotebookState.start(config, letters.size, names.count),
         Diary([], [], []),
     )
     if state.iteration:
-        work.notice(f"going on from the checkpoint of iteration {state.iteration:,}")
+        context.notice(f"going on from the checkpoint of iteration {state.iteration:,}")
     for now in notebook.train(config, letters.size, names, state):
         if state.iteration > (diary.steps[-1] if diary.steps else 0):
             diary.note(now)
         if now.report:
-            work.notice(_shown(now.report, letters))
-        work.progress(state.iteration, now.iterations, f"smoothed loss {now.smoothed_loss:.3f} nats per name")
+            context.notice(_shown(now.report, letters))
+        context.progress(
+            state.iteration, now.iterations, f"smoothed loss {now.smoothed_loss:.3f} nats per name"
+        )
         checkpoints.keep(
             lambda: {**state.arrays(), **diary.arrays()},
             f"training, iteration {state.iteration:,} of {now.iterations:,}",
@@ -94,7 +96,7 @@ def train(
     printed = notebook.transcript(
         letters.characters, names, diary.reports, config.iterations, sources, state.parameters
     )
-    work.writer.write_text(TRANSCRIPT, printed)
+    context.writer.write_text(TRANSCRIPT, printed)
     steps = np.array(diary.steps, np.int64)
     history = {
         "step": steps,

@@ -9,21 +9,28 @@ from data import schemas
 from data.profile import REJECTED as BY_STEP
 from data.profile import Profile
 from data.profile import profile as counted
-from tasks.core.stage import StageContext
+from tasks.core.stage import EmptyConfig, StageContext, stage
 from tasks.stages.corpora import NAMES, REJECTED
 
 PROFILE = "profile.parquet"
 
 
+@stage(version=1)
 def profile(
-    work: StageContext, _config: object, corpora: Sequence[Artifact], merged: Artifact, validated: Artifact
+    context: StageContext,
+    _config: EmptyConfig,
+    *,
+    corpora: Sequence[Artifact],
+    merged: Artifact,
+    validated: Artifact,
 ) -> None:
+    """What the lists are like, in counts that can be shown and compared."""
     names = [one.table(NAMES, ["name", "source"]) for one in (*corpora, validated)]
     not_read = pa.concat_tables([_rejected(one) for one in corpora])
     rejected = dict(zip(BY_STEP, (not_read, _rejected(merged), _rejected(validated)), strict=True))
     table = counted(names[:-1], names[-1], rejected)
-    work.write_table(PROFILE, schemas.PROFILE, table)
-    work.writer.metadata["sources"] = Profile.from_table(table).sources
+    context.write_table(PROFILE, schemas.PROFILE, table)
+    context.writer.metadata["sources"] = Profile.from_table(table).sources
 
 
 def opened_profile(artifact: Artifact) -> Profile:

@@ -12,7 +12,7 @@ from artifacts.store import Artifact
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from data.profile import Profile
-from tasks.core.stage import StageContext
+from tasks.core.stage import EmptyConfig, StageContext, stage
 from tasks.report import plots
 from tasks.report.figures import figures
 from tasks.report.gate_changes import format_changes
@@ -43,9 +43,10 @@ _REJECTED_SHOWN = 5
 Counts = npt.NDArray[np.int64]
 
 
+@stage(version=3)
 def report(
-    work: StageContext,
-    _config: object,
+    context: StageContext,
+    _config: EmptyConfig,
     *,
     corpora: Sequence[Artifact],
     merged: Artifact,
@@ -58,6 +59,7 @@ def report(
     evaluation: Artifact,
     names: Artifact,
 ) -> None:
+    """The report of a run, as a page and as Markdown."""
     learnt = examples.table(EXAMPLES, ["source", "split", "tokens"])
     metrics = evaluation.table(METRICS).to_pylist()
     scores = _scores(row for row in metrics if row["split"] != SAMPLE)
@@ -82,8 +84,8 @@ def report(
             capitalise_first=not _by_epochs(model),
         ),
     )
-    work.writer.write_text(FILE, page(found))
-    work.writer.write_text(OUTLINE, outline(found))
+    context.writer.write_text(FILE, page(found))
+    context.writer.write_text(OUTLINE, outline(found))
 
 
 def _source(place: int, corpus: Artifact, learnt: pa.Table) -> Source:

@@ -20,7 +20,8 @@ from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
 from rnn_core.train.state import TrainingState
 from rnn_core.tree import leaves
-from tasks.core.stage import StageContext
+from tasks.config.retrain import network_label
+from tasks.core.stage import StageContext, stage
 from tasks.stages.checkpointing import Checkpointing
 from tasks.stages.encoding import EXAMPLES, opened_vocabulary
 from tasks.stages.notebook_training import train as train_as_notebook
@@ -36,21 +37,24 @@ class Trained(NamedTuple):
     card: dict[str, Any]
 
 
+@stage(version=3, title=network_label)
 def model(
-    work: StageContext,
+    context: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,
+    *,
     examples: Artifact,
     vocabulary: Artifact,
 ) -> None:
+    """The network, trained on the examples, and the history of its loss."""
     letters = opened_vocabulary(vocabulary)
     if isinstance(config, notebook.NotebookConfig):
-        trained = _by_the_notebook(work, config, letters, examples)
+        trained = _by_the_notebook(context, config, letters, examples)
     else:
         splits = (opened_split(examples, split) for split in ("train", "validation"))
-        trained = _by_batches(work, config, letters, *splits)
-    work.writer.write_arrays(MODEL, network_arrays(trained.parameters, letters))
-    work.write_table(HISTORY, schemas.HISTORY, trained.history)
-    work.writer.metadata["model_card"] = {
+        trained = _by_batches(context, config, letters, *splits)
+    context.writer.write_arrays(MODEL, network_arrays(trained.parameters, letters))
+    context.write_table(HISTORY, schemas.HISTORY, trained.history)
+    context.writer.metadata["model_card"] = {
         "hidden_size": trained.parameters.hidden_size,
         "parameters": sum(leaf.size for leaf in leaves(trained.parameters)),
         "dtype": str(trained.parameters.dtype),
@@ -65,44 +69,44 @@ def opened_split(examples: Artifact, split: str) -> EncodedNames:
 
 
 def _by_the_notebook(
-    work: StageContext, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
+    context: StageContext, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
 ) -> Trained:
     sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
     counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
     names = opened_split(examples, "train")
     per_source = dict(zip(sources.dictionary.to_pylist(), counts, strict=True))
-    parameters, history = train_as_notebook(work, config, letters, names, per_source)
+    parameters, history = train_as_notebook(context, config, letters, names, per_source)
     card = {"cell": elman.NAME, "steps": config.iterations}
     return Trained(notebook.as_network(parameters), history, card)
 
 
 def _by_batches(
-    work: StageContext,
+    context: StageContext,
     wanted: TrainingConfig,
     letters: Vocabulary,
     names: EncodedNames,
     validation: EncodedNames,
 ) -> Trained:
     config = wanted.resolve(names.count)
-    checkpoints = Checkpointing(work)
+    checkpoints = Checkpointing(context)
     state = checkpoints.resumed(lambda arrays: TrainingState.from_arrays(config, letters.size, arrays))
     state = state or TrainingState.start(config, letters.size)
-    work.notice(
+    context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
         f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
     )
     if names.weights is not None:
         lightest, heaviest = names.weights.min(), names.weights.max()
-        work.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
+        context.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
     if state.step:
-        work.notice(f"going on from the checkpoint of step {state.step:,}")
+        context.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""
-    for now in train(config, letters.size, names, validation, state, work.settings.threads):
+    for now in train(config, letters.size, names, validation, state, context.settings.threads):
         if not math.isnan(now.best_validation_loss):
             best = f", validation {now.best_validation_loss:.3f}"
         note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
-        work.progress(now.step, now.steps_total, note)
+        context.progress(now.step, now.steps_total, note)
         checkpoints.keep(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
     columns = state.history_arrays
     history = {

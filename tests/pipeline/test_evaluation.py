@@ -15,6 +15,7 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.config.settings import Settings
+from tasks.core.stage import EmptyConfig
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al", "sor", "qui", "Ga")
 Rows = dict[tuple[str, str, str, str], tuple[float, int]]
@@ -44,7 +45,7 @@ class Pipeline:
         corpus = self.made(stages.corpus, CorpusConfig("syllables"), file=SourceFile(path))
         merged = self.made(stages.merged, MergingConfig(), corpora=[corpus])
         validated = self.made(stages.validated, ValidationConfig(), merged=merged)
-        letters = self.made(stages.vocabulary, stages.EmptyConfig(), validated=validated)
+        letters = self.made(stages.vocabulary, EmptyConfig(), validated=validated)
         examples = self.made(stages.examples, splitting, validated=validated, vocabulary=letters)
         training = TrainingConfig(hidden_size=8, epochs=2)
         model = self.made(stages.model, training, examples=examples, vocabulary=letters)

@@ -23,6 +23,7 @@ from tasks.config.settings import Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Finished, Notice
 from tasks.core.plan import Plan
+from tasks.core.stage import EmptyConfig
 from tasks.engines.plain import producing
 from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
@@ -89,7 +90,7 @@ def as_far_as_the_decision(config, run):
     corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged)
-    letters = run(stages.vocabulary, stages.EmptyConfig(), validated=validated)
+    letters = run(stages.vocabulary, EmptyConfig(), validated=validated)
     examples = run(stages.examples, config.ordering, validated=validated, vocabulary=letters)
     model = run(stages.model, config.learning, examples=examples, vocabulary=letters)
     mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)

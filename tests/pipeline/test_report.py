@@ -26,6 +26,7 @@ from rnn_core.text.vocabulary import Vocabulary
 from tasks import stages
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
+from tasks.core.stage import EmptyConfig
 from tasks.models.champion import Outcome
 from tasks.models.promotion import Figure
 from tasks.report.history import past_runs
@@ -335,7 +336,7 @@ def untrained(letters: Sequence[str]) -> dict[str, Any]:
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
     artifact, _ = stages.report.produce(
-        Settings(store=root), stages.EmptyConfig(), lambda _event: None, run, **inputs
+        Settings(store=root), EmptyConfig(), lambda _event: None, run, **inputs
     )
     return artifact
 

@@ -13,7 +13,7 @@ from small_stages import Greeting, counting, greeting
 from rnn_core.errors import NamewrightError
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished
-from tasks.core.stage import Stage, StageRunner
+from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines.plain import producing
 from tasks.process import signals
 from tasks.server import connection
@@ -27,7 +27,7 @@ def tell(event: Event) -> None:
         print(line, end="", flush=True)  # in one piece, whichever threads tell at once
 
 
-def compose(run: StageRunner, stage: Stage, count: int) -> None:
+def compose(run: StageRunner, stage: AnyStage, count: int) -> None:
     run.wait([run(stage, Greeting(f"{place}")) for place in range(count)])
 
 

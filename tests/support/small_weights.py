@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from artifacts.store import Artifact
 from data import schemas
-from tasks.core.stage import Stage, StageContext
+from tasks.core.stage import StageContext, stage
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,9 @@ class Weights:
     weight: float
 
 
-def weigh(work: StageContext, config: Weights, validated: Artifact) -> None:
+@stage(version=1)
+def weighing(context: StageContext, config: Weights, validated: Artifact) -> None:
     table = validated.table("names.parquet")
     weights = [config.weight if source == config.heavy else 1.0 for source in table["source"].to_pylist()]
-    work.write_table("names.parquet", schemas.CORPUS, table.set_column(4, "weight", pa.array(weights)))
-    work.write_table("rejected.parquet", schemas.REJECTED, validated.table("rejected.parquet"))
-
-
-weighing = Stage("weighing", 1, "small_weights:weigh")
+    context.write_table("names.parquet", schemas.CORPUS, table.set_column(4, "weight", pa.array(weights)))
+    context.write_table("rejected.parquet", schemas.REJECTED, validated.table("rejected.parquet"))
