@@ -2,8 +2,12 @@
 
 import errno
 import importlib
+import inspect
 import os
+import pickle
 import signal
+import subprocess
+import sys
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -36,10 +40,32 @@ def towns(tmp_path):
     return path
 
 
-def test_every_stage_names_a_function_that_is_there():
-    for stage in stages.ALL:
-        module, _, function = stage.make.partition(":")
-        assert callable(getattr(importlib.import_module(module), function))
+def test_every_stage_is_found_where_its_function_is_written_in_any_process():
+    for stage in (*stages.ALL, *stages.OF_A_LIST):
+        module = importlib.import_module(stage.function.__module__)
+        assert getattr(module, stage.function.__name__) is stage
+        assert inspect.getsourcefile(stage.function) == module.__file__
+        assert pickle.loads(pickle.dumps(stage)) is stage
+
+
+def test_every_stage_says_in_one_sentence_what_it_leaves():
+    for stage in (*stages.ALL, *stages.OF_A_LIST):
+        assert inspect.getdoc(stage.function).partition("\n")[0].endswith(".")
+
+
+def test_the_names_and_versions_of_the_stages_never_change_by_accident():
+    assert {stage.name: stage.version for stage in (*stages.ALL, *stages.OF_A_LIST)} == {
+        **{"corpus": 5, "merged": 4, "validated": 4, "profile": 1, "gate": 1},
+        **{"vocabulary": 1, "examples": 3, "model": 3, "mixture": 2, "evaluation": 3, "names": 2},
+        **{"decision": 1, "report": 3},
+        **{"shard": 3, "candidates": 3, "let_in": 3, "gathered": 3},
+    }
+
+
+def test_importing_every_stage_and_the_command_imports_nothing_that_is_slow_to_import():
+    code = "import sys, flows.cli, tasks.stages; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"pandas", "pandera", "matplotlib", "prefect", "regex", "scipy"}.isdisjoint(done.stdout.split())
 
 
 def test_the_manifest_tells_from_what_and_by_whom_an_artifact_was_made(produced, towns):
