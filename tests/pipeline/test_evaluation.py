@@ -15,7 +15,7 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.config.settings import Settings
-from tasks.core.stage import EmptyConfig
+from tasks.core.stage import AnyStage, EmptyConfig
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al", "sor", "qui", "Ga")
 Rows = dict[tuple[str, str, str, str], tuple[float, int]]
@@ -27,7 +27,7 @@ class Pipeline:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def made(self, stage: stages.Stage, config: Any, **inputs: Any) -> Artifact:
+    def made(self, stage: AnyStage, config: Any, **inputs: Any) -> Artifact:
         settings = Settings(store=self.folder / "store")
         return stage.produce(settings, config, lambda _event: None, {"engine": "test"}, **inputs)[0]
 
