@@ -14,7 +14,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextlib.contextmanager
 def io_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn what the operating system refuses into one clear StoreError."""
+    """Turn an OSError into a StoreError that says what could not be done, where, and how to fix it.
+
+    doing:  completes the sentence "could not …".
+    """
     try:
         yield
     except OSError as refusal:
@@ -48,22 +51,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """With its parents, which know of it even after a power cut."""
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    """Create a folder and its parents so that they survive a power cut."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for each in made:
-        sync(each.parent)
+    for path in missing:
+        sync(path.parent)
 
 
 def publish(scratch: Path, target: Path) -> None:
-    """Make a file or folder that was forced to the disk visible under its name: whole, or not at all."""
+    """Rename a synced file or folder to its final name: it is seen whole, or not at all."""
     make_folder(target.parent)
     scratch.rename(target)
     sync(target.parent)
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Replace a file by new content: a reader sees the old or the new, never a part."""
+    """Replace a file's content atomically: a reader sees the old or the new, never a part."""
     make_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:

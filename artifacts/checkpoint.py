@@ -1,4 +1,4 @@
-"""A training under way, on disk: one file, replaced atomically, gone once the model is committed."""
+"""Training checkpoints: one file per training, replaced atomically, removed once the model is committed."""
 
 import tempfile
 from collections.abc import Mapping
@@ -9,27 +9,31 @@ import numpy.typing as npt
 
 from artifacts import atomic_io, formats
 
-_KEY = "key"  # a file under another name than its own is told by it
+_KEY = "key"  # shows that a file was renamed
 
 
 class Checkpoint:
-    """quarantine: the folder where a damaged one goes."""
+    """The checkpoint of one training.
+
+    quarantine:  the folder where a damaged one goes.
+    """
 
     def __init__(self, path: Path, quarantine: Path) -> None:
         self.path, self._quarantine = path, quarantine
 
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        """Replace the checkpoint, durably."""
         with atomic_io.io_errors(self.path, "write a checkpoint"):
             atomic_io.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
     def read(self) -> formats.Arrays | None:
-        """None if there is none. Raises DataError if it is damaged, or that of another training."""
+        """Its arrays; None without a checkpoint. Raises DataError if damaged, or if of another training."""
         if not self.path.exists():
             return None
         arrays = formats.read_arrays(self.path)
-        found = arrays.pop(_KEY, None)
-        if found is None or not np.array_equal(found, self._key):
-            raise formats.read_error(self.path, "the checkpoint of this training", "another key in it")
+        key = arrays.pop(_KEY, None)
+        if key is None or not np.array_equal(key, self._key):
+            raise formats.read_error(self.path, "the checkpoint of this training", "it holds another key")
         return arrays
 
     @property
@@ -37,13 +41,13 @@ class Checkpoint:
         return np.frombuffer(self.path.stem.encode(), np.uint8)
 
     def quarantine(self) -> Path:
-        """Set a damaged one aside: the training starts anew and ends with the same bytes."""
+        """Set a damaged checkpoint aside; the training then starts over and ends with the same bytes."""
         with atomic_io.io_errors(self.path, "set a damaged checkpoint aside"):
             self._quarantine.mkdir(parents=True, exist_ok=True)
             aside = tempfile.mkdtemp(prefix=f"checkpoint-{self.path.parent.name}-", dir=self._quarantine)
             return self.path.rename(Path(aside, self.path.name))
 
     def discard(self) -> None:
-        """Also what a writer left that was killed."""
+        """Remove the checkpoint, and what a killed writer left of one."""
         for file in (self.path, *self.path.parent.glob(f".{self.path.name}.*")):
             file.unlink(missing_ok=True)

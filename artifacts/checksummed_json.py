@@ -1,4 +1,4 @@
-"""JSON documents that tell whether they are as they were written: a bit that flips in them shows."""
+"""JSON documents with a checksum over themselves, so that a flipped bit shows."""
 
 import json
 from collections.abc import Mapping
@@ -8,15 +8,17 @@ from artifacts.keys import canonical_json, sha256
 
 
 def dumps(document: Mapping[str, Any]) -> bytes:
-    """The document with a checksum over all of it."""
+    """The document as JSON, with a checksum over all of it."""
     whole = {**document, "checksum": sha256(canonical_json(document))}
     text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return text.encode(errors="backslashreplace")  # a path that is not UTF-8 becomes an escape of JSON
 
 
 def loads(content: bytes) -> dict[str, Any]:
-    """The way back. Raises ValueError, or what a document of another make leads to: TypeError, KeyError,
-    AttributeError."""
+    """The document without its checksum.
+
+    Raises ValueError if it does not match; for other documents also TypeError, KeyError or AttributeError.
+    """
     document: dict[str, Any] = json.loads(content)
     if document.pop("checksum") != sha256(canonical_json(document)):
         raise ValueError("does not match its own checksum")

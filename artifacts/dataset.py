@@ -1,13 +1,13 @@
-"""A list of names in files, one per shard, in a folder that others open as a whole.
+"""A generated list as a data set: a folder with a file per shard, which other programs open as one table.
 
 <folder>/part-00000.parquet …       the shards, each complete from the moment it is seen
-<folder>/_SUCCESS                   last of all: the list is whole
-<folder>/__namewright__/request.json   first of all: which list the folder is for
+<folder>/_SUCCESS                   written last: the list is complete
+<folder>/__namewright__/request.json   written first: the list that the folder is for
 <folder>/__namewright__/manifest.json  of the whole list
 <folder>/__namewright__/shards/        a manifest for every shard, its commit point
-<folder>/__namewright__/…              a store of what leads to the shards, gone when the list is whole
+<folder>/__namewright__/…              a store of intermediate artifacts, removed when the list is complete
 
-Readers take a folder for a table of all its files, but for those that begin with an underscore.
+Readers of such folders skip files that begin with an underscore.
 """
 
 import contextlib
@@ -27,42 +27,45 @@ from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examine_folder, make_unique_folder
 
 SUCCESS = "_SUCCESS"
-_OURS = "__namewright__"
-_MANIFEST = f"{_OURS}/{manifest.FILE_NAME}"
+_INTERNAL = "__namewright__"
+_MANIFEST = f"{_INTERNAL}/{manifest.FILE_NAME}"
 _KEPT = (manifest.FILE_NAME, "request.json", "shards", "quarantine", "lock")
 _PART = re.compile(r"part-\d{5,}\.\w+")
 
 
 def part_file(number: int, suffix: str) -> str:
+    """The file name of a shard."""
     return f"part-{number:05}.{suffix}"
 
 
 class Shards(Store):
-    """A store whose artifacts' files lie side by side in the dataset's folder.
+    """The store of a data set's shards, whose files are side by side in its folder.
 
     root:  the dataset's `__namewright__`.
     """
 
     def folder(self, stage: str, key: str) -> Path:  # noqa: ARG002  # one for all
+        """The data set's folder, for every shard."""
         return self.root.parent
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
+        """The verified shard, or what is wrong with it; neither if it was not committed."""
         folder, file = self.root.parent, _shard_manifest(key)
         with atomic_io.io_errors(folder / file, "read a shard"):
-            # A part without a manifest was not committed: it will be replaced.
+            # A file without a manifest was not committed and will be replaced.
             return examine_folder(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
 
-    def _publish(self, scratch: Path, made: Manifest) -> Artifact:
-        folder, file = self.root.parent, _shard_manifest(made.recipe.key)
+    def _publish(self, scratch: Path, written: Manifest) -> Artifact:
+        folder, file = self.root.parent, _shard_manifest(written.recipe.key)
         (folder / file).unlink(missing_ok=True)
-        for name in made.files:
+        for name in written.files:
             atomic_io.publish(scratch / name, folder / name)
         atomic_io.publish(scratch / manifest.FILE_NAME, folder / file)
         scratch.rmdir()
-        return Artifact(made.recipe.stage, made.recipe.key, made.digest, folder, file)
+        return Artifact(written.recipe.stage, written.recipe.key, written.digest, folder, file)
 
     def _quarantine(self, stage: str, key: str, fault: str) -> Path:
-        """The manifest alone where it does not say which file is its own; that one will be replaced."""
+        """Move a damaged shard; where its manifest is unreadable, that alone."""
         folder, file = self.root.parent, Path(_shard_manifest(key))
         aside = make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
         with contextlib.suppress(ValueError):
@@ -75,14 +78,14 @@ class Shards(Store):
 
 
 class Dataset:
-    """A generated list in its folder, whole or on the way."""
+    """A generated list in its folder, complete or in progress."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.work = folder / _OURS
+        self.work = folder / _INTERNAL
 
     def find(self, request: Recipe) -> Artifact | None:
-        """The list, if it is whole and every file matches its sha256."""
+        """The list, if it is complete and every file matches its SHA-256."""
         with atomic_io.io_errors(self.folder, "read the list"):
             if not (self.folder / SUCCESS).exists():
                 return None
@@ -90,22 +93,22 @@ class Dataset:
 
     @contextlib.contextmanager
     def claim(self, request: Recipe, overwrite: bool, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the folder, for this list alone. Shards that are there already are gone on from.
+        """Hold the folder's lock, for this list alone, and continue from the shards that exist.
 
-        overwrite:  a list of ours that is another one is removed first.
-        on_wait:    called again and again while another run holds it; it may raise to give up.
+        overwrite:  another generated list in the folder is removed first.
+        on_wait:    called again and again while another run holds the lock; it may raise to give up.
 
-        Raises StoreError if the folder holds another list, or what is no list of ours.
+        Raises StoreError if the folder holds another list, or files of another origin.
         """
         with atomic_io.io_errors(self.folder, "write the list"):
-            self._check_nothing_foreign()
+            self._check_no_foreign_files()
             atomic_io.make_folder(self.work)
             (self.work / "lock").touch()
         with locks.exclusive_lock(self.work / "lock", on_wait):
             with atomic_io.io_errors(self.folder, "write the list"):
-                self._check_nothing_foreign()  # again: whoever held it may have made another list meanwhile
+                self._check_no_foreign_files()  # again: another run may have written another list meanwhile
                 if self._request() != request:
-                    self._check_not_another(request, overwrite)
+                    self._check_not_another_list(request, overwrite)
                     self._clear()
                     atomic_io.write_file(self.work / "request.json", canonical_json(asdict(request)))
             yield
@@ -120,28 +123,28 @@ class Dataset:
         seconds: float,
         run: Mapping[str, str],
     ) -> Artifact:
-        """Say that the list is whole, for who holds it; what led to the shards is removed."""
+        """Mark the list as complete and remove the intermediate artifacts; for the lock's holder."""
         files: dict[str, FileRecord] = {}
         for shard in shards:
             files.update(shard.manifest().files)
-        made = Manifest.now(
+        written = Manifest.now(
             request, origins=origins, files=files, metadata=metadata, seconds=seconds, run=run
         )
         with atomic_io.io_errors(self.folder, "finish the list"):
-            atomic_io.write_file(self.folder / _MANIFEST, made.to_json())
+            atomic_io.write_file(self.folder / _MANIFEST, written.to_json())
             atomic_io.write_file(self.folder / SUCCESS, b"")
         self.remove_leftovers()
-        return Artifact(request.stage, request.key, made.digest, self.folder, _MANIFEST)
+        return Artifact(request.stage, request.key, written.digest, self.folder, _MANIFEST)
 
     def mark_incomplete(self) -> None:
-        """Say that the list is not whole, for who holds it, before anything of it is made again."""
+        """Mark the list as incomplete, before any of it is made again; for the lock's holder."""
         with atomic_io.io_errors(self.folder, "write the list"):
             (self.folder / SUCCESS).unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
-        """Remove what led to the list, for who holds it, if that is whole."""
+        """Remove the intermediate artifacts of a complete list; for the lock's holder."""
         with atomic_io.io_errors(self.folder, "finish the list"):
-            self._remove(each for each in self.work.iterdir() if each.name not in _KEPT)
+            self._remove(path for path in self.work.iterdir() if path.name not in _KEPT)
 
     def _request(self) -> Recipe | None:
         try:
@@ -149,24 +152,24 @@ class Dataset:
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
-    def _check_nothing_foreign(self) -> None:
-        """What readers of the folder would take for a part of the list is to be one."""
+    def _check_no_foreign_files(self) -> None:
+        """Raise StoreError if readers of the folder would take a file for a part of the list that is none."""
         if not self.folder.exists():
             return
-        there = {each.name for each in self.folder.iterdir() if not each.name.startswith(".")}
-        ours = {_OURS, SUCCESS, *self._parts(there)} if self.work.is_dir() else set()
-        if foreign := sorted(there - ours):
+        present = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
+        known = {_INTERNAL, SUCCESS, *self._parts(present)} if self.work.is_dir() else set()
+        if foreign := sorted(present - known):
             raise StoreError(
                 "list.foreign",
-                "the output folder holds what is no list of ours",
+                "the output folder holds files of another origin",
                 where=str(self.folder),
                 saw=", ".join(foreign[:3]),
                 fix="name an empty or a new folder with --output, or move that away; nothing was touched.",
             )
 
-    def _parts(self, there: Iterable[str]) -> list[str]:
-        """Of these files, those of the list: if it is whole, its manifest tells which."""
-        parts = [name for name in there if _PART.fullmatch(name)]
+    def _parts(self, present: Iterable[str]) -> list[str]:
+        """Those of these files that are shards: of a complete list, those in its manifest."""
+        parts = [name for name in present if _PART.fullmatch(name)]
         if not (self.folder / SUCCESS).exists():
             return parts
         try:
@@ -175,27 +178,27 @@ class Dataset:
             return parts
         return [name for name in parts if name in known]
 
-    def _check_not_another(self, request: Recipe, overwrite: bool) -> None:
-        there = self._request()
-        if overwrite or (there is None and not self._is_begun()):
+    def _check_not_another_list(self, request: Recipe, overwrite: bool) -> None:
+        present = self._request()
+        if overwrite or (present is None and not self._is_begun()):
             return
         raise StoreError(
             "list.another",
             "the output folder holds another list",
             where=str(self.folder),
-            saw=request.difference(there) if there else f"{_OURS}/request.json does not say which",
+            saw=request.difference(present) if present else f"{_INTERNAL}/request.json does not say which",
             fix="name another folder with --output, or replace that list: --overwrite.",
         )
 
     def _is_begun(self) -> bool:
-        """Without a request, too: a kill leaves nothing of a list before that is there."""
+        """Whether anything of a list exists; a killed run leaves nothing before its request."""
         return any(path.exists() for path in (self.folder / SUCCESS, self.work / "shards"))
 
     def _clear(self) -> None:
-        """`_SUCCESS` first: what is half removed never looks whole. The request last: nor like no list."""
+        """Remove a list: `_SUCCESS` first, so that it never looks complete, and the request last."""
         (self.folder / SUCCESS).unlink(missing_ok=True)
-        self._remove(each for each in self.folder.iterdir() if _PART.fullmatch(each.name))
-        self._remove(each for each in self.work.iterdir() if each.name not in ("lock", "request.json"))
+        self._remove(path for path in self.folder.iterdir() if _PART.fullmatch(path.name))
+        self._remove(path for path in self.work.iterdir() if path.name not in ("lock", "request.json"))
         (self.work / "request.json").unlink(missing_ok=True)
 
     def _remove(self, paths: Iterator[Path]) -> None:
@@ -207,7 +210,7 @@ class Dataset:
 
 
 def manifests(folder: Path) -> Iterator[Manifest]:
-    """Of every whole list below a folder; a broken one is passed over."""
+    """The manifest of every complete list below a folder; broken ones are skipped."""
     with atomic_io.io_errors(folder, "look for lists"):
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
             with contextlib.suppress(ValueError):
@@ -215,4 +218,4 @@ def manifests(folder: Path) -> Iterator[Manifest]:
 
 
 def _shard_manifest(key: str) -> str:
-    return f"{_OURS}/shards/{key}.json"
+    return f"{_INTERNAL}/shards/{key}.json"

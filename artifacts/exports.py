@@ -1,7 +1,6 @@
-"""The files of a list that others open: Parquet, CSV, JSON lines, or the names alone.
+"""The files of a generated list: Parquet, CSV, JSON Lines, or plain text with one name a line.
 
-Whatever the format, the bytes depend on the rows and not on how they are cut into chunks, and rows are turned
-into text a chunk at a time.
+The bytes depend on the rows and not on how they are chunked; text is made a chunk at a time.
 """
 
 import json
@@ -25,10 +24,10 @@ _ESCAPES = {"\\": r"\\", '"': r"\""} | {chr(code): rf"\u{code:04x}" for code in 
 def write(path: Path, table: pa.Table, format: Format, metadata: Mapping[str, str]) -> None:
     """Write a table to one file.
 
-    table:     columns of numbers, booleans and text, the last also as a dictionary; for txt one is `name`.
-    metadata:  joins the schema's own in a Parquet file; text has no place for it.
+    table:     columns of numbers, booleans and text (also as a dictionary); for txt one of them is `name`.
+    metadata:  added to the schema's own in a Parquet file; text has no place for it.
 
-    Raises OSError if the file cannot be written, and KeyError for txt if no column is called `name`.
+    Raises OSError if the file cannot be written, and KeyError for txt without a column `name`.
     """
     with pa.OSFile(str(path), "wb") as file:
         match format:
@@ -45,7 +44,7 @@ def write(path: Path, table: pa.Table, format: Format, metadata: Mapping[str, st
 
 
 def as_lines(names: pa.StringArray) -> pa.Buffer:
-    """The bytes of a text with one name a line."""
+    """Text with one name a line."""
     return _joined(pc.binary_join_element_wise(names, "\n", ""))
 
 
@@ -64,13 +63,13 @@ def _write_csv(file: pa.NativeFile, table: pa.Table) -> None:
 
 
 def _cut(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:
-    """Batches of so many rows, however the table is chunked."""
+    """Batches of so many rows each, however the table is chunked."""
     for start in range(0, table.num_rows, rows):
         yield from table.slice(start, rows).combine_chunks().to_batches()
 
 
 def _json_lines(rows: pa.RecordBatch) -> pa.StringArray:
-    """An object for every row, its line ended; Arrow reads such lines and cannot write them."""
+    """A JSON object and a line end for every row; Arrow reads such lines and cannot write them."""
     parts: list[pa.Array | str] = []
     for number, (name, column) in enumerate(zip(rows.schema.names, rows.columns, strict=True)):
         parts += ["," if number else "{", f"{json.dumps(name)}:", _json_values(column)]
@@ -78,7 +77,7 @@ def _json_lines(rows: pa.RecordBatch) -> pa.StringArray:
 
 
 def _json_values(column: pa.Array) -> pa.StringArray:
-    """As text; what is null, or a number that JSON does not have, stays null."""
+    """The values as JSON; null for nulls and for numbers that JSON cannot express."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type):

@@ -1,4 +1,4 @@
-"""The two formats an artifact is made of, readable without us: Parquet for tables, npz for arrays."""
+"""The two file formats of artifacts, which anything can read: Parquet for tables, npz for arrays."""
 
 import contextlib
 import io
@@ -30,9 +30,9 @@ _ROWS_AT_ONCE = 4 * ROWS_PER_GROUP  # gathered: some 30 MB, beside which what ea
 
 
 def write_parts(path: Path, parts: Iterable[pa.Table]) -> int:
-    """One table of parts that follow on each other, of which there is at least one.
+    """Write consecutive parts of a table, at least one, to a Parquet file.
 
-    While one is written, by a thread, the next is made.
+    A thread writes one part while the next is made.
 
     parts:  each but the last a whole number of row groups, as `whole_groups` gives them.
 
@@ -55,9 +55,9 @@ def write_parts(path: Path, parts: Iterable[pa.Table]) -> int:
 
 
 def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The rows of parts of any size, in a few tables: each but the last a whole number of row groups.
+    """The rows of parts of any size in a few tables, each but the last a whole number of row groups.
 
-    Their columns are in one piece each, since where pieces end decides about the bytes of a file.
+    Each column is one chunk, since chunk ends change the bytes of a file.
     """
     gathered: list[pa.Table] = []
     rows = 0
@@ -66,7 +66,9 @@ def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
             gathered.append(part)
             rows += len(part)
         if rows > _ROWS_AT_ONCE:
-            whole = (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP  # a row is left: no last table is empty
+            whole = (
+                (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP
+            )  # keeps a row: the last table is never empty
             together = pa.concat_tables(gathered)
             yield together.slice(0, whole).combine_chunks()
             gathered, rows = [together.slice(whole)], rows - whole
@@ -74,14 +76,14 @@ def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def write_groups(path: Path, groups: Sequence[pa.Table]) -> None:
-    """A row group for each of these tables, of which there is at least one."""
+    """Write a Parquet file with one row group per table, at least one."""
     with pa.OSFile(str(path), "wb") as file, parquet_writer(file, groups[0].schema) as parquet:
         for group in groups:
             parquet.write_table(group, row_group_size=max(group.num_rows, 1))
 
 
 def parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
-    """With page checksums, so that readers other than ours can tell damage too."""
+    """A writer of Parquet with page checksums, so that other readers notice damage too."""
     encodings = {field.name: _ENCODINGS[field.type] for field in schema if field.type in _ENCODINGS}
     return pq.ParquetWriter(
         file,
@@ -94,19 +96,19 @@ def parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Raises DataError if the file is not Parquet or a page fails its checksum."""
-    with _opened(path) as parquet:
+    """A Parquet file. Raises DataError if it is not one or a page fails its checksum."""
+    with _parquet_file(path) as parquet:
         return parquet.read(columns=columns)
 
 
 def read_group(path: Path, number: int, columns: list[str] | None = None) -> pa.Table:
-    """One row group. Raises DataError as above."""
-    with _opened(path) as parquet:
+    """One row group of a Parquet file. Raises DataError as `read_table` does."""
+    with _parquet_file(path) as parquet:
         return parquet.read_row_group(number, columns=columns)
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _parquet_file(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         # Not pq.read_table: it goes through the dataset layer, at several times the cost.
         with pa.OSFile(str(path)) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
@@ -116,11 +118,12 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Write an npz file."""
     path.write_bytes(arrays_as_bytes(arrays))
 
 
 def arrays_as_bytes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
-    """An npz whose bytes depend on the arrays alone. np.savez's depend on the version of Python too."""
+    """An npz whose bytes depend on the arrays alone; those of np.savez depend on the Python version too."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as members:
         for name, array in arrays.items():
@@ -133,7 +136,7 @@ def arrays_as_bytes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Raises DataError if the file is not an npz, holds pickled objects, or a member fails its CRC."""
+    """An npz file. Raises DataError if it is not one, holds pickled objects, or a member fails its CRC."""
     try:
         return arrays_from_bytes(path.read_bytes())
     except (OSError, ValueError) as refusal:
@@ -141,12 +144,12 @@ def read_arrays(path: Path) -> Arrays:
 
 
 def arrays_from_bytes(content: bytes) -> Arrays:
-    """What `arrays_as_bytes` was given.
+    """The arrays of an npz in memory.
 
-    Raises ValueError if it is no npz of plain arrays, or a member fails its CRC.
+    Raises ValueError if it is not an npz of plain arrays, or a member fails its CRC.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):  # NumPy would take it for a pickle
-        raise ValueError("it is no whole zip file")
+        raise ValueError("not a complete zip file")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as members:
             arrays = {name: members[name] for name in members.files}
@@ -154,11 +157,12 @@ def arrays_from_bytes(content: bytes) -> Arrays:
         raise ValueError(str(refusal) or type(refusal).__name__) from refusal
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # np.load hands over other members of a zip as bytes
-            raise ValueError(f"its member {name!r} is no array")
+            raise ValueError(f"its member {name!r} is not an array")
     return arrays
 
 
 def read_error(path: Path, expected: str, refusal: BaseException | str) -> DataError:
+    """The error of an artifact's file that cannot be read as what it should be."""
     return DataError(
         "artifact.unreadable",
         f"could not be read as {expected}",

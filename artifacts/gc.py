@@ -1,6 +1,6 @@
-"""Keeping a store in order: what is damaged is set aside, what a dead run left and nobody needs is removed.
+"""Garbage collection of a store: quarantine damaged artifacts, remove leftovers and old ones.
 
-Nothing is touched whose key somebody holds, and of a dry run nothing at all.
+Nothing is touched while a run holds its key's lock, and nothing at all by a dry run.
 """
 
 import re
@@ -18,16 +18,16 @@ from artifacts.store import Artifact, Store
 
 Outcome = Literal["whole", "damaged", "removed", "in use"]
 
-_OF_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
+_NAMED_AFTER_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
 _DAY = 86_400.0
 
 
 class MaintenanceAction(NamedTuple):
-    """What was found, and done about it, or would be.
+    """What was done to one path of the store, or would be in a dry run.
 
-    what:   a path below the store.
-    why:    empty for what is whole.
-    bytes:  that it takes on the disk.
+    what:   the path, relative to the store.
+    why:    the reason; empty for a whole artifact.
+    bytes:  its size on disk.
     """
 
     outcome: Outcome
@@ -38,10 +38,10 @@ class MaintenanceAction(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GarbageCollector:
-    """A store that is put in order.
+    """Verifies a store and removes what it no longer needs.
 
-    now:      seconds since the epoch, which ages are counted from.
-    dry_run:  say what would be done; touch nothing.
+    now:      seconds since the epoch; ages are counted from it.
+    dry_run:  report what would be done and touch nothing.
     """
 
     store: Store
@@ -49,132 +49,127 @@ class GarbageCollector:
     dry_run: bool
 
     def verify(self, stages: Iterable[str]) -> Iterator[MaintenanceAction]:
-        """Every artifact of these stages against its sha256; a damaged one goes into quarantine."""
+        """Compare every artifact of these stages with its SHA-256; a damaged one goes into quarantine."""
         for stage in stages:
             for key in self.store.keys(stage):
-                yield from self._verified(stage, key)
+                yield from self._verification(stage, key)
 
     def clear_scratch(self) -> Iterator[MaintenanceAction]:
-        """What makers left that have died."""
+        """Remove what crashed runs left in scratch."""
         for path in self._entries("scratch/*"):
-            if of_a_key := _OF_A_KEY.fullmatch(path.name):
-                yield self._removed(path, of_a_key["stage"], of_a_key["key"], "left by a run that died")
+            if match := _NAMED_AFTER_A_KEY.fullmatch(path.name):
+                yield self._removal(path, match["stage"], match["key"], "left by a crashed run")
 
     def clear_checkpoints(self, days: float) -> Iterator[MaintenanceAction]:
-        """Those of trainings that nobody went on with for so long, or whose model is there."""
+        """Remove checkpoints that were not continued for so many days, or whose model exists."""
         for path in self._entries("checkpoints/*/*"):
             stage, key = path.parent.name, path.name.lstrip(".").partition(".")[0]
             if self.store.folder(stage, key).exists():
-                yield self._removed(path, stage, key, "its model is there")
-            elif old := self._older_than(path, days):
-                yield self._removed(path, stage, key, f"a training that nobody went on with: {old}")
+                yield self._removal(path, stage, key, "its model exists")
+            elif age := self._age_beyond(path, days):
+                yield self._removal(path, stage, key, f"not continued for {age}")
 
     def clear_quarantine(self, days: float) -> Iterator[MaintenanceAction]:
+        """Remove what was quarantined so many days ago, or earlier."""
         for path in self._entries("quarantine/*"):
-            if old := self._older_than(path, days):
-                yield self._gone(path, f"set aside {old} ago")
+            if age := self._age_beyond(path, days):
+                yield self._deletion(path, f"quarantined {age} ago")
 
-    def remove(self, superseded: Iterable[Manifest]) -> Iterator[MaintenanceAction]:
-        """These artifacts, those last that others were made from."""
-        for made in superseded:
-            folder = self.store.folder(made.recipe.stage, made.recipe.key)
-            yield self._removed(
-                folder,
-                made.recipe.stage,
-                made.recipe.key,
-                f"nothing kept refers to it: {made.created_at}",
-            )
+    def remove(self, manifests: Iterable[Manifest]) -> Iterator[MaintenanceAction]:
+        """Remove these artifacts, in this order."""
+        for manifest in manifests:
+            stage, key = manifest.recipe.stage, manifest.recipe.key
+            reason = f"unreferenced, from {manifest.created_at}"
+            yield self._removal(self.store.folder(stage, key), stage, key, reason)
 
-    def _verified(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
-        found, fault = self.store.examine(stage, key)
+    def _verification(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
+        artifact, fault = self.store.examine(stage, key)
         folder = self.store.folder(stage, key)
-        if found:
-            yield MaintenanceAction("whole", self._below(folder), "", _size(folder))
+        if artifact:
+            yield MaintenanceAction("whole", self._relative(folder), "", _size(folder))
         elif fault and self.dry_run:
-            yield MaintenanceAction("damaged", self._below(folder), fault, _size(folder))
+            yield MaintenanceAction("damaged", self._relative(folder), fault, _size(folder))
         elif fault:
             with self.store.try_lock(stage, key) as is_held:
-                if not is_held:  # somebody is making it again at this moment
+                if not is_held:  # a run is making it again at this moment
                     yield self._in_use(folder)
                     return
                 size, faults = _size(folder), list[str]()
                 self.store.find(stage, key, faults.append)
-                for told in faults:
-                    yield MaintenanceAction("damaged", self._below(folder), told, size)
+                for fault in faults:
+                    yield MaintenanceAction("damaged", self._relative(folder), fault, size)
 
-    def _removed(self, path: Path, stage: str, key: str, why: str) -> MaintenanceAction:
+    def _removal(self, path: Path, stage: str, key: str, why: str) -> MaintenanceAction:
         if self.dry_run:
-            return MaintenanceAction("removed", self._below(path), why, _size(path))
+            return MaintenanceAction("removed", self._relative(path), why, _size(path))
         with self.store.try_lock(stage, key) as is_held:
             if not is_held:
                 return self._in_use(path)
             if path != self.store.folder(stage, key):
-                return self._gone(path, why)
-            act = MaintenanceAction("removed", self._below(path), why, _size(path))
+                return self._deletion(path, why)
+            action = MaintenanceAction("removed", self._relative(path), why, _size(path))
             self.store.remove(Artifact(stage, key, "", path))
-            return act
+            return action
 
-    def _gone(self, path: Path, why: str) -> MaintenanceAction:
-        act = MaintenanceAction("removed", self._below(path), why, _size(path))
+    def _deletion(self, path: Path, why: str) -> MaintenanceAction:
+        action = MaintenanceAction("removed", self._relative(path), why, _size(path))
         if not self.dry_run:
             with atomic_io.io_errors(path, "clear the store"):
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)
-        return act
+        return action
 
     def _in_use(self, path: Path) -> MaintenanceAction:
-        return MaintenanceAction(
-            "in use", self._below(path), "a run holds its lock; it is left alone", _size(path)
-        )
+        return MaintenanceAction("in use", self._relative(path), "a run holds its lock", _size(path))
 
     def _entries(self, pattern: str) -> list[Path]:
         with atomic_io.io_errors(self.store.root, "list the store"):
             return sorted(self.store.root.glob(pattern))
 
-    def _older_than(self, path: Path, days: float) -> str:
-        """Its age, if it is older; else nothing."""
+    def _age_beyond(self, path: Path, days: float) -> str:
+        """Its age in words if it is as old as this; else an empty text."""
         try:
             age = (self.now - path.stat().st_mtime) / _DAY
-        except FileNotFoundError:  # gone at this moment
+        except FileNotFoundError:  # removed meanwhile
             return ""
         return f"{age:.0f} days" if age >= days else ""
 
-    def _below(self, path: Path) -> str:
+    def _relative(self, path: Path) -> str:
         return str(path.relative_to(self.store.root))
 
 
 def unreferenced_artifacts(
     store: Store, stages: Sequence[str], roots: Iterable[str], keep_last: int, before: datetime
 ) -> list[Manifest]:
-    """The artifacts of these stages that nobody needs, those first that were made from others.
+    """The artifacts of these stages that nothing kept was made from, newest first.
 
-    roots:      origins, `stage/key`, that are kept with all that they were made from.
-    keep_last:  of each stage so many are kept that were made last, with all that they were made from.
-    before:     what was made at this time or later is kept, with all that it was made from.
+    roots:      origins, `stage/key`, that are kept with their lineage.
+    keep_last:  how many of the newest artifacts of each stage are kept, with their lineage.
+    before:     newer artifacts are kept, with their lineage.
     """
-    made = {f"{one.recipe.stage}/{one.recipe.key}": one for one in store.list()}
-    by_age = sorted(made, key=lambda origin: made[origin].created_at, reverse=True)
-    kept = [origin for origin in by_age if datetime.fromisoformat(made[origin].created_at) >= before]
+    manifests = {f"{manifest.recipe.stage}/{manifest.recipe.key}": manifest for manifest in store.list()}
+    newest_first = sorted(manifests, key=lambda origin: manifests[origin].created_at, reverse=True)
+    kept = [o for o in newest_first if datetime.fromisoformat(manifests[o].created_at) >= before]
     for stage in stages:
-        kept += [origin for origin in by_age if made[origin].recipe.stage == stage][:keep_last]
-    needed = _with_lineage(made, [*roots, *kept])
-    return [made[one] for one in by_age if one not in needed and made[one].recipe.stage in stages]
+        kept += [o for o in newest_first if manifests[o].recipe.stage == stage][:keep_last]
+    needed = _with_lineage(manifests, [*roots, *kept])
+    return [manifests[o] for o in newest_first if o not in needed and manifests[o].recipe.stage in stages]
 
 
-def _with_lineage(made: Mapping[str, Manifest], origins: Iterable[str]) -> set[str]:
+def _with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> set[str]:
     needed: set[str] = set()
-    wanted = list(origins)
-    while wanted:
-        origin = wanted.pop()
-        if origin in made and origin not in needed:
+    pending = list(origins)
+    while pending:
+        origin = pending.pop()
+        if origin in manifests and origin not in needed:
             needed.add(origin)
-            wanted += made[origin].origins.values()
+            pending += manifests[origin].origins.values()
     return needed
 
 
 def _size(path: Path) -> int:
-    """0 for what is gone at this moment."""
+    """Bytes on disk; 0 for what was removed meanwhile."""
     paths = path.rglob("*") if path.is_dir() else [path]
-    return sum(each.stat().st_size for each in paths if each.is_file())
+    return sum(file.stat().st_size for file in paths if file.is_file())

@@ -1,4 +1,4 @@
-"""The name of what one run of a stage leaves: a digest of all that can change it."""
+"""Artifact keys: a digest of everything that can change what a stage leaves."""
 
 import hashlib
 import json
@@ -10,19 +10,20 @@ KEY_LENGTH = 32  # hexadecimal digits, 128 bits
 
 
 def canonical_json(document: object) -> bytes:
-    """One spelling for one value. Raises TypeError for what JSON cannot say, ValueError for NaN."""
+    """The one JSON spelling of a value. Raises TypeError for what JSON cannot express, ValueError for NaN."""
     return json.dumps(
         document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     ).encode()
 
 
 def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a stage is asked to make: everything that can change its bytes, and nothing else.
+    """Everything that can change an artifact's bytes, and nothing else.
 
     version:  raised by hand whenever the stage's code would give other bytes for the same inputs.
     config:   the stage's configuration as plain JSON values.
@@ -36,25 +37,35 @@ class Recipe:
 
     @classmethod
     def for_stage(cls, stage: str, version: int, config: Any, inputs: Mapping[str, str]) -> "Recipe":
-        """config: a frozen dataclass; its tuples become lists, so that a recipe read back is equal."""
+        """The recipe of one run of a stage.
+
+        config:  a frozen dataclass; its tuples become lists, so that a recipe read back is equal.
+        """
         return cls(stage, version, json.loads(canonical_json(asdict(config))), dict(inputs))
 
     @property
     def key(self) -> str:
+        """The artifact's key: the first digits of the recipe's SHA-256."""
         return sha256(canonical_json(asdict(self)))[:KEY_LENGTH]
 
     def difference(self, other: "Recipe") -> str:
-        """Every part that is another than in a recipe of the same stage: what it was there, what it is."""
-        here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
+        """What differs from another recipe of the same stage: `config.cell was "gru", is "lstm"`."""
+        here, there = self._parts(), other._parts()
         return "; ".join(
-            f"{part} was {_short(there.get(part))}, is {_short(here.get(part))}"
+            f"{part} was {_abbreviation(there.get(part))}, is {_abbreviation(here.get(part))}"
             for part in self.differing_fields(other)
         )
 
     def differing_fields(self, other: "Recipe") -> list[str]:
-        here, there = dict(_leaves(asdict(self))), dict(_leaves(asdict(other)))
+        """The dotted names of the parts that differ, sorted."""
+        here, there = self._parts(), other._parts()
         # As JSON: 1 and 1.0 are two keys.
-        return sorted(part for part in {*here, *there} if _shown(here.get(part)) != _shown(there.get(part)))
+        return sorted(
+            part for part in {*here, *there} if _as_json(here.get(part)) != _as_json(there.get(part))
+        )
+
+    def _parts(self) -> dict[str, Any]:
+        return dict(_leaves(asdict(self)))
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -65,10 +76,10 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{name}", value
 
 
-def _shown(value: Any) -> str:
+def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _short(value: Any) -> str:
-    """Of a digest, the first digits."""
-    return f"{_shown(value)[:13]}…" if len(_shown(value)) > 40 else _shown(value)
+def _abbreviation(value: Any) -> str:
+    text = _as_json(value)
+    return f"{text[:13]}…" if len(text) > 40 else text

@@ -1,4 +1,4 @@
-"""One maker per artifact: an operating-system lock that its holder's death sets free."""
+"""Locks of the operating system, which are freed when their holder dies."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ _POLL_SECONDS = 0.1
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock at `path`, in a folder that is there.
+    """Hold the lock at `path`, whose folder exists.
 
-    on_wait:  called again and again while someone else holds it; it may raise to give up.
+    on_wait:  called again and again while another process holds it; it may raise to give up.
     """
     lock = _lock(path)
     while True:
@@ -30,7 +30,7 @@ def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock at `path` if nobody else does, and say whether."""
+    """Hold the lock at `path` if nobody else does; gives whether it is held."""
     lock = _lock(path)
     try:
         lock.acquire(timeout=0)

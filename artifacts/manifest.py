@@ -1,4 +1,4 @@
-"""What stands beside the files of an artifact: why it was made, from what, and how to tell it is whole."""
+"""Manifests: what an artifact was made from, when and by whom, and how to verify that it is whole."""
 
 import platform
 import unicodedata
@@ -17,7 +17,7 @@ _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """rows is None for what is not a table."""
+    """A file of an artifact; `rows` is None unless it is a table."""
 
     bytes: int
     sha256: str
@@ -26,13 +26,13 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The commit point: no manifest, no artifact.
+    """The commit point of an artifact: without a manifest there is none.
 
-    origins:   for every input by role, where it lay: an artifact as `stage/key`, a source file by its path.
-    metadata:    what the stage wants to be known of its result: counts, a model card. The same on every run.
-    created_at:  UTC, ISO 8601.
-    seconds:   wall-clock time that making it took.
-    run:       who asked for it: the engine, and Prefect's flow run where there is one.
+    origins:      where every input was, by role: an artifact as `stage/key`, a source file by its path.
+    metadata:     what the stage reports of its result: counts, a model card. The same on every run.
+    created_at:   UTC, ISO 8601.
+    seconds:      wall-clock time it took.
+    run:          who ran it: the engine, and Prefect's flow run where there is one.
     """
 
     recipe: Recipe
@@ -61,12 +61,12 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Of the files' names and content: nothing of when, where or by whom."""
+        """The digest of the files' names and content: nothing of when, where or by whom."""
         return sha256(canonical_json({name: record.sha256 for name, record in self.files.items()}))
 
     @property
     def rows(self) -> int | None:
-        """Of the artifact's first file, the one that it is there for; None if that is no table."""
+        """The rows of the artifact's first file, its main one; None unless that is a table."""
         return next(iter(self.files.values())).rows
 
     def to_json(self) -> bytes:
@@ -76,7 +76,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
-        """Raises ValueError if the content is not a whole, untouched manifest."""
+        """The manifest in these bytes. Raises ValueError unless they are a whole, untouched one."""
         try:
             document = loads(content)
             for implied in ("key", "digest"):
@@ -87,7 +87,7 @@ class Manifest:
             document["files"] = {name: FileRecord(**record) for name, record in document["files"].items()}
             return cls(**document)
         except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as fault:
-            raise ValueError(f"is no manifest of ours ({fault})") from fault
+            raise ValueError(f"is not a valid manifest ({fault})") from fault
 
 
 def _library_versions() -> dict[str, str]:

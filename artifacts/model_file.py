@@ -1,6 +1,6 @@
-"""What a model.npz holds: the network, the characters, and in one of the stage `mixture` the n-grams.
+"""The model file, model.npz: the network, its characters, and after the stage `mixture` the n-grams too.
 
-One file is enough to make names.
+One file is enough to generate names.
 """
 
 from collections.abc import Mapping
@@ -26,38 +26,46 @@ ModelKind = Literal["network", "mixture"]
 
 
 class ModelContents(NamedTuple):
-    """ngrams:   None in a file of the stage `model`, which holds the network alone.
-    mixture:  None as well if there were no validation names to fit its weight on.
+    """The models of one file.
+
+    ngrams:   None in a file of the stage `model`, which holds the network alone.
+    mixture:  None too if there were no validation names to fit its weight on.
     """
 
     network: network.NetworkParameters
     ngrams: KneserNey | None
     mixture: Mixture | None
 
-    def chosen(self, drawn_from: ModelKind) -> Model:
-        """What names are drawn from. Raises DataError if there is no mixture."""
-        return network_model(self.network) if drawn_from == "network" else mixture_model(self.mixed())
+    def select(self, kind: ModelKind) -> Model:
+        """The model to sample from. Raises DataError if there is no mixture."""
+        return network_model(self.network) if kind == "network" else mixture_model(self.require_mixture())
 
-    def mixed(self) -> Mixture:
-        """Raises DataError if there is no mixture."""
+    def require_mixture(self) -> Mixture:
+        """The mixture. Raises DataError if there is none."""
         if self.mixture:
             return self.mixture
         raise mixture_unavailable() if self.ngrams else _network_alone()
 
 
-def network_arrays(parameters: network.NetworkParameters, letters: Vocabulary) -> dict[str, npt.NDArray[Any]]:
-    code_points = np.array([ord(character) for character in letters.characters], np.uint32)
+def network_arrays(
+    parameters: network.NetworkParameters, vocabulary: Vocabulary
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a network's file."""
+    code_points = np.array([ord(character) for character in vocabulary.characters], np.uint32)
     return {**network.to_arrays(parameters), _CHARACTERS: code_points}
 
 
 def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
-    """weight: of the network in the mixture, if it could be fitted."""
+    """The arrays of a mixture's file.
+
+    weight:  of the network in the mixture; None if it could not be fitted.
+    """
     fitted = {} if weight is None else {_WEIGHT: np.array(weight)}
     return {**arrays, **ngrams.to_arrays(), **fitted}
 
 
 def model_contents(arrays: Arrays) -> ModelContents:
-    """Raises DataError for arrays that are no model."""
+    """The models in a file's arrays. Raises DataError if they are not a valid model."""
     kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
     of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
     parameters = network.from_arrays(kept)
@@ -69,7 +77,7 @@ def model_contents(arrays: Arrays) -> ModelContents:
 
 
 def stored_vocabulary(arrays: Arrays) -> Vocabulary:
-    """Raises DataError if the arrays hold no characters, or what is no vocabulary."""
+    """The vocabulary in a file's arrays. Raises DataError if there is none, or an invalid one."""
     if _CHARACTERS not in arrays:
         raise _no_characters("no such array")
     code_points = arrays[_CHARACTERS]
@@ -89,6 +97,6 @@ def _no_characters(saw: str) -> DataError:
 def _network_alone() -> DataError:
     return DataError(
         "mixture.not_there",
-        "this file holds a network alone, and no mixture",
+        "this file holds a network alone, without a mixture",
         fix="open the file that the stage `mixture` made of it, or draw from the network.",
     )

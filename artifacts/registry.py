@@ -1,9 +1,9 @@
-"""Which artifact stands in a role: a pointer that changes atomically, with its whole history.
+"""The registry: which artifact is current in a role, with the whole history of changes.
 
 <root>/registry/<role>.json
 
-What stands there is the newest of a stack: a promotion puts an artifact on top, and a roll-back takes the top
-away. Both are entries of the history, which only grows.
+A promotion pushes an artifact onto a stack and a rollback pops it; the top is current. Both are entries of
+the history, which only grows.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ OnWait = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An artifact by its key and its content, whether it is still in the store or not."""
+    """An artifact by its key and its content, whether or not it is still in the store."""
 
     stage: str
     key: str
@@ -34,18 +34,19 @@ class Reference:
 
     @property
     def origin(self) -> str:
+        """The artifact as `stage/key`."""
         return f"{self.stage}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change of what stands in a role.
+    """One change of a role.
 
-    artifact:  that stands there from now on.
-    against:   what it was compared with when it got there; None if with nothing.
-    why:       the origin of a `decision`, or of another artifact that says so; BY_HAND; or ROLLED_BACK.
-    made_at:   UTC, ISO 8601.
-    by:        who asked: the engine, and Prefect's flow run where there is one.
+    artifact:    current from now on.
+    against:     the baseline it was compared with at the time, if any.
+    why:         the origin of the `decision`, or of another artifact, that promoted it; BY_HAND; ROLLED_BACK.
+    created_at:  UTC, ISO 8601.
+    by:          who ran it: the engine, and Prefect's flow run where there is one.
     """
 
     artifact: Reference
@@ -56,35 +57,36 @@ class Entry:
 
     @classmethod
     def now(cls, artifact: Reference, against: Reference | None, why: str, by: Mapping[str, str]) -> "Entry":
+        """An entry dated with the present moment."""
         return cls(artifact, against, why, datetime.now(UTC).isoformat(timespec="seconds"), by)
 
 
 class ConflictError(StoreError):
-    """Something else stands in the role by now than whoever wants to change it has seen there."""
+    """The role was changed since the caller looked at it."""
 
     def __init__(self, path: Path, expected: Reference | None, current: Reference | None) -> None:
         super().__init__(
             "registry.overtaken",
-            "what stands there was changed by someone else meanwhile",
+            "the registry was changed by someone else meanwhile",
             where=str(path),
             saw=f"{current.origin if current else 'nothing'}, "
             f"and not {expected.origin if expected else 'nothing'}",
-            fix="nothing was changed: look at what stands there now, and ask again if it is still wanted.",
+            fix="nothing was changed: look at what is current now; if it is still wanted, run it again.",
         )
 
 
 class Registry:
-    """Of one role.
+    """The registry of one role.
 
     path:  the file that holds its history.
-    lock:  makes one change at a time, of all processes; told what to call while it waits.
+    lock:  held during a change, by one process at a time; takes the function to call while it waits.
     """
 
     def __init__(self, path: Path, lock: Callable[[OnWait], AbstractContextManager[None]]) -> None:
         self.path, self._lock = path, lock
 
     def history(self) -> tuple[Entry, ...]:
-        """Newest last. Raises DataError if the file is damaged, StoreError if it cannot be read."""
+        """Every change, newest last. Raises DataError if the file is damaged, StoreError if unreadable."""
         with atomic_io.io_errors(self.path, "read the registry"):
             try:
                 content = self.path.read_bytes()
@@ -93,12 +95,12 @@ class Registry:
         try:
             document = loads(content)
             if document["role"] != self.path.stem:
-                raise ValueError(f"it is that of the role {document['role']}")
+                raise ValueError(f"it belongs to the role {document['role']}")
             return tuple(_from_json(**each) for each in document["history"])
         except (ValueError, TypeError, KeyError, AttributeError) as fault:
             raise DataError(
                 "registry.damaged",
-                "the registry of what was promoted is damaged",
+                "the registry is damaged",
                 where=str(self.path),
                 saw=f"{type(fault).__name__}: {fault}",
                 fix="put a copy of this file in its place. Without one, move it away and promote a model by "
@@ -106,39 +108,39 @@ class Registry:
             ) from fault
 
     def current(self) -> Entry | None:
-        """What stands in the role. Raises as `history` does."""
-        return _stack(self.history()).current
+        """The change that made its artifact current. Raises as `history` does."""
+        return _replay(self.history()).current
 
     def rolled_back(self) -> frozenset[str]:
-        """Digests of what was rolled back and has not been promoted since. Raises as `history` does."""
-        return _stack(self.history()).rolled_back
+        """Digests of artifacts that were rolled back and not promoted since. Raises as `history` does."""
+        return _replay(self.history()).rolled_back
 
-    def baseline_for(self, judged: str) -> Reference | None:
-        """What an artifact that is judged for the role is to be compared with.
+    def baseline_for(self, candidate: str) -> Reference | None:
+        """The artifact that a candidate for the role is compared with.
 
-        judged:  its digest.
+        candidate:  its digest.
 
-        It is what stands there. But if that is the one that is judged, it is what that was compared with when
-        it got there: so an unchanged run asks the same question again, and finds the answer.
+        That is the current one, or if the candidate itself is current, what it was compared with when it was
+        promoted: so an unchanged run asks the same question again, and finds the answer in the store.
 
         Raises as `history` does.
         """
         current = self.current()
-        if current and current.artifact.digest == judged:
+        if current and current.artifact.digest == candidate:
             return current.against
         return current.artifact if current else None
 
     def promote(self, entry: Entry, expected: Reference | None, on_wait: OnWait) -> None:
-        """Let the entry's artifact stand in the role, durably.
+        """Make the entry's artifact current, durably.
 
-        expected:  what stands there as far as the caller knows; its content counts.
-        on_wait:   called again and again while somebody else changes it; it may raise to give up.
+        expected:  what is current as far as the caller knows; its content counts.
+        on_wait:   called again and again while another process changes the role; it may raise to give up.
 
-        Raises Overtaken if something else stands there, and as `history` does.
+        Raises ConflictError if something else is current, and as `history` does.
         """
         with self._lock(on_wait):
             history = self.history()
-            self._check_current(_stack(history), expected)
+            self._check_current(_replay(history), expected)
             self._write((*history, entry))
 
     def roll_back(
@@ -148,30 +150,31 @@ class Registry:
         check: Callable[[Reference], object],
         on_wait: OnWait,
     ) -> tuple[Reference, Reference]:
-        """Let stand again what stood before, durably: what stood until now, and what does from now on.
+        """Make the previous artifact current again, durably.
 
         expected:  as for `promote`.
-        check:     raises if what stood before must not stand again.
+        check:     raises if the previous artifact must not become current again.
 
-        Raises DataError if nothing stood before, Overtaken, what `check` raises, and as `history` does.
+        Returns what was current until now, and what is from now on. Raises DataError if there is no previous
+        artifact, ConflictError, what `check` raises, and as `history` does.
         """
         with self._lock(on_wait):
             history = self.history()
-            stack = _stack(history)
+            stack = _replay(history)
             self._check_current(stack, expected)
             entries = stack.entries
             if len(entries) < 2:
                 raise DataError(
                     "registry.nothing_before",
-                    "nothing stood there before",
+                    "there is no previous artifact to roll back to",
                     where=str(self.path),
                     saw=entries[0].artifact.origin if entries else "nothing was ever promoted",
                     fix="promote a model by hand: namewright models promote KEY.",
                 )
-            before, until_now = entries[-2:]
-            check(before.artifact)
-            self._write((*history, Entry.now(before.artifact, before.against, ROLLED_BACK, by)))
-        return until_now.artifact, before.artifact
+            previous, current = entries[-2:]
+            check(previous.artifact)
+            self._write((*history, Entry.now(previous.artifact, previous.against, ROLLED_BACK, by)))
+        return current.artifact, previous.artifact
 
     def _check_current(self, stack: "_Stack", expected: Reference | None) -> None:
         current = stack.current.artifact if stack.current else None
@@ -193,7 +196,7 @@ class _Stack(NamedTuple):
         return self.entries[-1] if self.entries else None
 
 
-def _stack(history: tuple[Entry, ...]) -> _Stack:
+def _replay(history: tuple[Entry, ...]) -> _Stack:
     entries: list[Entry] = []
     rolled_back: set[str] = set()
     for entry in history:

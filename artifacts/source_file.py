@@ -1,4 +1,4 @@
-"""A file that somebody else owns, as an input: what counts is its bytes, not its path or date."""
+"""Input files that somebody else owns: their bytes count, not their paths or dates."""
 
 import errno
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from rnn_core.errors import DataError
 
 @dataclass(frozen=True)
 class SourceFile:
+    """One file of a source, as the input of a stage."""
+
     path: Path
 
     @cached_property
@@ -25,6 +27,7 @@ class SourceFile:
 
     @property
     def origin(self) -> str:
+        """Its path, for the manifest."""
         return str(self.path)
 
     def _unreadable(self, why: str) -> DataError:

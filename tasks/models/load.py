@@ -153,7 +153,7 @@ class TrainedModel:
         config = SamplingConfig(count=count, **knobs)
         check_whole("threads", threads, 1, 1 << 10)
         with blas.one_thread:
-            drawn = sample(self.models.chosen(config.drawn_from), self.vocabulary, config, threads)
+            drawn = sample(self.models.select(config.drawn_from), self.vocabulary, config, threads)
         return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
 
     def log_probabilities(
@@ -171,7 +171,7 @@ class TrainedModel:
         with blas.one_thread:
             if drawn_from == "network":
                 return scoring.log_probabilities(self.models.network, encoded)
-            return mixture.log_probabilities(self.models.mixed(), encoded)
+            return mixture.log_probabilities(self.models.require_mixture(), encoded)
 
 
 class _Kept(NamedTuple):

@@ -182,7 +182,7 @@ def sampler(model: ModelFile, digest: str, sampling: SamplingConfig) -> tuple[Sa
     Raises what a user can cause: no such model, or no such names.
     """
     opened_model = load_model(model)
-    chosen = opened_model.models.chosen(sampling.drawn_from)
+    chosen = opened_model.models.select(sampling.drawn_from)
     return Sampler(chosen, opened_model.vocabulary, sampling), opened_model.vocabulary
 
 

@@ -198,7 +198,7 @@ def test_a_champion_that_is_gone_or_has_other_content_by_now_is_refused_with_wha
     )
     shutil.copy(manifest.parent / "model.npz", manifest.parent / "another.npz")
     manifest.write_bytes(other.to_json())
-    with refused("champion.damaged", "its content is another by now", "namewright models rollback"):
+    with refused("champion.damaged", "its content has changed", "namewright models rollback"):
         open_model(store=store)
     shutil.rmtree(manifest.parent)
     with refused("champion.missing", str(manifest.parent), "namewright models rollback"):

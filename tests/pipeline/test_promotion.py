@@ -217,7 +217,7 @@ def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides
             champion.promote_by_hand(runs.store, other, {}, on_wait=lambda: None)
 
     _, told = runs.run(runs.config(BETTER), overtake)
-    assert "is not promoted: what stands there was changed by someone else meanwhile" in told
+    assert "is not promoted: the registry was changed by someone else meanwhile" in told
     assert runs.champion == other.reference
     assert "is the champion now" in runs.decide(BETTER)
 

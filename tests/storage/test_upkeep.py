@@ -90,7 +90,7 @@ def test_a_checkpoint_whose_model_is_there_is_of_no_use(store: Store) -> None:
     put(store, recipe)
     store.checkpoint(recipe.stage, recipe.key).write({})
     (act,) = upkeep(store).clear_checkpoints(7)
-    assert (act.outcome, act.why) == ("removed", "its model is there")
+    assert (act.outcome, act.why) == ("removed", "its model exists")
 
 
 @pytest.mark.parametrize(("days", "left"), [(6, 1), (8, 0)])
