@@ -27,7 +27,7 @@ def names(
 ) -> None:
     """New names, drawn from the network or the mixture."""
     letters = opened_vocabulary(vocabulary)
-    sampler = Sampler(opened(mixture).chosen(config.drawn_from), letters, config)
+    sampler = Sampler(opened(mixture).select(config.drawn_from), letters, config)
     parts = list(sampler.names(0, config.count, on_progress=_reporting(context, config)))
     written = [to_strings(part.names, letters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(written, pa.string()).combine_chunks()
