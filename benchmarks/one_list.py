@@ -20,7 +20,7 @@ from flows.generation import generation
 from rnn_core.sample.sampler import SamplingConfig
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings, WorkerSettings
-from tasks.engines.plain import RUN_CONTEXT, producing
+from tasks.engines.plain import RUN_CONTEXT, stage_runner
 from tasks.generate import dataset
 
 
@@ -52,7 +52,7 @@ def main(store: Path, count: int, threads: int, unique: bool) -> None:
             dataset.prepare(config, settings),
             settings,
             generation,
-            lambda of_stages: producing(of_stages, _silent, settings.workers),
+            lambda of_stages: stage_runner(of_stages, _silent, settings.workers),
             _silent,
             RUN_CONTEXT,
         )

@@ -10,7 +10,7 @@ from tasks.config.generate import GenerateConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings
 from tasks.core.events import Listener
-from tasks.engines.plain import RUN_CONTEXT, producing
+from tasks.engines.plain import RUN_CONTEXT, stage_runner
 from tasks.generate import dataset
 
 Engine = Literal["prefect", "plain"]
@@ -43,11 +43,11 @@ def execute(
     from tasks.server import connection
 
     connection.connect(say)  # before Prefect is imported: it reads its settings then
-    from tasks.engines.prefect import NotRecorded, recorded
+    from tasks.engines.prefect import NotRecorded, run_recorded
 
     flow = work.flow()
     try:
-        recorded(lambda: flow(config, settings), lambda: work.plain(config, settings, listener), listener)
+        run_recorded(lambda: flow(config, settings), lambda: work.plain(config, settings, listener), listener)
     except NotRecorded as lost:
         return lost
     return None
@@ -59,7 +59,7 @@ def _check_sources(config: RetrainConfig, _settings: Settings) -> None:
 
 
 def _run(config: RetrainConfig, settings: Settings, listener: Listener) -> None:
-    with producing(settings, listener) as run:
+    with stage_runner(settings, listener) as run:
         pipeline(config, run)
 
 
@@ -74,7 +74,7 @@ def _generate(config: GenerateConfig, settings: ListSettings, listener: Listener
         dataset.prepare(config, settings),
         settings,
         generation,
-        lambda of_stages: producing(of_stages, listener, settings.workers),
+        lambda of_stages: stage_runner(of_stages, listener, settings.workers),
         listener,
         RUN_CONTEXT,
     )

@@ -18,7 +18,7 @@ class PendingArtifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedStage:
     """reason: why the stage would be computed; empty if the store has its artifact."""
 
     stage: str
@@ -31,11 +31,11 @@ class Plan(StageRunner):
     """A runner for a pipeline that looks and touches nothing. It ends where the run would: at a verdict."""
 
     settings: Settings
-    stages: list[Planned] = field(default_factory=list)
+    stages: list[PlannedStage] = field(default_factory=list)
 
     def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | PendingArtifact:
         found, reason = self._decide(stage, config, inputs)
-        self.stages.append(Planned(stage.name, stage.label(config), reason))
+        self.stages.append(PlannedStage(stage.name, stage.label(config), reason))
         if found:
             stage.raise_if_refused(Store(self.settings.store), found)
         return found or PendingArtifact(stage.label(config))
@@ -46,7 +46,7 @@ class Plan(StageRunner):
     def _decide(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
         if stage.name in self.settings.refresh:
             return None, "asked for with --refresh"
-        missing = [one.title for one in _singly(inputs.values()) if isinstance(one, PendingArtifact)]
+        missing = [one.title for one in _flattened(inputs.values()) if isinstance(one, PendingArtifact)]
         if missing:
             return (
                 None,
@@ -57,10 +57,10 @@ class Plan(StageRunner):
         found, fault = store.examine(stage.name, recipe.key)
         if found:
             return found, ""
-        return None, f"its artifact is damaged: {fault}" if fault else _difference(recipe, store)
+        return None, f"its artifact is damaged: {fault}" if fault else _changed_part(recipe, store)
 
 
-def _difference(recipe: Recipe, store: Store) -> str:
+def _changed_part(recipe: Recipe, store: Store) -> str:
     """Which part of the key is new, against the most similar artifact that the store has of this stage."""
     known = [made.recipe for made in store.list() if made.recipe.stage == recipe.stage]
     if not known:
@@ -68,7 +68,7 @@ def _difference(recipe: Recipe, store: Store) -> str:
     return recipe.difference(min(known, key=lambda other: len(recipe.differing_fields(other))))
 
 
-def _singly(inputs: Any) -> Iterator[Any]:
+def _flattened(inputs: Any) -> Iterator[Any]:
     for one in inputs:
         if isinstance(one, Sequence):
             yield from one

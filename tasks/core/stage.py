@@ -137,7 +137,7 @@ class Stage(Generic[Config, Inputs]):
                 return finish(artifact, reused=True)
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.writer(self.name, recipe.key)
-            blas.one_thread_for_good()
+            blas.limit_to_one_thread()
             context = StageContext(self.name, label, recipe, draft, settings, on_event)
             function: Callable[..., None] = self.function
             try:

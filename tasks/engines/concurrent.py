@@ -171,6 +171,8 @@ class ConcurrentRunner(StageRunner):
         errors = [self._errors[promise] for promise in self._promised if promise in self._errors]
         if signals.requested():
             stopped = [error for error in errors if isinstance(error, Interrupted)]
-            return stopped[0] if stopped else signals.stopped(signals.signal_number(), "between two stages")
+            return (
+                stopped[0] if stopped else signals.interruption(signals.signal_number(), "between two stages")
+            )
         causes = [error for error in errors if not isinstance(error, CancelledError)]
         return self._hired.explained((causes or errors)[0])

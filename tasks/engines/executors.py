@@ -11,7 +11,7 @@ from typing import Any
 from rnn_core.errors import ConfigError
 from tasks.config.settings import WorkerSettings
 from tasks.process import signals
-from tasks.process.worker_processes import SPAWN, WorkerProcesses, sigint_blocked, worker_died
+from tasks.process.worker_processes import SPAWN, WorkerProcesses, sigint_blocked, worker_death
 from tasks.server.errors import ServerError
 
 _CONNECT_SECONDS = 5.0
@@ -68,7 +68,7 @@ def executor(wanted: WorkerSettings) -> Iterator[WorkerPool]:
             with ProcessPoolExecutor(
                 wanted.workers, SPAWN, initializer=processes.initializer, initargs=processes.initargs
             ) as pool:
-                yield _hired(pool, processes)
+                yield _as_worker_pool(pool, processes)
         case "dask":
             raise ConfigError(
                 "config.runner",
@@ -78,7 +78,7 @@ def executor(wanted: WorkerSettings) -> Iterator[WorkerPool]:
             )
 
 
-def _hired(pool: Any, processes: WorkerProcesses) -> WorkerPool:
+def _as_worker_pool(pool: Any, processes: WorkerProcesses) -> WorkerPool:
     def explained(error: Exception) -> Exception:
         return processes.death() if isinstance(error, BrokenProcessPool) else error
 
@@ -93,7 +93,7 @@ def _process_task_runner(count: int) -> Iterator[WorkerPool]:
     with ProcessPoolTaskRunner(
         count, initializer=processes.initializer, initargs=processes.initargs
     ) as runner:
-        yield _hired(runner, processes)
+        yield _as_worker_pool(runner, processes)
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _dask_task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
         "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
     }
     if wanted.dask_address:
-        _check_address(wanted.dask_address)
+        _validate_address(wanted.dask_address)
         runner = runner_class(address=wanted.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
     else:
         runner = runner_class(cluster_kwargs=here)
@@ -119,7 +119,7 @@ def _dask_task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
 
     def explained(error: Exception) -> Exception:
         if isinstance(error, distributed.KilledWorker):
-            return worker_died(f"Dask's worker {error.last_worker.address}")
+            return worker_death(f"Dask's worker {error.last_worker.address}")
         if isinstance(error, distributed.CancelledError):
             return _unreachable(wanted.dask_address, error)
         return error
@@ -131,7 +131,7 @@ def _dask_task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
         yield WorkerPool(runner, True, ask, explained=explained)
 
 
-def _check_address(address: str) -> None:
+def _validate_address(address: str) -> None:
     """Of one that is none, Dask's client would leave a traceback behind when the process ends."""
     from distributed.comm.addressing import parse_address, parse_host_port
 

@@ -27,49 +27,49 @@ def finalize(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
     try:
         for artifact in made:
             if artifact.stage == "gate":
-                accept(store, artifact, made, listener, by)
+                accept_lists(store, artifact, made, listener, by)
         for artifact in made:
             if artifact.stage == "decision":
-                outcome = decide(store, artifact, made, listener, by)
+                outcome = apply_decision(store, artifact, made, listener, by)
                 listener(Decided(artifact.stage, artifact, outcome))
                 listener(Notice(artifact.stage, outcome.text))
     finally:  # it says who is champion now, also if that is still the old one, or none
         publish.publish_last(root, made, outcome)
 
 
-def accept(
+def accept_lists(
     store: Store, gate: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
 ) -> None:
     """Let the lists that have passed the gate be those that the next ones are compared with.
 
     If another run had other lists accepted meanwhile, those stay.
     """
-    profile, before = _judged_by(gate, "profile", made), gate.input("accepted")
+    profile, before = _checked_artifact(gate, "profile", made), gate.input("accepted")
     registry = store.registry(role_of(profile))
     standing = registry.current()
     if not (standing and standing.artifact.digest == profile.digest):
         entry = Entry.now(profile.reference, before, gate.origin, by)
         try:
-            registry.promote(entry, before, _waiting(listener, "gate"))
+            registry.promote(entry, before, _on_wait(listener, "gate"))
         except ConflictError as overtaken:
             text = f"{profile.origin} is not what the next lists are compared with: {overtaken.what}"
             listener(Notice("gate", text))
 
 
-def decide(
+def apply_decision(
     store: Store, decision: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
 ) -> champion.Outcome:
     """What came of a decision about a mixture of this run, which is carried out."""
-    challenger = _judged_by(decision, "mixture", made)
-    return champion.apply_decision(store, decision, challenger, by, _waiting(listener, "decision"))
+    challenger = _checked_artifact(decision, "mixture", made)
+    return champion.apply_decision(store, decision, challenger, by, _on_wait(listener, "decision"))
 
 
-def _judged_by(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:
+def _checked_artifact(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:
     """The artifact of that stage, of this run, that a judgement is about."""
     digest = judgement.manifest().recipe.inputs[stage]
     (judged,) = {one for one in made if (one.stage, one.digest) == (stage, digest)}
     return judged
 
 
-def _waiting(listener: Listener, stage: str) -> champion.Waiting:
+def _on_wait(listener: Listener, stage: str) -> champion.Waiting:
     return notify_once(listener, stage, "waiting for another run that changes the registry")

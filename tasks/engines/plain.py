@@ -18,7 +18,7 @@ RUN_CONTEXT = {"engine": "plain"}
 
 
 @contextmanager
-def producing(
+def stage_runner(
     settings: Settings, listener: Listener, workers: WorkerSettings | None = None
 ) -> Iterator[StageRunner]:
     """A runner of stages; at its end all are done, and what follows from them is carried out.
@@ -34,7 +34,7 @@ def producing(
         finalize.finalize(settings.store, in_order.made, listener, RUN_CONTEXT)
         return
     with executors.executor(workers) as hired:
-        side_by_side = _Pooled(settings, listener, hired)
+        side_by_side = _PoolRunner(settings, listener, hired)
         try:
             yield side_by_side
             made = side_by_side.finish()
@@ -59,7 +59,7 @@ class SequentialRunner(StageRunner):
         return list(promises)
 
 
-class _Pooled(ConcurrentRunner):
+class _PoolRunner(ConcurrentRunner):
     """Stages on a pool of concurrent.futures. One that needs what is not made yet waits until it is."""
 
     def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
@@ -71,11 +71,11 @@ class _Pooled(ConcurrentRunner):
         pool = self._hired.pool
         if not self._hired.elsewhere:
             promise: Future[StageResult] = pool.submit(
-                _here, stage, self._settings, config, self._listener, made
+                _run_stage, stage, self._settings, config, self._listener, made
             )
             return promise
         with sigint_blocked():
-            promise = pool.submit(_here, stage, self._settings, config, None, made)
+            promise = pool.submit(_run_stage, stage, self._settings, config, None, made)
         return promise
 
     def cancel(self, promise: "Future[StageResult]") -> None:
@@ -87,7 +87,7 @@ class _Pooled(ConcurrentRunner):
         return [self._made_of(each) for each in one] if isinstance(one, list | tuple) else one
 
 
-def _here(
+def _run_stage(
     stage: AnyStage, settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]
 ) -> StageResult:
     return run_stage(stage, settings, config, listener, lambda _event: None, RUN_CONTEXT, inputs)[0]

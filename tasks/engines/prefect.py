@@ -70,9 +70,9 @@ def as_task(stage: AnyStage) -> Task[..., Any]:
         retries=0,  # what failed fails again: same stage, same inputs
     )
     def produce(settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]) -> Any:
-        with _reporting(stage) as report:
+        with _task_reporter(stage) as report:
             outcome, reused = run_stage(
-                stage, _refreshing(settings, stage), config, listener, report, run_context(), inputs
+                stage, _with_refresh(settings, stage), config, listener, report, run_context(), inputs
             )
         if reused:
             return Completed(name="Cached", message=f"reused {outcome.artifact.origin}", data=outcome)
@@ -82,7 +82,7 @@ def as_task(stage: AnyStage) -> Task[..., Any]:
 
 
 @contextmanager
-def submitting(
+def stage_runner(
     settings: Settings, workers: WorkerSettings | None = None, hear: Listener = lambda _event: None
 ) -> Iterator[StageRunner]:
     """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
@@ -103,20 +103,20 @@ def submitting(
 
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
-            with _hired(workers) as hired:
-                submitted = _Submitted(settings, tell, hired)
+            with _worker_pool(workers) as hired:
+                submitted = _PrefectRunner(settings, tell, hired)
                 try:
                     yield submitted
                     made = submitted.finish()
                 finally:
                     submitted.stop()
-            finalize.finalize(settings.store, made, _logged(tell), run_context())
+            finalize.finalize(settings.store, made, _with_log(tell), run_context())
             caller.complete = True
         finally:
             _check_server()
 
 
-def _logged(listener: Listener) -> Listener:
+def _with_log(listener: Listener) -> Listener:
     """What it is told is in the log of the flow as well."""
     logger = get_run_logger()
 
@@ -129,7 +129,7 @@ def _logged(listener: Listener) -> Listener:
 
 
 @contextmanager
-def _hired(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
+def _worker_pool(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
     if workers is not None:
         with executors.task_runner(workers) as hired:
             yield hired
@@ -139,7 +139,7 @@ def _hired(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
     yield WorkerPool(context.task_runner)
 
 
-class _Submitted(ConcurrentRunner):
+class _PrefectRunner(ConcurrentRunner):
     def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
         super().__init__(listener, hired)
         self._settings = settings
@@ -166,13 +166,13 @@ class _Submitted(ConcurrentRunner):
             promise.wrapped_future.cancel()
 
 
-def listener() -> Listener:
+def caller_listener() -> Listener:
     """Of who has started the flow."""
     caller = _caller.get()
     return caller.listener if caller else lambda _event: None
 
 
-def recorded(flow: Callable[[], object], instead: Callable[[], object], listener: Listener) -> None:
+def run_recorded(flow: Callable[[], object], instead: Callable[[], object], listener: Listener) -> None:
     """Run the flow; its stages tell the listener.
 
     instead:  does the same without Prefect, for when its server goes away before all is made.
@@ -186,7 +186,7 @@ def recorded(flow: Callable[[], object], instead: Callable[[], object], listener
     try:
         flow()
     except TerminationSignal as signalled:  # Prefect's own handler, where ours is not in its place
-        raise signals.stopped(signalled.signal, "while Prefect was told of it") from None
+        raise signals.interruption(signalled.signal, "while Prefect was told of it") from None
     except (Exception, Abort) as error:
         behind = list(_causes(error))
         for cause in behind:
@@ -238,7 +238,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _refreshing(settings: Settings, stage: AnyStage) -> Settings:
+def _with_refresh(settings: Settings, stage: AnyStage) -> Settings:
     context = TaskRunContext.get()
     asked = context.task.refresh_cache if context else None
     if asked is None:
@@ -254,7 +254,7 @@ def run_context() -> dict[str, str]:
 
 
 @contextmanager
-def _reporting(stage: AnyStage) -> Iterator[Listener]:
+def _task_reporter(stage: AnyStage) -> Iterator[Listener]:
     """A listener that tells Prefect: its logs what happens, its UI how far it is."""
     logger = get_run_logger()
     progress = _LiveProgress(stage.name, logger)
@@ -335,7 +335,7 @@ class _PlainErrors(logging.Filter):
         return True
 
 
-class _SaidAlready(logging.Filter):
+class _NoFinalStates(logging.Filter):
     """How a task ends is said by the stage, with what it made; by its error; or by the stage it waits for."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -344,4 +344,4 @@ class _SaidAlready(logging.Filter):
 
 for _name in ("prefect.flow_runs", "prefect.task_runs"):
     logging.getLogger(_name).addFilter(_PlainErrors())
-logging.getLogger("prefect.task_runs").addFilter(_SaidAlready())
+logging.getLogger("prefect.task_runs").addFilter(_NoFinalStates())

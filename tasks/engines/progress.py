@@ -23,13 +23,13 @@ class ProgressAggregator:
     def __init__(self, listener: Listener, also: Callable[[Progress], object]) -> None:
         self._listener, self._also = listener, also
         self._lock = threading.Lock()
-        self._sums: dict[str, _Sum] = {}
+        self._sums: dict[str, _NameCount] = {}
 
     def expect(self, stage: AnyStage, config: Any) -> None:
         """Before the stage is run."""
         if stage.names:
             with self._lock:
-                self._sums.setdefault(stage.name, _Sum(stage.name)).expect(
+                self._sums.setdefault(stage.name, _NameCount(stage.name)).expect(
                     stage.label(config), stage.names(config)
                 )
 
@@ -54,7 +54,7 @@ class ProgressAggregator:
 
 
 @dataclass
-class _Sum:
+class _NameCount:
     """Names. found: that were there already, which is no part of the speed."""
 
     stage: str

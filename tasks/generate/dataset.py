@@ -80,12 +80,12 @@ def generate(
         there = dataset.find(request)
         if there:
             dataset.remove_leftovers()
-            rounds.check_enough_there(wanted.config, there.manifest().metadata["names"])
+            rounds.check_existing(wanted.config, there.manifest().metadata["names"])
             return finished(there, reused=True)
         dataset.mark_incomplete()
-        with running(_for_stages(wanted, settings)) as runner:
+        with running(_stage_settings(wanted, settings)) as runner:
             shards = compose(wanted.config, runner, **wanted.inputs)
-            facts = _facts(shards)
+            facts = _metadata(shards)
             if len(facts["kernels"]) > 1:
                 kernels = ", ".join(facts["kernels"])
                 listener(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
@@ -95,7 +95,7 @@ def generate(
             return finished(whole, reused=False)
 
 
-def _for_stages(wanted: GenerateRequest, settings: ListSettings) -> Settings:
+def _stage_settings(wanted: GenerateRequest, settings: ListSettings) -> Settings:
     """What threads are left over when there are fewer files than workers draw the blocks of a file."""
     workers = settings.workers
     files = -(-wanted.config.count // wanted.config.shard_size)
@@ -103,7 +103,7 @@ def _for_stages(wanted: GenerateRequest, settings: ListSettings) -> Settings:
     return Settings(store=wanted.dataset.work, threads=threads)
 
 
-def _facts(shards: Sequence[Artifact]) -> dict[str, Any]:
+def _metadata(shards: Sequence[Artifact]) -> dict[str, Any]:
     """names:    how many.
     first:    some of them.
     content:  sha256 of the names, the same whatever the files: of the digests of every 65,536 of them.

@@ -25,7 +25,7 @@ class Round(NamedTuple):
     let_in: int
 
 
-def next_names(wanted: int, rounds: Sequence[Round]) -> int:
+def next_round_size(wanted: int, rounds: Sequence[Round]) -> int:
     """How many to draw next, in whole blocks; 0 if there are enough, or the model has hardly more."""
     drawn, found = rounds[-1]
     missing = wanted - found
@@ -46,7 +46,7 @@ def check_enough(config: GenerateConfig, rounds: Sequence[Round]) -> None:
     )
 
 
-def check_enough_there(config: GenerateConfig, found: int) -> None:
+def check_existing(config: GenerateConfig, found: int) -> None:
     """The same of a list that is whole, of as many names as the model had."""
     _check_enough(config, found, "in the list that is there", "it was made with --fewer")
 
@@ -67,7 +67,7 @@ def _check_enough(config: GenerateConfig, found: int, after: str, saw: str) -> N
     )
 
 
-def let_in_of(candidates: Sequence[Artifact], sifted: Sequence[Artifact]) -> list[int]:
+def accepted_counts(candidates: Sequence[Artifact], sifted: Sequence[Artifact]) -> list[int]:
     """How many names are let in of each artifact of candidates.
 
     sifted:  by partitions; empty where each of them has been sifted by itself.
@@ -78,7 +78,7 @@ def let_in_of(candidates: Sequence[Artifact], sifted: Sequence[Artifact]) -> lis
     return [sum(counts) for counts in zip(*by_partition, strict=True)]
 
 
-def gathering(config: GenerateConfig, let_in: Sequence[int]) -> Iterator[GatheringConfig]:
+def compaction_configs(config: GenerateConfig, let_in: Sequence[int]) -> Iterator[GatheringConfig]:
     """Every file of the list. let_in: names, of each artifact of candidates."""
     ends = list(accumulate(let_in, initial=0))
     for file, names in config.sizes(min(ends[-1], config.count)):

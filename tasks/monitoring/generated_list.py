@@ -27,7 +27,7 @@ def generate_list(
 
     Raises what `dataset.prepare` and `dataset.generate` raise.
     """
-    emit = prefect.listener()
+    emit = prefect.caller_listener()
 
     def on_event(event: Event) -> None:
         emit(event)
@@ -39,7 +39,7 @@ def generate_list(
         dataset.prepare(config, settings),
         settings,
         compose,
-        lambda stage_settings: prefect.submitting(stage_settings, settings.workers),
+        lambda stage_settings: prefect.stage_runner(stage_settings, settings.workers),
         on_event,
         prefect.run_context(),
     )

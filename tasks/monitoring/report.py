@@ -56,7 +56,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
     _tag(tags)
     start = time.monotonic()
     try:
-        with prefect.submitting(settings, hear=on_event) as run:
+        with prefect.stage_runner(settings, hear=on_event) as run:
             compose(run)
     except Interrupted:
         raise

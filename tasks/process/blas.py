@@ -32,6 +32,6 @@ one_thread = _OneThread()
 
 
 @functools.cache
-def one_thread_for_good() -> None:
+def limit_to_one_thread() -> None:
     """For the rest of the process."""
     one_thread.__enter__()

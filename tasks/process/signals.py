@@ -50,10 +50,10 @@ def request(number: int) -> None:
 def raise_if_requested(at: str, fix: str = _GO_ON) -> None:
     """Raise Interrupted if someone asked."""
     if requested():
-        raise stopped(_signal_number, at, fix)
+        raise interruption(_signal_number, at, fix)
 
 
-def stopped(number: int, at: str, fix: str = _GO_ON) -> Interrupted:
+def interruption(number: int, at: str, fix: str = _GO_ON) -> Interrupted:
     error = Interrupted("run.interrupted", f"stopped by {signal.Signals(number).name}", where=at, fix=fix)
     error.exit_code = 128 + number
     return error

@@ -48,7 +48,7 @@ class WorkerProcesses:
         self._signal_number = SPAWN.RawValue("i", 0)
         self._seen: dict[int, Any] = {}
         self._others = set(multiprocessing.active_children())
-        self.initializer = _heed
+        self.initializer = _initialize_worker
         self.initargs = (self._signal_number,)
 
     def ask(self, signal_number: int) -> None:
@@ -66,17 +66,17 @@ class WorkerProcesses:
         """The error for a pool that broke. None of its processes is there afterwards."""
         self.look()
         for child in self._seen.values():
-            _wait_for(child)
+            _await_exit_code(child)
         # The others get SIGTERM from the pool, once it is broken.
         usual = (None, 0, -signal.SIGTERM)
         died = [child for child in self._seen.values() if child.exitcode not in usual]
-        ends = [f"process {child.pid}: {_end(child.exitcode)}" for child in died]
+        ends = [f"process {child.pid}: {_end_text(child.exitcode)}" for child in died]
         for child in self._seen.values():
             child.kill()  # one that was started while the pool broke gets no SIGTERM
-        return worker_died("; ".join(ends) or "it had ended before it was seen")
+        return worker_death("; ".join(ends) or "it had ended before it was seen")
 
 
-def _wait_for(child: Any) -> None:
+def _await_exit_code(child: Any) -> None:
     """Until it is known how it ended. Not `join`: the pool's thread may have asked the system first, which
     answers but once, and not have said so yet.
     """
@@ -85,23 +85,23 @@ def _wait_for(child: Any) -> None:
         time.sleep(0.005)
 
 
-def worker_died(saw: str) -> NamewrightError:
+def worker_death(saw: str) -> NamewrightError:
     return TrainingError(
         "runner.worker", "a worker process ended in the middle of its work", saw=saw, fix=_FIX
     )
 
 
-def _end(exit_code: int) -> str:
+def _end_text(exit_code: int) -> str:
     return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
 
 
-def _heed(signal_number: Any) -> None:
+def _initialize_worker(signal_number: Any) -> None:
     """The initializer of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
-    threading.Thread(target=_listen, args=(signal_number,), daemon=True).start()
+    threading.Thread(target=_follow_parent, args=(signal_number,), daemon=True).start()
 
 
-def _listen(signal_number: Any) -> None:
+def _follow_parent(signal_number: Any) -> None:
     parent = multiprocessing.parent_process()
     assert parent
     while not connection.wait([parent.sentinel], timeout=_LOOK_SECONDS):

@@ -12,7 +12,7 @@ from tasks.process import signals
 State = TypeVar("State")
 
 
-class Checkpointing:
+class Checkpoints:
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._next = time.monotonic() + context.settings.checkpoint_seconds

@@ -84,7 +84,7 @@ def decision(
             promote=False,
             reasons=["the champion is missing in the store, or damaged, and nothing is promoted over it"],
         )
-    context.write_table(DECISION, schemas.DECISION, as_table(found.figures))
+    context.write_table(DECISION, schemas.DECISION, decision_table(found.figures))
     context.writer.metadata |= {
         "promote": found.promote,
         "reasons": found.reasons,
@@ -105,18 +105,18 @@ def evaluate(
     ours = challenger.sample_figures(config.drawn_from)
     if not champion:
         return promotion_verdict(config.promotion, None, ours, {}), 0, []
-    compared, notes = _compared(config, challenger, champion)
+    compared, notes = _comparison(config, challenger, champion)
     found = promotion_verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
     return found, compared.names, notes
 
 
-def as_table(figures: list[Figure]) -> pa.Table:
+def decision_table(figures: list[Figure]) -> pa.Table:
     columns: dict[str, Any] = dict.fromkeys(Figure._fields, pa.float64())
     columns |= {"metric": pa.string(), "kept": pa.bool_()}
     return pa.Table.from_pylist([figure._asdict() for figure in figures], pa.schema(list(columns.items())))
 
 
-def _compared(
+def _comparison(
     config: DecidingConfig, challenger: Candidate, champion: Candidate
 ) -> tuple[Comparison, list[str]]:
     """On the names that neither has learnt from and both can spell, each once; and what there is to know."""
@@ -132,7 +132,7 @@ def _compared(
     rng = np.random.default_rng(promotion.seed)
     gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
     nats, champions_nats = (-float(each.sum()) / max(int(characters.sum()), 1) for each in (ours, theirs))
-    return Comparison(len(names), nats, champions_nats, gain, _of_one_list(challenger, champion)), notes
+    return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(challenger, champion)), notes
 
 
 def _common_names(challenger: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:
@@ -152,7 +152,7 @@ def _common_names(challenger: Candidate, champion: Candidate) -> tuple[pa.Array,
     return names.filter(pc.and_(pc.invert(learnt), spelt)), notes
 
 
-def _of_one_list(challenger: Candidate, champion: Candidate) -> bool:
+def _have_equal_lists(challenger: Candidate, champion: Candidate) -> bool:
     """Whether both have the same names, whatever their order and split; as far as is known."""
     ours, theirs = (contender.names_of(*SPLITS) for contender in (challenger, champion))
     known = challenger.examples and champion.examples

@@ -12,8 +12,8 @@ from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
 from tasks.process import signals
 from tasks.stages.corpora import NAMES
-from tasks.stages.encoding import opened_vocabulary
-from tasks.stages.mixing import opened
+from tasks.stages.encoding import load_vocabulary
+from tasks.stages.mixing import load_models
 
 
 @stage(version=2, title=lambda config: f"{config.count:,}")
@@ -26,9 +26,9 @@ def names(
     validated: Artifact,
 ) -> None:
     """New names, drawn from the network or the mixture."""
-    letters = opened_vocabulary(vocabulary)
-    sampler = Sampler(opened(mixture).select(config.drawn_from), letters, config)
-    parts = list(sampler.names(0, config.count, on_progress=_reporting(context, config)))
+    letters = load_vocabulary(vocabulary)
+    sampler = Sampler(load_models(mixture).select(config.drawn_from), letters, config)
+    parts = list(sampler.names(0, config.count, on_progress=_progress_reporter(context, config)))
     written = [to_strings(part.names, letters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(written, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
@@ -52,7 +52,7 @@ def names(
     )
 
 
-def _reporting(context: StageContext, config: SamplingConfig) -> OnProgress:
+def _progress_reporter(context: StageContext, config: SamplingConfig) -> OnProgress:
     done = 0
 
     def report(ended: int) -> None:

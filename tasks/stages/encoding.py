@@ -39,7 +39,7 @@ def vocabulary(context: StageContext, _config: EmptyConfig, *, validated: Artifa
     )
 
 
-def opened_vocabulary(artifact: Artifact) -> Vocabulary:
+def load_vocabulary(artifact: Artifact) -> Vocabulary:
     return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
 
 
@@ -66,7 +66,7 @@ def examples(
     """The names as numbers, shuffled and split into training, validation and test."""
     names = validated.table(NAMES, ["name", "source", "weight"])
     check_fits_one_array(names["name"])
-    letters = opened_vocabulary(vocabulary)
+    letters = load_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
         _check_equal_weights(names["weight"])
         notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)

@@ -24,8 +24,8 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext, stage
 from tasks.process import signals
-from tasks.stages.encoding import EXAMPLES, opened_vocabulary
-from tasks.stages.mixing import opened
+from tasks.stages.encoding import EXAMPLES, load_vocabulary
+from tasks.stages.mixing import load_models
 
 METRICS = "metrics.parquet"
 
@@ -62,12 +62,12 @@ def evaluation(
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
     new = new_mask(names.written, casefold_set(training.written))
-    models = opened(mixture)
-    rows = list(_predicted(_scores(models), list(_groups(split, source, new)), names.encoded))
+    models = load_models(mixture)
+    rows = list(_prediction_metrics(_scores(models), list(_groups(split, source, new)), names.encoded))
     if config.evaluation.sample_names:
-        letters = opened_vocabulary(vocabulary)
-        samples = {name: _drawn(model, config, letters) for name, model in _generators(models).items()}
-        rows += _sampled(samples, held_out, training, config)
+        letters = load_vocabulary(vocabulary)
+        samples = {name: _sample(model, config, letters) for name, model in _generators(models).items()}
+        rows += _sample_metrics(samples, held_out, training, config)
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
 
@@ -107,7 +107,9 @@ def _groups(
         yield from (Group(*called, np.flatnonzero(rows)) for called, rows in groups.items() if rows.any())
 
 
-def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedNames) -> Iterator[Row]:
+def _prediction_metrics(
+    scores: Mapping[str, Score], groups: list[Group], names: EncodedNames
+) -> Iterator[Row]:
     for model, score in scores.items():
         signals.raise_if_requested(f"before {model} scores the names")
         scored = score(names)
@@ -117,7 +119,7 @@ def _predicted(scores: Mapping[str, Score], groups: list[Group], names: EncodedN
                 yield _row(model, group.split, group.source, MetricValue(metric, value, some.count))
 
 
-def _drawn(model: Model, config: EvaluationStageConfig, letters: Vocabulary) -> NameList:
+def _sample(model: Model, config: EvaluationStageConfig, letters: Vocabulary) -> NameList:
     too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
     wanted = config.evaluation
     # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
@@ -127,7 +129,7 @@ def _drawn(model: Model, config: EvaluationStageConfig, letters: Vocabulary) -> 
     return NameList(letters.decode(encoded), encoded)
 
 
-def _sampled(
+def _sample_metrics(
     samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: EvaluationStageConfig
 ) -> Iterator[Row]:
     rng = np.random.default_rng(config.evaluation.seed)

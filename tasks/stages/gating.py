@@ -10,7 +10,7 @@ from tasks.core.stage import StageContext, stage
 from tasks.report.gate_changes import CHANGES, CHARACTERS, MEASURES
 from tasks.report.markup import glyph
 from tasks.stages import gate_rule
-from tasks.stages.profiling import opened_profile
+from tasks.stages.profiling import load_profile
 
 _CHARACTERS_NAMED = 10
 
@@ -25,7 +25,7 @@ def gate(
 
     Whether a run may go on is for `gate_rule.check`, so that the findings are there to be read.
     """
-    found = changes(opened_profile(accepted), opened_profile(profile), config) if accepted else []
+    found = changes(load_profile(accepted), load_profile(profile), config) if accepted else []
     context.write_table(CHANGES, schemas.CHANGES, changes_table(found))
     reasons = [_reason(each, found) for each in found if not each.within]
     context.writer.metadata.update(passed=not reasons, reasons=reasons)

@@ -56,7 +56,7 @@ def shard(
     context: StageContext, config: ShardConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """A file of a generated list, where no name is left out."""
-    table, _ = _drawn(context, config, model)
+    table, _ = _sample(context, config, model)
     table = table.rename_columns(["index", "name", "log_probability"])
     _write(context, config.file, table, model, training, config.sampling.capitalise_first)
 
@@ -71,7 +71,7 @@ def sampled(
     context: StageContext, config: CandidatesConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """Sampled names that may come into the list: a row group for every partition, in their order."""
-    table, letters = _drawn(context, config, model)
+    table, letters = _sample(context, config, model)
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
     if config.sifting.unique:
@@ -92,12 +92,12 @@ def _is_novel(
     capitalise = config.sampling.capitalise_first
     is_new: npt.NDArray[np.bool_] = ~pc.is_in(names, _training_list(training, capitalise).names).to_numpy()
     if config.sifting.novel_distance:
-        printed = _printed(letters) if capitalise else letters
+        printed = _printed_vocabulary(letters) if capitalise else letters
         is_new &= ~_neighbourhood(training, capitalise, printed).near(encode(names, printed))
     return is_new
 
 
-def _printed(letters: Vocabulary) -> Vocabulary:
+def _printed_vocabulary(letters: Vocabulary) -> Vocabulary:
     """With the capitals, each of which may be several characters."""
     return Vocabulary.from_characters(
         chain.from_iterable((letter, *letter.upper()) for letter in letters.characters)
@@ -133,7 +133,7 @@ def compacted(
     training: Artifact | None = None,
 ) -> None:
     """A file of a generated list: accepted names, gathered from where they were sampled."""
-    found = [_let_in(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
+    found = [_accepted_rows(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
     table = pa.concat_tables([pa.schema(_COLUMNS).empty_table(), *found]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
@@ -142,7 +142,7 @@ def compacted(
     _write(context, config.file, table, model, training, config.capitalise_first)
 
 
-def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
+def _accepted_rows(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
     """What is let in of one artifact of candidates, in the order it was drawn. place: among all of them."""
     if not let_in:  # nothing was asked but what each of them has seen to by itself
         return candidates.table(CANDIDATES)
@@ -153,7 +153,7 @@ def _let_in(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.
     return pa.concat_tables(rows).sort_by("number")
 
 
-def _drawn(
+def _sample(
     context: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
 ) -> tuple[pa.Table, Vocabulary]:
     """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
@@ -161,7 +161,9 @@ def _drawn(
     drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
     parts = list(
-        drawing.names(config.start, stop, context.settings.threads, _reporting(context, sampling.count))
+        drawing.names(
+            config.start, stop, context.settings.threads, _progress_reporter(context, sampling.count)
+        )
     )
     names = [to_strings(part.names, letters, sampling.capitalise_first) for part in parts]
     table = pa.table(
@@ -248,7 +250,7 @@ def _kernel() -> str:
     )
 
 
-def _reporting(context: StageContext, count: int) -> OnProgress:
+def _progress_reporter(context: StageContext, count: int) -> OnProgress:
     done = 0
     lock = threading.Lock()
 

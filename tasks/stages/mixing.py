@@ -5,13 +5,13 @@ from artifacts.store import Artifact
 from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
 from rnn_core.ngram.mixture import fit_weight
 from tasks.core.stage import StageContext, stage
-from tasks.stages.training import opened_split
+from tasks.stages.training import load_split
 
 
 @stage(version=2)
 def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
     """The network and an n-gram model, with the weight at which both together predict best."""
-    training, validation = (opened_split(examples, split) for split in ("train", "validation"))
+    training, validation = (load_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL)
     parameters = model_contents(arrays).network
     ngrams = KneserNey.fit(training, parameters.vocabulary_size, config.order, config.discount)
@@ -22,6 +22,6 @@ def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, exam
     context.writer.metadata["model_card"] = {**card, **fitted}
 
 
-def opened(artifact: Artifact) -> ModelContents:
+def load_models(artifact: Artifact) -> ModelContents:
     """Raises DataError for arrays that are no model."""
     return model_contents(artifact.arrays(MODEL))

@@ -13,12 +13,12 @@ from rnn_core import notebook
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext
-from tasks.stages.checkpointing import Checkpointing
+from tasks.stages.checkpointing import Checkpoints
 
 TRANSCRIPT = "transcript.txt"
 
 
-class Diary:
+class TrainingLog:
     """The smoothed loss wherever training reported, and the notebook's reports; both outlive a kill."""
 
     def __init__(self, steps: list[int], losses: list[float], reports: list[notebook.NotebookReport]) -> None:
@@ -36,7 +36,9 @@ class Diary:
         }
 
     @classmethod
-    def from_arrays(cls, config: notebook.NotebookConfig, arrays: Mapping[str, npt.NDArray[Any]]) -> "Diary":
+    def from_arrays(
+        cls, config: notebook.NotebookConfig, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> "TrainingLog":
         tokens, offsets = arrays["diary.tokens"].tolist(), arrays["diary.offsets"].tolist()
         names = [tokens[start:stop] for start, stop in pairwise(offsets)]
         each = config.names_per_report
@@ -68,16 +70,16 @@ def train(
     sources:  how many names each source gave, in their order.
     """
 
-    def opened(arrays: Arrays) -> tuple[notebook.NotebookState, Diary]:
+    def opened(arrays: Arrays) -> tuple[notebook.NotebookState, TrainingLog]:
         own = {name: array for name, array in arrays.items() if not name.startswith("diary.")}
-        return notebook.NotebookState.from_arrays(config, letters.size, own), Diary.from_arrays(
+        return notebook.NotebookState.from_arrays(config, letters.size, own), TrainingLog.from_arrays(
             config, arrays
         )
 
-    checkpoints = Checkpointing(context)
+    checkpoints = Checkpoints(context)
     state, diary = checkpoints.resumed(opened) or (
         notebook.NotebookState.start(config, letters.size, names.count),
-        Diary([], [], []),
+        TrainingLog([], [], []),
     )
     if state.iteration:
         context.notice(f"going on from the checkpoint of iteration {state.iteration:,}")
@@ -85,7 +87,7 @@ def train(
         if state.iteration > (diary.steps[-1] if diary.steps else 0):
             diary.note(now)
         if now.report:
-            context.notice(_shown(now.report, letters))
+            context.notice(_report_line(now.report, letters))
         context.progress(
             state.iteration, now.iterations, f"smoothed loss {now.smoothed_loss:.3f} nats per name"
         )
@@ -108,6 +110,6 @@ def train(
     return state.parameters, pa.table(history)
 
 
-def _shown(report: notebook.NotebookReport, letters: Vocabulary) -> str:
+def _report_line(report: notebook.NotebookReport, letters: Vocabulary) -> str:
     names = ", ".join(notebook.printed_name(name, letters.characters) for name in report.names)
     return f"Iteration: {report.iteration}, Loss: {report.smoothed_loss:f}  {names}"

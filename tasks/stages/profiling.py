@@ -33,7 +33,7 @@ def profile(
     context.writer.metadata["sources"] = Profile.from_table(table).sources
 
 
-def opened_profile(artifact: Artifact) -> Profile:
+def load_profile(artifact: Artifact) -> Profile:
     return Profile.from_table(artifact.table(PROFILE))
 
 

@@ -30,10 +30,10 @@ from tasks.report.page import (
 )
 from tasks.report.publish import FILE, OUTLINE
 from tasks.stages.corpora import NAMES, REJECTED
-from tasks.stages.encoding import EXAMPLES, VOCABULARY, opened_vocabulary
+from tasks.stages.encoding import EXAMPLES, VOCABULARY, load_vocabulary
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE, UNSEEN
 from tasks.stages.notebook_training import TRANSCRIPT
-from tasks.stages.profiling import opened_profile
+from tasks.stages.profiling import load_profile
 from tasks.stages.temperatures import tastes
 from tasks.stages.training import HISTORY
 
@@ -63,7 +63,7 @@ def report(
     learnt = examples.table(EXAMPLES, ["source", "split", "tokens"])
     metrics = evaluation.table(METRICS).to_pylist()
     scores = _scores(row for row in metrics if row["split"] != SAMPLE)
-    known = opened_profile(profile)
+    known = load_profile(profile)
     steps = [("reading", one.table(REJECTED)) for one in corpora]
     steps += [("merging", merged.table(REJECTED)), ("validating", validated.table(REJECTED))]
     found = Findings(
@@ -79,7 +79,7 @@ def report(
         sample=_sample(names.table(NAMES, ["name", "length", "in_training"]), learnt),
         tastes=tastes(
             model,
-            opened_vocabulary(vocabulary),
+            load_vocabulary(vocabulary),
             validated.table(NAMES, ["name"])["name"],
             capitalise_first=not _by_epochs(model),
         ),

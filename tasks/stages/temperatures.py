@@ -11,7 +11,7 @@ from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.report.temperatures import NAMES_PER_TEMPERATURE, TemperatureSample
-from tasks.stages.mixing import opened
+from tasks.stages.mixing import load_models
 
 TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 
@@ -22,7 +22,7 @@ def tastes(
     """trained: of the stage `model`. known: the names of the lists."""
     if not letters.characters[1:]:
         return []
-    model = network_model(opened(trained).network)
+    model = network_model(load_models(trained).network)
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
     return [_taste(model, letters, known, replace(config, temperature=one)) for one in TEMPERATURES]
 

@@ -22,8 +22,8 @@ from rnn_core.train.state import TrainingState
 from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
-from tasks.stages.checkpointing import Checkpointing
-from tasks.stages.encoding import EXAMPLES, opened_vocabulary
+from tasks.stages.checkpointing import Checkpoints
+from tasks.stages.encoding import EXAMPLES, load_vocabulary
 from tasks.stages.notebook_training import train as train_as_notebook
 
 HISTORY = "history.parquet"
@@ -46,12 +46,12 @@ def model(
     vocabulary: Artifact,
 ) -> None:
     """The network, trained on the examples, and the history of its loss."""
-    letters = opened_vocabulary(vocabulary)
+    letters = load_vocabulary(vocabulary)
     if isinstance(config, notebook.NotebookConfig):
-        trained = _by_the_notebook(context, config, letters, examples)
+        trained = _train_as_notebook(context, config, letters, examples)
     else:
-        splits = (opened_split(examples, split) for split in ("train", "validation"))
-        trained = _by_batches(context, config, letters, *splits)
+        splits = (load_split(examples, split) for split in ("train", "validation"))
+        trained = _train_in_batches(context, config, letters, *splits)
     context.writer.write_arrays(MODEL, network_arrays(trained.parameters, letters))
     context.write_table(HISTORY, schemas.HISTORY, trained.history)
     context.writer.metadata["model_card"] = {
@@ -62,25 +62,25 @@ def model(
     }
 
 
-def opened_split(examples: Artifact, split: str) -> EncodedNames:
+def load_split(examples: Artifact, split: str) -> EncodedNames:
     """With their weights."""
     table = examples.table(EXAMPLES, ["split", "tokens", "weight"])
     return encoded_names(table.filter(pc.equal(table["split"].cast(pa.string()), split)))
 
 
-def _by_the_notebook(
+def _train_as_notebook(
     context: StageContext, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
 ) -> Trained:
     sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
     counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
-    names = opened_split(examples, "train")
+    names = load_split(examples, "train")
     per_source = dict(zip(sources.dictionary.to_pylist(), counts, strict=True))
     parameters, history = train_as_notebook(context, config, letters, names, per_source)
     card = {"cell": elman.NAME, "steps": config.iterations}
     return Trained(notebook.as_network(parameters), history, card)
 
 
-def _by_batches(
+def _train_in_batches(
     context: StageContext,
     wanted: TrainingConfig,
     letters: Vocabulary,
@@ -88,7 +88,7 @@ def _by_batches(
     validation: EncodedNames,
 ) -> Trained:
     config = wanted.resolve(names.count)
-    checkpoints = Checkpointing(context)
+    checkpoints = Checkpoints(context)
     state = checkpoints.resumed(lambda arrays: TrainingState.from_arrays(config, letters.size, arrays))
     state = state or TrainingState.start(config, letters.size)
     context.notice(

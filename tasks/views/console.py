@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from tasks.core.events import Event, Finished, Notice, Progress
-from tasks.core.plan import Planned
+from tasks.core.plan import PlannedStage
 from tasks.report.markup import Column
 from tasks.report.sheets import Sheet
 
@@ -25,7 +25,7 @@ class Console(Protocol):
 
     def __call__(self, event: Event) -> None: ...
     def say(self, text: str) -> None: ...
-    def plan(self, stages: Sequence[Planned]) -> None: ...
+    def plan(self, stages: Sequence[PlannedStage]) -> None: ...
     def summary(
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
     ) -> None: ...
@@ -76,7 +76,7 @@ class PlainLines:
                 done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {spent:>10}"
                 self.say(f"{done}  {event.artifact.folder}")
 
-    def plan(self, stages: Sequence[Planned]) -> None:
+    def plan(self, stages: Sequence[PlannedStage]) -> None:
         for stage in stages:
             self.say(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
 
@@ -151,7 +151,7 @@ class Terminal:
                     if event.stage in self._bar_of:
                         self._bars.remove_task(self._bar_of.pop(event.stage))
 
-    def plan(self, stages: Sequence[Planned]) -> None:
+    def plan(self, stages: Sequence[PlannedStage]) -> None:
         heads = Column("stage"), Column("would be")
         self._table(heads, [(stage.title, _would_be(stage)) for stage in stages])
 
@@ -241,5 +241,5 @@ _STYLES = {
 }
 
 
-def _would_be(stage: Planned) -> str:
+def _would_be(stage: PlannedStage) -> str:
     return f"computed: {stage.reason}" if stage.reason else "cached"

@@ -12,7 +12,7 @@ from tasks.report.gate_changes import format_changes
 from tasks.report.markup import Column, glyph, visible
 from tasks.report.sheets import Sheet
 from tasks.stages.corpora import NAMES
-from tasks.stages.profiling import opened_profile
+from tasks.stages.profiling import load_profile
 
 _EXAMPLES = 10
 _CHARACTERS = 12
@@ -20,7 +20,7 @@ _OVERLAPS = 20
 
 
 def look(corpora: Sequence[Artifact], profile: Artifact, gate: Artifact) -> Iterator[Sheet]:
-    known = opened_profile(profile)
+    known = load_profile(profile)
     yield _sources(figures(known))
     yield _not_taken(known)
     yield _characters(known)

@@ -13,7 +13,7 @@ from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short
 from tasks.report.markup import Column
 from tasks.report.publish import lineage
 from tasks.report.sheets import Sheet
-from tasks.stages.deciding import DECISION, Candidate, as_table, evaluate
+from tasks.stages.deciding import DECISION, Candidate, decision_table, evaluate
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 
 _NUMBERS = ("network", "mixture", "challenger", "champion", "difference", "low", "high", "limit")
@@ -95,7 +95,7 @@ def comparison(store: Store, config: DecidingConfig, challenger: Artifact, champ
             latest_evaluation(store, champion, evaluation) if evaluation else None,
         ),
     )
-    return _decision(_said(found.promote, found.reasons, notes), as_table(found.figures))
+    return _decision(_said(found.promote, found.reasons, notes), decision_table(found.figures))
 
 
 def _decision(title: str, table: pa.Table) -> Sheet:

@@ -60,12 +60,12 @@ def test_a_list_that_was_there_shows_as_cached(store: Path, tmp_path: Path, pref
 
 def test_a_model_with_too_few_names_is_the_error_that_the_flow_ends_with(store: Path, tmp_path: Path) -> None:
     from flows.generate import generate
-    from tasks.engines.prefect import recorded
+    from tasks.engines.prefect import run_recorded
 
     settings = ListSettings(store=store, output=tmp_path / "list")
     config = asked(count=5000, unique=True, max_length=2)
     with pytest.raises(TrainingError, match=r"sampling\.too_few"):
-        recorded(lambda: generate(config, settings), lambda: None, lambda _event: None)
+        run_recorded(lambda: generate(config, settings), lambda: None, lambda _event: None)
 
 
 def test_the_flow_is_loaded_as_prefect_loads_it() -> None:

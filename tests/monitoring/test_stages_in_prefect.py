@@ -20,17 +20,17 @@ def run_flow(name: str, store: Path, compose: Compose) -> list[Event]:
     """One run of a flow of that name, as the command starts it; what its stages told."""
     from prefect import flow
 
-    from tasks.engines.prefect import recorded, submitting
+    from tasks.engines.prefect import run_recorded, stage_runner
 
     def body() -> None:
-        with submitting(Settings(store)) as run:
+        with stage_runner(Settings(store)) as run:
             compose(run)
 
     def never() -> None:
         pytest.fail("the server was there")
 
     told: list[Event] = []
-    recorded(flow(name=name)(body), never, told.append)
+    run_recorded(flow(name=name)(body), never, told.append)
     return told
 
 

@@ -20,7 +20,7 @@ from tasks.config.settings import Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Finished
 from tasks.core.plan import Plan
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.stages.gate_rule import GateRefused
 
 TOWNS = [
@@ -46,7 +46,7 @@ class Runs:
 
     def accept(self, config: RetrainConfig) -> Lists:
         """Without learning anything."""
-        with producing(self.settings, lambda _event: None) as run:
+        with stage_runner(self.settings, lambda _event: None) as run:
             return lists(config, run)
 
     def change(self, names: list[str], gate: GateConfig = GateConfig(), **others: Any) -> RetrainConfig:
@@ -57,7 +57,7 @@ class Runs:
         """What was told, also of a run that was refused."""
         told: list[Finished] = []
         try:
-            with producing(self.settings, told.append, workers) as run:
+            with stage_runner(self.settings, told.append, workers) as run:
                 pipeline(config, run)
         finally:
             self.told = [event for event in told if isinstance(event, Finished)]
@@ -207,16 +207,16 @@ def test_a_dry_run_ends_where_the_run_would_be_refused(runs):
 def test_prefect_shows_that_the_gate_failed_and_that_nothing_came_after_it(runs, prefect_shows):
     from prefect import flow
 
-    from tasks.engines.prefect import recorded, submitting
+    from tasks.engines.prefect import run_recorded, stage_runner
 
     config = runs.change(TOWNS[::2])
 
     def gated() -> None:
-        with submitting(runs.settings) as run:
+        with stage_runner(runs.settings) as run:
             pipeline(config, run)
 
     with runs.refused():
-        recorded(flow(name="gated")(gated), lambda: None, lambda _event: None)
+        run_recorded(flow(name="gated")(gated), lambda: None, lambda _event: None)
     task_runs = prefect_shows(
         "task_runs", lambda found: any(run["state_type"] == "FAILED" for run in found),
         flows={"name": {"any_": ["gated"]}},

@@ -35,7 +35,7 @@ from tasks.config.promotion import PromotionConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.config.sources import Source
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.models.champion import promote_by_hand
 from tasks.models.load import find_model, load_model, open_model
 from tasks.process import blas
@@ -53,7 +53,7 @@ def run_pipeline(store, names, **changes):
         evaluation=EvaluationConfig(sample_names=0),
         **changes,
     )
-    with producing(Settings(store=store), lambda _event: None) as run:
+    with stage_runner(Settings(store=store), lambda _event: None) as run:
         pipeline(config, run)
 
 

@@ -24,7 +24,7 @@ from tasks.config.sources import Source
 from tasks.core.events import Finished, Notice
 from tasks.core.plan import Plan
 from tasks.core.stage import EmptyConfig
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
 from tasks.models.promotion import Comparison, promotion_verdict
@@ -65,7 +65,7 @@ class Runs:
             if isinstance(event, Notice) and event.stage == "decision":
                 told.append(event.text)
 
-        with producing(self.settings, listen, self.workers) as run:
+        with stage_runner(self.settings, listen, self.workers) as run:
             as_far_as_the_decision(config, run)
         return computed, told[-1]
 

@@ -32,7 +32,7 @@ from tasks.models.promotion import Figure
 from tasks.report.history import past_runs
 from tasks.report.markup import element, foreign, visible
 from tasks.report.publish import lineage, publish
-from tasks.stages.deciding import as_table
+from tasks.stages.deciding import decision_table
 from tasks.stages.temperatures import tastes
 
 HOSTILE = [
@@ -643,7 +643,7 @@ def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
     from rnn_core.sample.sampler import SamplingConfig
     from rnn_core.train.config import TrainingConfig
     from tasks.config.sources import Source
-    from tasks.engines.plain import producing
+    from tasks.engines.plain import stage_runner
 
     (tmp_path / "towns.txt").write_text("".join(f"Town{number % 97}\n\n" for number in range(300)))
     config = RetrainConfig(
@@ -652,7 +652,7 @@ def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
         sampling=SamplingConfig(count=20),
     )
     settings = Settings(store=tmp_path / "store")
-    with producing(settings, lambda _event: None) as run:
+    with stage_runner(settings, lambda _event: None) as run:
         pipeline(config, run)
     text = Page((settings.store / "report.html").read_text()).text
     assert "20 names, learnt from <towns>" in text
@@ -712,7 +712,7 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
     report = produced(stand_ins.root, inputs, stand_ins.run)
     draft = stand_ins.store.writer("decision", "0" * 32)
     figures = [Figure("novelty", 0.875, 0.75, 0.125, limit=0.1, kept=True), Figure("validity", None, None)]
-    draft.write_table("decision.parquet", as_table(figures))
+    draft.write_table("decision.parquet", decision_table(figures))
     draft.metadata.update(promote=True, reasons=["it is <better>"], notes=["left out: 3"])
     recipe = Recipe("decision", 1, {}, {"evaluation": inputs["evaluation"].digest})
     decision = stand_ins.store.commit(draft, recipe, origins={}, seconds=1.0, run=stand_ins.run)
@@ -734,7 +734,7 @@ def test_the_published_page_tells_what_became_of_the_new_model(stand_ins, kind, 
     inputs = stand_ins.inputs()
     report = produced(stand_ins.root, inputs, stand_ins.run)
     draft = stand_ins.store.writer("decision", "0" * 32)
-    draft.write_table("decision.parquet", as_table([]))
+    draft.write_table("decision.parquet", decision_table([]))
     draft.metadata.update(promote=True, reasons=[], notes=[])
     recipe = Recipe("decision", 1, {}, {"champion": "3" * 64})
     origins = {"champion": f"mixture/{'2' * 32}"}

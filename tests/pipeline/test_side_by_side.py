@@ -14,7 +14,7 @@ from small_stages import Greeting, greeting
 from rnn_core.errors import ConfigError, TrainingError
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.engines import executors
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.server.errors import ServerError
 
 SCRIPT = Path(__file__).parents[1] / "support" / "many_stages.py"
@@ -92,7 +92,7 @@ def is_forgotten(run):
 def test_a_worker_that_dies_while_no_stage_is_under_way_is_the_same_error(tmp_path, between):
     settings, one = Settings(tmp_path / "store"), WorkerSettings("processes", 1)
     told = pytest.raises(TrainingError, match=r"(?s)runner\.worker.*SIGKILL")
-    with told, producing(settings, lambda _event: None, one) as run:
+    with told, stage_runner(settings, lambda _event: None, one) as run:
         two_stages(run, between)
 
 

@@ -14,7 +14,7 @@ from rnn_core.errors import NamewrightError
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished
 from tasks.core.stage import AnyStage, StageRunner
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.process import signals
 from tasks.server import connection
 
@@ -35,17 +35,17 @@ def by_prefect(settings: Settings, workers: WorkerSettings, body: Callable[[Stag
     connection.connect(lambda _text: None)
     from prefect import flow
 
-    from tasks.engines.prefect import recorded, submitting
+    from tasks.engines.prefect import run_recorded, stage_runner
 
     def many() -> None:
-        with submitting(settings, workers) as run:
+        with stage_runner(settings, workers) as run:
             body(run)
 
-    recorded(flow(name="many")(many), lambda: None, tell)
+    run_recorded(flow(name="many")(many), lambda: None, tell)
 
 
 def alone(settings: Settings, workers: WorkerSettings, body: Callable[[StageRunner], None]) -> None:
-    with producing(settings, tell, workers) as run:
+    with stage_runner(settings, tell, workers) as run:
         body(run)
 
 

@@ -9,7 +9,6 @@ from rnn_core.errors import NamewrightError
 from tasks.config.settings import Settings
 from tasks.core.events import Event
 from tasks.core.stage import StageRunner
-from tasks.engines.plain import producing
 from tasks.process import signals
 from tasks.server import connection
 
@@ -30,17 +29,17 @@ def main(settings: Settings) -> None:
     connection.connect(print)
     from prefect import flow
 
-    from tasks.engines.prefect import recorded, submitting
+    from tasks.engines.prefect import run_recorded, stage_runner
 
     def small() -> None:
-        with submitting(settings) as run:
+        with stage_runner(settings) as run:
             compose(run)
 
     def without_prefect() -> None:
-        with producing(settings, tell) as run:
+        with stage_runner(settings, tell) as run:
             compose(run)
 
-    recorded(flow(name="small")(small), without_prefect, tell)
+    run_recorded(flow(name="small")(small), without_prefect, tell)
 
 
 if __name__ == "__main__":

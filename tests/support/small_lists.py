@@ -24,7 +24,7 @@ from tasks.config.settings import ListSettings, Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Event
 from tasks.engines.executors import WorkerPool
-from tasks.engines.plain import producing
+from tasks.engines.plain import stage_runner
 from tasks.generate import dataset
 
 SHORT = ["Al", "An", "Ed", "El", "Lu", "Ma", "Mo", "Ana", "Ema", "Leo"]  # a model comes upon such names
@@ -41,7 +41,7 @@ def trained(folder: Path) -> Path:
         evaluation=EvaluationConfig(sample_names=0),
         sampling=SamplingConfig(count=1),
     )
-    with producing(Settings(store=folder / "store"), lambda _event: None) as run:
+    with stage_runner(Settings(store=folder / "store"), lambda _event: None) as run:
         pipeline(config, run)
     return folder / "store"
 
@@ -62,7 +62,7 @@ def make_list(
         dataset.prepare(config, settings),
         settings,
         generation,
-        lambda of_stages: producing(of_stages, tell, settings.workers),
+        lambda of_stages: stage_runner(of_stages, tell, settings.workers),
         tell,
         {"engine": "plain"},
     )
