@@ -170,9 +170,7 @@ class ConcurrentRunner(StageRunner):
         """The first error in the order of submission; the stages after it only could not run."""
         errors = [self._errors[promise] for promise in self._promised if promise in self._errors]
         if signals.requested():
-            stopped = [error for error in errors if isinstance(error, Interrupted)]
-            return (
-                stopped[0] if stopped else signals.interruption(signals.signal_number(), "between two stages")
-            )
+            between = signals.interruption(signals.signal_number(), "between two stages")
+            return next((error for error in errors if isinstance(error, Interrupted)), between)
         causes = [error for error in errors if not isinstance(error, CancelledError)]
         return self._hired.explained((causes or errors)[0])

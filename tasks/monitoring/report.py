@@ -40,7 +40,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
     compose:  hands the stages to the runner that it is given.
 
     Returns a state named "Cached" if every stage was reused.
-    Raises what `prefect.submitting` raises. A page that cannot be made costs no run.
+    Raises what `prefect.stage_runner` raises. A page that cannot be made costs no run.
     """
     finished: list[Finished] = []
     decided: list[Decided] = []

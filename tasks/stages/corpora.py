@@ -86,7 +86,7 @@ def validated(
         "rows": found.shortened_rows,
         "equal_to_another_name": found.new_duplicates,
     }
-    unread = [table for one in corpora if len(table := _unreadable_rows(one))]
+    unread = [table for one in corpora if len(table := _unread(one))]
     rejected = len(lines) - len(found.names) + sum(map(len, unread))
     files = merged.manifest().files
     read = sum(map(len, unread)) + sum(files[name].rows or 0 for name in (NAMES, REJECTED))
@@ -94,12 +94,10 @@ def validated(
     is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
-        cases = [case for table in (found.rejected, *unread) for case in _examples_of_rejected(table)][
-            :_CASES
-        ]
+        cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
         places = [
             context.writer.quarantine(what),
-            *(one.folder for one in corpora if len(_unreadable_rows(one))),
+            *(one.folder for one in corpora if len(_unread(one))),
         ]
         raise DataError(
             "corpus.empty" if is_empty else "corpus.rejects",
@@ -113,7 +111,7 @@ def validated(
         )
 
 
-def _unreadable_rows(corpus: Artifact) -> pa.Table:
+def _unread(corpus: Artifact) -> pa.Table:
     """Rows that were no names as they were read. A blank one is none that somebody might miss."""
     table = corpus.table(REJECTED)
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
@@ -146,7 +144,7 @@ def _reasons(rejected: pa.Table) -> list[str]:
     ]
 
 
-def _examples_of_rejected(rejected: pa.Table) -> list[str]:
+def _cases(rejected: pa.Table) -> list[str]:
     return [
         f"{row['source']} line {row['line']}: {row['reason']} ({row.get('name', row.get('raw'))!r:.60})"
         for row in rejected.slice(0, _CASES).to_pylist()
