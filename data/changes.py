@@ -1,4 +1,4 @@
-"""What changed between two profiles of lists, and which changes are beyond their limits."""
+"""Changes between the profiles of two sets of lists, and whether they are within their limits."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -11,11 +11,11 @@ from data.config import GateConfig
 from data.profile import Counts, Profile
 from rnn_core.metrics.distributions import wasserstein
 
-LIMIT = "max_"  # a measure with a limit is called like the knob, without this
+LIMIT = "max_"  # the option of a limit is the measure's name with this prefix
 
 
 class Change(NamedTuple):
-    """A row of schemas.CHANGES."""
+    """One measure before and after: a row of schemas.CHANGES."""
 
     measure: str
     value: str
@@ -27,37 +27,38 @@ class Change(NamedTuple):
 
 
 def changes(before: Profile, after: Profile, limits: GateConfig) -> list[Change]:
-    """Those with a limit first, then the rows of every source, then every character that is new or gone.
+    """Every change: first those with a limit, then the rows of each source, then each new or lost character.
 
-    before, after:  of lists in which there are names that were kept.
+    before, after:  profiles with at least one kept name.
     """
     new = _missing(after.counts("character"), before.counts("character"))
     lost = _missing(before.counts("character"), after.counts("character"))
-    letters = [float(sum(each.counts("character").values())) for each in (before, after)]
+    totals = [float(sum(profile.counts("character").values())) for profile in (before, after)]
     measured = [
         *_rows(before.count("kept"), after.count("kept")),
-        Change("new_characters", "", 0.0, float(sum(new.values())), _share(sum(new.values()), letters[1])),
-        Change("lost_characters", "", float(sum(lost.values())), 0.0, _share(sum(lost.values()), letters[0])),
+        Change("new_characters", "", 0.0, float(sum(new.values())), _share(sum(new.values()), totals[1])),
+        Change("lost_characters", "", float(sum(lost.values())), 0.0, _share(sum(lost.values()), totals[0])),
         _lengths(before.lengths(), after.lengths()),
         _duplicates(before.duplicates(), after.duplicates()),
     ]
     return [
-        *(_judged(each, limits.limits[LIMIT + each.measure]) for each in measured),
+        *(_with_limit(change, limits.limits[LIMIT + change.measure]) for change in measured),
         *_by_source(before, after),
-        *(Change("new_character", of, 0.0, count, _share(count, letters[1])) for of, count in new.items()),
-        *(Change("lost_character", of, count, 0.0, _share(count, letters[0])) for of, count in lost.items()),
+        *(Change("new_character", of, 0.0, count, _share(count, totals[1])) for of, count in new.items()),
+        *(Change("lost_character", of, count, 0.0, _share(count, totals[0])) for of, count in lost.items()),
     ]
 
 
-def changes_table(found: list[Change]) -> pa.Table:
-    columns = zip(*found, strict=True) if found else [()] * len(Change._fields)
+def changes_table(rows: list[Change]) -> pa.Table:
+    """The changes as a table of schemas.CHANGES."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(Change._fields)
     text, number = pa.string(), pa.float64()
     types = (text, text, number, number, number, number, pa.bool_())
     return pa.table(list(map(pa.array, columns, types)), names=list(Change._fields))
 
 
-def _judged(measured: Change, limit: float | None) -> Change:
-    return measured._replace(limit=limit, within=limit is None or measured.change <= limit)
+def _with_limit(change: Change, limit: float | None) -> Change:
+    return change._replace(limit=limit, within=limit is None or change.change <= limit)
 
 
 def _rows(before: int, after: int) -> Iterator[Change]:
@@ -82,9 +83,9 @@ def _by_source(before: Profile, after: Profile) -> Iterator[Change]:
 
 
 def _missing(here: Mapping[str, int], there: Mapping[str, int]) -> dict[str, int]:
-    """What is here only, the most frequent first."""
+    """The characters that `there` lacks, the most frequent first."""
     only = {character: count for character, count in here.items() if character not in there}
-    return dict(sorted(only.items(), key=lambda each: (-each[1], each[0])))
+    return dict(sorted(only.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _share(part: float, whole: float) -> float:

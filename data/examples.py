@@ -1,4 +1,4 @@
-"""Which names the network learns from and which it is judged by, in shuffled order."""
+"""Examples: the names in random order, split into training, validation and test."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,11 @@ SPLITS = ("train", "validation", "test")
 
 
 class Arrangement(NamedTuple):
-    """order: (N,) row of the table that stands at each place; split: (N,) index into SPLITS, by place."""
+    """A random order and a split.
+
+    order:  (N,) the row of the table at each place.
+    split:  (N,) index into SPLITS, by place.
+    """
 
     order: npt.NDArray[np.int64]
     split: npt.NDArray[np.int32]
@@ -50,14 +54,14 @@ def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
 
 
 def token_lists(names: EncodedNames) -> pa.Array:
-    """A list column over the same tokens. Raises DataError for 2^31 of them or more."""
+    """The tokens as a list column, without a copy. Raises DataError for 2^31 of them or more."""
     return pa.ListArray.from_arrays(
         pa.array(narrow_offsets(names.offsets, "characters")), pa.array(names.tokens)
     )
 
 
 def from_token_lists(column: pa.ChunkedArray) -> EncodedNames:
-    """The way back from `as_lists`."""
+    """The encoded names of a list column."""
     lists = column.combine_chunks()
     first, last = lists.offsets[0].as_py(), lists.offsets[-1].as_py()
     tokens = lists.values.to_numpy()[first:last]
@@ -65,5 +69,5 @@ def from_token_lists(column: pa.ChunkedArray) -> EncodedNames:
 
 
 def encoded_names(examples: pa.Table) -> EncodedNames:
-    """With their weights. examples: its columns tokens and weight."""
+    """The encoded names of a table of examples, with their weights."""
     return from_token_lists(examples["tokens"]).with_weights(examples["weight"].to_numpy())

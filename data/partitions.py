@@ -1,6 +1,6 @@
-"""Which names of a list repeat earlier ones, by partitions of it that can be gone through one at a time.
+"""Partitions of a list by name, so that duplicates can be found one partition at a time.
 
-Equal names are in one partition: a name repeats an earlier one if and only if it does so there.
+Equal names share a partition: a name repeats an earlier one if and only if it does so there.
 """
 
 import numpy as np
@@ -13,16 +13,16 @@ from rnn_core.random_numbers import Words, splitmix64
 
 
 def partition_of(names: Strings, partitions: int) -> npt.NDArray[np.int64]:
-    """(N,) from 0 to below `partitions`, by the fingerprint of a name's UTF-8, and so the same for ever.
+    """(N,) the partition of each name, from 0 to below `partitions`, by the fingerprint of its UTF-8.
 
     Raises ValueError if a name is null, or for anything but strings.
     """
-    # Sums of few different words are spread unevenly over their last bits: let all bits have a say.
+    # Sums of few different words are uneven in their last bits: mix all bits.
     return (splitmix64(fingerprints_of(names)) % np.uint64(partitions)).astype(np.int64)
 
 
 def fingerprints_of(names: Strings) -> Words:
-    """(N,) of their UTF-8. Raises ValueError if a name is null, or for anything but strings."""
+    """(N,) the fingerprints of the names' UTF-8. Raises ValueError as `partition_of` does."""
     parts = (fingerprints(text, bounds) for text, bounds in utf8(names))
     return np.concatenate([np.zeros(0, np.uint64), *parts])
 
@@ -30,7 +30,7 @@ def fingerprints_of(names: Strings) -> Words:
 def rows_by_partition(
     partition: Integers, partitions: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows by partition, those of one in the order they had.
+    """The rows grouped by partition, in their order.
 
     partition:  (N,) from 0 to below `partitions`.
 

@@ -1,4 +1,4 @@
-"""The rules applied: a pandera schema on an Arrow table, every failure found at once."""
+"""Validation: the rules as a pandera schema on an Arrow table, which finds every failure at once."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -16,20 +16,20 @@ from data.text.columns import characters_class
 from data.text.rare_characters import without_rare
 from data.text.strings import counts_of_characters
 
-Rows = npt.NDArray[np.bool_]
-Kept = Callable[[pa.ChunkedArray], Rows]
+Mask = npt.NDArray[np.bool_]
+RowCheck = Callable[[pa.ChunkedArray], Mask]  # true for the names that pass
 
 # Controls, and the invisible ones that turn or join what stands beside them, or only look like a space. Not
 # the joiners U+200C and U+200D: Persian, the scripts of India and emoji are written with them.
-_UNSEEN = (
+_INVISIBLE = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}"
     r"\x{3164}\x{FEFF}\x{FFA0}\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
 )
-_BASELESS = r"^[\p{M}\x{200C}\x{200D}]"
+_LEADING_MARK = r"^[\p{M}\x{200C}\x{200D}]"
 
 # RE2 has no name for what is unassigned, and knows an older Unicode than `regex`: that one has the last word.
-_PERHAPS_MEANINGLESS = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]|\x{FFFD}"
-_MEANINGLESS = r"[\p{Cn}\p{Co}\uFFFD]"
+_MAYBE_UNASSIGNED = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\p{Cc}\p{Cf}]|\x{FFFD}"
+_UNASSIGNED = r"[\p{Cn}\p{Co}\uFFFD]"
 
 # Characters that can share a cluster with the one before or after, but for Hangul syllables, which do so
 # beside a jamo alone.
@@ -43,11 +43,11 @@ _CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make o
 
 
 class ValidationResult(NamedTuple):
-    """The rows that go on, those that do not with the reason, and what was taken out of some.
+    """The accepted rows, the rejected ones with the reason, and what was removed from names.
 
-    removed:    characters that accepted names have lost, each with the number of times it stood there.
-    shortened:  accepted rows of which something was taken out.
-    doubled:    of these, those that equal another accepted name since.
+    removed:         the characters removed from accepted names, each with its number of occurrences.
+    shortened_rows:  accepted rows from which characters were removed.
+    new_duplicates:  those of them that equal another accepted name since.
     """
 
     names: pa.Table
@@ -58,31 +58,31 @@ class ValidationResult(NamedTuple):
 
 
 def validate(lines: pa.Table, config: ValidationConfig) -> CheckedRows:
-    """The names that keep the rules; of the others, a row for each rule that one breaks.
+    """The names that keep the rules, and a rejected row for each rule that a name breaks.
 
-    Without the rule on rare characters, which is one on a whole corpus and not on a name.
+    Without the rule on rare characters, which is about a whole corpus and not about a name.
     """
     failed = _failures(lines["name"], config)
-    return CheckedRows(lines.filter(pa.array(_unharmed(failed, len(lines)))), _rejected(lines, failed))
+    return CheckedRows(lines.filter(pa.array(_passing(failed, len(lines)))), _rejected(lines, failed))
 
 
 def validate_corpus(merged: pa.Table, config: ValidationConfig) -> ValidationResult:
-    """As `validate`, and no character is left that stands there fewer times than it has to."""
+    """As `validate`, with the rule on rare characters too."""
     failed = _failures(merged["name"], config)
-    unharmed = _unharmed(failed, len(merged))
-    kept = merged.filter(pa.array(unharmed)) if len(failed) else merged
+    passing = _passing(failed, len(merged))
+    kept = merged.filter(pa.array(passing)) if len(failed) else merged
     common = without_rare(kept["name"], config, lambda names: _failures(names, config))
-    places = np.flatnonzero(unharmed)[common.failed["index"].to_numpy()]
+    places = np.flatnonzero(passing)[common.failed["index"].to_numpy()]
     later = common.failed.set_column(0, "index", pa.array(places))
     if len(later):
-        kept = kept.filter(pa.array(_unharmed(common.failed, len(kept))))
+        kept = kept.filter(pa.array(_passing(common.failed, len(kept))))
     spelled = kept.set_column(0, "name", common.names)
     rejected = _rejected(merged, pa.concat_tables([failed, later]))
     return ValidationResult(spelled, rejected, *_removed(kept["name"], common.names))
 
 
 def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str, int], int, int]:
-    """Characters that were taken out, rows that this changed, and those that equal another since."""
+    """Removed characters, changed rows, and those of them that equal another name since."""
     changed = pc.not_equal(before, after)
     now = after.filter(changed)
     if not len(now):
@@ -91,16 +91,16 @@ def _removed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> tuple[dict[str,
     # A letter and an accent that became one are lost; what they became is not.
     removed = {chr(code_point): int(lost[code_point]) for code_point in np.flatnonzero(lost > 0)}
     equal = after.filter(pc.is_in(after, now.unique()))
-    several = [each["values"] for each in equal.value_counts().to_pylist() if each["counts"] > 1]
+    several = [row["values"] for row in equal.value_counts().to_pylist() if row["counts"] > 1]
     doubled = pc.sum(pc.is_in(now, pa.array(several, pa.string()))).as_py()
     return removed, len(now), doubled
 
 
-def _unharmed(failed: pa.Table, count: int) -> Rows:
-    """(count,) whether a row is in no row of the table of failures."""
-    unharmed = np.ones(count, bool)
-    unharmed[failed["index"].to_numpy()] = False
-    return unharmed
+def _passing(failed: pa.Table, count: int) -> Mask:
+    """(count,) whether a row has no failure."""
+    passing = np.ones(count, bool)
+    passing[failed["index"].to_numpy()] = False
+    return passing
 
 
 def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:
@@ -110,38 +110,44 @@ def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:
 
 
 def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
-    """Every rule that a name breaks: index of the name and reason."""
+    """Every rule that a name breaks: the name's index and the reason."""
     most = _CODE_POINTS_PER_CLUSTER * config.max_length
     rules = [
         Rule(
             f"shorter than {config.min_length} or longer than {config.max_length} characters",
-            lambda names: _fit(names, config),
+            lambda names: _length_allowed(names, config),
         ),
         Rule(
             f"longer than {most:,} code points",
             lambda names: pc.less_equal(pc.utf8_length(names), most).to_numpy(),
         ),
-        Rule("holds a control or an invisible character", _of_special(lambda names: ~_hold(names, _UNSEEN))),
-        Rule("begins with a combining mark or a joiner", _of_special(lambda names: ~_hold(names, _BASELESS))),
-        Rule("holds a private, unassigned or replacement character", _of_special(_have_meaning)),
-        *_allowed(config),
+        Rule(
+            "holds a control or an invisible character",
+            _unless_ascii(lambda names: ~_matches(names, _INVISIBLE)),
+        ),
+        Rule(
+            "begins with a combining mark or a joiner",
+            _unless_ascii(lambda names: ~_matches(names, _LEADING_MARK)),
+        ),
+        Rule("holds a private, unassigned or replacement character", _unless_ascii(_all_assigned)),
+        *_character_rules(config),
     ]
     return schemas.failures(names, rules)
 
 
-def _of_special(kept: Kept) -> Kept:
-    """The same, but without a look at names of printable ASCII alone: they are kept."""
+def _unless_ascii(check: RowCheck) -> RowCheck:
+    """The same check, which names of printable ASCII pass unseen."""
 
-    def kept_of_all(names: pa.ChunkedArray) -> Rows:
+    def check_others(names: pa.ChunkedArray) -> Mask:
         special = ~pc.ascii_is_printable(names).to_numpy()
         rows = np.ones(len(names), bool)
-        rows[special] = kept(names.filter(pa.array(special)))
+        rows[special] = check(names.filter(pa.array(special)))
         return rows
 
-    return kept_of_all
+    return check_others
 
 
-def _fit(names: pa.ChunkedArray, config: ValidationConfig) -> Rows:
+def _length_allowed(names: pa.ChunkedArray, config: ValidationConfig) -> Mask:
     """Whether the length is allowed, in grapheme clusters: as many as code points, or fewer."""
     length = pc.utf8_length(names).to_numpy().astype(np.int64)
     counted_from = config.min_length if config.min_length > 1 else config.max_length + 1
@@ -149,25 +155,25 @@ def _fit(names: pa.ChunkedArray, config: ValidationConfig) -> Rows:
     if len(unsure):
         import regex  # slow to import, and most lists need none
 
-        unsure = unsure[_hold(names.take(pa.array(unsure)), _JOINING)]
+        unsure = unsure[_matches(names.take(pa.array(unsure)), _JOINING)]
         length[unsure] = [
             len(regex.findall(_CLUSTER, name)) for name in names.take(pa.array(unsure)).to_pylist()
         ]
-    fits: Rows = (length >= config.min_length) & (length <= config.max_length)
+    fits: Mask = (length >= config.min_length) & (length <= config.max_length)
     return fits
 
 
-def _have_meaning(names: pa.ChunkedArray) -> Rows:
-    meaningful = ~_hold(names, _PERHAPS_MEANINGLESS)
+def _all_assigned(names: pa.ChunkedArray) -> Mask:
+    meaningful = ~_matches(names, _MAYBE_UNASSIGNED)
     suspects = names.filter(pa.array(~meaningful)).to_pylist()
     if suspects:
         import regex  # slow to import, and most lists need none
 
-        meaningful[~meaningful] = [not regex.search(_MEANINGLESS, name) for name in suspects]
+        meaningful[~meaningful] = [not regex.search(_UNASSIGNED, name) for name in suspects]
     return meaningful
 
 
-def _allowed(config: ValidationConfig) -> Iterator[Rule]:
+def _character_rules(config: ValidationConfig) -> Iterator[Rule]:
     """At most one rule."""
     named = characters_class(map(ord, config.characters))
     if config.scripts:
@@ -175,12 +181,12 @@ def _allowed(config: ValidationConfig) -> Iterator[Rule]:
         foreign = f"[^{scripts}{named}]"
         yield Rule(
             f"holds a character of another script than {', '.join(config.scripts)}",
-            lambda names: ~_hold(names, foreign),
+            lambda names: ~_matches(names, foreign),
         )
     elif config.characters:
-        yield Rule("holds a character that is not allowed", lambda names: ~_hold(names, f"[^{named}]"))
+        yield Rule("holds a character that is not allowed", lambda names: ~_matches(names, f"[^{named}]"))
 
 
-def _hold(names: pa.ChunkedArray, pattern: str) -> Rows:
-    found: Rows = pc.match_substring_regex(names, pattern).to_numpy()
-    return found
+def _matches(names: pa.ChunkedArray, pattern: str) -> Mask:
+    matches: Mask = pc.match_substring_regex(names, pattern).to_numpy()
+    return matches

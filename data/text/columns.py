@@ -1,4 +1,4 @@
-"""Arrow columns of strings: some of their values exchanged, and patterns that find characters in them."""
+"""Helpers for Arrow columns of strings: replace some values, and match characters by patterns."""
 
 from collections.abc import Iterable
 
@@ -10,9 +10,9 @@ import pyarrow as pa
 def replace_where(
     column: pa.ChunkedArray, where: npt.NDArray[np.bool_], by: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """The column, with those of `by`, one after another, in the places that are marked.
+    """The column with the values of `by`, in their order, in the marked rows.
 
-    where:  (N,) as many are True as there are values in `by`.
+    where:  (N,) with as many True as `by` has values.
     """
     if not len(by):
         return column
@@ -22,5 +22,5 @@ def replace_where(
 
 
 def characters_class(code_points: Iterable[int]) -> str:
-    """What stands within the brackets of a character class of RE2."""
+    """The content of a character class of RE2, for use within brackets."""
     return "".join(rf"\x{{{code_point:X}}}" for code_point in code_points)

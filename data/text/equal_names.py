@@ -1,4 +1,4 @@
-"""Which names of a list are equal, without a Python object for any of them.
+"""Equal names of a list, found without a Python object per name.
 
 A name of up to 23 bytes of UTF-8 is three whole numbers, exactly: they sort and compare several times as fast
 as Arrow finds strings in a table of 10 million (1.3 s alone, not 4.1 s). The few others are left to Arrow.
@@ -15,10 +15,10 @@ from data.text.strings import Strings, utf8
 from rnn_core.random_numbers import Words
 
 _WORDS: Final = 3
-_LONGEST: Final = 8 * _WORDS - 1  # bytes: the last one of three words tells how many there are
-_LONG: Final = 255  # and this of a name that does not fit
+_LONGEST: Final = 8 * _WORDS - 1  # bytes: the last byte of the three words is the length
+_LONG: Final = 255  # or this, if the name does not fit
 _LENGTH_SHIFT: Final = np.uint64(56)
-_AT_ONCE: Final = 1 << 16  # names: what is made of them stays in the cache
+_AT_ONCE: Final = 1 << 16  # names, so that their copies stay in the CPU's cache
 _KEPT = np.array([(1 << 8 * count) - 1 for count in range(9)], np.uint64)  # the first `count` bytes of a word
 # A weighted sum of words, its high bits: J. L. Carter & M. N. Wegman, "Universal Classes of Hash Functions".
 # The weights are SplitMix64's first outputs from 0, made odd.
@@ -26,16 +26,16 @@ _WEIGHTS = np.array([0xE220A8397B1DCDAF, 0x6E789E6AA1B965F5, 0x06C45D188009454F]
 
 
 def first_rows(names: Strings) -> npt.NDArray[np.int64]:
-    """(N,) the row in which the equal name stands that comes before all others.
+    """(N,) for every name the row of the first name that equals it.
 
     Raises ValueError if a name is null, or for anything but strings.
     """
     words = _as_words(names)
-    first, doubtful = np.arange(len(words)), [np.zeros(0, np.int64)]
+    first, uncertain = np.arange(len(words)), [np.zeros(0, np.int64)]
     for rows, starts in _groups(words):
         first[rows] = rows[starts]
-        doubtful.append(rows[_untold(words.take(rows, axis=0), starts)])
-    some = np.sort(np.concatenate(doubtful))
+        uncertain.append(rows[_mixed_groups(words.take(rows, axis=0), starts)])
+    some = np.sort(np.concatenate(uncertain))
     if len(some):
         text = names.cast(pa.large_string()).take(pa.array(some))  # they may be more than 2 GiB
         first[some] = some[_first_rows_by_dictionary(text)]
@@ -43,7 +43,7 @@ def first_rows(names: Strings) -> npt.NDArray[np.int64]:
 
 
 def first_occurrences(names: Strings) -> npt.NDArray[np.bool_]:
-    """(N,) True where no equal name comes before.
+    """(N,) True where no earlier name is equal.
 
     Raises ValueError as `first_rows` does.
     """
@@ -64,16 +64,16 @@ def _as_words(names: Strings) -> Words:
             for place in range(_WORDS):
                 of_this = np.clip(lengths - 8 * place, 0, 8)
                 np.bitwise_and(word_at[:, place][starts], _KEPT[of_this], out=here[:, place])
-            told = np.where(lengths > _LONGEST, _LONG, lengths).astype(np.uint64)
-            here[:, -1] = (here[:, -1] & _KEPT[7]) | (told << _LENGTH_SHIFT)
+            length_byte = np.where(lengths > _LONGEST, _LONG, lengths).astype(np.uint64)
+            here[:, -1] = (here[:, -1] & _KEPT[7]) | (length_byte << _LENGTH_SHIFT)
             done += len(lengths)
     return words
 
 
 def _groups(words: Words) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Rows of names that may be equal, side by side and in their order, many groups at a time.
+    """Rows of names that may be equal, grouped and in their order, many groups at a time.
 
-    Gives the rows, (R,), and for each of them where in these its group begins, (R,); none that are alone.
+    Gives the rows, (R,), and for each of them where its group begins, (R,); groups of one are left out.
     """
     count = len(words)
     row_bits = np.uint64((1 << max(count - 1, 0).bit_length()) - 1)
@@ -96,15 +96,15 @@ def _groups(words: Words) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[n
         begin = end
 
 
-def _untold(words: Words, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(R,) which rows are in a group that holds a long name, or different ones."""
-    doubtful = words[:, -1] >> _LENGTH_SHIFT == _LONG
+def _mixed_groups(words: Words, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """(R,) which rows are in a group with a long name, or with different names."""
+    uncertain = words[:, -1] >> _LENGTH_SHIFT == _LONG
     for word in words.T:
-        doubtful[1:] |= (word[1:] != word[:-1]) & (starts[1:] == starts[:-1])
+        uncertain[1:] |= (word[1:] != word[:-1]) & (starts[1:] == starts[:-1])
     mixed = np.zeros(len(starts), np.bool_)
-    mixed[starts[doubtful]] = True
-    untold: npt.NDArray[np.bool_] = mixed[starts]
-    return untold
+    mixed[starts[uncertain]] = True
+    in_mixed: npt.NDArray[np.bool_] = mixed[starts]
+    return in_mixed
 
 
 def _first_rows_by_dictionary(names: Strings) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Characters that stand too few times in a whole corpus to be learnt, and names without them."""
+"""Characters that occur too rarely in a whole corpus to be learned, and names without them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,18 +18,18 @@ AFTER_REMOVAL = ", once its rare characters are removed"
 
 
 class CommonNames(NamedTuple):
-    """What is left, in the order it had, and of what is not, index and reason."""
+    """The remaining names in their order, and of the others index and reason."""
 
     names: pa.ChunkedArray
     failed: pa.Table
 
 
 def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Failures) -> CommonNames:
-    """Names in which every character stands at least `min_character_count` times.
+    """Names of which every character occurs at least `min_character_count` times in all of them.
 
-    failures:  index and reason of names that break a rule, for those of which something was removed.
+    failures:  gives index and reason of names that break a rule; called for names that were shortened.
 
-    What is dropped takes other characters with it: it goes on until none of those left is rare.
+    A dropped name takes other characters with it, so this repeats until none is rare.
     """
     failed = [pa.schema({"index": pa.int64(), "reason": pa.string()}).empty_table()]
     rows = np.arange(len(names))
@@ -47,7 +47,7 @@ def without_rare(names: pa.ChunkedArray, config: ValidationConfig, failures: Fai
         else:
             mended, lost = held, np.arange(len(held))
             reasons = pa.repeat(pa.scalar(_too_rare(config)), len(held))
-        places = np.flatnonzero(holding)[lost]  # more than once in there if it breaks more than one rule
+        places = np.flatnonzero(holding)[lost]  # several times if it breaks several rules
         failed.append(pa.table({"index": rows[places], "reason": reasons}))
         stays = np.ones(len(names), bool)
         stays[places] = False

@@ -1,4 +1,4 @@
-"""The writing systems that names can be held to, by their Unicode names."""
+"""The scripts that names can be restricted to, by their Unicode names."""
 
 import difflib
 from typing import Final
@@ -38,26 +38,26 @@ _OF_LANGUAGES: Final = {
 }
 
 
-def check_scripts(knob: str, scripts: object) -> None:
-    """Raises ConfigError, with the nearest names there are, unless all of them are scripts."""
+def check_scripts(option: str, scripts: object) -> None:
+    """Check that all are scripts. Raises ConfigError, with the nearest names, otherwise."""
     if not isinstance(scripts, tuple) or not all(isinstance(script, str) for script in scripts):
-        raise _unknown(knob, repr(scripts), ("Latin", "Greek"))
+        raise _unknown(option, repr(scripts), ("Latin", "Greek"))
     for script in scripts:
         if script not in SCRIPTS:
-            raise _unknown(knob, script, _OF_LANGUAGES.get(script.lower()) or _near(script))
+            raise _unknown(option, script, _OF_LANGUAGES.get(script.lower()) or _near(script))
 
 
 def _near(script: str) -> tuple[str, ...]:
-    by_letters = {known.lower(): known for known in sorted(SCRIPTS)}
-    near = difflib.get_close_matches(script.lower().replace(" ", "_"), by_letters, n=3, cutoff=0.0)
-    return tuple(by_letters[each] for each in near)
+    by_lower_case = {known.lower(): known for known in sorted(SCRIPTS)}
+    near = difflib.get_close_matches(script.lower().replace(" ", "_"), by_lower_case, n=3, cutoff=0.0)
+    return tuple(by_lower_case[name] for name in near)
 
 
-def _unknown(knob: str, saw: str, instead: tuple[str, ...]) -> ConfigError:
+def _unknown(option: str, saw: str, instead: tuple[str, ...]) -> ConfigError:
     return ConfigError(
         "config.script",
-        f"{knob} must be names of Unicode scripts",
-        where=knob,
+        f"{option} must be names of Unicode scripts",
+        where=option,
         saw=saw,
         fix=f"did you mean {', '.join(instead)}? Scripts are listed by name, as in Latin, Greek, Old_Turkic.",
     )

@@ -1,4 +1,4 @@
-"""Names as Arrow strings, encoded and back, without a Python object for any of them."""
+"""Names as Arrow strings: encoding and decoding without a Python object per name."""
 
 from collections.abc import Iterator
 from typing import Final, TypeAlias
@@ -16,11 +16,11 @@ from rnn_core.text.vocabulary import CODE_POINTS, Bytes, Vocabulary, character_c
 Strings: TypeAlias = pa.StringArray | pa.LargeStringArray | pa.ChunkedArray
 
 _OFFSETS: Final = {pa.string(): np.int32, pa.large_string(): np.int64}
-_MOST: Final = np.iinfo(np.int32).max  # that an array of Arrow's counts with 32 bits
+_MOST: Final = np.iinfo(np.int32).max  # what Arrow counts in 32 bits
 
 
 def to_strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool = False) -> pa.StringArray:
-    """Raises DataError if a token is none of the vocabulary's characters, or for more than 2 GiB of text."""
+    """The decoded names. Raises DataError for a token outside of the vocabulary, or over 2 GiB of text."""
     text, offsets = vocabulary.utf8(names, capitalise_first)
     return pa.StringArray.from_buffers(
         names.count, pa.py_buffer(narrow_offsets(offsets, "bytes")), pa.py_buffer(text)
@@ -28,7 +28,7 @@ def to_strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bo
 
 
 def encode(names: Strings, vocabulary: Vocabulary) -> EncodedNames:
-    """The way back from `strings`. Raises UnknownCharacter, and ValueError as `utf8` does."""
+    """The encoded names. Raises UnknownCharacter, and ValueError as `utf8` does."""
     parts = [vocabulary.encode_utf8(*part) for part in utf8(names)]
     if len(parts) == 1:
         return parts[0]
@@ -41,7 +41,7 @@ def encode(names: Strings, vocabulary: Vocabulary) -> EncodedNames:
 
 
 def counts_of_characters(names: Strings) -> npt.NDArray[np.int64]:
-    """(CODE_POINTS,) how often each occurs. Raises ValueError as `utf8` does."""
+    """(CODE_POINTS,) the occurrences of each character. Raises ValueError as `utf8` does."""
     counts = np.zeros(CODE_POINTS, np.int64)
     for part in utf8(names):
         counts += character_counts(*part)
@@ -56,7 +56,7 @@ def capitalized(names: pa.StringArray) -> pa.StringArray:
 
 
 def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:
-    """Of each chunk, the text that Arrow holds, and where in it the names begin and the last one ends.
+    """For each chunk the text that Arrow holds, and where in it the names begin and the last one ends.
 
     Raises ValueError if a name is null, or for anything but strings.
     """
@@ -71,17 +71,18 @@ def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:
 
 
 def check_no_nulls(names: Strings) -> None:
+    """Raise ValueError if a name is null."""
     if names.null_count:
         raise ValueError(f"a name is text, but {names.null_count} of {len(names)} are null")
 
 
 def check_fits_one_array(names: Strings) -> None:
-    """Raises DataError if their text is too long to stand in one array, as it has to for another order."""
+    """Raise DataError if the text is too long for one array, which reordering needs."""
     _check_fits(sum(int(bounds[-1] - bounds[0]) for _, bounds in utf8(names)), "bytes", len(names))
 
 
 def narrow_offsets(offsets: npt.NDArray[np.int64], unit: str) -> npt.NDArray[np.int32]:
-    """As an array of Arrow's has them. Raises DataError for more than it can count.
+    """Offsets as Arrow's arrays have them. Raises DataError for more than 32 bits can count.
 
     unit:  what is counted, for the message.
     """
@@ -93,7 +94,7 @@ def _check_fits(elements: int, unit: str, names: int) -> None:
     if elements > _MOST:
         raise DataError(
             "names.too_many",
-            f"one array holds no more than {_MOST:,} {unit} of names",
+            f"an array holds at most {_MOST:,} {unit} of names",
             saw=f"{elements:,} {unit} in {names:,} names",
-            fix="take fewer names, or shorter ones; of those that are made, fewer at a time.",
+            fix="use fewer or shorter names; generate fewer at a time.",
         )
