@@ -71,5 +71,5 @@ def _checked_artifact(judgement: Artifact, stage: str, made: Sequence[Artifact])
     return judged
 
 
-def _on_wait(listener: Listener, stage: str) -> champion.Waiting:
+def _on_wait(listener: Listener, stage: str) -> champion.OnWait:
     return notify_once(listener, stage, "waiting for another run that changes the registry")

@@ -1,7 +1,8 @@
-"""The champion: the model that names are drawn from unless another is named."""
+"""The champion: the model that names are sampled from unless another is named."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from artifacts.registry import BY_HAND, ConflictError, Entry, Reference
@@ -10,52 +11,53 @@ from rnn_core.errors import DataError
 
 CHAMPION = "champion"  # its role
 
-Waiting = Callable[[], None]
+OnWait = Callable[[], None]
 
-_MADE_AGAIN = "The run that made it makes it again, if nothing else changed."
+_RECOMPUTE = "An unchanged run computes it again."
 _OTHER_CHAMPION = (
-    "go back to the model before it, `namewright models rollback`; or promote another, "
-    f"`namewright models promote KEY`. {_MADE_AGAIN}"
+    "restore the previous champion, `namewright models rollback`; or promote another, "
+    f"`namewright models promote KEY`. {_RECOMPUTE}"
 )
 _NO_ROLL_BACK = (
-    "nothing was changed. Promote one that is whole, `namewright models promote KEY`: `namewright models "
-    f"list` names them, and `namewright models show` which was champion when. {_MADE_AGAIN}"
+    "nothing was changed. Promote an intact model, `namewright models promote KEY`: `namewright models "
+    f"list` lists them, and `namewright models show` the history of champions. {_RECOMPUTE}"
 )
 
 Kind = Literal["promoted", "refused", "stands", "rolled_back", "manual", "overtaken"]
 
 
 class Outcome(NamedTuple):
-    """What became of a decision.
+    """What became of a decision about a candidate.
 
-    kind:        stands: the challenger is the champion already. rolled_back: it deserves it, but was rolled
-                 back. manual: it deserves it, and someone is to say so, as the configuration wants it or
-                 since its lists are others than the champion's. overtaken: another one was promoted since
-                 the decision was made.
-    champion:    that the challenger was compared with.
+    kind:        promoted; refused by the policy; stands: it is the champion already; rolled_back: it passed,
+                 but was rolled back before; manual: it passed, and a person is to promote it, since the
+                 configuration says so or its lists differ from the champion's; overtaken: another model was
+                 promoted since the decision was made.
+    candidate:  the candidate.
+    champion:    the model that it was compared with.
     text:        for people.
     """
 
     kind: Kind
-    challenger: Reference
+    candidate: Reference
     champion: Reference | None
     text: str
 
 
 def short_name(reference: Reference) -> str:
-    """For people: enough of its key to name it."""
+    """The stage and the first twelve digits of the key, for people."""
     return f"{reference.stage}/{reference.key[:12]}"
 
 
 def resolve_baseline(
     store: Store, mixture: Artifact, evaluation: Artifact, **_others: Artifact
 ) -> dict[str, Artifact]:
-    """The further inputs of a decision about a mixture.
+    """The further inputs of a decision about a mixture: the champion that it is compared with, by role.
 
-    champion:             the model that it is to be compared with; none of these if there is none.
-    champion_examples:    that the champion has learnt from, if they are still there.
-    champion_evaluation:  of the champion, by the same measure, if there is one.
-    lost_champion:        instead of all these, the champion that is not in the store any more, or damaged.
+    champion:             the model; without a champion none of these.
+    champion_examples:    that it was trained on, if the store has them.
+    champion_evaluation:  of it, with the same configuration, if there is one.
+    lost_champion:        instead of all these, a champion that is missing in the store, or damaged.
 
     Raises DataError if the registry is damaged.
     """
@@ -65,153 +67,154 @@ def resolve_baseline(
         return {}
     champion, _ = store.resolve(reference)
     if not champion:
-        standing = registry.current()
-        if standing and standing.artifact.digest == mixture.digest:
-            return {}  # what it once took the place of is not missed
+        current = registry.current()
+        if current and current.artifact.digest == mixture.digest:
+            return {}  # the model that it once replaced is not missed
         return {
             "lost_champion": Artifact(
                 reference.stage, reference.key, reference.digest, store.folder(reference.stage, reference.key)
             )
         }
-    beside = {
+    inputs = {
+        "champion": champion,
         "champion_examples": load_input(store, champion, "examples"),
         "champion_evaluation": latest_evaluation(store, champion, evaluation),
     }
-    return {"champion": champion, **{role: one for role, one in beside.items() if one}}
+    return {role: artifact for role, artifact in inputs.items() if artifact}
 
 
 def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
-    """What an artifact was made from, if it is still there, whole and the same."""
+    """The input of an artifact in this role, if the store still has it, intact and unchanged."""
     reference = artifact.input(role)
     return store.resolve(reference)[0] if reference else None
 
 
-def latest_evaluation(store: Store, mixture: Artifact, alike: Artifact | None = None) -> Artifact | None:
-    """The evaluation of a model that was made last, if there is a whole one.
+def latest_evaluation(store: Store, mixture: Artifact, like: Artifact | None = None) -> Artifact | None:
+    """The latest intact evaluation of a model, if there is one.
 
-    alike:  another evaluation that it has to have the configuration of, so that both can be compared.
+    like:  another evaluation, whose version and configuration it must have, so that both can be compared.
     """
-    wanted = alike.manifest().recipe if alike else None
-    for made in sorted(store.list("evaluation"), key=lambda made: made.created_at, reverse=True):
-        recipe = made.recipe
+    required = like.manifest().recipe if like else None
+    for manifest in sorted(store.list("evaluation"), key=attrgetter("created_at"), reverse=True):
+        recipe = manifest.recipe
         if recipe.inputs.get("mixture") == mixture.digest and (
-            wanted is None or (recipe.version, recipe.config) == (wanted.version, wanted.config)
+            required is None or (recipe.version, recipe.config) == (required.version, required.config)
         ):
-            found, _ = store.examine(recipe.stage, recipe.key)
-            if found:
-                return found
+            evaluation, _ = store.examine(recipe.stage, recipe.key)
+            if evaluation:
+                return evaluation
     return None
 
 
 def load_champion(store: Store) -> Artifact | None:
-    """The champion, whole; None if no model was ever promoted.
+    """The champion, intact; None if no model was ever promoted.
 
     Raises DataError if it is missing or damaged, or the registry is.
     """
-    standing = store.registry(CHAMPION).current()
-    return require_intact(store, standing.artifact) if standing else None
+    current = store.registry(CHAMPION).current()
+    return require_intact(store, current.artifact) if current else None
 
 
 def require_intact(
     store: Store,
     reference: Reference,
-    what: str = "the model that was promoted",
+    name: str = "the promoted model",
     fix: str = _OTHER_CHAMPION,
 ) -> Artifact:
-    """A model of the registry, whole. Raises DataError if it is missing or damaged."""
-    found, fault = store.resolve(reference)
-    if found:
-        return found
+    """A model of the registry, intact. Raises DataError if it is missing or damaged."""
+    model, fault = store.resolve(reference)
+    if model:
+        return model
     where = str(store.folder(reference.stage, reference.key))
     if fault:
-        raise DataError("champion.damaged", f"{what} is damaged", where=where, saw=fault, fix=fix)
-    raise DataError("champion.missing", f"{what} is not in the store", where=where, fix=fix)
+        raise DataError("champion.damaged", f"{name} is damaged", where=where, saw=fault, fix=fix)
+    raise DataError("champion.missing", f"{name} is not in the store", where=where, fix=fix)
 
 
 def apply_decision(
-    store: Store, decision: Artifact, challenger: Artifact, by: Mapping[str, str], on_wait: Waiting
+    store: Store, decision: Artifact, candidate: Artifact, by: Mapping[str, str], on_wait: OnWait
 ) -> Outcome:
-    """Promote the challenger if the decision says so, and nobody has promoted another one since.
+    """Promote the candidate if the decision says so, and no other model was promoted since.
 
-    by:       who asks.
-    on_wait:  called again and again while somebody else changes the registry; it may raise to give up.
+    by:       who asks, for the registry.
+    on_wait:  called repeatedly while another process changes the registry; it may raise to give up.
 
     Raises DataError if the champion is missing or damaged, or the registry is: nothing is promoted over it.
     """
     load_champion(store)
-    made, registry = decision.manifest(), store.registry(CHAMPION)
-    before, standing = decision.input("champion"), registry.current()
-    reference, why = challenger.reference, "; ".join(made.metadata["reasons"])
+    manifest, registry = decision.manifest(), store.registry(CHAMPION)
+    before, current = decision.input("champion"), registry.current()
+    reference, why = candidate.reference, "; ".join(manifest.metadata["reasons"])
 
     def outcome(kind: Kind, text: str) -> Outcome:
         return Outcome(kind, reference, before, f"{short_name(reference)} {text}")
 
     by_hand = f"by hand: namewright models promote {reference.key[:12]}"
-    if standing and standing.artifact.digest == reference.digest:
+    if current and current.artifact.digest == reference.digest:
         return outcome("stands", "is the champion")
-    if not made.metadata["promote"]:
+    if not manifest.metadata["promote"]:
         return outcome("refused", f"is not promoted: {why}")
     if reference.digest in registry.rolled_back():
         return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
-    if others := _other_lists(store, challenger, before):
-        return outcome("manual", f"is not promoted, since it has learnt from {others}; {by_hand}")
-    if made.recipe.config["promotion"]["mode"] == "manual":
-        return outcome("manual", f"deserves to be promoted, {by_hand} ({why})")
+    if others := _other_lists(store, candidate, before):
+        return outcome("manual", f"is not promoted, since it was trained on {others}; {by_hand}")
+    if manifest.recipe.config["promotion"]["mode"] == "manual":
+        return outcome("manual", f"is ready to be promoted, {by_hand} ({why})")
     try:
         registry.promote(Entry.now(reference, before, decision.origin, by), before, on_wait)
-    except ConflictError as overtaken:
-        return outcome("overtaken", f"is not promoted: {overtaken.what}; the next run decides anew")
+    except ConflictError as conflict:
+        return outcome("overtaken", f"is not promoted: {conflict.what}; the next run decides anew")
     return outcome(
         "promoted", f"is the champion now, after {short_name(before) if before else 'none'}: {why}"
     )
 
 
-def _other_lists(store: Store, challenger: Artifact, champion: Reference | None) -> str:
-    """What the challenger has learnt from, in words; empty if it is what the champion has, or not known."""
-    found = store.resolve(champion)[0] if champion else None
-    ours, theirs = _lists(store, challenger), _lists(store, found) if found else []
+def _other_lists(store: Store, candidate: Artifact, champion: Reference | None) -> str:
+    """How the lists of a candidate differ from the champion's, in words; empty if they are not known to."""
+    current = store.resolve(champion)[0] if champion else None
+    ours, theirs = _lists(store, candidate), _lists(store, current) if current else []
     if not (ours and theirs) or ours == theirs:
         return ""
     return f"other lists than the champion ({', '.join(ours)}, not {', '.join(theirs)})"
 
 
 def _lists(store: Store, mixture: Artifact) -> list[str]:
-    """Names of the sources that a model has learnt from, sorted; none if that is not known any more."""
-    found: Artifact | None = mixture
+    """The sorted names of the lists that a model was trained on; none if that is unknown."""
+    artifact: Artifact | None = mixture
     for role in ("examples", "validated", "merged"):
-        found = load_input(store, found, role) if found else None
-    return sorted(found.manifest().metadata.get("sources", ())) if found else []
+        artifact = load_input(store, artifact, role) if artifact else None
+    return sorted(artifact.manifest().metadata.get("sources", ())) if artifact else []
 
 
 def promote_by_hand(
-    store: Store, model: Artifact, by: Mapping[str, str], on_wait: Waiting
+    store: Store, model: Artifact, by: Mapping[str, str], on_wait: OnWait
 ) -> Reference | None:
-    """Let this model be the champion: what was it before.
+    """Promote a model, bypassing the policy. Returns the previous champion, if there was one.
 
-    model:  of the stage `mixture`.
+    model:  an artifact of the stage `mixture`.
 
-    Raises DataError if the registry is damaged; Overtaken if another is promoted at this moment.
+    Raises DataError if the registry is damaged; ConflictError if another is promoted at this moment.
     """
     registry = store.registry(CHAMPION)
-    standing = registry.current()
-    if not standing:
+    current = registry.current()
+    if not current:
         registry.promote(Entry.now(model.reference, None, BY_HAND, by), None, on_wait)
         return None
-    before = standing.artifact
+    before = current.artifact
     if before != model.reference:
         same = before.digest == model.digest  # under another key
-        against = standing.against if same else before
+        against = current.against if same else before
         registry.promote(Entry.now(model.reference, against, BY_HAND, by), before, on_wait)
     return before
 
 
-def roll_back(store: Store, by: Mapping[str, str], on_wait: Waiting) -> tuple[Reference, Reference]:
-    """To the champion before this one: which it was until now, and which it is.
+def roll_back(store: Store, by: Mapping[str, str], on_wait: OnWait) -> tuple[Reference, Reference]:
+    """Restore the previous champion. Returns the one until now, and the restored one.
 
     Raises DataError if there was none before it, if that is missing or damaged, or if the registry is;
-    Overtaken if another is promoted at this moment.
+    ConflictError if another is promoted at this moment.
     """
     registry = store.registry(CHAMPION)
-    standing = registry.current()
-    check = partial(require_intact, store, what="the model before the champion", fix=_NO_ROLL_BACK)
-    return registry.roll_back(standing.artifact if standing else None, by, check, on_wait)
+    current = registry.current()
+    check = partial(require_intact, store, name="the previous champion", fix=_NO_ROLL_BACK)
+    return registry.roll_back(current.artifact if current else None, by, check, on_wait)

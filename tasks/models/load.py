@@ -1,4 +1,4 @@
-"""Trained models: found by a path, a key or as the champion, opened, and asked for names.
+"""Trained models: found by a path, a key or as the champion, loaded, and sampled from.
 
 >>> from tasks.models import open_model
 >>> model = open_model()
@@ -48,42 +48,41 @@ class ModelFile(SourceFile):
     """The file of a trained model, as an input of a stage.
 
     path:      a model.npz.
-    artifact:  that it belongs to; None for a file outside of a store.
+    artifact:  the artifact that it belongs to; None for a file outside of a store.
     """
 
     artifact: Artifact | None = None
 
     @property
     def origin(self) -> str:
+        """Where it is from, for people: stage and key, or a path."""
         return self.artifact.origin if self.artifact else super().origin
 
     @cached_property
     def training(self) -> Artifact | None:
-        """The `validated` artifact, whose names the model has learnt from, whole. None if it is not known.
+        """The intact `validated` artifact, whose names the model was trained on; None if it is unknown.
 
-        Raises DataError if it is damaged, or what leads to it.
+        Raises DataError if it is damaged, or one that leads to it.
         """
-        found = self.artifact
+        artifact = self.artifact
         for role in ("examples", "validated"):
-            found = found and _input(found, role)
-        return found
+            artifact = artifact and _input(artifact, role)
+        return artifact
 
     def _unreadable(self, why: str) -> DataError:
-        return _no_model_file(str(self.path), f"it could not be read: {why}", "")
+        return _invalid_file(str(self.path), f"it could not be read: {why}", "")
 
 
-def find_model(named: str | Path, store: Path) -> ModelFile:
-    """A trained model.
+def find_model(model: str | Path, store: Path) -> ModelFile:
+    """The file of a trained model; `load_model` reads it.
 
-    named:  a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its first
-            6 digits, with the stage before it or without (`mixture/3f2a91`); or `champion`, the model
-            that was promoted.
+    model:  a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its first
+            6 digits, with or without the stage (`mixture/3f2a91`); or `champion`, the promoted model.
 
     Raises DataError if there is no such file, if no artifact or more than one has such a key, if no model was
-    promoted, and if the artifact is damaged; StoreError if the store cannot be read. What is in the file is
-    seen by `opened`.
+    promoted, and if the artifact is damaged; StoreError if the store cannot be read.
     """
-    named = str(named)
+    named = str(model)
     if named == CHAMPION:
         return _champion(Store(store))
     path = Path(os.path.expanduser(named))  # noqa: PTH111  # no user: no error
@@ -95,42 +94,48 @@ def find_model(named: str | Path, store: Path) -> ModelFile:
 
 
 def load_model(file: ModelFile) -> "TrainedModel":
-    """Raises DataError if the file cannot be read, changed since its digest was taken, or holds no model."""
+    """The model that a file holds.
+
+    Raises DataError if it cannot be read, changed since its digest was taken, or is not a valid model file.
+    """
     digest = file.digest
     with atomic_io.io_errors(file.path, "read the model"):
         content = file.path.read_bytes()
     if sha256(content) != digest:
-        raise _no_model_file(str(file.path), "it changed while it was read", "")
+        raise _invalid_file(str(file.path), "it changed while it was read", "")
     try:
         arrays = arrays_from_bytes(content)
-        models, letters = model_contents(arrays), stored_vocabulary(arrays)
+        models, vocabulary = model_contents(arrays), stored_vocabulary(arrays)
     except ValueError as fault:
-        raise _no_model_file(str(file.path), "it is no npz file of plain arrays", str(fault)) from fault
+        raise _invalid_file(str(file.path), "it is not an npz file of plain arrays", str(fault)) from fault
     except DataError as fault:
         where = f"{file.path}, {fault.where}" if fault.where else str(file.path)
-        raise _no_model_file(where, fault.what, fault.saw) from fault
-    if models.network.vocabulary_size != letters.size:
-        saw = f"{letters.size} characters for a network of {models.network.vocabulary_size}"
-        raise _no_model_file(str(file.path), "its network and its characters do not belong together", saw)
-    return TrainedModel(file.origin, letters, models)
+        raise _invalid_file(where, fault.what, fault.saw) from fault
+    if models.network.vocabulary_size != vocabulary.size:
+        saw = f"{vocabulary.size} characters for a network of {models.network.vocabulary_size}"
+        raise _invalid_file(str(file.path), "its network and its vocabulary differ in size", saw)
+    return TrainedModel(file.origin, vocabulary, models)
 
 
-def open_model(named: str | Path = CHAMPION, store: str | Path | None = None) -> "TrainedModel":
-    """A model to draw names from, and to ask how probable it finds given ones.
+def open_model(model: str | Path = CHAMPION, store: str | Path | None = None) -> "TrainedModel":
+    """A trained model, to sample names from and to score names with.
 
-    named:  as for `find`: a path, a key, or `champion`.
+    model:  as for `find_model`: a path, a key, or `champion`.
     store:  folder of the artifact store; by default NAMEWRIGHT_STORE, or artifacts/store below the current
             folder.
 
-    Raises as `find` and `opened` do.
+    Raises as `find_model` and `load_model` do.
     """
     settings = Settings() if store is None else Settings(store=Path(store))
-    return load_model(find_model(named, settings.store))
+    return load_model(find_model(model, settings.store))
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """origin: where it is from, for people: `mixture/<key>`, or a path."""
+    """A model in memory, to sample names from and to score names with.
+
+    origin:  where it is from, for people: `mixture/<key>`, or a path.
+    """
 
     origin: str
     vocabulary: Vocabulary
@@ -139,18 +144,18 @@ class TrainedModel:
     def __repr__(self) -> str:
         return f"TrainedModel({self.origin!r}, {self.vocabulary.size - 1} characters)"
 
-    def draw(self, count: int = 1000, *, threads: int = 1, **knobs: Any) -> pa.StringArray:
-        """(count,) names: those that the stage `names`, and `namewright generate`, draw with the same knobs.
+    def draw(self, count: int = 1000, *, threads: int = 1, **options: Any) -> pa.StringArray:
+        """(count,) sampled names: the same as of the stage `names` and of `namewright generate`.
 
-        threads:  make so many blocks of names at once; with any number the same names come.
-        knobs:    those of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length, max_length,
+        threads:  how many blocks of names are made at once; the names are the same with any number.
+        options:  those of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length, max_length,
                   allowed, forbidden, trimmed, seed, capitalise_first, drawn_from.
 
-        Raises ConfigError for a knob out of range or when there are no such names, DataError if the mixture
-        is asked for and there is none, or for more than 2 GiB of text, and TrainingError if the model's
-        probabilities are not finite numbers.
+        Raises ConfigError for an option out of range or when there are no such names, DataError if the
+        mixture is asked for and there is none, or for more than 2 GiB of text, and TrainingError if the
+        model's probabilities are not finite numbers.
         """
-        config = SamplingConfig(count=count, **knobs)
+        config = SamplingConfig(count=count, **options)
         check_whole("threads", threads, 1, 1 << 10)
         with blas.one_thread:
             drawn = sample(self.models.select(config.drawn_from), self.vocabulary, config, threads)
@@ -161,10 +166,10 @@ class TrainedModel:
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
 
-        It is that of the model as it is: at temperature 1, without constraints.
+        It is that of the model itself: at temperature 1, without constraints.
 
         Raises UnknownCharacter, a DataError, for a character that the model has never seen, DataError if the
-        mixture is asked for and there is none, and TypeError for what is no list of strings.
+        mixture is asked for and there is none, and TypeError for anything but a list of strings.
         """
         check_choice("drawn_from", drawn_from, ("network", "mixture"))
         encoded = self.vocabulary.encode(_texts(names))
@@ -174,38 +179,38 @@ class TrainedModel:
             return mixture.log_probabilities(self.models.require_mixture(), encoded)
 
 
-class _Kept(NamedTuple):
-    """An artifact that holds a model. made_at: UTC, ISO 8601."""
+class _StoredModel(NamedTuple):
+    """An artifact that holds a model. created_at: UTC, ISO 8601."""
 
     created_at: str
     stage: str
     key: str
 
 
-def _kept(store: Store, stages: Sequence[str] = STAGES) -> list[_Kept]:
-    """The last made first."""
+def _stored_models(store: Store) -> list[_StoredModel]:
+    """The models of a store, the latest first."""
     with atomic_io.io_errors(store.root, "list the store"):
-        kept = [
-            _Kept(_made_at(store.folder(stage, key)), stage, key)
-            for stage in stages
+        models = [
+            _StoredModel(_created_at(store.folder(stage, key)), stage, key)
+            for stage in STAGES
             for key in store.keys(stage)
         ]
-    return sorted(kept, reverse=True)
+    return sorted(models, reverse=True)
 
 
-def _made_at(folder: Path) -> str:
+def _created_at(folder: Path) -> str:
     try:
         return Manifest.from_json((folder / manifest.FILE_NAME).read_bytes()).created_at
-    except (OSError, ValueError):  # damaged, as whoever chooses it is told; until then it has its place
+    except (OSError, ValueError):  # damaged, which is reported if it is chosen; until then it has its place
         return datetime.fromtimestamp(folder.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
 def _champion(store: Store) -> ModelFile:
-    standing = champion.load_champion(store)
-    if standing:
-        return ModelFile(standing.folder / MODEL, standing)
-    kept = _kept(store)
-    if not kept:
+    current = champion.load_champion(store)
+    if current:
+        return ModelFile(current.folder / MODEL, current)
+    models = _stored_models(store)
+    if not models:
         raise DataError(
             "model.none",
             "the store holds no trained model",
@@ -216,34 +221,39 @@ def _champion(store: Store) -> ModelFile:
         "champion.none",
         "no model of the store was promoted",
         where=str(store.root),
-        fix="promote one by hand, `namewright models promote KEY`, or name it with --model:" + _listed(kept),
+        fix="promote one by hand, `namewright models promote KEY`, or name it with --model:"
+        + _as_lines(models),
     )
 
 
 def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:
-    stages = [stage] if stage else STAGES
-    matching = [(one, key) for one in stages for key in store.keys(one) if key.startswith(digits)]
-    if not matching:
+    matches = [
+        (stage_name, key)
+        for stage_name in ([stage] if stage else STAGES)
+        for key in store.keys(stage_name)
+        if key.startswith(digits)
+    ]
+    if not matches:
         raise _unknown(digits, store)
-    if len(matching) > 1:
+    if len(matches) > 1:
+        models = [model for model in _stored_models(store) if (model.stage, model.key) in matches]
         raise DataError(
             "model.ambiguous",
-            "more than one model has a key that begins so",
+            "ambiguous model key",
             where=str(store.root),
             saw=digits,
-            fix="name one with more digits, or with its stage:"
-            + _listed([kept for kept in _kept(store) if (kept.stage, kept.key) in matching]),
+            fix="give more digits, or the stage:" + _as_lines(models),
         )
-    return _in_store(store, *matching[0])
+    return _in_store(store, *matches[0])
 
 
 def _by_path(path: Path) -> ModelFile:
-    file = ModelFile(path.absolute())  # it may be opened elsewhere
-    _ = file.digest  # told at once if it cannot be read
+    file = ModelFile(path.absolute())  # stages that read it may run elsewhere
+    _ = file.digest  # raises at once if it cannot be read
     place = path.resolve()
     stage, key = place.parts[-3:-1] if len(place.parts) > 3 else ("", "")
-    is_kept = place.name == MODEL and _KEY.fullmatch(f"{stage}/{key}") and len(key) == KEY_LENGTH
-    if is_kept and (place.parent / manifest.FILE_NAME).exists():
+    in_store = place.name == MODEL and _KEY.fullmatch(f"{stage}/{key}") and len(key) == KEY_LENGTH
+    if in_store and (place.parent / manifest.FILE_NAME).exists():
         return _in_store(Store(place.parents[2]), stage, key)
     return file
 
@@ -258,40 +268,42 @@ def _in_store(store: Store, stage: str, key: str) -> ModelFile:
 
 
 def _input(artifact: Artifact, role: str) -> Artifact | None:
-    """What the artifact was made from, whole; None if that is not there, or another by now."""
+    """The intact input of an artifact; None if it is not in the store, or its content has changed."""
     reference = artifact.input(role)
     if not reference:
         return None
     store = Store(artifact.folder.parents[1])
-    found, fault = store.examine(reference.stage, reference.key)
+    source, fault = store.examine(reference.stage, reference.key)
     if fault:
         raise _damaged(store.folder(reference.stage, reference.key), fault)
-    return found if found and found.digest == reference.digest else None
+    return source if source and source.digest == reference.digest else None
 
 
 def _texts(names: Sequence[str] | pa.Array | pa.ChunkedArray) -> list[str]:
-    listed = names.to_pylist() if isinstance(names, pa.Array | pa.ChunkedArray) else names
-    if isinstance(listed, str) or not all(isinstance(name, str) for name in listed):
-        raise TypeError(f"a list of names is wanted, every one a string, and not {names!r:.80}")
-    return list(listed)
+    texts = names.to_pylist() if isinstance(names, pa.Array | pa.ChunkedArray) else names
+    if isinstance(texts, str) or not all(isinstance(name, str) for name in texts):
+        raise TypeError(f"not a list of names: give strings, not {names!r:.80}")
+    return list(texts)
 
 
-def _listed(kept: list[_Kept], most: int = 10) -> str:
-    lines = [f"{one.stage}/{one.key}, made {one.created_at}" for one in kept[:most]]
-    if len(kept) > most:
-        lines.append(f"and {len(kept) - most} more")
+def _as_lines(models: list[_StoredModel], most: int = 10) -> str:
+    lines = [f"{model.stage}/{model.key}, made {model.created_at}" for model in models[:most]]
+    if len(models) > most:
+        lines.append(f"and {len(models) - most} more")
     return "".join(f"\n         {line}" for line in lines)
 
 
-def _unknown(named: str, store: Store) -> DataError:
-    kept = _kept(store)
-    there = f"; the store holds:{_listed(kept)}" if kept else "; the store holds none: namewright run."
+def _unknown(name: str, store: Store) -> DataError:
+    models = _stored_models(store)
+    contents = (
+        f"; the store holds:{_as_lines(models)}" if models else "; the store holds none: namewright run."
+    )
     return DataError(
         "model.unknown",
-        "no model is called so",
+        "model not found",
         where=str(store.root),
-        saw=named,
-        fix=f"name a file, `{CHAMPION}`, or a key by 6 digits or more{there}",
+        saw=name,
+        fix=f"name a file, `{CHAMPION}`, or a key by 6 digits or more{contents}",
     )
 
 
@@ -301,15 +313,15 @@ def _damaged(folder: Path, fault: str) -> DataError:
         "the artifact is damaged",
         where=str(folder),
         saw=fault,
-        fix="the `namewright run` that made it makes it again; or name another model.",
+        fix="repeat the `namewright run` that made it; or name another model.",
     )
 
 
-def _no_model_file(where: str, what: str, saw: str) -> DataError:
+def _invalid_file(where: str, what: str, saw: str) -> DataError:
     return DataError(
         "model.unreadable",
-        f"this is no file of a trained model: {what}",
+        f"not a valid model file: {what}",
         where=where,
         saw=saw,
-        fix=f"name the {MODEL} of an artifact of the stage `mixture` or `model`, or a whole copy of it.",
+        fix=f"name the {MODEL} of an artifact of the stage `mixture` or `model`, or an intact copy of it.",
     )

@@ -1,4 +1,4 @@
-"""The rule by which a challenger becomes the champion. docs/how-to/models.md explains it."""
+"""The rule by which a candidate becomes the champion. docs/how-to/models.md explains it."""
 
 import math
 from collections.abc import Mapping
@@ -11,9 +11,10 @@ from tasks.config.promotion import NATS, PromotionConfig
 class Figure(NamedTuple):
     """One row of what a decision rests on; None where there is no such figure.
 
-    difference:  by how much the challenger is the better one.
+    challenger:  the candidate's value.
+    difference:  by how much the candidate is better than the champion.
     low, high:   the interval of the difference.
-    limit:       that the challenger, or for NATS the lower end of the interval, has to reach.
+    limit:       that the candidate, or for NATS the lower end of the interval, has to reach.
     kept:        whether it does.
     """
 
@@ -28,22 +29,25 @@ class Figure(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Both models on the same names.
+    """How two models predict the same names.
 
-    names:       how many.
-    challenger:  nats per character; champion as well.
-    same_list:   whether both come from the same list of names, as far as is known.
+    names:       how many there are.
+    candidate:   nats per character of the candidate; champion likewise.
+    same_list:   whether both were trained on the same names, as far as is known.
     """
 
     names: int
-    challenger: float
+    candidate: float
     champion: float
     gain: Gain
     same_list: bool
 
 
 class Verdict(NamedTuple):
-    """reasons: for people, each a sentence without its full stop."""
+    """Whether to promote a candidate, and why.
+
+    reasons:  for people, each a sentence without its period.
+    """
 
     promote: bool
     figures: list[Figure]
@@ -52,52 +56,52 @@ class Verdict(NamedTuple):
 
 def promotion_verdict(
     config: PromotionConfig,
-    compared: Comparison | None,
-    challenger: Mapping[str, float],
+    comparison: Comparison | None,
+    candidate: Mapping[str, float],
     champion: Mapping[str, float],
 ) -> Verdict:
-    """Whether the challenger deserves to be champion. What was not measured is not held against it.
+    """Whether a candidate takes the place of the champion; what was not measured is not held against it.
 
-    compared:               None if there is no champion.
-    challenger, champion:   figures of a sample of each, by metric, as far as they were measured.
+    comparison:            None if there is no champion.
+    candidate, champion:  figures of a sample of each, by metric, as far as they were measured.
     """
-    made = [_limited(metric, limit, challenger, champion) for metric, limit in config.limits.items()]
+    limited = [_limited(metric, limit, candidate, champion) for metric, limit in config.limits.items()]
     refusals = [
-        f"{figure.metric} is {figure.challenger:.3g}, and at least {figure.limit:.3g} is asked for"
-        for figure in made
+        f"{figure.metric} is {figure.challenger:.3g}, below the limit of {figure.limit:.3g}"
+        for figure in limited
         if figure.kept is False
     ]
-    if compared is None:
+    if comparison is None:
         reasons = refusals or ["no model was promoted before, and this one keeps every limit"]
-        return Verdict(not refusals, made, reasons)
-    predicted, reason = _predicted(config, compared)
+        return Verdict(not refusals, limited, reasons)
+    predicted, reason = _predicted(config, comparison)
     promote = predicted.kept is True and not refusals
     reasons = [reason] if promote else [*([] if predicted.kept else [reason]), *refusals]
-    return Verdict(promote, [predicted, *made], reasons)
+    return Verdict(promote, [predicted, *limited], reasons)
 
 
 def _limited(
-    metric: str, limit: float, challenger: Mapping[str, float], champion: Mapping[str, float]
+    metric: str, limit: float, candidate: Mapping[str, float], champion: Mapping[str, float]
 ) -> Figure:
-    ours, theirs = challenger.get(metric), champion.get(metric)
+    ours, theirs = candidate.get(metric), champion.get(metric)
     difference = None if ours is None or theirs is None else ours - theirs
     kept = None if ours is None else ours >= limit
     return Figure(metric, ours, theirs, difference, limit=limit, kept=kept)
 
 
-def _predicted(config: PromotionConfig, compared: Comparison) -> tuple[Figure, str]:
-    """Of the names that both can be asked for, and what there is to say of it."""
-    limit = config.min_gain if compared.same_list else -config.margin
-    if compared.names < config.min_names:
-        few = f"{compared.names:,} held-out names can be compared, and {config.min_names:,} are asked for"
+def _predicted(config: PromotionConfig, comparison: Comparison) -> tuple[Figure, str]:
+    """The figure of the names that both models can predict, and the reason that it gives."""
+    limit = config.min_gain if comparison.same_list else -config.margin
+    if comparison.names < config.min_names:
+        few = f"only {comparison.names:,} held-out names can be compared, fewer than {config.min_names:,}"
         return Figure(NATS, None, None, limit=limit, kept=False), few
-    value, low, high = compared.gain
+    value, low, high = comparison.gain
     kept = low >= limit  # not so for nan
-    figure = Figure(NATS, compared.challenger, compared.champion, value, low, high, limit, kept)
+    figure = Figure(NATS, comparison.candidate, comparison.champion, value, low, high, limit, kept)
     if math.isnan(low):
-        return figure, "its probabilities, or those of the champion, are no numbers"
-    of_list = "the same list" if compared.same_list else "another list"
+        return figure, "its probabilities, or those of the champion, are not numbers"
+    of_list = "the same list" if comparison.same_list else "another list"
     return figure, (
-        f"its gain on {compared.names:,} held-out names is {value:.4f} nats per character ({low:.4f} to "
-        f"{high:.4f}), and at least {limit:g} is asked for from a model of {of_list}"
+        f"its gain on {comparison.names:,} held-out names is {value:.4f} nats per character ({low:.4f} to "
+        f"{high:.4f}); at least {limit:g} is required of a model of {of_list}"
     )

@@ -90,17 +90,17 @@ def emit_decision(decided: Decided, is_new: bool) -> None:
 
     is_new:  this run made the decision; one that was reported before is not reported again.
     """
-    kind, challenger, champion, text = decided.outcome
+    kind, candidate, champion, text = decided.outcome
     event = _MODEL_EVENTS.get(kind)
     if event and (is_new or kind == "promoted"):
         payload = {
             **_location(decided.decision),
-            "model": challenger.origin,
+            "model": candidate.origin,
             "champion": champion.origin if champion else "",
             "outcome": text,
             "reasons": decided.decision.manifest().metadata["reasons"],
         }
-        emit(event, f"namewright.model.{challenger.key}", challenger.origin, payload)
+        emit(event, f"namewright.model.{candidate.key}", candidate.origin, payload)
 
 
 def emit_generated_list(generated: Finished) -> None:

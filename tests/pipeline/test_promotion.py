@@ -200,7 +200,7 @@ def test_a_roll_back_to_a_model_that_is_gone_says_what_else_there_is(runs):
     runs.decide(BETTER)
     second = runs.champion
     shutil.rmtree(runs.store.folder(first.stage, first.key))
-    with pytest.raises(DataError, match="the model before the champion is not in the store") as caught:
+    with pytest.raises(DataError, match="the previous champion is not in the store") as caught:
         champion.roll_back(runs.store, {}, on_wait=lambda: None)
     assert "namewright models rollback" not in caught.value.fix
     assert "namewright models promote KEY" in caught.value.fix
@@ -225,14 +225,14 @@ def test_a_decision_that_was_overtaken_promotes_nothing_and_the_next_run_decides
 def test_by_hand_means_that_a_run_only_says_who_deserves_it(runs):
     first = runs.champion
     told = runs.decide(BETTER, mode="manual")
-    assert "deserves to be promoted, by hand: namewright models promote" in told
+    assert "is ready to be promoted, by hand: namewright models promote" in told
     assert runs.champion == first
 
 
 def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_hand(runs):
     first = runs.champion
     told = runs.decide(BETTER, source="towns")
-    assert "is not promoted, since it has learnt from other lists than the champion (towns, not syll" in told
+    assert "is not promoted, since it was trained on other lists than the champion (towns, not syll" in told
     assert runs.champion == first
     (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
     assert told.endswith(f"by hand: namewright models promote {key[:12]}")
@@ -243,19 +243,19 @@ def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_han
 
 def test_with_too_few_names_to_compare_the_champion_stays(runs):
     first = runs.champion
-    assert "held-out names can be compared, and 1,000 are asked for" in runs.decide(BETTER, min_names=1_000)
+    assert "held-out names can be compared, fewer than 1,000" in runs.decide(BETTER, min_names=1_000)
     assert runs.champion == first
 
 
 def test_a_limit_that_is_not_kept_is_a_reason_of_its_own(runs):
     told = runs.decide(BETTER, min_novelty=0.99, min_gain=9.0)
-    assert "and at least 9 is asked for from a model of the same list; novelty is" in told
+    assert "; at least 9 is required of a model of the same list; novelty is" in told
 
 
 def test_a_model_of_another_list_only_must_not_be_worse_than_the_margin(runs):
     """Names that the champion learnt, or cannot spell, are left out, and it is told."""
     names = [*NAMES[:-1], *(f"zzy{name}" for name in NAMES[:40])]
-    assert "from a model of another list" in runs.decide(GOOD, names=names, margin=5.0, min_names=5)
+    assert "is required of a model of another list" in runs.decide(GOOD, names=names, margin=5.0, min_names=5)
     rows, facts = runs.figures()
     assert facts["promote"]
     assert rows["nats_per_character"]["limit"] == -5.0
@@ -268,7 +268,7 @@ def test_a_champion_whose_examples_are_gone_is_compared_all_the_same_and_it_is_t
     names = [*NAMES, "Nueva", "Otra"]
     examples, _ = runs.store.resolve(runs.store.resolve(runs.champion)[0].input("examples"))
     shutil.rmtree(examples.folder)
-    assert "from a model of the same list" in runs.decide(BETTER, names=names)
+    assert "of a model of the same list" in runs.decide(BETTER, names=names)
     assert "the examples of the champion are not in the store" in runs.figures()[1]["notes"][0]
 
 
@@ -323,7 +323,7 @@ def models(namewright, runs):
 
 def test_models_are_listed_shown_compared_promoted_and_rolled_back(models, runs):
     first = runs.champion
-    assert "deserves to be promoted" in runs.decide(BETTER, mode="manual")
+    assert "is ready to be promoted" in runs.decide(BETTER, mode="manual")
     (second,) = (key for key in runs.store.keys("mixture") if key != first.key)
 
     _, heads, *rows = models("list").splitlines()
@@ -406,7 +406,7 @@ SAMPLE = {"validity": 1.0, "novelty": 0.9, "edit_distance_ratio": 1.0}
     ("gain", "same_list", "promote"),
     [
         (Gain(0.01, 0.004, 0.016), True, True),
-        (Gain(0.01, 0.002, 0.016), True, True),  # as much as is asked for
+        (Gain(0.01, 0.002, 0.016), True, True),  # as much as is required
         (Gain(0.006, 0.001, 0.012), True, False),  # it may be chance
         (Gain(0.0, -0.009, 0.009), True, False),  # another seed
         (Gain(0.0, -0.009, 0.009), False, True),  # as good, from another list
@@ -429,7 +429,7 @@ def test_what_was_not_measured_is_not_held_against_a_model():
 def test_a_first_model_has_to_keep_the_limits(metric):
     found = promotion_verdict(PromotionConfig(), None, {**SAMPLE, metric: 0.01}, {})
     assert not found.promote
-    assert found.reasons[0].startswith(f"{metric} is 0.01, and at least")
+    assert found.reasons[0].startswith(f"{metric} is 0.01, below the limit of 0.")
 
 
 @pytest.mark.parametrize(
