@@ -27,9 +27,9 @@ def io_errors(path: Path, doing: str) -> Iterator[None]:
             f"could not {doing}: {refusal.strerror or refusal}",
             where=str(refusal.filename or path),
             fix=(
-                "free space on that disk, or choose another (--store, --output). What is finished is whole."
+                "free space on that disk, or choose another. What is finished is whole."
                 if full
-                else "check that you may write there, or choose another folder with --store or --output."
+                else "check that you may write there, or choose another folder."
             ),
         ) from refusal
 

@@ -164,7 +164,7 @@ class Dataset:
                 "the output folder holds files of another origin",
                 where=str(self.folder),
                 saw=", ".join(foreign[:3]),
-                fix="name an empty or a new folder with --output, or move that away; nothing was touched.",
+                fix="choose an empty or a new folder, or move that away; nothing was touched.",
             )
 
     def _parts(self, present: Iterable[str]) -> list[str]:
@@ -187,7 +187,7 @@ class Dataset:
             "the output folder holds another list",
             where=str(self.folder),
             saw=request.difference(present) if present else f"{_INTERNAL}/request.json does not say which",
-            fix="name another folder with --output, or replace that list: --overwrite.",
+            fix="choose another folder, or overwrite that list.",
         )
 
     def _is_begun(self) -> bool:

@@ -168,5 +168,5 @@ def read_error(path: Path, expected: str, refusal: BaseException | str) -> DataE
         f"could not be read as {expected}",
         where=str(path),
         saw=str(refusal).splitlines()[0] if str(refusal) else type(refusal).__name__,
-        fix="make it again: run the same command with --refresh and the stage's name.",
+        fix="make it again: refresh its stage.",
     )

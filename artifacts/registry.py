@@ -104,7 +104,7 @@ class Registry:
                 where=str(self.path),
                 saw=f"{type(fault).__name__}: {fault}",
                 fix="put a copy of this file in its place. Without one, move it away and promote a model by "
-                "hand, `namewright models promote`: the history then begins anew.",
+                "hand: the history then begins anew.",
             ) from fault
 
     def current(self) -> Entry | None:
@@ -169,7 +169,7 @@ class Registry:
                     "there is no previous artifact to roll back to",
                     where=str(self.path),
                     saw=entries[0].artifact.origin if entries else "nothing was ever promoted",
-                    fix="promote a model by hand: namewright models promote KEY.",
+                    fix="promote a model by hand.",
                 )
             previous, current = entries[-2:]
             check(previous.artifact)

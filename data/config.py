@@ -2,87 +2,91 @@
 
 import codecs
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 from data.text.scripts import check_scripts
 from rnn_core.errors import ConfigError
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.validators import (
-    check_at_least_0,
-    check_choice,
-    check_positive,
-    check_share,
-    check_text,
-    check_whole,
+    AT_LEAST_0,
+    SEED,
+    SHARE,
+    SHARE_OR_ALL,
+    UTF8,
+    ValidatedConfig,
+    between,
+    check,
+    check_fields,
     out_of_range,
+    whole,
 )
 
-FORMATS = ("text", "csv", "tsv", "parquet", "feather")
+FileFormat = Literal["text", "csv", "tsv", "parquet", "feather"]
+FORMATS = get_args(FileFormat)
 MAX_ROW_BYTES, MAX_BYTES = 1 << 20, 4 << 30
-_LEAST_WEIGHT = 1e-9
 
 ALL_SOURCES = "all"  # where figures of each source stand beside those of all together
 
 
-@dataclass(frozen=True, slots=True)
-class CorpusConfig:
-    """How one source is read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingConfig:
+    """How the files of a source are read, as a user says it and as the key of its corpus holds it.
 
-    name:             of the source; it stands beside every name.
-    format:           of all its files. Whether one is compressed, its bytes tell.
-    encoding:         of text, csv and tsv: a codec's name. Bytes that are not of it are an error.
-    column:           that holds the names, by name or by number from 1; None for the only one, or `name`.
+    encoding:         of text, csv and tsv: `latin-1` for instance. UTF-16 with a byte order mark is known.
+    column:           of csv, tsv, parquet and feather, by name or by number from 1; the only one, or the one
+                      called `name`, if it is left out.
     header:           whether the first row of csv and tsv names the columns.
-    counts:           column that tells how often a name counts; None if each counts once.
-    weight:           what the count is multiplied by, for all names of the source.
-    limit:            how many rows are read from the top of its first file on; None for all.
-    empty_last_line:  what follows the last end of a line of a text is a line too, and an empty name.
+    counts:           column that tells how often a name counts, by name or by number from 1.
+    weight:           what these counts, or else 1, are multiplied by.
+    limit:            how many rows are read from the top; all, if it is left out.
+    empty_last_line:  what follows the last end of a line of a text is an empty name, as the notebook read it.
     max_row_bytes:    of a row; a longer one is an error.
-    max_bytes:        of all its files, unpacked, and of the table made of them; beyond is an error.
+    max_bytes:        of its files, unpacked, and of the table made of them; beyond is an error.
     """
 
-    name: str
-    format: Literal["text", "csv", "tsv", "parquet", "feather"] = "text"
     encoding: str = "utf-8"
     column: str | int | None = None
     header: bool = True
     counts: str | int | None = None
-    weight: float = 1.0
-    limit: int | None = None
+    weight: Annotated[float, between(1e-9, 1e9)] = 1.0
+    limit: Annotated[int | None, whole(1, 1 << 62)] = None
     empty_last_line: bool = False
-    max_row_bytes: int = MAX_ROW_BYTES
-    max_bytes: int = MAX_BYTES
+    max_row_bytes: Annotated[int, whole(1, 1 << 26)] = MAX_ROW_BYTES
+    max_bytes: Annotated[int, whole(1, 1 << 62)] = MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusConfig(ReadingConfig):
+    """How one source is read, with nothing left open: what the key of its corpus holds.
+
+    name:    of the source; it stands beside every name.
+    format:  of all its files. Whether one is compressed, its bytes tell.
+    """
+
+    name: str
+    format: FileFormat = "text"
 
     def __post_init__(self) -> None:
         if self.name in ("", ALL_SOURCES) or not self.name.isprintable():
             raise ConfigError(
                 "config.source",
-                f"a source cannot be called {self.name!r}",
+                f"{self.name!r} is not a valid name of a source",
                 fix='give it a name of its own: name = "towns".',
             )
-        check_choice("source.format", self.format, FORMATS)
+        check_fields(self)
         object.__setattr__(self, "encoding", _codec(self.encoding))
-        for knob, column in (("source.column", self.column), ("source.counts", self.counts)):
+        for field, column in (("column", self.column), ("counts", self.counts)):
             if isinstance(column, int):
-                check_whole(knob, column, 1, 1 << 31)
-        check_positive("source.weight", self.weight)
-        if not _LEAST_WEIGHT <= self.weight <= 1 / _LEAST_WEIGHT:
-            raise out_of_range(
-                "source.weight", f"from {_LEAST_WEIGHT} to {1 / _LEAST_WEIGHT:.0f}", self.weight
-            )
+                check(field, column, whole(1, 1 << 31), f"CorpusConfig.{field}")
         object.__setattr__(self, "weight", float(self.weight))  # 1 and 1.0 would be two keys
-        if self.limit is not None:
-            check_whole("source.limit", self.limit, 1, 1 << 62)
-        check_whole("source.max_row_bytes", self.max_row_bytes, 1, 1 << 26)
-        check_whole("source.max_bytes", self.max_bytes, 1, 1 << 62)
-        self._check_nothing_idle()
+        self._check_no_option_without_effect()
 
     @property
     def delimiter(self) -> str:
         return "\t" if self.format == "tsv" else ","
 
-    def _check_nothing_idle(self) -> None:
-        """A knob that would change nothing is a mistake somewhere."""
+    def _check_no_option_without_effect(self) -> None:
+        """An option that would change nothing is a mistake somewhere."""
         is_text, is_binary = self.format == "text", self.format in ("parquet", "feather")
         idle = {
             "column": is_text and self.column is not None,
@@ -91,10 +95,10 @@ class CorpusConfig:
             "encoding": is_binary and self.encoding != "utf-8",
             "empty_last_line": not is_text and self.empty_last_line,
         }
-        for knob in (knob for knob, said in idle.items() if said):
+        for option in (option for option, is_idle in idle.items() if is_idle):
             raise ConfigError(
                 "config.source",
-                f"{knob} has no effect on a source in {self.format}",
+                f"{option} has no effect on a source in {self.format}",
                 where=self.name,
                 fix="take it out, or say what the files are: format.",
             )
@@ -116,7 +120,7 @@ def _codec(encoding: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class MergingConfig:
+class MergingConfig(ValidatedConfig):
     """How several lists become one, in the order of the sources and of their lines.
 
     normalisation:  `NFC`, so that one name has one spelling, or `none`.
@@ -131,12 +135,6 @@ class MergingConfig:
     white_space: Literal["keep", "fold"] = "keep"
     duplicates: Literal["drop", "count", "keep"] = "drop"
     balance: Literal["none", "equal"] = "none"
-
-    def __post_init__(self) -> None:
-        check_choice("merging.normalisation", self.normalisation, ("NFC", "none"))
-        check_choice("merging.white_space", self.white_space, ("keep", "fold"))
-        check_choice("merging.duplicates", self.duplicates, ("drop", "count", "keep"))
-        check_choice("merging.balance", self.balance, ("none", "equal"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,26 +151,22 @@ class ValidationConfig:
     max_rejected_share:   of all rows read, blank ones and duplicates aside: above it the run stops.
     """
 
-    min_length: int = 1
-    max_length: int = 49
+    min_length: Annotated[int, whole(0, 1 << 20)] = 1
+    max_length: Annotated[int, whole(1, 1 << 20)] = 49
     scripts: tuple[str, ...] = ()
-    characters: str = ""
-    min_character_count: int = 1
+    characters: Annotated[str, UTF8] = ""
+    min_character_count: Annotated[int, whole(1, 1 << 62)] = 1
     rare: Literal["drop", "remove"] = "drop"
-    max_rejected_share: float = 0.5
+    max_rejected_share: Annotated[float, SHARE_OR_ALL] = 0.5
 
     def __post_init__(self) -> None:
-        check_whole("validation.max_length", self.max_length, 1, 1 << 20)
-        check_whole("validation.min_length", self.min_length, 0, self.max_length)
+        check_fields(self)
+        check("min_length", self.min_length, whole(0, self.max_length), "ValidationConfig.min_length")
         check_scripts("validation.scripts", self.scripts)
-        check_text("validation.characters", self.characters)
-        check_whole("validation.min_character_count", self.min_character_count, 1, 1 << 62)
-        check_choice("validation.rare", self.rare, ("drop", "remove"))
-        check_share("validation.max_rejected_share", self.max_rejected_share, with_1=True)
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
+class GateConfig(ValidatedConfig):
     """How far the names may differ from those of the last accepted lists. A limit of "none" is no limit.
 
     mode:                   `stop` ends a run before anything is learnt beyond a limit; `report` only says so.
@@ -185,23 +179,17 @@ class GateConfig:
     """
 
     mode: Literal["stop", "report"] = "stop"
-    max_rows_lost: float | None = 0.1
-    max_rows_gained: float | None = 1.0
-    max_new_characters: float | None = 0.005
-    max_lost_characters: float | None = 0.005
-    max_length_distance: float | None = 1.0
-    max_duplicates_gained: float | None = 0.2
-
-    def __post_init__(self) -> None:
-        check_choice("gate.mode", self.mode, ("stop", "report"))
-        for limit, value in self.limits.items():
-            if value is not None:
-                check_at_least_0(f"gate.{limit}", value)
+    max_rows_lost: Annotated[float | None, AT_LEAST_0] = 0.1
+    max_rows_gained: Annotated[float | None, AT_LEAST_0] = 1.0
+    max_new_characters: Annotated[float | None, AT_LEAST_0] = 0.005
+    max_lost_characters: Annotated[float | None, AT_LEAST_0] = 0.005
+    max_length_distance: Annotated[float | None, AT_LEAST_0] = 1.0
+    max_duplicates_gained: Annotated[float | None, AT_LEAST_0] = 0.2
 
     @property
     def limits(self) -> dict[str, float | None]:
-        """By the name of the knob."""
-        return {knob.name: getattr(self, knob.name) for knob in fields(self) if knob.name != "mode"}
+        """By the name of the option."""
+        return {limit.name: getattr(self, limit.name) for limit in fields(self) if limit.name != "mode"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +218,14 @@ class ExamplesConfig:
     seed: of which names these are, and of the order. They stay the same when others come or go.
     """
 
-    validation_share: float = 0.1
-    test_share: float = 0.1
-    seed: int = 0
+    validation_share: Annotated[float, SHARE] = 0.1
+    test_share: Annotated[float, SHARE] = 0.1
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
-        check_share("examples.validation_share", self.validation_share)
-        check_share("examples.test_share", self.test_share)
-        check_whole("examples.seed", self.seed, 0, (1 << 64) - 1)
+        check_fields(self)
         if self.validation_share + self.test_share >= 1:
-            given = f"{self.validation_share} and {self.test_share}"
-            raise out_of_range("examples.validation_share + examples.test_share", "below 1", given)
+            shares = f"{self.validation_share} and {self.test_share}"
+            raise out_of_range(
+                "validation_share + test_share", "below 1", shares, "ExamplesConfig.validation_share"
+            )

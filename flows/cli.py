@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from artifacts.errors import StoreError
 from artifacts.store import Artifact
-from flows import models_commands, server_commands
+from flows import hints, models_commands, server_commands
 from flows.execute import GENERATE, RUN, Engine, execute
 from flows.pipeline import lists, pipeline
 from rnn_core.errors import ConfigError, NamewrightError, TrainingError
@@ -295,7 +295,7 @@ def _drop_output() -> None:
 
 
 def _fail(error: NamewrightError) -> None:
-    print(error, file=sys.stderr)
+    print(hints.message(error, " ".join(sys.argv[1:2])), file=sys.stderr)
     _leave(error.exit_code)
 
 

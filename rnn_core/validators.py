@@ -1,56 +1,143 @@
-"""What a knob may be, said once: every configuration checks itself when it is made."""
+"""What each field of a configuration may hold, declared in its annotation and checked when it is made.
 
-import math
-from typing import TypeGuard
+    @dataclass(frozen=True, slots=True)
+    class SplitConfig(ValidatedConfig):
+        test_share: Annotated[float, SHARE] = 0.1
+        seed: Annotated[int, SEED] = 0
+
+Fields that are a `Literal` or a `bool` need no rule: their type says what they may hold.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from rnn_core.errors import ConfigError
 
 
-def check_whole(knob: str, value: object, lowest: int, highest: int) -> None:
-    """Raises ConfigError unless `value` is an int from `lowest` to `highest`."""
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-        raise out_of_range(knob, f"a whole number from {lowest} to {highest}", value)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a value has to be. words: what it must be, for people. accepts: whether a value is that."""
+
+    words: str
+    accepts: Callable[[Any], bool]
 
 
-def check_positive(knob: str, value: object) -> None:
-    """Raises ConfigError unless `value` is a finite number above 0."""
-    if not (_is_number(value) and 0.0 < value < math.inf):
-        raise out_of_range(knob, "a number above 0", value)
+def whole(lowest: int, highest: int) -> Rule:
+    """An int within bounds, both included."""
+    return Rule(
+        f"a whole number from {lowest} to {highest}",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest,
+    )
 
 
-def check_at_least_0(knob: str, value: object) -> None:
-    """Raises ConfigError unless `value` is a finite number, 0 or above."""
-    if not (_is_number(value) and 0.0 <= value < math.inf):
-        raise out_of_range(knob, "a number, 0 or above", value)
+def number(words: str, accepts: Callable[[float], bool]) -> Rule:
+    """A finite number for which `accepts` is true."""
+    return Rule(
+        words,
+        lambda value: (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and abs(value) <= sys.float_info.max
+            and accepts(value)
+        ),
+    )
 
 
-def check_share(knob: str, value: object, with_1: bool = False) -> None:
-    """Raises ConfigError unless `value` is a number from 0 to below 1, or to 1 itself."""
-    if not (_is_number(value) and (0.0 <= value < 1.0 or (with_1 and value == 1.0))):
-        raise out_of_range(knob, f"a number from 0 to {'1' if with_1 else 'below 1'}", value)
+def between(lowest: float, highest: float) -> Rule:
+    """A number within bounds, both included."""
+    return number(f"a number from {lowest:g} to {highest:g}", lambda value: lowest <= value <= highest)
 
 
-def check_text(knob: str, value: object) -> None:
-    """Raises ConfigError unless `value` is a text that UTF-8 can hold: one without lone surrogates."""
-    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
-        raise out_of_range(knob, "a text of UTF-8", value)
+def choice(*choices: object) -> Rule:
+    """One of the choices."""
+    *others, last = (str(value) for value in choices)
+    return Rule(
+        f"{', '.join(others)} or {last}" if others else last,
+        lambda value: any(type(value) is type(known) and value == known for known in choices),
+    )
 
 
-def check_choice(knob: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raises ConfigError unless `value` is one of the choices."""
-    if value not in choices:
-        raise out_of_range(knob, f"{', '.join(choices[:-1])} or {choices[-1]}", value)
+POSITIVE = number("a number above 0", lambda value: value > 0)
+AT_LEAST_0 = number("a number, 0 or above", lambda value: value >= 0)
+SHARE = number("a number from 0 to below 1", lambda value: 0 <= value < 1)
+SHARE_OR_ALL = number("a number from 0 to 1", lambda value: 0 <= value <= 1)
+POSITIVE_SHARE = number("a number above 0, at most 1", lambda value: 0 < value <= 1)
+INNER_SHARE = number("a number above 0 and below 1", lambda value: 0 < value < 1)
+SEED = whole(0, (1 << 64) - 1)
+TEXT = Rule("a text", lambda value: isinstance(value, str))
+UTF8 = Rule(
+    "a text of UTF-8",  # which has no lone surrogates
+    lambda value: isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value),
+)
+_BOOLEAN = Rule("true or false", lambda value: isinstance(value, bool))
 
 
-def out_of_range(knob: str, allowed: str, value: object) -> ConfigError:
+class ValidatedConfig:
+    """Base of configurations: `__post_init__` checks every field."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for the first field that breaks its rule."""
+        check_fields(self)
+
+
+def check_fields(config: Any) -> None:
+    """Raise ConfigError for the first field that breaks its rule. NumPy scalars become Python numbers."""
+    kind: Any = type(config)
+    for name, is_optional, rule in _rules(kind):
+        value = getattr(config, name)
+        if isinstance(value, np.generic):
+            value = value.item()
+            object.__setattr__(config, name, value)
+        if not (value is None and is_optional):
+            check(name, value, rule, where=f"{kind.__name__}.{name}")
+
+
+def check(name: str, value: object, rule: Rule, where: str = "") -> None:
+    """Raise ConfigError unless the value follows the rule."""
+    if not rule.accepts(value):
+        raise out_of_range(name, rule.words, value, where)
+
+
+def out_of_range(name: str, allowed: str, value: object, where: str = "") -> ConfigError:
+    """The error for a value that is not what is allowed."""
     return ConfigError(
         "config.range",
-        f"{knob} must be {allowed}, got {value!r}",
-        where=knob,
+        f"{name} must be {allowed}, got {value!r}",
+        where=where or name,
         saw=repr(value),
         fix="give a value in that range.",
     )
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+@cache
+def _rules(config: type) -> tuple[tuple[str, bool, Rule], ...]:
+    """The name of each field that has a rule, and whether it may be None."""
+    return tuple(
+        (name, NoneType in get_args(_bare(hint)), rule)
+        for name, hint in get_type_hints(config, include_extras=True).items()
+        for rule in _rules_of(hint)
+    )
+
+
+def _rules_of(hint: Any) -> Iterator[Rule]:
+    bare = _bare(hint)
+    choices = [
+        value for part in (bare, *get_args(bare)) if get_origin(part) is Literal for value in get_args(part)
+    ]
+    if choices:
+        yield choice(*choices)
+    if bare is bool:
+        yield _BOOLEAN
+    yield from (rule for rule in getattr(hint, "__metadata__", ()) if isinstance(rule, Rule))
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint

@@ -5,29 +5,26 @@ Source: Jurafsky & Martin, "Speech and Language Processing" (3rd ed.), section 3
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core.metrics.scoring import mean_nats_per_character
 from rnn_core.text.names import EncodedNames
-from rnn_core.validators import check_whole
+from rnn_core.validators import SEED, ValidatedConfig, whole
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationConfig:
+class EvaluationConfig(ValidatedConfig):
     """What a model is judged by, beside how well it predicts held-out names.
 
     sample_names:  drawn from each model, at temperature 1, and measured; 0 for none.
     seed:          of the names drawn, and of the halves of the held-out names.
     """
 
-    sample_names: int = 2_000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole("evaluation.sample_names", self.sample_names, 0, 1 << 20)
-        check_whole("evaluation.seed", self.seed, 0, (1 << 64) - 1)
+    sample_names: Annotated[int, whole(0, 1 << 20)] = 2_000
+    seed: Annotated[int, SEED] = 0
 
 
 def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> dict[str, float]:

@@ -16,7 +16,7 @@ Speech & Language 13 (1999).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from rnn_core.metrics.scoring import check_tokens, split_by_rows, sum_per_name
 from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
-from rnn_core.validators import check_whole, out_of_range
+from rnn_core.validators import ValidatedConfig, between, whole
 
 _refused = partial(invalid_arrays, "n-gram model", "make it again")
 
@@ -43,21 +43,15 @@ ContextIds = tuple[Indices, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class NgramConfig:
+class NgramConfig(ValidatedConfig):
     """The n-gram model that stands beside the network, and in the mixture.
 
     order:     characters in an n-gram, the predicted one included.
     discount:  taken from every count, from 0.001 to 0.999.
     """
 
-    order: int = ORDER
-    discount: float = DISCOUNT
-
-    def __post_init__(self) -> None:
-        check_whole("ngrams.order", self.order, 1, 64)
-        lowest, highest = DISCOUNT_RANGE
-        if not lowest <= self.discount <= highest:
-            raise out_of_range("ngrams.discount", f"from {lowest} to {highest}", self.discount)
+    order: Annotated[int, whole(1, 64)] = ORDER
+    discount: Annotated[float, between(*DISCOUNT_RANGE)] = DISCOUNT
 
 
 class NgramLevel(NamedTuple):

@@ -141,7 +141,7 @@ def mixture_unavailable() -> DataError:
     return DataError(
         "mixture.no_validation",
         "there is no mixture: its weight is fitted on validation names, and there are none",
-        fix="give some names to validation (examples.validation_share), or draw from the network alone.",
+        fix="give some names to validation, or sample from the network alone.",
     )
 
 

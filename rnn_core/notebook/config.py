@@ -1,12 +1,13 @@
 """The notebook's own numbers."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from rnn_core.validators import check_positive, check_whole
+from rnn_core.validators import POSITIVE, ValidatedConfig, whole
 
 
 @dataclass(frozen=True, slots=True)
-class NotebookConfig:
+class NotebookConfig(ValidatedConfig):
     """The notebook's own numbers. Every one of them changes what comes out.
 
     iterations:            names trained on; the list is gone through again and again.
@@ -17,26 +18,12 @@ class NotebookConfig:
     smoothing_characters:  the smoothed loss starts at that of so many characters guessed blindly.
     """
 
-    iterations: int = 22_001
-    hidden_size: int = 50
-    learning_rate: float = 0.01
-    clip: float = 5.0
-    report_every: int = 2_000
-    names_per_report: int = 10
-    max_length: int = 50
-    smoothing_characters: int = 10
-    seed: int = 42
-
-    def __post_init__(self) -> None:
-        for name, lowest, highest in (
-            ("iterations", 1, 1 << 40),
-            ("hidden_size", 1, 1 << 14),
-            ("report_every", 1, 1 << 40),
-            ("names_per_report", 0, 1 << 20),
-            ("max_length", 1, 1 << 20),
-            ("smoothing_characters", 1, 1 << 20),
-            ("seed", 0, (1 << 32) - 1),  # all that the generator takes
-        ):
-            check_whole(f"notebook.{name}", getattr(self, name), lowest, highest)
-        for name in ("learning_rate", "clip"):
-            check_positive(f"notebook.{name}", getattr(self, name))
+    iterations: Annotated[int, whole(1, 1 << 40)] = 22_001
+    hidden_size: Annotated[int, whole(1, 1 << 14)] = 50
+    learning_rate: Annotated[float, POSITIVE] = 0.01
+    clip: Annotated[float, POSITIVE] = 5.0
+    report_every: Annotated[int, whole(1, 1 << 40)] = 2_000
+    names_per_report: Annotated[int, whole(0, 1 << 20)] = 10
+    max_length: Annotated[int, whole(1, 1 << 20)] = 50
+    smoothing_characters: Annotated[int, whole(1, 1 << 20)] = 10
+    seed: Annotated[int, whole(0, (1 << 32) - 1)] = 42  # all that the generator takes

@@ -90,13 +90,13 @@ class Constraints:
         weights[END_TOKEN + 1 :, np.flatnonzero(places == self.max_length)] = 0.0
 
 
-def _check_known(knob: str, text: str, characters: Sequence[str]) -> None:
+def _check_known(name: str, text: str, characters: Sequence[str]) -> None:
     for character in text:
         if character not in characters[1:]:
             raise ConfigError(
                 "sampling.unknown_character",
-                f"sampling.{knob} has a character that the model has never seen",
-                where=f"sampling.{knob}",
+                f"{name} has a character that the model has never seen",
+                where=f"SamplingConfig.{name}",
                 saw=f"{character!r} (U+{ord(character):04X}) in {text!r}",
                 fix=f"leave it out; the model knows {''.join(characters[1:])!r}.",
             )
@@ -105,21 +105,21 @@ def _check_known(knob: str, text: str, characters: Sequence[str]) -> None:
 def _check_beginning(prefix: str, max_length: int, trimmed: bool) -> None:
     if len(prefix) > max_length:
         raise _no_such_name(
-            "the beginning is longer than a name may be",
+            "the prefix is longer than a name may be",
             f"prefix {prefix!r} of {len(prefix)} characters, max_length {max_length}",
-            "give a shorter beginning, or raise sampling.max_length.",
+            "give a shorter prefix, or raise max_length.",
         )
     if trimmed and prefix[:1].isspace():
         raise _no_such_name(
             "no name begins with white space",
             f"prefix {prefix!r}",
-            "leave it out, or allow it: sampling.trimmed = false.",
+            "leave it out, or allow it by turning trimmed off.",
         )
     if trimmed and prefix[-1:].isspace() and len(prefix) == max_length:
         raise _no_such_name(
             "no name ends with white space, and nothing may follow it",
             f"prefix {prefix!r} of {len(prefix)} characters, max_length {max_length}",
-            "leave it out, raise sampling.max_length, or allow it: sampling.trimmed = false.",
+            "leave it out, raise max_length, or allow it by turning trimmed off.",
         )
 
 

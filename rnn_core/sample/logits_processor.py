@@ -72,7 +72,7 @@ class LogitsProcessor:
                 "sampling.impossible",
                 "the model leaves no probability at all to the characters that may come next",
                 saw=f"a name of {places[np.argmin(np.isfinite(largest))]} characters",
-                fix="loosen the constraints of [sampling].",
+                fix="loosen the constraints.",
             )
         left -= largest
         return _scaled_exponentials(left, self.temperature or 1.0, out=left)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from rnn_core.sample.model import Model
 from rnn_core.sample.prefix_tree import PrefixTree, row_bytes
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from rnn_core.validators import check_at_least_0, check_choice, check_whole, out_of_range
+from rnn_core.validators import AT_LEAST_0, POSITIVE_SHARE, SEED, TEXT, check, check_fields, whole
 
 STATE_BYTES = 1 << 20  # bytes of the states of the names that run at once
 WEIGHT_ELEMENTS = 1 << 24  # of their next characters
@@ -56,37 +56,22 @@ class SamplingConfig:
     """
 
     drawn_from: Literal["network", "mixture"] = "network"
-    count: int = 1000
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    prefix: str = ""
-    min_length: int = 1
-    max_length: int = 50
-    allowed: str = ""
-    forbidden: str = ""
+    count: Annotated[int, whole(0, 1 << 40)] = 1000
+    temperature: Annotated[float, AT_LEAST_0] = 1.0
+    top_k: Annotated[int | None, whole(1, 1 << 31)] = None
+    top_p: Annotated[float, POSITIVE_SHARE] = 1.0
+    prefix: Annotated[str, TEXT] = ""
+    min_length: Annotated[int, whole(1, 10_000)] = 1
+    max_length: Annotated[int, whole(1, 10_000)] = 50
+    allowed: Annotated[str, TEXT] = ""
+    forbidden: Annotated[str, TEXT] = ""
     trimmed: bool = True
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
     capitalise_first: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("sampling.drawn_from", self.drawn_from, ("network", "mixture"))
-        check_whole("sampling.count", self.count, 0, 1 << 40)
-        check_at_least_0("sampling.temperature", self.temperature)
-        if self.top_k is not None:
-            check_whole("sampling.top_k", self.top_k, 1, 1 << 31)
-        if (
-            isinstance(self.top_p, bool)
-            or not isinstance(self.top_p, (int, float))
-            or not 0 < self.top_p <= 1
-        ):
-            raise out_of_range("sampling.top_p", "a number above 0, at most 1", self.top_p)
-        check_whole("sampling.max_length", self.max_length, 1, 10_000)
-        check_whole("sampling.min_length", self.min_length, 1, self.max_length)
-        check_whole("sampling.seed", self.seed, 0, (1 << 64) - 1)
-        for knob in ("prefix", "allowed", "forbidden"):
-            if not isinstance(getattr(self, knob), str):
-                raise out_of_range(f"sampling.{knob}", "a text", getattr(self, knob))
+        check_fields(self)
+        check("min_length", self.min_length, whole(1, self.max_length), "SamplingConfig.min_length")
 
 
 class Sampler:

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
 from rnn_core.errors import ConfigError
 from rnn_core.nn import cells
-from rnn_core.validators import check_at_least_0, check_choice, check_positive, check_share, check_whole
+from rnn_core.validators import AT_LEAST_0, POSITIVE, SEED, SHARE, check_fields, whole
 
 # From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
 # prefixes. Below it, finding them takes longer than computing them again. See docs/reference/benchmarks.md.
@@ -82,62 +82,39 @@ class TrainingConfig:
     """
 
     cell: Cell | None = None
-    layers: int | None = None
-    hidden_size: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    epochs: int | None = None
-    max_steps: int | None = None
-    dropout: float | None = None
-    recurrent_dropout: float | None = None
-    shards: int = 1
+    layers: Annotated[int | None, whole(1, 64)] = None
+    hidden_size: Annotated[int | None, whole(1, 1 << 14)] = None
+    batch_size: Annotated[int | None, whole(1, 1 << 20)] = None
+    learning_rate: Annotated[float | None, POSITIVE] = None
+    epochs: Annotated[int | None, whole(1, 1 << 20)] = None
+    max_steps: Annotated[int | None, whole(1, 1 << 40)] = None
+    dropout: Annotated[float | None, SHARE] = None
+    recurrent_dropout: Annotated[float | None, SHARE] = None
+    shards: Annotated[int, whole(1, 1 << 10)] = 1
     optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
-    momentum: float = MOMENTUM
+    momentum: Annotated[float, SHARE] = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = 0.05
-    patience: int = 10
-    weight_decay: float = 0.01
-    clip_value: float = 0.0
-    clip_norm: float = 1.0
+    warmup: Annotated[float, SHARE] = 0.05
+    patience: Annotated[int, whole(1, 1 << 20)] = 10
+    weight_decay: Annotated[float, AT_LEAST_0] = 0.01
+    clip_value: Annotated[float, AT_LEAST_0] = 0.0
+    clip_norm: Annotated[float, AT_LEAST_0] = 1.0
     batches: Literal["auto", "packed", "shared"] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
-        said = {name: value for name, value in said.items() if value is not None}
-        if "cell" in said:
-            cells.by_name(said["cell"])
-        for name, highest in (
-            ("layers", 64),
-            ("hidden_size", 1 << 14),
-            ("batch_size", 1 << 20),
-            ("epochs", 1 << 20),
-            ("max_steps", 1 << 40),
-            ("patience", 1 << 20),
-            ("shards", 1 << 10),
-        ):
-            if name in said:
-                check_whole(f"training.{name}", said[name], 1, highest)
-        check_whole("training.seed", self.seed, 0, (1 << 64) - 1)
-        if "learning_rate" in said:
-            check_positive("training.learning_rate", said["learning_rate"])
-        for name in ("warmup", "momentum", "dropout", "recurrent_dropout"):
-            if name in said:
-                check_share(f"training.{name}", said[name])
-        for name in ("weight_decay", "clip_value", "clip_norm"):
-            check_at_least_0(f"training.{name}", said[name])
-        check_choice("training.optimizer", self.optimizer, ("adamw", "momentum", "sgd"))
+        if self.cell is not None:
+            cells.by_name(self.cell)
+        check_fields(self)
         if self.optimizer != "momentum" and self.momentum != MOMENTUM:
             raise ConfigError(
                 "config.range",
-                f"training.momentum has no effect with the optimizer {self.optimizer}",
+                f"momentum has no effect with the optimizer {self.optimizer}",
+                where="TrainingConfig.momentum",
                 saw=f"{self.momentum}",
                 fix="take it out, or choose the optimizer that has it: momentum.",
             )
-        check_choice("training.schedule", self.schedule, ("cosine", "constant"))
-        check_choice("training.dtype", self.dtype, ("float32", "float64"))
-        check_choice("training.batches", self.batches, ("auto", "packed", "shared"))
 
     def resolve(self, count: int) -> "ResolvedTrainingConfig":
         """With all that is None filled in, for so many names to learn."""

@@ -10,7 +10,7 @@ from artifacts.exports import Format
 from rnn_core.errors import ConfigError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import SamplingConfig
-from rnn_core.validators import check_choice, check_whole, out_of_range
+from rnn_core.validators import check_fields, out_of_range, whole
 
 OF_THE_TRAINING_LIST = ("in_training", "source")  # columns that need it
 COLUMNS = ("index", "name", "log_probability", "length", *OF_THE_TRAINING_LIST)  # of schemas.LISTED
@@ -102,12 +102,10 @@ class GenerateConfig:
     fewer: bool = False
     format: Format = "parquet"
     columns: Annotated[tuple[str, ...], Parameter(converter=_separated, n_tokens=1, negative="")] = ()
-    shard_size: int = 16 * NAMES_PER_BLOCK
+    shard_size: Annotated[int, whole(NAMES_PER_BLOCK, 1 << 30)] = 16 * NAMES_PER_BLOCK
 
     def __post_init__(self) -> None:
-        check_choice("format", self.format, ("parquet", "csv", "jsonl", "txt"))
-        check_whole("novel_distance", self.novel_distance, 0, 1)
-        check_whole("shard_size", self.shard_size, NAMES_PER_BLOCK, 1 << 30)
+        check_fields(self)
         if self.shard_size % NAMES_PER_BLOCK:
             raise out_of_range("shard_size", f"a multiple of {NAMES_PER_BLOCK:,}", self.shard_size)
         if self.novel_distance and not self.novel:

@@ -1,12 +1,13 @@
 """What `maintain` keeps in a store, and for how long."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from rnn_core.validators import check_at_least_0, check_whole
+from rnn_core.validators import AT_LEAST_0, ValidatedConfig, whole
 
 
 @dataclass(frozen=True, slots=True)
-class MaintenanceConfig:
+class MaintenanceConfig(ValidatedConfig):
     """What is kept, and for how long. What a dead run left in scratch is always cleared.
 
     verify:           every artifact against its sha256; what is damaged is set aside, and made again by the
@@ -19,13 +20,7 @@ class MaintenanceConfig:
     """
 
     verify: bool = True
-    checkpoint_days: float | None = None
-    quarantine_days: float | None = None
-    artifact_days: float | None = None
-    keep_last: int = 10
-
-    def __post_init__(self) -> None:
-        for name in ("checkpoint_days", "quarantine_days", "artifact_days"):
-            if getattr(self, name) is not None:
-                check_at_least_0(name, getattr(self, name))
-        check_whole("keep_last", self.keep_last, 1, 1 << 20)
+    checkpoint_days: Annotated[float | None, AT_LEAST_0] = None
+    quarantine_days: Annotated[float | None, AT_LEAST_0] = None
+    artifact_days: Annotated[float | None, AT_LEAST_0] = None
+    keep_last: Annotated[int, whole(1, 1 << 20)] = 10

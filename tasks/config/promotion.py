@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from artifacts.model_file import ModelKind
-from rnn_core.errors import ConfigError
 from rnn_core.metrics.sample_metrics import DISTANCE_RATIO
-from rnn_core.validators import check_at_least_0, check_choice, check_share, check_whole
+from rnn_core.validators import AT_LEAST_0, INNER_SHARE, SEED, SHARE, ValidatedConfig, whole
 
 NATS, VALIDITY, NOVELTY = "nats_per_character", "validity", "novelty"
 
 
 @dataclass(frozen=True, slots=True)
-class PromotionConfig:
+class PromotionConfig(ValidatedConfig):
     """When a new model takes the place of the one that names are drawn from, the champion.
 
     mode:                     automatic: it takes it at the end of the run; manual: only `namewright models
@@ -34,33 +33,15 @@ class PromotionConfig:
     """
 
     mode: Literal["automatic", "manual"] = "automatic"
-    min_gain: float = 0.002
-    margin: float = 0.02
-    confidence: float = 0.95
-    resamples: int = 2_000
-    min_names: int = 30
-    min_validity: float = 0.5
-    min_novelty: float = 0.1
-    min_edit_distance_ratio: float = 0.3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_choice("promotion.mode", self.mode, ("automatic", "manual"))
-        check_whole("promotion.resamples", self.resamples, 100, 100_000)
-        check_whole("promotion.min_names", self.min_names, 1, 1 << 40)
-        check_whole("promotion.seed", self.seed, 0, (1 << 64) - 1)
-        for knob in ("confidence", "min_validity", "min_novelty"):
-            check_share(f"promotion.{knob}", getattr(self, knob))
-        for knob in ("min_gain", "margin", "min_edit_distance_ratio"):
-            check_at_least_0(f"promotion.{knob}", getattr(self, knob))
-        if not self.confidence:
-            raise ConfigError(
-                "config.range",
-                "promotion.confidence must be above 0 and below 1",
-                where="promotion.confidence",
-                saw=repr(self.confidence),
-                fix="give a value in that range: 0.95.",
-            )
+    min_gain: Annotated[float, AT_LEAST_0] = 0.002
+    margin: Annotated[float, AT_LEAST_0] = 0.02
+    confidence: Annotated[float, INNER_SHARE] = 0.95
+    resamples: Annotated[int, whole(100, 100_000)] = 2_000
+    min_names: Annotated[int, whole(1, 1 << 40)] = 30
+    min_validity: Annotated[float, SHARE] = 0.5
+    min_novelty: Annotated[float, SHARE] = 0.1
+    min_edit_distance_ratio: Annotated[float, AT_LEAST_0] = 0.3
+    seed: Annotated[int, SEED] = 0
 
     @property
     def limits(self) -> Mapping[str, float]:

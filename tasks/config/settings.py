@@ -3,12 +3,12 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from rnn_core.errors import ConfigError
-from rnn_core.validators import check_at_least_0, check_whole, out_of_range
+from rnn_core.validators import AT_LEAST_0, check_fields, out_of_range, whole
 
 RunnerName = Literal["threads", "processes", "dask"]
 
@@ -43,13 +43,12 @@ class Settings:
 
     store: Path = field(default_factory=default_store)
     refresh: tuple[str, ...] = ()
-    checkpoint_seconds: float = 10.0
-    threads: int = field(default_factory=cores)
+    checkpoint_seconds: Annotated[float, AT_LEAST_0] = 10.0
+    threads: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", usable("store", self.store))
-        check_at_least_0("checkpoint_seconds", self.checkpoint_seconds)
-        check_whole("threads", self.threads, 1, 1 << 10)
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,11 @@ class WorkerSettings:
     """
 
     runner: RunnerName = "threads"
-    workers: int = field(default_factory=cores)
+    workers: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
     dask_address: str = ""
 
     def __post_init__(self) -> None:
-        if self.runner not in get_args(RunnerName):
-            raise out_of_range("runner", f"one of {', '.join(get_args(RunnerName))}", self.runner)
-        check_whole("workers", self.workers, 1, 1 << 10)
+        check_fields(self)
         if self.dask_address and self.runner != "dask":
             raise ConfigError(
                 "config.runner",

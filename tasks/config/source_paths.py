@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 
 from artifacts.source_file import SourceFile
+from data.config import FileFormat
 from data.reading.content import COMPRESSED_SUFFIXES, unreadable_error
 from rnn_core.errors import ConfigError, DataError
 
-Format = Literal["text", "csv", "tsv", "parquet", "feather"]
-_FORMATS: dict[str, Format] = {
+_FORMATS: dict[str, FileFormat] = {
     ".txt": "text",
     ".csv": "csv",
     ".tsv": "tsv",
@@ -40,7 +39,7 @@ def resolved(path: Path, is_told: bool) -> list[Path]:
         raise unreadable_error(Path(refusal.filename or path), refusal) from refusal
 
 
-def format_of(files: Sequence[SourceFile]) -> Format:
+def format_of(files: Sequence[SourceFile]) -> FileFormat:
     """What their names say; text, if nothing. Raises ConfigError if that is not one for all."""
     formats = {_FORMATS.get(_suffix(file.path), "text"): file.path for file in files}
     if len(formats) > 1:

@@ -11,7 +11,7 @@ from cyclopts import Token
 
 import data
 from artifacts.source_file import SourceFile
-from data.config import FORMATS, MAX_BYTES, MAX_ROW_BYTES, CorpusConfig
+from data.config import FORMATS, CorpusConfig, FileFormat, ReadingConfig
 from rnn_core.errors import ConfigError
 from tasks.config import source_paths
 from tasks.config.options import nearest
@@ -22,38 +22,19 @@ _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(ReadingConfig):
     """A list of names, in a file or in several.
 
-    name:             stands beside every name that comes from it.
-    path:             of a file; of a folder, for all lists in it; or a pattern, as `lists/*.csv.gz`.
-                      `bundled:argentine.txt` is a file that comes with Namewright.
-    format:           `text` with one name a line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the
-                      files' names. Any of them may be compressed, as .gz, .zst or .bz2.
-    encoding:         of text, csv and tsv: `latin-1` for instance. UTF-16 with a byte order mark is known.
-    column:           of csv, tsv, parquet and feather, by name or by number from 1; the only one, or the one
-                      called `name`, if it is left out.
-    header:           whether the first row of csv and tsv names the columns.
-    counts:           column that tells how often a name counts, by name or by number from 1.
-    weight:           what these counts, or else 1, are multiplied by.
-    limit:            how many rows are read from the top; all, if it is left out.
-    empty_last_line:  what follows the last end of a line of a text is an empty name, as the notebook read it.
-    max_row_bytes:    of a row; a longer one is an error.
-    max_bytes:        of its files, unpacked, and of the table made of them; beyond is an error.
+    name:    stands beside every name that comes from it.
+    path:    of a file; of a folder, for all lists in it; or a pattern, as `lists/*.csv.gz`.
+             `bundled:argentine.txt` is a file that comes with Namewright.
+    format:  `text` with one name a line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the files'
+             names. Any of them may be compressed, as .gz, .zst or .bz2.
     """
 
     name: str
     path: str
-    format: source_paths.Format | Literal["auto"] = "auto"
-    encoding: str = "utf-8"
-    column: str | int | None = None
-    header: bool = True
-    counts: str | int | None = None
-    weight: float = 1.0
-    limit: int | None = None
-    empty_last_line: bool = False
-    max_row_bytes: int = MAX_ROW_BYTES
-    max_bytes: int = MAX_BYTES
+    format: FileFormat | Literal["auto"] = "auto"
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
@@ -62,11 +43,13 @@ class Source:
 
     @property
     def reading(self) -> CorpusConfig:
-        """Raises ConfigError for a knob that is out of range, DataError as `files` does."""
-        knobs = {knob.name: getattr(self, knob.name) for knob in fields(CorpusConfig)}
-        if self.format == "auto":
-            knobs["format"] = source_paths.format_of(self.files)
-        return CorpusConfig(**knobs)
+        """How its files are read.
+
+        Raises ConfigError for an option out of range, DataError as `files` does.
+        """
+        options = {option.name: getattr(self, option.name) for option in fields(ReadingConfig)}
+        format = source_paths.format_of(self.files) if self.format == "auto" else self.format
+        return CorpusConfig(self.name, format, **options)
 
     @property
     def _place(self) -> Path:

@@ -32,7 +32,7 @@ from rnn_core.metrics import scoring
 from rnn_core.ngram import mixture
 from rnn_core.sample.sampler import SamplingConfig, sample
 from rnn_core.text.vocabulary import Vocabulary
-from rnn_core.validators import check_choice, check_whole
+from rnn_core.validators import check, choice, whole
 from tasks.config.settings import Settings
 from tasks.models import champion
 from tasks.models.champion import CHAMPION
@@ -156,7 +156,7 @@ class TrainedModel:
         model's probabilities are not finite numbers.
         """
         config = SamplingConfig(count=count, **options)
-        check_whole("threads", threads, 1, 1 << 10)
+        check("threads", threads, whole(1, 1 << 10))
         with blas.one_thread:
             drawn = sample(self.models.select(config.drawn_from), self.vocabulary, config, threads)
         return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
@@ -171,7 +171,7 @@ class TrainedModel:
         Raises UnknownCharacter, a DataError, for a character that the model has never seen, DataError if the
         mixture is asked for and there is none, and TypeError for anything but a list of strings.
         """
-        check_choice("drawn_from", drawn_from, ("network", "mixture"))
+        check("drawn_from", drawn_from, choice("network", "mixture"))
         encoded = self.vocabulary.encode(_texts(names))
         with blas.one_thread:
             if drawn_from == "network":

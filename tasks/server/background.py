@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rnn_core.validators import check_whole, out_of_range
+from rnn_core.validators import check, out_of_range, whole
 from tasks.server import defaults, health, startup
 from tasks.server.errors import ServerError
 from tasks.server.startup import HOST, Say
@@ -69,7 +69,7 @@ def start(port: int | None = None, say: Say = print) -> Server:
     Raises ServerError: the port is taken, another background server is running, or it dies while starting.
     """
     port = _default_port() if port is None else port
-    check_whole("port", port, 1, 65_535)
+    check("port", port, whole(1, 65_535))
     url = startup.api_url(port)
     if (running := find_server()) and running.url == url:
         return running

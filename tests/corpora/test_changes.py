@@ -115,10 +115,10 @@ def test_a_source_that_is_new_and_one_that_is_gone_are_told():
 
 @pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), True])
 def test_a_limit_is_a_number_from_0_on(value):
-    with pytest.raises(ConfigError, match=r"gate\.max_rows_lost"):
+    with pytest.raises(ConfigError, match=r"GateConfig\.max_rows_lost"):
         GateConfig(max_rows_lost=value)
 
 
 def test_a_mode_that_there_is_not_is_refused():
-    with pytest.raises(ConfigError, match=r"gate\.mode"):
+    with pytest.raises(ConfigError, match=r"GateConfig\.mode"):
         GateConfig(mode="warn")

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
 import sys
 from itertools import chain
@@ -46,3 +47,25 @@ def test_everything_that_we_import_is_declared(checkout, pyproject, our_names):
         if not declared & {canonicalize_name(provider) for provider in providers.get(name, [])}
     }
     assert not undeclared
+
+
+def texts(module: Path) -> list[str]:
+    """Every string of a module, docstrings included."""
+    nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def test_what_lies_below_the_command_line_does_not_know_its_options(checkout):
+    """A layer does not know who calls it: flows.hints adds what a user of the command line may do."""
+    syntax = re.compile(r"--[a-z]{2}|\bnamewright [a-z]+|\[(training|sampling|examples|validation)\]")
+    sections = re.compile(
+        r"\b(training|sampling|examples|validation|ngrams|evaluation|merging)\.[a-z_]+ (=|must)"
+    )
+    wrong = [
+        f"{module.name}: {text}"
+        for layer in ("rnn_core", "artifacts")
+        for module in (checkout / layer).rglob("*.py")
+        for text in texts(module)
+        if syntax.search(text) or sections.search(text)
+    ]
+    assert not wrong

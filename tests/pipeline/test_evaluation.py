@@ -168,5 +168,5 @@ def test_another_seed_draws_other_names_and_scores_the_given_ones_alike(tmp_path
     [{"sample_names": -1}, {"sample_names": 1.5}, {"seed": -1}],
 )
 def test_a_knob_of_evaluation_that_is_out_of_range_is_refused(wrong):
-    with pytest.raises(ConfigError, match=r"evaluation\."):
+    with pytest.raises(ConfigError, match=r"EvaluationConfig\."):
         EvaluationConfig(**wrong)

@@ -1,0 +1,50 @@
+"""What the command line adds to an error: the option that fixes it. No layer below knows who calls it."""
+
+from dataclasses import is_dataclass
+from typing import get_type_hints
+
+from rnn_core.errors import NamewrightError
+from tasks.config.retrain import RetrainConfig
+
+_ELSEWHERE = "--store FOLDER, or --output FOLDER for a list"
+_PROMOTE = "namewright models promote KEY; `namewright models list` shows the keys"
+_CONSTRAINTS = "the constraints are prefix, min-length, max-length, allowed, forbidden and trimmed"
+
+HINTS = {  # by error code
+    "store.full": _ELSEWHERE,
+    "store.refused": _ELSEWHERE,
+    "list.foreign": "--output FOLDER",
+    "list.another": "--output FOLDER, or --overwrite",
+    "registry.damaged": _PROMOTE,
+    "registry.nothing_before": _PROMOTE,
+    "artifact.unreadable": "--refresh STAGE",
+    "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
+    "sampling.no_such_name": _CONSTRAINTS,
+    "sampling.impossible": _CONSTRAINTS,
+}
+_WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
+
+
+def message(error: NamewrightError, command: str) -> str:
+    """The error as the command line prints it: options by their names there, and a hint.
+
+    command:  the command that ended with it: `generate` has the options of [sampling] without a section.
+    """
+    error.where = _option(error.where, command)
+    hint = HINTS.get(error.code)
+    return f"{error}\n  hint:  {hint}" if hint else str(error)
+
+
+def _option(where: str, command: str) -> str:
+    """`training.layers` for a field of TrainingConfig; anything else as it is."""
+    config, _, field = where.partition(".")
+    if config in _WITHOUT_SECTION or (config in _sections() and command == "generate"):
+        return field
+    return f"{_sections()[config]}.{field}" if config in _sections() else where
+
+
+def _sections() -> dict[str, str]:
+    """The section of pipeline.toml that holds a configuration, by its class."""
+    kinds = get_type_hints(RetrainConfig).items()
+    sections = {kind.__name__: name for name, kind in kinds if isinstance(kind, type) and is_dataclass(kind)}
+    return {"CorpusConfig": "source"} | sections
