@@ -29,7 +29,7 @@ from tasks.core.plan import Plan
 from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
 from tasks.process import signals
-from tasks.report import publish
+from tasks.report.publish import FILE
 from tasks.stages.gate_rule import GateRefused
 from tasks.views import console, maintenance
 
@@ -83,7 +83,7 @@ def run(
     """
     stages.check_names(settings.refresh)
     began = time.monotonic()
-    with console.opened() as shown:
+    with console.open_console() as shown:
         if dry_run:
             plan = Plan(settings)
             try:
@@ -99,7 +99,7 @@ def run(
             shown(event)
 
         with signals.graceful_shutdown():
-            lost = execute(RUN, config, settings, engine, listener, shown.say)
+            lost = execute(RUN, config, settings, engine, listener, shown.print)
         _summarise(shown, settings, list(finished.values()), time.monotonic() - began)
     if lost:
         raise lost
@@ -122,11 +122,11 @@ def look_at_data(
     file
         Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
     """
-    from tasks.views.data_summary import look
+    from tasks.views.data_summary import data_summary
 
     stages.check_names(settings.refresh)
     made: dict[str, list[Artifact]] = {}
-    with console.opened() as shown:
+    with console.open_console() as shown:
 
         def listener(event: Event) -> None:
             if isinstance(event, Finished):
@@ -142,7 +142,7 @@ def look_at_data(
                 )  # a look accepts no lists: only a run does
         except GateRefused as refused:
             refusal = refused  # told once all has been shown
-        shown.sheets(look(made["corpus"], made["profile"][0], made["gate"][0]))
+        shown.sections(data_summary(made["corpus"], made["profile"][0], made["gate"][0]))
     if refusal:
         raise refusal
 
@@ -163,7 +163,7 @@ def generate(
         Who runs the shards: Prefect, which records them in its UI, or this process alone.
     """
     whole: list[Finished] = []
-    with console.opened() as shown:
+    with console.open_console() as shown:
 
         def listener(event: Event) -> None:
             if isinstance(event, Finished) and event.stage == dataset.LIST:
@@ -172,8 +172,8 @@ def generate(
                 shown(event)
 
         with signals.graceful_shutdown():
-            lost = execute(GENERATE, config, settings, engine, listener, shown.say)
-        shown.listed(whole[0])
+            lost = execute(GENERATE, config, settings, engine, listener, shown.print)
+        shown.list_summary(whole[0])
     if lost:
         raise lost
 
@@ -181,7 +181,7 @@ def generate(
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
     (drawn,) = (stage.artifact for stage in finished if stage.stage == "names")
     names = drawn.table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
-    shown.summary(finished, names, str(settings.store / publish.FILE), seconds)
+    shown.run_summary(finished, names, str(settings.store / FILE), seconds)
 
 
 @app.command
@@ -202,12 +202,13 @@ def maintain(
         Say what would be done; touch nothing.
     """
     root = store or default_store()
-    acts = []
+    actions = []
     with signals.graceful_shutdown():
-        for act in maintenance.maintained(config, root, dry_run):
-            acts.append(act)
-            maintenance.told([act], print)
-    print(f"{root}: {maintenance.summary(acts, dry_run)}")
+        for action in maintenance.maintenance_actions(config, root, dry_run):
+            actions.append(action)
+            for line in maintenance.action_lines([action]):
+                print(line)
+    print(f"{root}: {maintenance.summary(actions, dry_run)}")
 
 
 @app.command

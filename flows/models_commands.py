@@ -30,8 +30,8 @@ def list_models(*, store: StoreFolder = None) -> None:
     """Every model: when it was made, its nats per character on test names, its lists; which is champion."""
     from tasks.views import models_view  # slow to import
 
-    with console.opened() as shown:
-        shown.sheets([models_view.models(_opened(store))])
+    with console.open_console() as shown:
+        shown.sections([models_view.models_section(_opened(store))])
 
 
 @commands.command
@@ -47,9 +47,10 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
 
     opened = _opened(store)
     model = _model(key, opened)
-    with console.opened() as shown:
-        shown.sheets([models_view.card(opened, model), *models_view.decisions(opened, model)])
-        shown.sheets([models_view.history(opened.registry(CHAMPION).history())])
+    with console.open_console() as shown:
+        shown.sections([models_view.model_section(opened, model)])
+        shown.sections(models_view.decision_sections(opened, model))
+        shown.sections([models_view.history_section(opened.registry(CHAMPION).history())])
 
 
 @commands.command
@@ -76,8 +77,8 @@ def compare(
 
     opened = _opened(store)
     pair = [_model(key, opened) for key in (challenger, other)]
-    with signals.graceful_shutdown(), console.opened() as shown:
-        shown.sheets([models_view.comparison(opened, DecidingConfig(promotion, drawn_from), *pair)])
+    with signals.graceful_shutdown(), console.open_console() as shown:
+        shown.sections([models_view.comparison_section(opened, DecidingConfig(promotion, drawn_from), *pair)])
 
 
 @commands.command

@@ -12,7 +12,7 @@ from artifacts.store import Artifact, Store
 from tasks.core.events import Decided, Listener, Notice
 from tasks.core.stage import notify_once
 from tasks.models import champion
-from tasks.report import publish
+from tasks.report.publish import publish_last
 from tasks.stages.gate_rule import role_of
 
 
@@ -34,7 +34,7 @@ def finalize(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
                 listener(Decided(artifact.stage, artifact, outcome))
                 listener(Notice(artifact.stage, outcome.text))
     finally:  # it says who is champion now, also if that is still the old one, or none
-        publish.publish_last(root, made, outcome)
+        publish_last(root, made, outcome)
 
 
 def accept_lists(

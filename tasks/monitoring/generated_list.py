@@ -15,7 +15,7 @@ from tasks.generate import dataset
 from tasks.monitoring import events
 from tasks.report import markdown
 from tasks.report.markdown import Markdown
-from tasks.report.markup import Column
+from tasks.report.sections import Table, columns
 
 _PAGE = "generated-list"
 
@@ -61,6 +61,6 @@ def _page(generated: Finished) -> str:
         "sha256 of the names": metadata["content"],
         **{name: str(value) for name, value in options.items() if value not in ("", None, [])},
     }
-    heads = [Column("the list"), Column("")]
+    content = Table(columns("the list", ""), list(rows.items()))
     names = "\n".join(f"1. {markdown.plain(name)}" for name in metadata["first"])
-    return markdown.blocks(markdown.table(heads, list(rows.items())), "The first names:", Markdown(names))
+    return markdown.blocks(markdown.table(content), "The first names:", Markdown(names))

@@ -12,7 +12,7 @@ from artifacts.gc import MaintenanceAction
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.monitoring import events
 from tasks.process import signals
-from tasks.report.markup import visible
+from tasks.report.text import escape_invisible
 from tasks.views import maintenance
 
 _TABLE = "maintenance"
@@ -21,15 +21,16 @@ _MAX_LENGTH = 300  # characters of a cell
 
 
 def run_maintenance(config: MaintenanceConfig, store: Path, dry_run: bool) -> State[None]:
-    """Maintain a store inside a flow. What was done is shown, also if `maintenance.maintained` raises."""
+    """Maintain a store inside a flow. What was done is shown, also if `maintenance_actions` raises."""
     actions: list[MaintenanceAction] = []
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
-            actions.extend(maintenance.maintained(config, store, dry_run))
+            actions.extend(maintenance.maintenance_actions(config, store, dry_run))
         finally:
             summary = maintenance.summary(actions, dry_run)
             logger = get_run_logger()
-            maintenance.told(actions, logger.info)
+            for line in maintenance.action_lines(actions):
+                logger.info(line)
             logger.info(f"{store}: {summary}")
             create_table_artifact(_rows(actions), key=_TABLE, description=f"{store}: {summary}")
     if not dry_run:
@@ -43,8 +44,8 @@ def _rows(actions: Iterable[MaintenanceAction]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
         {
             "outcome": action.outcome,
-            "what": visible(action.what, _MAX_LENGTH),
-            "why": visible(action.why, _MAX_LENGTH),
+            "what": escape_invisible(action.what, _MAX_LENGTH),
+            "why": escape_invisible(action.why, _MAX_LENGTH),
             "bytes": action.bytes,
         }
         for action in changes[:_MAX_ROWS]

@@ -18,12 +18,13 @@ from tasks.core.events import Decided, Event, Finished
 from tasks.core.stage import StageRunner
 from tasks.engines import prefect
 from tasks.monitoring import events
-from tasks.report import markdown, publish
+from tasks.report import markdown
+from tasks.report.changes import changes_section
 from tasks.report.markdown import Markdown
-from tasks.report.markup import Column
-from tasks.report.outcome import of_decisions, of_gates
-from tasks.report.parts import Part, as_markdown
-from tasks.report.publish import FILE, OUTLINE, movement
+from tasks.report.outcome import decision_sections
+from tasks.report.provenance import lineage
+from tasks.report.publish import FILE, OUTLINE, models_section
+from tasks.report.sections import Section
 from tasks.stages.gate_rule import GateRefused
 from tasks.views import console
 
@@ -67,7 +68,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
             for gate in _of_stage(finished, "gate"):
                 events.emit_gate_refusal(gate)
         raise
-    counted = f"{console.counted(finished)} in {time.monotonic() - start:,.1f} s"
+    counted = f"{console.count_outcomes(finished)} in {time.monotonic() - start:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
     _show(settings, finished, decided, done)
     return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
@@ -78,7 +79,7 @@ def _show(
     finished: Sequence[Finished],
     decided: Sequence[Decided],
     summary: str,
-    failure: Part | None = None,
+    failure: Section | None = None,
 ) -> None:
     try:
         page = _page(settings, finished, decided, failure)
@@ -110,56 +111,36 @@ def _tag(tags: Sequence[str]) -> None:
         get_run_logger().warning(f"the run has no tags: {fault}")
 
 
-def _failure(error: Exception) -> Part:
+def _failure(error: Exception) -> Section:
     if not isinstance(error, NamewrightError):
-        return Part(f"Failed: {type(error).__name__}", lead=str(error), note="The log has the traceback.")
-    told = (("where", error.where), ("saw", error.saw), ("fix", error.fix))
-    return Part(
-        f"Failed: {error.code}", error.what, points=[f"{name}: {text}" for name, text in told if text]
-    )
+        return Section(f"Failed: {type(error).__name__}", str(error), note="The log has the traceback.")
+    details = (("where", error.where), ("saw", error.saw), ("fix", error.fix))
+    points = [f"{name}: {text}" for name, text in details if text]
+    return Section(f"Failed: {error.code}", error.what, points=points)
 
 
 def _page(
-    settings: Settings, finished: Sequence[Finished], decided: Sequence[Decided], failure: Part | None
+    settings: Settings, finished: Sequence[Finished], decided: Sequence[Decided], failure: Section | None
 ) -> Markdown:
-    made = [each.artifact for each in finished]
+    artifacts = [event.artifact for event in finished]
     store = Store(settings.store)
-    told = [failure] if failure else []
-    came_of_it = decided[-1].outcome if decided else None
-    found = (*told, *of_decisions(made, came_of_it), *of_gates(made))
-    parts: list[str] = [as_markdown(part) for part in found]
     report = next(iter(_of_stage(finished, "report")), None)
-    if report:
-        origins = publish.lineage(store, report, made)
-        parts += [Markdown(report.text(OUTLINE)), as_markdown(movement(store, origins))]
-    return markdown.blocks(*parts, as_markdown(_stages(finished)), as_markdown(_files(settings, report)))
-
-
-def _stages(finished: Sequence[Finished]) -> Part:
-    heads = [
-        Column("stage"),
-        Column("outcome"),
-        Column("rows", numeric=True),
-        Column("seconds", numeric=True),
-        Column("artifact"),
+    opening = [failure] if failure else []
+    opening += decision_sections(artifacts, decided[-1].outcome if decided else None)
+    opening += map(changes_section, _of_stage(finished, "gate"))
+    closing = [models_section(store, lineage(store, report, artifacts))] if report else []
+    closing += [
+        Section("Stages", table=console.stages_table(finished, whole_paths=False)),
+        _files_section(settings, report),
     ]
-    rows = [
-        [
-            each.title,
-            console.outcome(each),
-            "" if each.rows is None else f"{each.rows:,}",
-            f"{each.seconds:,.2f}",
-            f"{each.artifact.stage}/{each.artifact.key[:8]}",
-        ]
-        for each in finished
-    ]
-    return Part("Stages", heads=heads, rows=rows)
+    outline = Markdown(report.text(OUTLINE)) if report else ""
+    return markdown.blocks(markdown.render(opening), outline, markdown.render(closing))
 
 
-def _files(settings: Settings, report: Artifact | None) -> Part:
+def _files_section(settings: Settings, report: Artifact | None) -> Section:
     store = settings.store.resolve()
     page = str(store / FILE) if report else "none was made"
-    return Part("Where it lies", points=[f"the store: {store}", f"the whole report: {page}"])
+    return Section("Files", points=[f"the store: {store}", f"the whole report: {page}"])
 
 
 def _show_sample(names: Artifact) -> None:

@@ -9,23 +9,24 @@ from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from rnn_core.errors import NamewrightError
-from tasks.report.markup import Column
-from tasks.report.parts import Part
+from tasks.report.sections import Row, Section, Table, columns
 from tasks.report.sparkline import sparkline
 
 _SHOWN = 10
 _EVALUATION = "evaluation"
-_SPLITS = "test", "validation", "train"  # the first that there is tells most
+_SPLITS = "test", "validation", "train"  # the first that there is says most
 _MODELS = "rnn", "mixture"
 _NGRAMS = "n-grams"
 _OF_SAMPLE = "novelty", "validity"
 
 
 class PastRun(NamedTuple):
-    """One evaluation. nats: per character, by model, on held-out names where there are any.
+    """One evaluation.
 
-    model:   key of what was evaluated.
-    sample:  by metric, of names that the network drew.
+    evaluation:  its origin, `stage/key`.
+    model:       key of what was evaluated.
+    nats:        per character, by model, on held-out names where there are any.
+    sample:      by metric, of names that the network drew.
     """
 
     evaluation: str
@@ -36,35 +37,38 @@ class PastRun(NamedTuple):
 
 
 def past_runs(store: Store) -> list[PastRun]:
-    """The newest first. One whose files cannot be read is passed over: a run verifies what it uses."""
-    manifests = sorted(_evaluations(store), key=lambda made: (made.created_at, made.recipe.key), reverse=True)
-    return [run for made in manifests[:_SHOWN] if (run := _read(store, made))]
+    """The last evaluations, the newest first. One whose files cannot be read is passed over."""
+    # Not verified: a run verifies what it uses.
+    manifests = sorted(
+        _evaluations(store), key=lambda manifest: (manifest.created_at, manifest.recipe.key), reverse=True
+    )
+    return [run for manifest in manifests[:_SHOWN] if (run := _past_run(store, manifest))]
 
 
-def metric_history(runs: Sequence[PastRun], now: str, champion: str) -> Part:
-    """now:       the evaluation of the run that tells of it, as `stage/key`.
-    champion:  its key; nothing if there is none.
+def history_section(runs: Sequence[PastRun], current: str, champion: str) -> Section:
+    """The figures of the last models, with the curve of the network's loss.
+
+    current:   origin of the evaluation of the run that the report is about.
+    champion:  key of the champion; empty if there is none.
     """
-    heads = [
-        Column("made, UTC"),
-        Column("model"),
-        *(Column(head, numeric=True) for head in ("network", "mixture", _NGRAMS, "new", "valid")),
-    ]
     curve = sparkline(
         [run.nats.get(_MODELS[0], math.nan) for run in reversed(runs)],
         "Nats per character of the network, from the oldest of these runs to the newest",
     )
     note = (
-        "Nats per character on names that the model had not read, of the lists as they were then: lower is "
+        "Nats per character on names that the model was not trained on, of its lists at that time. Lower is "
         "better, and only models of the same lists compare. New and valid are shares of names that the "
         "network drew. " + ("The curve is the network's, the oldest first." if curve else "")
     )
-    return Part(
+    heads = ("network", "mixture", _NGRAMS, "new", "valid")
+    rows = [_row(run, run.evaluation == current, run.model == champion) for run in runs]
+    return Section(
         "The last models",
-        heads=heads,
-        rows=[[*_model(run, run.evaluation == now, run.model == champion), *_figures(run)] for run in runs],
-        picture=curve,
+        f"{len(runs)} evaluated.",
+        plot=curve,
+        table=Table(columns("made, UTC", "model", numeric=heads), rows),
         note=note.strip(),
+        folded=True,
     )
 
 
@@ -76,9 +80,9 @@ def _evaluations(store: Store) -> Iterator[Manifest]:
             continue
 
 
-def _read(store: Store, made: Manifest) -> PastRun | None:
-    key = made.recipe.key
-    artifact = Artifact(_EVALUATION, key, made.digest, store.folder(_EVALUATION, key))
+def _past_run(store: Store, manifest: Manifest) -> PastRun | None:
+    key = manifest.recipe.key
+    artifact = Artifact(_EVALUATION, key, manifest.digest, store.folder(_EVALUATION, key))
     try:
         rows = artifact.table("metrics.parquet").to_pylist()
     except NamewrightError:
@@ -88,8 +92,8 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
     scored = [row for row in of_all if (row["split"], row["metric"]) == (split, "nats_per_character")]
     return PastRun(
         artifact.origin,
-        made.origins.get("mixture", "").partition("/")[2],
-        made.created_at,
+        manifest.origins.get("mixture", "").partition("/")[2],
+        manifest.created_at,
         {row["model"] if row["model"] in _MODELS else _NGRAMS: row["value"] for row in scored},
         {
             row["metric"]: row["value"]
@@ -99,16 +103,13 @@ def _read(store: Store, made: Manifest) -> PastRun | None:
     )
 
 
-def _model(run: PastRun, is_now: bool, is_champion: bool) -> list[str]:
-    marks = [mark for mark, is_so in (("this", is_now), ("champion", is_champion)) if is_so]
-    called = f"{run.model[:8]} ({', '.join(marks)})" if marks else run.model[:8]
-    return [f"{datetime.fromisoformat(run.created_at):%d %b %H:%M}", called]
-
-
-def _figures(run: PastRun) -> list[str]:
+def _row(run: PastRun, is_current: bool, is_champion: bool) -> Row:
+    marks = [mark for mark, applies in (("this", is_current), ("champion", is_champion)) if applies]
     nats = (run.nats.get(model) for model in (*_MODELS, _NGRAMS))
     shares = (run.sample.get(metric) for metric in _OF_SAMPLE)
     return [
+        f"{datetime.fromisoformat(run.created_at):%d %b %H:%M}",
+        f"{run.model[:8]} ({', '.join(marks)})" if marks else run.model[:8],
         *("–" if value is None else f"{value:.3f}" for value in nats),
         *("–" if value is None else f"{value:.1%}" for value in shares),
     ]

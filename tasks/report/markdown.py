@@ -1,10 +1,11 @@
-"""Markdown from the inside out: what is not known to be markup is text, and nothing in a text is markup."""
+"""Sections as Markdown: for Prefect's UI, and for any reader of CommonMark with tables."""
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from tasks.report.markup import Column, visible
+from tasks.report.sections import Cell, Row, Section, Table, cell
+from tasks.report.text import escape_invisible
 
 _PUNCTUATION = re.compile(r"([!-+\--/:-@\[-`{-~])")  # of ASCII, but for the comma
 _LONGEST = 1_000  # characters of one text
@@ -17,41 +18,62 @@ class Markdown(str):
 
 
 def plain(text: str) -> Markdown:
-    """A backslash before each sign, as CommonMark has it: Prefect's UI would show an entity as it stands."""
+    """Text in which nothing is markup: a backslash stands before each sign, as CommonMark has it."""
+    # Not an entity: Prefect's UI would show it as it stands.
     if isinstance(text, Markdown):
         return text
-    return Markdown(_PUNCTUATION.sub(r"\\\1", visible(text, _LONGEST)))
+    return Markdown(_PUNCTUATION.sub(r"\\\1", escape_invisible(text, _LONGEST)))
 
 
-def strong(text: str) -> Markdown:
-    return Markdown(f"**{plain(text)}**")
+def render(sections: Iterable[Section]) -> Markdown:
+    """A document of these sections, one below the other."""
+    return blocks(*map(_section, sections))
 
 
 def blocks(*parts: str) -> Markdown:
-    """Below each other; an empty one is left out."""
+    """Parts below each other; an empty one is left out."""
     return Markdown("\n\n".join(plain(part) for part in parts if part))
 
 
-def section(title: str, *content: str) -> Markdown:
-    return blocks(Markdown(f"## {plain(title)}"), *content)
-
-
-def points(texts: Sequence[str]) -> Markdown:
+def points(texts: Iterable[str]) -> Markdown:
+    """A list with a bullet before each text."""
     return Markdown("\n".join(f"- {plain(text)}" for text in texts))
 
 
-def table(heads: Sequence[Column], rows: Sequence[Sequence[str]]) -> Markdown:
-    rule = "|".join("--:" if head.numeric else "---" for head in heads)
-    lines = [_line([head.head for head in heads]), f"|{rule}|", *map(_line, rows)]
-    return Markdown("\n".join(lines))
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(plain(cell) for cell in cells)} |"
+def table(content: Table) -> Markdown:
+    """A table; the notes of a cell stand in parentheses behind its text."""
+    rule = "|".join("--:" if column.numeric else "---" for column in content.columns)
+    heads = _line([column.title for column in content.columns])
+    return Markdown("\n".join([heads, f"|{rule}|", *map(_line, content.rows)]))
 
 
 def picture(svg: str, description: str) -> Markdown:
-    """On white, whatever the page's colours are: the plot cannot ask for them from within an image."""
+    """A plot as an image that is part of the text, on white: it cannot ask for the page's colors."""
     on_white = svg.replace(">", '><rect width="100%" height="100%" fill="white"/>', 1)
     content = base64.b64encode(on_white.encode()).decode()
     return Markdown(f"![{plain(description)}](data:image/svg+xml;base64,{content})")
+
+
+def _section(section: Section) -> Markdown:
+    return blocks(
+        Markdown(f"## {plain(section.title)}"),
+        section.lead,
+        points(f"{tile.title}: {tile.figure} {tile.unit}, {tile.note}" for tile in section.tiles),
+        points(section.points),
+        Markdown(", ".join(map(_cell, section.items))),
+        picture(section.plot, section.title) if section.plot else "",
+        table(section.table) if section.table and section.table.rows else "",
+        section.note,
+    )
+
+
+def _line(row: Row) -> str:
+    return f"| {' | '.join(_cell(value) for value in row)} |"
+
+
+def _cell(value: str | Cell) -> Markdown:
+    text, notes, *_ = cell(value)
+    if not notes:
+        return plain(text)
+    noted = ", ".join(map(plain, notes))
+    return Markdown(f"{plain(text)} ({noted})" if text else noted)

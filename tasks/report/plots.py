@@ -1,6 +1,6 @@
 """Plots as SVG text, the same bytes for the same numbers. Matplotlib is imported when the first is drawn.
 
-Colours are CSS variables with a value to fall back on, so a page can turn them dark, and the file alone is
+Colors are CSS variables with a value to fall back on, so a page can turn them dark, and the file alone is
 still a picture.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.report.markup import visible
+from tasks.report.text import escape_invisible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ Counts = npt.NDArray[np.int64]
 
 INK, MUTED, GRID, FIRST, SECOND, THIRD = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 
-# What stands for a colour while it is drawn, and what is written in its place.
+# What stands for a color while a plot is drawn, and what is written in its place.
 _PAINT = {
     INK: "var(--ink, #1c1f24)",
     MUTED: "var(--muted, #5f6672)",
@@ -64,11 +64,14 @@ _STYLE: Any = {
 _SIZE = 5.2, 3.1  # inches; small, so that letters stay legible on a phone
 _MOST_POINTS = 600
 _MOST_BINS = 60
-MOST_LINES = 6  # that can be told apart: three colours, whole and dashed
+MOST_LINES = 6  # that can be told apart: three colors, whole and dashed
 
 
 class Curves(NamedTuple):
-    """(N,) each, nan where nothing was measured. reference: a level to compare with, and what it is."""
+    """The loss of a training, (N,) each, nan where nothing was measured.
+
+    reference:  a level to compare with, and what it is.
+    """
 
     x: Numbers
     training: Numbers
@@ -79,6 +82,7 @@ class Curves(NamedTuple):
 
 
 def loss_curves(curves: Curves) -> str:
+    """Training and validation loss over time, with the lowest validation loss marked."""
     kept = _thinned(len(curves.x))
     x, training, validation = (values[kept] for values in (curves.x, curves.training, curves.validation))
     with _axes() as (figure, axes):
@@ -103,7 +107,10 @@ def loss_curves(curves: Curves) -> str:
 
 
 def length_distributions(training: Counts, sampled: Counts) -> str:
-    """training[n] and sampled[n]: how many names have n characters. Shown as shares of their sums."""
+    """How long training names and sampled names are, as shares of their sums.
+
+    training, sampled:  [n], how many names have n characters.
+    """
     edges = _edges([training, sampled])
     with _axes() as (figure, axes):
         axes.stairs(_shares(training, edges), edges, fill=True, color=FIRST, alpha=0.35, linewidth=0,
@@ -115,7 +122,10 @@ def length_distributions(training: Counts, sampled: Counts) -> str:
 
 
 def lengths_by_source(counts: Mapping[str, Counts]) -> str:
-    """counts[source][n]: how many names of the source have n characters. Of at most MOST_LINES sources."""
+    """How long the names of each source are, of at most MOST_LINES sources.
+
+    counts:  by source, [n], how many names have n characters.
+    """
     edges = _edges(list(counts.values()))
     looks = product(("solid", (0, (3, 2))), (FIRST, SECOND, THIRD))
     with _axes(parse_math=False) as (figure, axes):  # a source may have dollars in its name
@@ -124,7 +134,7 @@ def lengths_by_source(counts: Mapping[str, Counts]) -> str:
             for lengths, (style, color) in zip(counts.values(), looks, strict=False)
         ]
         _label_lengths(axes, edges)
-        axes.legend(lines, [visible(source, 24) for source in counts])
+        axes.legend(lines, [escape_invisible(source, 24) for source in counts])
         return _svg(figure, "sources", "Lengths of the names of each source")
 
 

@@ -1,4 +1,4 @@
-"""A small curve as SVG text, drawn by hand: a run that finds everything is not to wait for matplotlib."""
+"""A small curve as SVG text, drawn by hand: a cached run is not to wait for matplotlib."""
 
 import html
 import math
@@ -9,7 +9,7 @@ _LEFT, _RIGHT, _EDGE = 12, 60, 16
 
 
 def sparkline(values: Sequence[float], description: str) -> str:
-    """Values at even steps, the last one written beside it. Empty if fewer than two are finite."""
+    """A curve through values at even steps, or nothing if fewer than two are finite."""
     places = [(place, value) for place, value in enumerate(values) if math.isfinite(value)]
     if len(places) < 2:
         return ""

@@ -10,31 +10,38 @@ from data.text.strings import to_strings
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.report.temperatures import NAMES_PER_TEMPERATURE, TemperatureSample
+from tasks.report.sample import NAMES_PER_TEMPERATURE, TemperatureSample
 from tasks.stages.mixing import load_models
 
 TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 
 
-def tastes(
-    trained: Artifact, letters: Vocabulary, known: pa.ChunkedArray, capitalise_first: bool = False
+def temperature_samples(
+    model: Artifact, vocabulary: Vocabulary, list_names: pa.ChunkedArray, capitalise_first: bool = False
 ) -> list[TemperatureSample]:
-    """trained: of the stage `model`. known: the names of the lists."""
-    if not letters.characters[1:]:
+    """A few names at every temperature; none if the vocabulary has no characters.
+
+    model:       of the stage `model`.
+    list_names:  of the lists that it was trained on.
+    """
+    if not vocabulary.characters[1:]:
         return []
-    model = network_model(load_models(trained).network)
+    network = network_model(load_models(model).network)
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
-    return [_taste(model, letters, known, replace(config, temperature=one)) for one in TEMPERATURES]
+    return [
+        _sample(network, vocabulary, list_names, replace(config, temperature=temperature))
+        for temperature in TEMPERATURES
+    ]
 
 
-def _taste(
-    model: Model, letters: Vocabulary, known: pa.ChunkedArray, config: SamplingConfig
+def _sample(
+    network: Model, vocabulary: Vocabulary, list_names: pa.ChunkedArray, config: SamplingConfig
 ) -> TemperatureSample:
-    parts = Sampler(model, letters, config).names(0, config.count)
-    drawn = pa.chunked_array(
-        [to_strings(part.names, letters, config.capitalise_first) for part in parts], pa.string()
+    parts = Sampler(network, vocabulary, config).names(0, config.count)
+    sampled = pa.chunked_array(
+        [to_strings(part.names, vocabulary, config.capitalise_first) for part in parts], pa.string()
     )
-    names = drawn.to_pylist()
-    # The few are looked for among the many, and not the other way round: a table of those would be large.
-    found = set(known.filter(pc.is_in(known, drawn.combine_chunks())).to_pylist())
-    return TemperatureSample(config.temperature, names, sum(name not in found for name in names))
+    names = sampled.to_pylist()
+    # The few are looked up in the many, not the other way round: an index of those would be large.
+    in_lists = set(list_names.filter(pc.is_in(list_names, sampled.combine_chunks())).to_pylist())
+    return TemperatureSample(config.temperature, names, sum(name not in in_lists for name in names))

@@ -1,4 +1,4 @@
-"""What a run shows: plain lines into a pipe, moving bars and a table on a terminal."""
+"""What a command shows: plain lines into a pipe; moving bars and tables on a terminal."""
 
 import sys
 import threading
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tasks.core.events import Event, Finished, Notice, Progress
 from tasks.core.plan import PlannedStage
-from tasks.report.markup import Column
-from tasks.report.sheets import Sheet
+from tasks.report.sections import Cell, Row, Section, Table, cell, columns
+from tasks.report.text import escape_invisible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -18,84 +18,106 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 5.0  # between two progress lines in a log
 _NAMES_SHOWN = 10
+_LONGEST = 10_000  # characters of a cell
+_STYLES = {"good": "green", "bad": "bold red", "strong": "bold", "muted": "dim"}  # by the tone of a cell
 
 
 class Console(Protocol):
     """A listener that can also show what comes before and after the stages."""
 
-    def __call__(self, event: Event) -> None: ...
-    def say(self, text: str) -> None: ...
-    def plan(self, stages: Sequence[PlannedStage]) -> None: ...
-    def summary(
+    def __call__(self, event: Event) -> None:
+        """Show an event of a run."""
+
+    def print(self, text: str) -> None:
+        """Show one line, or several."""
+
+    def plan(self, stages: Sequence[PlannedStage]) -> None:
+        """Show what a run would do."""
+
+    def run_summary(
         self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
-    ) -> None: ...
-    def listed(self, whole: Finished) -> None: ...
-    def sheets(self, sheets: Iterable[Sheet]) -> None: ...
+    ) -> None:
+        """Show what a run did, its first names and where its report is."""
+
+    def list_summary(self, whole: Finished) -> None:
+        """Show what a generated list holds and where it is."""
+
+    def sections(self, sections: Iterable[Section]) -> None:
+        """Show the tables of sections, or what it means that there is none."""
 
 
 @contextmanager
-def opened() -> Iterator[Console]:
-    """Rich on a terminal; it is not even imported otherwise."""
+def open_console() -> Iterator[Console]:
+    """A console for standard output: rich on a terminal, which is not even imported otherwise."""
     if not sys.stdout.isatty():
-        yield PlainLines()
+        yield PlainConsole()
         return
-    with Terminal.shown() as terminal:
+    terminal = TerminalConsole()
+    with terminal.bars:
         yield terminal
 
 
 def outcome(stage: Finished) -> str:
+    """Whether a stage was computed, or cached."""
     return "cached" if stage.reused else "computed"
 
 
-def counted(stages: Sequence[Finished]) -> str:
+def count_outcomes(stages: Sequence[Finished]) -> str:
+    """How many stages were computed, and how many cached."""
     computed = sum(not stage.reused for stage in stages)
     return f"{computed} computed, {len(stages) - computed} cached"
 
 
-class PlainLines:
+class PlainConsole:
     """One line for one fact, for logs and pipes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._next_line: dict[str, float] = {}
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
+        """Write a line at once, whole beside those of other threads."""
         with self._lock:
             print(text, flush=True)
 
     def __call__(self, event: Event) -> None:
         match event:
             case Progress():
-                if self._due(event.stage):
-                    self.say(str(event))
+                if self._is_due(event.stage):
+                    self.print(str(event))
             case Notice():
-                self.say(f"{event.stage}: {event.text}")
+                self.print(f"{event.stage}: {event.text}")
             case Finished():
                 rows = "" if event.rows is None else f"{event.rows:,} rows"
-                spent = f"{event.seconds:.2f} s"
-                done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {spent:>10}"
-                self.say(f"{done}  {event.artifact.folder}")
+                done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {f'{event.seconds:.2f} s':>10}"
+                self.print(f"{done}  {event.artifact.folder}")
 
     def plan(self, stages: Sequence[PlannedStage]) -> None:
+        """Write a line for each stage."""
         for stage in stages:
-            self.say(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
+            self.print(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
 
-    def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
-        self.say(f"{len(stages)} stages: {counted(stages)}, {seconds:.1f} s")
-        self.say(f"names: {', '.join(names[:_NAMES_SHOWN])}")
-        self.say(f"report: {page}")
+    def run_summary(
+        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+    ) -> None:
+        """Write a line on the stages, one on the names, one on the report."""
+        self.print(f"{len(stages)} stages: {count_outcomes(stages)}, {seconds:.1f} s")
+        self.print(f"names: {', '.join(names[:_NAMES_SHOWN])}")
+        self.print(f"report: {page}")
 
-    def listed(self, whole: Finished) -> None:
-        for line in _of_a_list(whole):
-            self.say(line)
+    def list_summary(self, whole: Finished) -> None:
+        """Write a few lines on a generated list."""
+        for line in _list_lines(whole):
+            self.print(line)
 
-    def sheets(self, sheets: Iterable[Sheet]) -> None:
-        for sheet in sheets:
-            self.say(f"{sheet.title}:")
-            for line in _aligned(sheet) or [sheet.nothing]:
-                self.say(f"  {line}")
+    def sections(self, sections: Iterable[Section]) -> None:
+        """Write each title with the rows of its table below it, in aligned columns."""
+        for section in sections:
+            self.print(f"{section.title}:")
+            for line in _aligned(section.table) or [section.lead]:
+                self.print(f"  {line}")
 
-    def _due(self, stage: str) -> bool:
+    def _is_due(self, stage: str) -> bool:
         now = time.monotonic()
         if now < self._next_line.setdefault(stage, now + _LINE_SECONDS):
             return False
@@ -103,8 +125,8 @@ class PlainLines:
         return True
 
 
-class Terminal:
-    """Rich bars while it runs, and a table at the end."""
+class TerminalConsole:
+    """Rich bars while a run goes on, and tables at its end."""
 
     def __init__(self) -> None:
         from rich.console import Console as RichConsole
@@ -112,7 +134,7 @@ class Terminal:
         from rich.progress import Progress as Bars
 
         self._console = RichConsole(highlight=False)
-        self._bars = Bars(
+        self.bars = Bars(
             TextColumn("{task.description:<20}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -124,14 +146,8 @@ class Terminal:
         self._lock = threading.Lock()
         self._bar_of: dict[str, TaskID] = {}
 
-    @classmethod
-    @contextmanager
-    def shown(cls) -> Iterator["Terminal"]:
-        terminal = cls()
-        with terminal._bars:
-            yield terminal
-
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
+        """Write text above the bars; nothing in it is markup."""
         self._console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
@@ -139,107 +155,109 @@ class Terminal:
             match event:
                 case Progress():
                     if event.stage not in self._bar_of:
-                        self._bar_of[event.stage] = self._bars.add_task(
+                        self._bar_of[event.stage] = self.bars.add_task(
                             event.stage, total=event.total, note=""
                         )
-                    self._bars.update(
-                        self._bar_of[event.stage], completed=event.done, total=event.total, note=event.note
-                    )
+                    bar = self._bar_of[event.stage]
+                    self.bars.update(bar, completed=event.done, total=event.total, note=event.note)
                 case Notice():
-                    self.say(f"{event.stage}: {event.text}")
+                    self.print(f"{event.stage}: {event.text}")
                 case Finished():
                     if event.stage in self._bar_of:
-                        self._bars.remove_task(self._bar_of.pop(event.stage))
+                        self.bars.remove_task(self._bar_of.pop(event.stage))
 
     def plan(self, stages: Sequence[PlannedStage]) -> None:
-        heads = Column("stage"), Column("would be")
-        self._table(heads, [(stage.title, _would_be(stage)) for stage in stages])
+        """Draw a table of the stages."""
+        rows: list[Row] = [[stage.title, _plan_cell(stage)] for stage in stages]
+        self._table(Table(columns("stage", "would be"), rows))
 
-    def summary(self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float) -> None:
-        rows = [
-            (
-                stage.title,
-                outcome(stage),
-                "" if stage.rows is None else f"{stage.rows:,}",
-                f"{stage.seconds:.2f}",
-                str(stage.artifact.folder),
-            )
-            for stage in stages
-        ]
-        numbers = Column("rows", numeric=True), Column("seconds", numeric=True)
-        self._table((Column("stage"), Column(""), *numbers, Column("where")), rows)
-        self.say(f"{counted(stages)} in {seconds:.1f} s")
-        self.say(f"names   {', '.join(names[:_NAMES_SHOWN])}")
-        self.say(f"report  {page}")
+    def run_summary(
+        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+    ) -> None:
+        """Draw a table of the stages, and write where the names and the report are."""
+        self._table(stages_table(stages))
+        self.print(f"{count_outcomes(stages)} in {seconds:.1f} s")
+        self.print(f"names   {', '.join(names[:_NAMES_SHOWN])}")
+        self.print(f"report  {page}")
 
-    def listed(self, whole: Finished) -> None:
-        for line in _of_a_list(whole):
-            self.say(line)
+    def list_summary(self, whole: Finished) -> None:
+        """Write a few lines on a generated list."""
+        for line in _list_lines(whole):
+            self.print(line)
 
-    def sheets(self, sheets: Iterable[Sheet]) -> None:
-        for sheet in sheets:
-            if sheet.rows:
-                self._table(sheet.heads, sheet.rows, sheet.title)
+    def sections(self, sections: Iterable[Section]) -> None:
+        """Draw each table under its title."""
+        for section in sections:
+            if section.table and section.table.rows:
+                self._table(section.table, section.title)
             else:
-                self.say(f"{sheet.title}: {sheet.nothing}")
+                self.print(f"{section.title}: {section.lead}")
 
-    def _table(self, heads: Sequence[Column], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    def _table(self, table: Table, title: str = "") -> None:
         from rich import box
-        from rich.table import Table
+        from rich.table import Table as RichTable
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
-        for head in heads:
-            table.add_column(head.head, justify="right" if head.numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-        self._console.print(table)
+        drawn = RichTable(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
+        for column in table.columns:
+            drawn.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
+        for row in table.rows:
+            cells = map(cell, row)
+            drawn.add_row(*(Text(_text(value), style=_STYLES.get(value.tone, "")) for value in cells))
+        self._console.print(drawn)
 
 
-def _of_a_list(whole: Finished) -> Iterator[str]:
-    made = whole.artifact.manifest()
-    names, new, first = (
-        made.metadata["names"],
-        made.metadata.get("new"),
-        made.metadata["first"][:_NAMES_SHOWN],
-    )
-    size = sum(file.bytes for file in made.files.values()) / 1e6
+def stages_table(stages: Sequence[Finished], whole_paths: bool = True) -> Table:
+    """The stages of a run: whether each was computed, where it is, how many rows it has, how long it took.
+
+    whole_paths:  show the folder of an artifact, and not only its stage and key.
+    """
+    rows: list[Row] = [
+        [
+            stage.title,
+            Cell(outcome(stage), tone="muted" if stage.reused else "good"),
+            str(stage.artifact.folder) if whole_paths else f"{stage.artifact.stage}/{stage.artifact.key[:8]}",
+            "" if stage.rows is None else f"{stage.rows:,}",
+            f"{stage.seconds:.2f}",
+        ]
+        for stage in stages
+    ]
+    return Table(columns("stage", "outcome", "artifact", numeric=("rows", "seconds")), rows)
+
+
+def _list_lines(whole: Finished) -> Iterator[str]:
+    manifest = whole.artifact.manifest()
+    facts = manifest.metadata
+    names, new, first = facts["names"], facts.get("new"), facts["first"][:_NAMES_SHOWN]
+    size = sum(file.bytes for file in manifest.files.values()) / 1e6
     speed = f"{whole.seconds:.1f} s, {names / max(whole.seconds, 1e-9):,.0f} names/s"
-    yield f"{_some(names, 'name')}: {'there already' if whole.reused else speed}"
+    yield f"{_count(names, 'name')}: {'there already' if whole.reused else speed}"
     if new is not None and names:
         yield f"in the training list: {names - new:,} of them"
     if first:
         yield f"names: {', '.join(first)}"
-    yield f"list: {whole.artifact.folder}  ({_some(len(made.files), 'file')}, {size:,.1f} MB)"
+    yield f"list: {whole.artifact.folder}  ({_count(len(manifest.files), 'file')}, {size:,.1f} MB)"
 
 
-def _some(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _aligned(sheet: Sheet) -> list[str]:
-    """Its rows below its heads, each column as wide as its widest cell; none without rows."""
-    if not sheet.rows:
+def _aligned(table: Table | None) -> list[str]:
+    """Rows below their heads, each column as wide as its widest cell; none without rows."""
+    if not (table and table.rows):
         return []
-    columns = list(zip([head.head for head in sheet.heads], *sheet.rows, strict=True))
-    padded = [
-        [
-            cell.rjust(max(map(len, cells))) if head.numeric else cell.ljust(max(map(len, cells)))
-            for cell in cells
-        ]
-        for head, cells in zip(sheet.heads, columns, strict=True)
-    ]
+    rows = [[_text(cell(value)) for value in row] for row in table.rows]
+    padded = []
+    for (title, numeric), cells in zip(table.columns, zip(*rows, strict=True), strict=True):
+        width = max(map(len, (title, *cells)))
+        padded.append([text.rjust(width) if numeric else text.ljust(width) for text in (title, *cells)])
     return ["  ".join(row).rstrip() for row in zip(*padded, strict=True)]
 
 
-_STYLES = {
-    "computed": "green",
-    "cached": "dim",
-    "too much": "bold red",
-    "champion": "green",
-    "rolled back": "dim",
-}
+def _text(value: Cell) -> str:
+    return escape_invisible(value.text, _LONGEST)
 
 
-def _would_be(stage: PlannedStage) -> str:
-    return f"computed: {stage.reason}" if stage.reason else "cached"
+def _plan_cell(stage: PlannedStage) -> Cell:
+    return Cell(f"computed: {stage.reason}", tone="good") if stage.reason else Cell("cached", tone="muted")

@@ -1,8 +1,8 @@
-"""What `maintain` does with a store, and how it tells it."""
+"""What `maintain` does with a store, and how it is reported."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,58 +17,64 @@ from tasks.process import signals
 _STAGES = tuple(stage.name for stage in stages.ALL)
 
 
-def maintained(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[MaintenanceAction]:
-    """Put a store in order, act by act. Raises StoreError, and Interrupted between two acts."""
-    for act in _acts(config, GarbageCollector(Store(root), time.time(), dry_run)):
-        yield act
+def maintenance_actions(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[MaintenanceAction]:
+    """Put a store in order, one action at a time.
+
+    Raises StoreError, and Interrupted between two actions.
+    """
+    for action in _actions(config, GarbageCollector(Store(root), time.time(), dry_run)):
+        yield action
         signals.raise_if_requested("maintain", "run it again: it goes on with what is left.")
 
 
-def _acts(config: MaintenanceConfig, upkeep: GarbageCollector) -> Iterator[MaintenanceAction]:
+def summary(actions: Sequence[MaintenanceAction], dry_run: bool) -> str:
+    """One line on all that was done, or would be."""
+    counts = Counter(action.outcome for action in actions)
+    freed = sum(action.bytes for action in actions if action.outcome == "removed") / 1e6
+    damaged, removed = (
+        ("found damaged", "would be removed") if dry_run else ("set aside as damaged", "removed")
+    )
+    parts = [
+        f"{counts['whole']:,} artifacts whole",
+        f"{counts['damaged']:,} {damaged}",
+        f"{counts['removed']:,} {removed} ({freed:,.1f} MB)",
+    ]
+    return ", ".join([*parts, *([f"{counts['in use']:,} in use"] if counts["in use"] else [])])
+
+
+def action_lines(actions: Iterable[MaintenanceAction]) -> Iterator[str]:
+    """A line for every artifact but those that are whole."""
+    for action in actions:
+        if action.outcome != "whole":
+            yield f"{action.outcome:<8} {action.what}  {action.why}"
+
+
+def _actions(config: MaintenanceConfig, collector: GarbageCollector) -> Iterator[MaintenanceAction]:
     if config.verify:
-        yield from upkeep.verify(_STAGES)
-    yield from upkeep.clear_scratch()
+        yield from collector.verify(_STAGES)
+    yield from collector.clear_scratch()
     if config.checkpoint_days is not None:
-        yield from upkeep.clear_checkpoints(config.checkpoint_days)
+        yield from collector.clear_checkpoints(config.checkpoint_days)
     if config.quarantine_days is not None:
-        yield from upkeep.clear_quarantine(config.quarantine_days)
+        yield from collector.clear_quarantine(config.quarantine_days)
     if config.artifact_days is not None:
         before = datetime.now(UTC) - timedelta(days=config.artifact_days)
-        roots = list(_referred_to(upkeep.store, config.keep_last))
-        yield from upkeep.remove(
-            unreferenced_artifacts(upkeep.store, _STAGES, roots, config.keep_last, before)
+        roots = list(_referred_to(collector.store, config.keep_last))
+        yield from collector.remove(
+            unreferenced_artifacts(collector.store, _STAGES, roots, config.keep_last, before)
         )
 
 
 def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
     """Origins of what the generated lists and the registry point at; a rollback goes that far back.
 
-    Raises DataError if the registry is damaged: what it pointed at is then not known, and nothing is removed.
+    Raises DataError if the registry is damaged: what it pointed at is then unknown, and nothing is removed.
     """
-    for made in manifests(store.root / LIST):
-        yield from made.origins.values()
+    for manifest in manifests(store.root / LIST):
+        yield from manifest.origins.values()
     for registry in store.registries():
-        standing = registry.current()
-        for entry in [*registry.history()[-keep_last:], *([standing] if standing else [])]:
+        current = registry.current()
+        for entry in [*registry.history()[-keep_last:], *([current] if current else [])]:
             yield from (entry.artifact.origin, entry.why)
             if entry.against:
                 yield entry.against.origin
-
-
-def summary(acts: Sequence[MaintenanceAction], dry_run: bool) -> str:
-    """One line."""
-    counts = Counter(act.outcome for act in acts)
-    freed = sum(act.bytes for act in acts if act.outcome == "removed") / 1e6
-    damaged, removed = (
-        ("found damaged", "would be removed") if dry_run else ("set aside as damaged", "removed")
-    )
-    said = f"{counts['whole']:,} artifacts whole, {counts['damaged']:,} {damaged}"
-    said += f", {counts['removed']:,} {removed} ({freed:,.1f} MB)"
-    return said + (f", {counts['in use']:,} in use" if counts["in use"] else "")
-
-
-def told(acts: Sequence[MaintenanceAction], say: Callable[[str], None]) -> None:
-    """A line for everything but what is whole."""
-    for act in acts:
-        if act.outcome != "whole":
-            say(f"{act.outcome:<8} {act.what}  {act.why}")

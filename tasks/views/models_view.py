@@ -1,4 +1,4 @@
-"""What there is to tell of the models of a store, as tables of text."""
+"""What is known of the models of a store, as sections of tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,65 +10,76 @@ from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from tasks.config.promotion import NATS, DecidingConfig
 from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short_name
-from tasks.report.markup import Column
-from tasks.report.publish import lineage
-from tasks.report.sheets import Sheet
+from tasks.report.provenance import lineage
+from tasks.report.sections import Cell, Column, Row, Section, Table, columns
+from tasks.report.terms import model_title
 from tasks.stages.deciding import DECISION, Candidate, decision_table, evaluate
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 
-_NUMBERS = ("network", "mixture", "challenger", "champion", "difference", "low", "high", "limit")
+_WORDS = ("metric", "kept")  # columns of a decision that hold no numbers
 
 
-def models(store: Store) -> Sheet:
-    """The last made first. Raises DataError if the registry is damaged."""
+def models_section(store: Store) -> Section:
+    """Every model of a store, the last made first. Raises DataError if the registry is damaged."""
     registry = store.registry(CHAMPION)
-    standing, withdrawn = registry.current(), registry.rolled_back()
-    rows = []
-    for made in sorted(store.list("mixture"), key=lambda made: made.created_at, reverse=True):
-        digest, key = made.digest, made.recipe.key
-        mark = "rolled back" if digest in withdrawn else ""
-        if standing and standing.artifact.digest == digest:
-            mark = CHAMPION
-        mixture = Artifact(made.recipe.stage, key, digest, store.folder(made.recipe.stage, key))
-        nats = _test_nats(store, mixture)
-        rows.append((key[:12], made.created_at[:19], *nats, _lists(store, mixture), mark))
-    heads = _heads("key", "made, UTC", "network", "mixture", "lists", "")
-    return Sheet(
-        "models, with nats per character on test names",
-        heads,
-        rows,
+    current, rolled_back = registry.current(), registry.rolled_back()
+    rows: list[Row] = []
+    for manifest in sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True):
+        digest, key = manifest.digest, manifest.recipe.key
+        mark = Cell("rolled back", tone="muted") if digest in rolled_back else Cell("")
+        if current and current.artifact.digest == digest:
+            mark = Cell(CHAMPION, tone="good")
+        mixture = Artifact(manifest.recipe.stage, key, digest, store.folder(manifest.recipe.stage, key))
+        rows.append(
+            [
+                key[:12],
+                manifest.created_at[:19],
+                *_test_nats(store, mixture),
+                _list_names(store, mixture),
+                mark,
+            ]
+        )
+    heads = [*columns("key", "made, UTC", numeric=("network", "mixture")), *columns("lists", "")]
+    return Section(
+        "Models, with nats per character on test names",
         f"no model in {store.root}; train one: namewright run",
+        table=Table(heads, rows),
     )
 
 
-def card(store: Store, mixture: Artifact) -> Sheet:
-    """What the manifests say of one model, and how it predicts held-out names and what its names are like."""
-    made = mixture.manifest()
-    rows = [("key", made.recipe.key), ("made, UTC", made.created_at), ("lists", _lists(store, mixture))]
-    for each in (_manifest(store, mixture, "model"), made):
-        facts = each.metadata.get("model_card", {}) if each else {}
-        rows += [(name.replace("_", " "), _text(value)) for name, value in facts.items()]
-    for (model, split, metric), value in _figures(store, mixture).items():
+def model_section(store: Store, mixture: Artifact) -> Section:
+    """All that the manifests say of one model, and its metrics."""
+    manifest = mixture.manifest()
+    rows: list[Row] = [
+        ("key", manifest.recipe.key),
+        ("made, UTC", manifest.created_at),
+        ("lists", _list_names(store, mixture)),
+    ]
+    for of_model in (_input_manifest(store, mixture, "model"), manifest):
+        card = of_model.metadata.get("model_card", {}) if of_model else {}
+        rows += [(name.replace("_", " "), _text(value)) for name, value in card.items()]
+    for (model, split, metric), value in _metrics(store, mixture).items():
         if (metric == NATS and split == "test") or split == SAMPLE:
-            rows.append((f"{model}, {split}: {metric}", _text(value)))
-    return Sheet(f"{mixture.stage}/{mixture.key[:12]}", _heads("", " "), rows)
+            rows.append((f"{model_title(model)}, {split}: {metric}", _text(value)))
+    return Section(f"{mixture.stage}/{mixture.key[:12]}", table=Table(columns("", " "), rows))
 
 
-def decisions(store: Store, mixture: Artifact) -> Iterator[Sheet]:
-    """Every one about this model, the first made first: what it says, and its figures."""
-    made = [each for each in store.list("decision") if each.recipe.inputs.get("mixture") == mixture.digest]
-    for each in sorted(made, key=lambda made: made.created_at):
-        found, _ = store.examine(each.recipe.stage, each.recipe.key)
-        if found:
-            against = found.input("champion")
-            said = _said(each.metadata["promote"], each.metadata["reasons"], each.metadata["notes"])
-            other = short_name(against) if against else "none"
-            title = f"decision/{each.recipe.key[:12]} against {other}: {said}"
-            yield _decision(title, found.table(DECISION))
+def decision_sections(store: Store, mixture: Artifact) -> Iterator[Section]:
+    """Every decision about this model, the first made first, with its figures."""
+    for manifest in sorted(store.list("decision"), key=lambda manifest: manifest.created_at):
+        if manifest.recipe.inputs.get("mixture") != mixture.digest:
+            continue
+        decision, _ = store.examine(manifest.recipe.stage, manifest.recipe.key)
+        if decision:
+            champion, facts = decision.input("champion"), manifest.metadata
+            verdict = _verdict_text(facts["promote"], facts["reasons"], facts["notes"])
+            against = short_name(champion) if champion else "none"
+            title = f"decision/{manifest.recipe.key[:12]} against {against}: {verdict}"
+            yield _figures_section(title, decision.table(DECISION))
 
 
-def history(entries: Sequence[Entry]) -> Sheet:
-    """What stood there, the first first."""
+def history_section(entries: Sequence[Entry]) -> Section:
+    """What was champion since when, the first first."""
     rows = [
         (
             entry.created_at[:19],
@@ -79,40 +90,40 @@ def history(entries: Sequence[Entry]) -> Sheet:
         )
         for entry in entries
     ]
-    heads = _heads("since, UTC", "model", "compared with", "why", "by")
-    return Sheet("champions", heads, rows, "there was none")
+    heads = columns("since, UTC", "model", "compared with", "why", "by")
+    return Section("Champions", "no model was ever champion", table=Table(heads, rows))
 
 
-def comparison(store: Store, config: DecidingConfig, challenger: Artifact, champion: Artifact) -> Sheet:
-    """What a decision about the one against the other would say, and its figures. Raises Interrupted."""
-    evaluation = latest_evaluation(store, challenger)
-    found, _, notes = evaluate(
+def comparison_section(
+    store: Store, config: DecidingConfig, candidate: Artifact, champion: Artifact
+) -> Section:
+    """What a decision about one model against another would say, and its figures. Raises Interrupted."""
+    evaluation = latest_evaluation(store, candidate)
+    verdict, _, notes = evaluate(
         config,
-        Candidate.of(challenger, load_input(store, challenger, "examples"), evaluation),
+        Candidate.of(candidate, load_input(store, candidate, "examples"), evaluation),
         Candidate.of(
             champion,
             load_input(store, champion, "examples"),
             latest_evaluation(store, champion, evaluation) if evaluation else None,
         ),
     )
-    return _decision(_said(found.promote, found.reasons, notes), decision_table(found.figures))
+    title = _verdict_text(verdict.promote, verdict.reasons, notes)
+    return _figures_section(title, decision_table(verdict.figures))
 
 
-def _decision(title: str, table: pa.Table) -> Sheet:
-    rows = [tuple(_text(value) for value in row.values()) for row in table.to_pylist()]
-    return Sheet(title, _heads(*table.column_names), rows)
+def _figures_section(title: str, figures: pa.Table) -> Section:
+    rows = [tuple(_text(value) for value in row.values()) for row in figures.to_pylist()]
+    heads = [Column(model_title(name), numeric=name not in _WORDS) for name in figures.column_names]
+    return Section(title, table=Table(heads, rows))
 
 
-def _heads(*names: str) -> list[Column]:
-    return [Column(name, numeric=name in _NUMBERS) for name in names]
-
-
-def _said(promote: bool, reasons: Sequence[str], notes: Sequence[str]) -> str:
+def _verdict_text(promote: bool, reasons: Sequence[str], notes: Sequence[str]) -> str:
     return "; ".join([f"{'promote' if promote else 'keep the champion'}: {reasons[0]}", *reasons[1:], *notes])
 
 
-def _figures(store: Store, mixture: Artifact) -> Mapping[tuple[str, str, str], float]:
-    """By model, split and metric; none if it was not evaluated."""
+def _metrics(store: Store, mixture: Artifact) -> Mapping[tuple[str, str, str], float]:
+    """By model, split and metric; none if the model was not evaluated."""
     evaluation = latest_evaluation(store, mixture)
     rows = evaluation.table(METRICS).to_pylist() if evaluation else []
     return {
@@ -122,19 +133,19 @@ def _figures(store: Store, mixture: Artifact) -> Mapping[tuple[str, str, str], f
     }
 
 
-def _test_nats(store: Store, mixture: Artifact) -> tuple[str, str]:
-    figures = _figures(store, mixture)
-    of_network, of_mixture = (figures.get((model, "test", NATS)) for model in (NETWORK, MIXTURE))
-    return _text(of_network), _text(of_mixture)
+def _test_nats(store: Store, mixture: Artifact) -> list[str]:
+    metrics = _metrics(store, mixture)
+    return [_text(metrics.get((model, "test", NATS))) for model in (NETWORK, MIXTURE)]
 
 
-def _lists(store: Store, mixture: Artifact) -> str:
-    """The sources that it has learnt from, as far as that is known."""
-    known = [made for made in lineage(store, mixture).values() if made and made.recipe.stage == "corpus"]
-    return ", ".join(made.recipe.config["name"] for made in known)
+def _list_names(store: Store, mixture: Artifact) -> str:
+    """The lists that a model was trained on, as far as they are known."""
+    made_from = lineage(store, mixture).values()
+    corpora = [manifest for manifest in made_from if manifest and manifest.recipe.stage == "corpus"]
+    return ", ".join(manifest.recipe.config["name"] for manifest in corpora)
 
 
-def _manifest(store: Store, artifact: Artifact, role: str) -> Manifest | None:
+def _input_manifest(store: Store, artifact: Artifact, role: str) -> Manifest | None:
     found = load_input(store, artifact, role)
     return found.manifest() if found else None
 

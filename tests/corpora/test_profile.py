@@ -9,7 +9,8 @@ from profiled_lists import SOURCES, corpus, profiled, rejected
 
 from data import schemas
 from data.profile import profile
-from tasks.report.figures import figures
+from tasks.report.lists import lists_section
+from tasks.report.sections import cell
 
 
 @given(SOURCES)
@@ -65,20 +66,23 @@ def test_rows_that_were_not_taken_are_counted_by_source_step_and_reason():
     assert known.counts("not_merged", "towns") == {}
 
 
+def rows_of(known):
+    """Of the table of the lists, as text."""
+    return [[cell(value).text for value in row] for row in lists_section(known).table.rows]
+
+
 def test_the_figures_of_a_list_are_its_lines_its_names_and_their_lengths():
     known = profiled({"towns": ["Bern", "Bern", "Au", "Zürich"]}, not_read=rejected(("towns", "blank line")))
-    (towns,) = figures(known)
-    assert (towns.lines, towns.taken, towns.distinct, towns.kept) == (5, 4, 3, 4)
-    assert (towns.shortest, towns.median, towns.longest, towns.characters) == (2, 4, 6, 11)
+    assert rows_of(known) == [["towns", "5", "4", "3", "4", "2/4/6", "11"]]
 
 
 def test_several_lists_have_figures_together_as_well():
-    told = figures(profiled({"towns": ["Bern", "Au"], "rivers": ["Aare", "Au"]}))
-    assert [each.source for each in told] == ["towns", "rivers", "all"]
-    assert (told[-1].taken, told[-1].distinct, told[-1].median) == (4, 3, 2)
+    rows = rows_of(profiled({"towns": ["Bern", "Au"], "rivers": ["Aare", "Au"]}))
+    assert [row[0] for row in rows] == ["towns", "rivers", "all"]
+    assert rows[-1] == ["all", "4", "4", "3", "4", "2/2/4", "7"]
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=20))
 def test_the_median_length_is_the_middle_one(lengths):
-    (found,) = figures(profiled({"towns": ["x" * (length + 1) for length in lengths]}))
-    assert found.median == int(np.percentile(lengths, 50, method="inverted_cdf")) + 1
+    ((*_, spread, _characters),) = rows_of(profiled({"towns": ["x" * (length + 1) for length in lengths]}))
+    assert int(spread.split("/")[1]) == int(np.percentile(lengths, 50, method="inverted_cdf")) + 1

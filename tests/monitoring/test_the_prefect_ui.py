@@ -120,7 +120,7 @@ def test_the_stages_of_a_run_that_found_everything_show_as_cached(browser: Brows
 
 def test_the_report_of_a_run_shows_its_curves_and_its_names(browser: Browser, shown: Shown) -> None:
     browser.open(shown.artifact("retrain-report", shown.run))
-    browser.wait(lambda: browser.shows("Where it lies"))
+    browser.wait(lambda: browser.shows("the whole report"))
     browser.photograph("report")
     for title in ("How well it predicts names", "Names by temperature", "The last models", "Stages"):
         assert browser.shows(title)

@@ -32,19 +32,19 @@ def test_it_shows_of_every_list_what_was_taken_and_what_was_not_and_why(namewrig
     outcome = namewright("data", *hostile)
     assert outcome.returncode == 0, outcome.stderr
     shown = sheets(outcome.stdout)
-    assert shown["sources"] == [
+    assert shown["Lists"] == [
         ["source", "lines", "names", "distinct", "kept", "min/median/max", "characters"],
         ["x[red]", "8", "7", "6", "4", "3/4/16", "18"],
         ["other", "2", "2", "2", "1", "3/3/3", "3"],
         ["all", "10", "9", "7", "5", "3/4/16", "20"],
     ]
-    told = [" ".join(row) for row in shown["not taken"]]
+    told = [" ".join(row) for row in shown["Rejected rows"]]
     assert "x[red] reading blank line 1" in told
     assert "x[red] merging duplicate of an earlier name 1" in told
     assert "x[red] validating holds a control or an invisible character 2" in told
     assert "other merging duplicate of an earlier name 1" in told
-    assert shown["names in two sources"][1] == ["x[red]", "other", "1"]
-    assert shown["most frequent characters"][1][:3] == ["x[red]", "a", "3,"]
+    assert shown["Names in two lists"][1] == ["x[red]", "other", "1"]
+    assert shown["Most frequent characters"][1][:3] == ["x[red]", "a", "3,"]
     assert "nothing to compare with" in outcome.stdout
 
 
@@ -82,7 +82,7 @@ def test_what_a_run_would_refuse_is_shown_and_has_the_exit_code_of_the_run(namew
         assert outcome.stderr.startswith("error[gate.refused]: ")
         assert "names lost: 44.4%" in outcome.stderr
         if command == ["data"]:
-            changed = sheets(outcome.stdout)["since the last accepted lists"]
+            changed = sheets(outcome.stdout)["Changes since the last accepted lists"]
             assert ["names", "lost", "180", "100", "44.4%", "10.0%", "too", "much"] in changed
             assert ["names", "of", "argentine", "120", "40", "-66.7%"] in changed
     assert namewright("data", *quick, "--gate.mode", "report").returncode == 0
@@ -98,7 +98,7 @@ def test_it_reads_the_pipeline_file_and_the_variables_of_a_run(namewright, tmp_p
     )
     outcome = namewright("data", NAMEWRIGHT_ENGINE="plain", NAMEWRIGHT_VALIDATION_MAX_LENGTH="4")
     assert outcome.returncode == 0, outcome.stderr
-    assert sheets(outcome.stdout)["sources"][1][:5] == ["towns", "2", "2", "2", "1"]
+    assert sheets(outcome.stdout)["Lists"][1][:5] == ["towns", "2", "2", "2", "1"]
     manifest = next((tmp_path / "artifacts" / "store" / "gate").glob("*/manifest.json")).read_text()
     assert '"max_rows_lost": null' in manifest
 

@@ -112,7 +112,7 @@ def test_every_reason_is_a_line_of_the_error_and_characters_are_named(runs):
     assert "letters of new characters" in error.saw
     assert "Ã " in error.saw
     assert "◌\u0331 9" in error.saw
-    assert "letters of characters that are gone" in error.saw
+    assert "letters of lost characters" in error.saw
     assert all(line.startswith("         ") for line in str(error).splitlines()[3:-1])
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tasks.report import markdown
-from tasks.report.markup import Column, glyph, visible
-from tasks.report.parts import Part, as_html, as_markdown
+from tasks.report import html, markdown
+from tasks.report.sections import Cell, Column, Section, Table, Tile
 from tasks.report.sparkline import sparkline
+from tasks.report.text import escape_invisible, glyph
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 READER.validateLink = lambda _url: True  # or it would take no picture from within the text
@@ -37,7 +37,7 @@ def read(text: str) -> str:
 def test_nothing_in_a_text_is_markup(before, text):
     written = markdown.plain(before + text)
     assert kinds(written) == set()
-    assert read(written).strip() == visible(before + text, 1_000).strip()
+    assert read(written).strip() == escape_invisible(before + text, 1_000).strip()
 
 
 def test_a_combining_mark_alone_sits_on_a_circle_and_nothing_else_does():
@@ -46,8 +46,8 @@ def test_a_combining_mark_alone_sits_on_a_circle_and_nothing_else_does():
 
 
 def test_a_table_has_as_many_cells_as_it_is_given():
-    cells = [[HOSTILE, "1"], ["", "2"]]
-    tokens = READER.parse(markdown.table([Column(HOSTILE), Column("n", numeric=True)], cells))
+    cells = [[Cell(HOSTILE, (HOSTILE,)), "1"], ["", "2"]]
+    tokens = READER.parse(markdown.table(Table([Column(HOSTILE), Column("n", numeric=True)], cells)))
     inline = [token for token in tokens if token.type == "inline"]
     assert len(inline) == 6
     assert {child.type for token in inline for child in token.children or ()} <= {"text", "text_special"}
@@ -64,11 +64,25 @@ def test_a_plot_is_an_image_that_needs_nothing_from_elsewhere():
     assert drawn == ["rect", "path"]
 
 
-def test_a_part_says_the_same_in_html_and_in_markdown():
-    part = Part("Title", "lead", ["point"], [Column("head")], [["cell"]], note="note")
-    for written in (as_html(part), as_markdown(part)):
-        for said in ("Title", "lead", "point", "head", "cell", "note"):
-            assert said in written
+def test_a_section_says_the_same_in_html_and_in_markdown():
+    section = Section(
+        "Title",
+        "lead",
+        tiles=[Tile("tile", "0,5", "unit", "source")],
+        points=["point"],
+        items=[Cell("item", ("mark",))],
+        plot="<svg></svg>",
+        table=Table([Column("head")], [[Cell("value", ("detail",), "good")]]),
+        note="note",
+    )
+    written = ("Title", "lead", "tile", "0,5", "unit", "source", "point", "item", "mark")
+    for rendered in (html.render([section]), markdown.render([section])):
+        for text in (*written, "svg", "head", "value", "detail", "note"):
+            assert text in rendered
+    folded = html.render([section._replace(folded=True)])
+    assert (
+        folded.index("<details>") < folded.index("Title") < folded.index("lead") < folded.index("</summary>")
+    )
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [math.nan, 2.0], [math.inf, math.nan, 1.0]])

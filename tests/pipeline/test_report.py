@@ -29,11 +29,14 @@ from tasks.config.settings import Settings
 from tasks.core.stage import EmptyConfig
 from tasks.models.champion import Outcome
 from tasks.models.promotion import Figure
+from tasks.report import html
 from tasks.report.history import past_runs
-from tasks.report.markup import element, foreign, visible
-from tasks.report.publish import lineage, publish
+from tasks.report.provenance import lineage
+from tasks.report.publish import publish_report
+from tasks.report.sections import Cell, Column, Section, Table
+from tasks.report.text import escape_invisible
 from tasks.stages.deciding import decision_table
-from tasks.stages.temperatures import tastes
+from tasks.stages.temperatures import temperature_samples
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -321,6 +324,19 @@ class StandIns:
             ("distinct", self.source, "", len(set(self.names))),
             ("kept", self.source, "", len(self.names)),
             *(("length", self.source, str(length), count) for length, count in sorted(lengths.items())),
+            *(
+                (measure, self.source, reason, count)
+                for measure, rows in (
+                    ("not_read", self.corpus_rejected),
+                    ("not_merged", self.merge_rejected),
+                    ("not_valid", self.rule_rejected),
+                )
+                for reason, count in Counter(reason for *_, reason in rows).items()
+            ),
+            *(
+                ("character", self.source, character, count)
+                for character, count in sorted(Counter("".join(self.names)).items())
+            ),
         ]
 
     def report(self) -> Artifact:
@@ -361,20 +377,20 @@ def test_every_sampled_name_is_shown_as_text_whatever_it_holds(page):
     assert "b" not in [tag for tag, _ in page.texts if "Bold" in _]
     for name in filter(None, HOSTILE):
         assert name in page.all_of("bdi")
-    assert "empty" in page.all_of("i")
+    assert "(empty)" in page.all_of("bdi")
 
 
 @given(st.text(), st.text())
-def test_text_in_an_element_is_read_back_as_it_was(text, value):
-    page = Page(element("p", foreign(text), title=value))
+def test_text_in_a_section_is_read_back_as_it_was(text, value):
+    page = Page(html.render([Section("", items=[Cell(text)], table=Table([Column(value)], [[""]]))]))
     # A browser reads a carriage return as a line feed; nothing else may change.
     assert "".join(page.all_of("bdi")).replace("\r", "\n") == text.replace("\r", "\n")
-    assert ("p", "title", value) in page.attributes
+    assert ("td", "data-label", value) in page.attributes
 
 
 @given(st.text(max_size=200))
 def test_text_made_visible_hides_nothing_and_stays_short(text):
-    shown = visible(text, longest=80)
+    shown = escape_invisible(text, longest=80)
     assert shown.isprintable()
     assert shown.endswith("…") or len(text) <= 80
     assert shown == text or len(text) > 80 or not text.isprintable()
@@ -382,12 +398,12 @@ def test_text_made_visible_hides_nothing_and_stays_short(text):
 
 def test_a_sampled_name_that_stands_in_the_lists_is_marked(page):
     assert ("li", "class", "known") in page.attributes
-    assert "are names that stand in the lists" in page.text
+    assert "Marked names are in the lists." in page.text
 
 
 def test_the_page_fetches_nothing_and_runs_no_script(stand_ins):
     artifact = stand_ins.report()
-    for page in (page_of(artifact), Page(publish(stand_ins.store, artifact).read_text())):
+    for page in (page_of(artifact), Page(publish_report(stand_ins.store, artifact).read_text())):
         assert {"script", "iframe", "object", "embed", "base", "img"}.isdisjoint(page.tags)
         for tag, name, value in page.attributes:
             assert not name.startswith("on"), (tag, name)
@@ -422,8 +438,8 @@ def test_the_scores_stand_beside_the_baselines(page):
     assert "mixture 2.062" in page.text
     assert "kneser-ney 6-gram 2.125" in page.text
     assert "0.125 worse" in page.text
-    assert "never seen, in capitals or not 1 2.312 10.10 – – – – –" in page.text
-    assert page.text.index("test: names") < page.text.index("validation: names")
+    assert "test, unseen 1 2.312 10.10 – – – – –" in page.text
+    assert page.text.index("test 1 2.250") < page.text.index("validation 1 2.500")
 
 
 def test_the_baseline_in_the_loss_plot_is_the_ngrams_and_not_the_mixture(stand_ins):
@@ -434,17 +450,17 @@ def test_the_baseline_in_the_loss_plot_is_the_ngrams_and_not_the_mixture(stand_i
 
 
 def test_what_sampled_names_are_like_stands_beside_held_out_names(page):
-    assert "Of 2,000 names drawn from each model" in page.text
+    assert "Of 2,000 names sampled from each model" in page.text
     assert "of 2 real names that were kept from training" in page.text
     assert "measure network mixture held-out names" in page.text
     assert "new equal no training name, whatever the case 87.5% 75.0% 100.0%" in page.text
-    assert page.text.index("valid would be taken") < page.text.index("new equal no")
+    assert page.text.index("valid would be accepted") < page.text.index("new equal no")
     assert "below 1 a model copies 1.12 – –" in page.text
 
 
 def test_a_page_without_a_measured_sample_says_so(stand_ins):
     stand_ins.measures = ()
-    assert "No names were drawn to be measured." in page_of(stand_ins.report()).text
+    assert "No names were sampled to be measured." in page_of(stand_ins.report()).text
     stand_ins.measures = [("rnn", "novelty", 0.5, 9)]
     assert "measure network new equal no" in page_of(stand_ins.report()).text
 
@@ -454,17 +470,19 @@ def test_what_was_not_taken_stands_with_reason_count_and_first_rows(stand_ins):
         (line, f"<i>Bad\u200b{line}", "holds <an> invisible one") for line in range(1, 10)
     ]
     page = page_of(stand_ins.report())
-    assert "blank line" in page.all_of("h3")
-    assert "holds <an> invisible one" in page.all_of("h3")
-    assert "9 when validating" in page.text
-    assert r"<i>Bad\u200b1" in page.all_of("bdi")
-    assert "and 4 more" in page.text
-    assert r"<i>Bad\u200b6" not in page.all_of("bdi")
+    assert "11 of 5 rows were rejected." in page.text
+    assert "blank line" in page.all_of("bdi")
+    assert "holds <an> invisible one" in page.all_of("bdi")
+    assert "towns validating holds <an> invisible one line 1" in page.text
+    assert r"line 1: <i>Bad\u200b1" in page.all_of("bdi")
+    assert r"line 5: <i>Bad\u200b5 9" in page.text
+    assert r"line 6: <i>Bad\u200b6" not in page.all_of("bdi")
 
 
 def test_the_lines_of_a_source_are_accounted_for(page):
-    # Four names and a blank line: five lines, one not taken, two to train, one each to validate and test.
-    assert "towns 5 1 2 1 1" in page.text
+    # Four names and a blank line: five lines; two names to train, one each to validate and test.
+    assert "towns 5 4 4 4 2 1 1 3/3/8" in page.text
+    assert "2 of 5 rows were rejected." in page.text
 
 
 def test_the_same_inputs_give_the_same_bytes_in_another_process(stand_ins):
@@ -507,14 +525,14 @@ def test_a_users_plotting_style_changes_nothing(stand_ins, tmp_path, monkeypatch
 
 def test_the_published_page_tells_configuration_lineage_and_timings(stand_ins):
     report = stand_ins.report()
-    path = publish(stand_ins.store, report)
+    path = publish_report(stand_ins.store, report)
     assert path == stand_ins.root / "report.html"
     page = Page(path.read_text())
     for made in lineage(stand_ins.store, report).values():
         assert made
-        assert made.recipe.key in page.all_of("code")
+        assert made.recipe.key in page.all_of("bdi")
         assert f"{made.seconds:,.2f}" in page.text
-    assert "cell elman epochs 3 what came of it parameters 12345" in page.text
+    assert "model cell: elman epochs: 3 model, result parameters: 12345" in page.text
     assert "lists/towns.txt" in page.text
     assert str(stand_ins.root) not in page.text, "a store that is moved would need another page"
     assert "python " in page.text
@@ -529,15 +547,15 @@ def test_the_lineage_goes_from_the_sources_to_the_report(stand_ins):
 
 def test_publishing_again_writes_nothing(stand_ins):
     report = stand_ins.report()
-    before = publish(stand_ins.store, report).stat()
-    after = publish(stand_ins.store, report).stat()
+    before = publish_report(stand_ins.store, report).stat()
+    after = publish_report(stand_ins.store, report).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_publishing_another_report_replaces_the_page(stand_ins):
-    first = publish(stand_ins.store, stand_ins.report()).read_bytes()
+    first = publish_report(stand_ins.store, stand_ins.report()).read_bytes()
     stand_ins.sampled = [("Another", False)]
-    assert publish(stand_ins.store, stand_ins.report()).read_bytes() != first
+    assert publish_report(stand_ins.store, stand_ins.report()).read_bytes() != first
     assert [path.name for path in stand_ins.root.iterdir() if path.is_file()] == ["report.html"]
 
 
@@ -548,8 +566,8 @@ def test_a_report_that_was_found_tells_of_the_configuration_of_this_run(stand_in
     again = produced(stand_ins.root, inputs, stand_ins.run)
     assert again == first
     run = [*inputs.pop("corpora"), *inputs.values(), again]
-    assert "duplicates drop" in Page(publish(stand_ins.store, again).read_text()).text
-    assert "duplicates keep" in Page(publish(stand_ins.store, again, run).read_text()).text
+    assert "duplicates: drop" in Page(publish_report(stand_ins.store, again).read_text()).text
+    assert "duplicates: keep" in Page(publish_report(stand_ins.store, again, run).read_text()).text
 
 
 def test_an_artifact_that_is_gone_is_named_as_gone(stand_ins):
@@ -558,7 +576,7 @@ def test_an_artifact_that_is_gone_is_named_as_gone(stand_ins):
     stand_ins.store.remove(
         Artifact("merged", gone.recipe.key, gone.digest, stand_ins.store.folder("merged", gone.recipe.key))
     )
-    assert "no longer in the store" in Page(publish(stand_ins.store, report).read_text()).text
+    assert "no longer in the store" in Page(publish_report(stand_ins.store, report).read_text()).text
 
 
 def test_empty_tables_leave_a_page_that_says_so(stand_ins):
@@ -570,14 +588,13 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
         "No names were sampled.",
         "No history was recorded.",
         "Nothing was scored.",
-        "Every line was taken.",
+        "No rows were rejected.",
         "There are no names to measure.",
         "No lists were accepted before",
-        "an empty list",
     ):
         assert said in text
     assert "nan" not in text.split()
-    publish(stand_ins.store, report)
+    publish_report(stand_ins.store, report)
 
 
 def test_the_notebooks_recipe_has_one_curve_and_no_held_out_names(stand_ins):
@@ -609,7 +626,7 @@ def test_the_page_shows_what_each_list_is_like_whatever_it_is_called(stand_ins):
     for source in ("_<b>$x$ ", "李小龍 محمد"):
         stand_ins.source = source
         page = page_of(stand_ins.report())
-        assert f"{source.strip()} 4 3 3 8" in page.text  # distinct, and shortest, median and longest
+        assert f"{source.strip()} 5 4 4 4 2 1 1 3/3/8" in page.text  # shortest, median and longest
         assert any(source.strip() in text for text in page.all_of("text"))
         assert "b" not in page.tags or source not in page.all_of("b")
 
@@ -623,7 +640,7 @@ def test_the_page_shows_what_the_gate_found(stand_ins):
         *(("new_character", chr(0x300 + number), 0.0, 1.0, 0.01, None, True) for number in range(80)),
     ]
     text = page_of(stand_ins.report()).text
-    assert "names lost 4,318 2,159 50.0% too much 10.0%" in text
+    assert "names lost 4,318 2,159 50.0% 10.0% too much" in text
     assert "names of <towns> 4,318 2,159 -50.0%" in text
     assert "names of rivers 0 9 new" in text
     assert "new: ◌\u0300 0 1 1.0%" in text
@@ -635,7 +652,7 @@ def test_a_big_run_still_makes_a_small_page(stand_ins):
     stand_ins.names, stand_ins.splits = long, ("train",) * len(long)
     stand_ins.sampled = [(name, False) for name in long]
     stand_ins.rule_rejected = [(line, "x" * 10_000, f"reason {line % 50}") for line in range(1, 400)]
-    assert publish(stand_ins.store, stand_ins.report()).stat().st_size < 500_000
+    assert publish_report(stand_ins.store, stand_ins.report()).stat().st_size < 500_000
 
 
 def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
@@ -655,24 +672,25 @@ def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
     with stage_runner(settings, lambda _event: None) as run:
         pipeline(config, run)
     text = Page((settings.store / "report.html").read_text()).text
-    assert "20 names, learnt from <towns>" in text
-    assert "300 when reading" in text
-    assert "203 when merging" in text
+    assert "20 names, learned from <towns>" in text
+    assert "503 of 600 rows were rejected." in text
+    assert "<towns> reading blank line line 2: nothing" in text
+    assert "<towns> merging duplicate of an earlier name line 195: Town0" in text
 
 
 def test_names_are_shown_by_temperature(page):
     assert "Names by temperature at 0.5 at 0.8 at 1 at 1.2" in page.text
-    assert "Of each 12 stand in none of the lists: " in page.text
+    assert "Of each 12, in none of the lists: " in page.text
 
 
 def test_names_by_temperature_are_the_same_every_time_and_bolder_when_it_is_hot(stand_ins):
     letters = sorted(set("".join(stand_ins.names)))
     inputs = stand_ins.inputs()
     known = pa.chunked_array([["Bar"]], pa.string())
-    drawn = [tastes(inputs["model"], Vocabulary(("\n", *letters)), known) for _ in range(2)]
+    drawn = [temperature_samples(inputs["model"], Vocabulary(("\n", *letters)), known) for _ in range(2)]
     assert drawn[0] == drawn[1]
-    assert [taste.temperature for taste in drawn[0]] == [0.5, 0.8, 1.0, 1.2]
-    assert all(taste.new == len([name for name in taste.names if name != "Bar"]) for taste in drawn[0])
+    assert [sample.temperature for sample in drawn[0]] == [0.5, 0.8, 1.0, 1.2]
+    assert all(sample.new == len([name for name in sample.names if name != "Bar"]) for sample in drawn[0])
 
 
 def test_the_outline_says_the_same_in_markdown(stand_ins):
@@ -680,9 +698,9 @@ def test_the_outline_says_the_same_in_markdown(stand_ins):
     outline = report.text("report.md")
     for title in ("How well it predicts names", "Names by temperature", "Loss", "What its names are like"):
         assert f"## {title}" in outline
-    assert "| test | 1 | 2\\.250 | 2\\.062 | 2\\.125 |" in outline
-    assert outline.count("(data:image/svg+xml;base64,") == 2
-    assert "- 1 when reading\\: blank line" in outline
+    assert "| test | 1 | 2\\.250 (9\\.49) | 2\\.062 (7\\.86) | 2\\.125 (8\\.37) | 0\\.125 worse |" in outline
+    assert outline.count("(data:image/svg+xml;base64,") == 3
+    assert "| towns | reading | blank line (line 3\\: nothing) | 1 |" in outline
 
 
 def test_the_published_page_compares_the_last_models(stand_ins):
@@ -693,7 +711,7 @@ def test_the_published_page_compares_the_last_models(stand_ins):
     runs = past_runs(stand_ins.store)
     assert sorted(run.nats["rnn"] for run in runs) == [2.25, 2.5, 2.75]
     assert all(run.nats["n-grams"] == 2.125 and run.sample["novelty"] == 0.875 for run in runs)
-    page = Page(publish(stand_ins.store, report).read_text())
+    page = Page(publish_report(stand_ins.store, report).read_text())
     assert "The last models" in page.text
     assert page.text.count("(this)") == 1
     assert page.tags.count("polyline") == 1
@@ -704,7 +722,7 @@ def test_an_evaluation_that_cannot_be_read_costs_no_page(stand_ins):
     (made,) = (each for each in stand_ins.store.list() if each.recipe.stage == "evaluation")
     (stand_ins.store.folder("evaluation", made.recipe.key) / "metrics.parquet").write_bytes(b"")
     assert past_runs(stand_ins.store) == []
-    assert "The last models" in Page(publish(stand_ins.store, report).read_text()).text
+    assert "The last models" in Page(publish_report(stand_ins.store, report).read_text()).text
 
 
 def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
@@ -716,10 +734,10 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
     draft.metadata.update(promote=True, reasons=["it is <better>"], notes=["left out: 3"])
     recipe = Recipe("decision", 1, {}, {"evaluation": inputs["evaluation"].digest})
     decision = stand_ins.store.commit(draft, recipe, origins={}, seconds=1.0, run=stand_ins.run)
-    page = Page(publish(stand_ins.store, report, [decision]).read_text())
+    page = Page(publish_report(stand_ins.store, report, [decision]).read_text())
     assert "the new model deserves to be the champion. it is <better> left out: 3" in page.text
     assert "novelty 0.875 0.75 0.125 – – 0.1 yes" in page.text
-    assert "By the rule" not in Page(publish(stand_ins.store, report).read_text()).text
+    assert "By the rule" not in Page(publish_report(stand_ins.store, report).read_text()).text
 
 
 @pytest.mark.parametrize(
@@ -740,4 +758,4 @@ def test_the_published_page_tells_what_became_of_the_new_model(stand_ins, kind, 
     origins = {"champion": f"mixture/{'2' * 32}"}
     decision = stand_ins.store.commit(draft, recipe, origins=origins, seconds=1.0, run=stand_ins.run)
     came = Outcome(kind, Reference("mixture", "1" * 32, "4" * 64), None, "it did <well>, but")
-    assert lead in Page(publish(stand_ins.store, report, [decision], came).read_text()).text
+    assert lead in Page(publish_report(stand_ins.store, report, [decision], came).read_text()).text
