@@ -163,7 +163,7 @@ class StandIns:
         stage: str,
         config: Mapping[str, Any],
         tables: Mapping[str, tuple[str, list[Any]]],
-        facts: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         arrays: Mapping[str, Any] | None = None,
         **inputs: Artifact,
     ) -> Artifact:
@@ -176,7 +176,7 @@ class StandIns:
             draft.write_arrays("model.npz", arrays)
         if "iterations" in config:  # the notebook's
             draft.write_text("transcript.txt", "Iteration: 0, Loss: 39.9\n")
-        draft.metadata.update(facts or {})
+        draft.metadata.update(metadata or {})
         origins = {role: one.origin for role, one in inputs.items()} or {"file": "lists/towns.txt"}
         return self.store.commit(draft, recipe, origins=origins, seconds=self.seconds, run=self.run)
 
@@ -552,6 +552,23 @@ def test_publishing_again_writes_nothing(stand_ins):
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_a_page_that_somebody_changed_is_published_again(stand_ins):
+    report = stand_ins.report()
+    path = publish_report(stand_ins.store, report)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"Zo", b"zO", 1))
+    assert publish_report(stand_ins.store, report).read_bytes() == whole
+    path.write_bytes(whole[:-9])
+    assert publish_report(stand_ins.store, report).read_bytes() == whole
+
+
+def test_a_page_that_stands_already_is_not_rendered(stand_ins, monkeypatch):
+    report = stand_ins.report()
+    publish_report(stand_ins.store, report)
+    monkeypatch.setattr(html, "render", None)  # it would import Jinja, for which a cached run does not wait
+    publish_report(stand_ins.store, report)
+
+
 def test_publishing_another_report_replaces_the_page(stand_ins):
     first = publish_report(stand_ins.store, stand_ins.report()).read_bytes()
     stand_ins.sampled = [("Another", False)]
@@ -591,6 +608,7 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
         "No rows were rejected.",
         "There are no names to measure.",
         "No lists were accepted before",
+        "0 names kept from 0 lines.",
     ):
         assert said in text
     assert "nan" not in text.split()
@@ -737,6 +755,10 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
     page = Page(publish_report(stand_ins.store, report, [decision]).read_text())
     assert "the new model deserves to be the champion. it is <better> left out: 3" in page.text
     assert "novelty 0.875 0.75 0.125 – – 0.1 yes" in page.text
+    titles = ("Names", "The new model", "In numbers", "Champion and candidate")
+    places = [page.texts.index(("bdi", title)) for title in titles]
+    assert places == sorted(places), "names first, then what happened, then the numbers"
+    assert page.tags.count("details") == page.tags.count("summary") >= 6
     assert "By the rule" not in Page(publish_report(stand_ins.store, report).read_text()).text
 
 
