@@ -1,4 +1,4 @@
-"""Measurements. On how many cores is said by BENCHMARK_CORES, here, before anyone imports NumPy.
+"""Benchmarks. BENCHMARK_CORES sets the number of cores, here, before NumPy is imported.
 
 NumPy's own products have one thread even so: with two cores it is ours that are two.
 """

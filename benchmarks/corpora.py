@@ -88,18 +88,20 @@ def write_names(path: Path, count: int, distinct: float) -> None:
 def measured(folder: Path, number: int) -> dict[str, tuple[float, float]]:
     """Seconds and megabytes, of the baseline and of every stage, in a store that is empty before."""
     store = folder / f"store-{number}"
-    found = {}
+    results = {}
     for what in (BASELINE, *STAGES):
         command = [sys.executable, "-m", "benchmarks.corpora", "--only", what, "--folder", str(store)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found[what] = tuple(json.loads(done.stdout))
-    return found
+        results[what] = tuple(json.loads(done.stdout))
+    return results
 
 
 def cost(what: str, store: Path) -> tuple[float, float]:
     path = store.parent / "names.txt"
     seconds = (
-        baseline(path, store.parent / "baseline.parquet") if what == BASELINE else made(what, path, store)
+        baseline(path, store.parent / "baseline.parquet")
+        if what == BASELINE
+        else stage_seconds(what, path, store)
     )
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # kB on Linux
 
@@ -111,8 +113,8 @@ def baseline(path: Path, written: Path) -> float:
     return time.perf_counter() - began
 
 
-def made(wanted: str, path: Path, store: Path) -> float:
-    """What one stage takes; those before it are found in the store."""
+def stage_seconds(target: str, path: Path, store: Path) -> float:
+    """The seconds of one stage; those before it are in the store already."""
     # What a stage imports is not what it costs, nor what pandera does when it first sees a table.
     import tasks.stages.corpora
     import tasks.stages.encoding  # noqa: F401
@@ -126,9 +128,9 @@ def made(wanted: str, path: Path, store: Path) -> float:
             seconds[event.stage] = event.seconds
 
     for stage, _ in zip(STAGES, in_order(SequentialRunner(Settings(store=store), hear), path), strict=False):
-        if stage == wanted:
+        if stage == target:
             break
-    return seconds[wanted]
+    return seconds[target]
 
 
 def in_order(run: SequentialRunner, path: Path) -> Iterator[Artifact]:
@@ -139,9 +141,9 @@ def in_order(run: SequentialRunner, path: Path) -> Iterator[Artifact]:
     yield merged
     validated = run(stages.validated, ValidationConfig(), merged=merged, corpora=corpora)
     yield validated
-    letters = run(stages.vocabulary, EmptyConfig(), validated=validated)
-    yield letters
-    yield run(stages.examples, ExamplesConfig(), validated=validated, vocabulary=letters)
+    vocabulary = run(stages.vocabulary, EmptyConfig(), validated=validated)
+    yield vocabulary
+    yield run(stages.examples, ExamplesConfig(), validated=validated, vocabulary=vocabulary)
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ def _loss(parameters: Any, cell: str, tokens: Any, targets: Any) -> Any:
 
     _, hidden = jax.lax.scan(advance, (zeros,) * (2 if cell == "lstm" else 1), tokens)
     log_p = jax.nn.log_softmax(hidden @ W_hy + b_y)
-    wanted = jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], axis=-1)[..., 0]
+    log_likelihoods = jnp.take_along_axis(log_p, jnp.maximum(targets, 0)[..., None], axis=-1)[..., 0]
     inside = targets >= 0
-    return -(wanted * inside).sum() / inside.sum()
+    return -(log_likelihoods * inside).sum() / inside.sum()
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=(1, 2, 3))

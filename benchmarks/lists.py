@@ -32,7 +32,7 @@ def main() -> None:
         print(line(*COLUMNS), rule(len(COLUMNS)), sep="\n", flush=True)
         for count, kind in ((arguments.count, "any"), (arguments.unique, "unique")):
             for threads in (1, 2):
-                cost = made(arguments.python, store, count, threads, kind)
+                cost = list_cost(arguments.python, store, count, threads, kind)
                 print(
                     line(
                         f"{count:,} {'' if kind == 'any' else kind} names".replace("  ", " "),
@@ -55,7 +55,7 @@ def trained(python: Path, chosen: list[str], folder: Path) -> Path:
     return store
 
 
-def made(python: Path, store: Path, count: int, threads: int, kind: str) -> dict[str, Any]:
+def list_cost(python: Path, store: Path, count: int, threads: int, kind: str) -> dict[str, Any]:
     command = [python, "-m", "benchmarks.one_list", str(store), str(count), str(threads), kind]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=own_environment())
     cost: dict[str, Any] = json.loads(done.stdout)

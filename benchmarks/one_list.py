@@ -34,12 +34,12 @@ class Clock:
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments: Any) -> Any:
-        begun = time.thread_time()
+        started = time.thread_time()
         try:
             return self._function(*arguments)
         finally:
             with self._lock:
-                self.seconds += time.thread_time() - begun
+                self.seconds += time.thread_time() - started
 
 
 def main(store: Path, count: int, threads: int, unique: bool) -> None:

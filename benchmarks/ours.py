@@ -39,13 +39,13 @@ class Ours:
             self._batches = self._from(batch)
             _, laid_out = next(self._batches)
 
-        def part(shard: Shard, some: Batch) -> ShardLoss:
-            loss, _ = network.loss_and_gradient(self._parameters, some, shard.workspace, out=shard.gradient)
-            return ShardLoss(loss, some.targets.total)
+        def part(shard: Shard, batch: Batch) -> ShardLoss:
+            loss, _ = network.loss_and_gradient(self._parameters, batch, shard.workspace, out=shard.gradient)
+            return ShardLoss(loss, batch.targets.total)
 
-        found = combine_gradients(self._shards, list(self._map(part, self._shards, laid_out)))
+        result = combine_gradients(self._shards, list(self._map(part, self._shards, laid_out)))
         self._vector += self._optimizer.update(self._shards[0].vector, self._state, self._vector)
-        return found.loss
+        return result.loss
 
     def _from(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
         """From this batch on, round and round; some are laid out ahead, as in training."""

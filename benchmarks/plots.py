@@ -22,8 +22,8 @@ def ratios(path: Path, title: str, settings: Sequence[str], ours_over: Mapping[s
         figure = Figure(figsize=(6.4, 0.8 + 0.22 * len(settings)), layout="constrained")
         axes = figure.subplots()
         rows = range(len(settings))
-        for (name, values), colour, marker in zip(ours_over.items(), COLOURS, BESIDE, strict=False):
-            axes.plot(values, rows, marker, color=colour, label=name, markersize=5)
+        for (name, values), color, marker in zip(ours_over.items(), COLOURS, BESIDE, strict=False):
+            axes.plot(values, rows, marker, color=color, label=name, markersize=5)
         axes.set_xscale("log", base=2)
         axes.set_xticks([0.5, 1, 2, 4, 8], ["½ ×", "1 ×", "2 ×", "4 ×", "8 ×"])
         every = [1.0, *(value for values in ours_over.values() for value in values)]

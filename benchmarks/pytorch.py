@@ -34,9 +34,9 @@ class PyTorch:
 
     def step(self, batch: int) -> float:
         if self._packed:
-            read, wanted = self._start.padded(batch)
-            inside = wanted >= 0  # row by row this is time step by time step
-            tokens, targets = torch.from_numpy(read[inside]), torch.from_numpy(wanted[inside])
+            read, targets = self._start.padded(batch)
+            inside = targets >= 0  # row by row this is time step by time step
+            tokens, targets = torch.from_numpy(read[inside]), torch.from_numpy(targets[inside])
             widths = torch.from_numpy(inside.sum(axis=1))
             hidden = self._layer(PackedSequence(self._one_hot[tokens], widths))[0].data
         else:

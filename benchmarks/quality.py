@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality --names bundled [--configurations default elman] [--svg curves.svg]
 
-A tenth of the distinct names is validation, a tenth is test, the rest is learnt. All numbers are nats per
+A tenth of the distinct names is validation, a tenth is test, the rest is trained on. All numbers are nats per
 character, the end token of a name being a character; less is better. Seconds are those of the processor,
 scoring the validation names after every epoch included.
 """
@@ -48,7 +48,7 @@ CONFIGURATIONS = {
 }
 COLUMNS = ["configuration", "seconds", "epochs, the best"]
 COLUMNS += ["validation", "test", "mixture, validation", "mixture, test"]
-COLOURS = dict(zip(CONFIGURATIONS, ["#2563c9", "#c2570c", "#1b7f4d"], strict=True))
+COLORS = dict(zip(CONFIGURATIONS, ["#2563c9", "#c2570c", "#1b7f4d"], strict=True))
 INK, GRID = "#1c1f24", "#dfe2e7"
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
@@ -135,11 +135,9 @@ def curves(results: dict[str, Result], baseline: float, title: str) -> str:
         figure = Figure(figsize=(6.4, 3.6), layout="constrained")
         axes = figure.add_subplot()
         for label, result in results.items():
-            colour = COLOURS[label]
-            axes.plot(result.seconds, result.losses, color=colour, label=label, linewidth=1.8)
-            axes.plot(
-                result.seconds[result.best], result.losses[result.best], "o", color=colour, markersize=5
-            )
+            color = COLORS[label]
+            axes.plot(result.seconds, result.losses, color=color, label=label, linewidth=1.8)
+            axes.plot(result.seconds[result.best], result.losses[result.best], "o", color=color, markersize=5)
         axes.axhline(baseline, color=INK, linestyle=(0, (4, 3)), linewidth=1.2, label="Kneser-Ney")
         lowest = min(baseline, *(result.losses.min() for result in results.values()))
         axes.set_ylim(lowest - 0.04, max(lowest, baseline) + 0.45)

@@ -64,8 +64,8 @@ class Ours:
 
     def draw(self) -> list[str]:
         first, self._next = self._next, self._next + 4 * NAMES_PER_BLOCK
-        drawn = self._sampler.names(first, self._next)
-        return [name for part in drawn for name in self._vocabulary.decode(part.names)]
+        samples = self._sampler.names(first, self._next)
+        return [name for part in samples for name in self._vocabulary.decode(part.names)]
 
 
 class Makemore:
@@ -97,14 +97,14 @@ class KeptState:
     @torch.no_grad()
     def draw(self) -> list[str]:
         state = self._module.initial_state(BATCH)
-        tokens, drawn = torch.zeros(BATCH, dtype=torch.int64), []
+        tokens, columns = torch.zeros(BATCH, dtype=torch.int64), []
         running = torch.ones(BATCH, dtype=torch.bool)
-        while len(drawn) < self._trained.longest and bool(running.any()):
+        while len(columns) < self._trained.longest and bool(running.any()):
             logits, state = self._module.further(tokens, state)
             tokens = torch.multinomial(torch.softmax(logits, dim=-1), 1)[:, 0]
             running &= tokens != 0
-            drawn.append(tokens)
-        return self._trained.spelled(torch.stack(drawn, dim=1).numpy())
+            columns.append(tokens)
+        return self._trained.spelled(torch.stack(columns, dim=1).numpy())
 
 
 class Jax:

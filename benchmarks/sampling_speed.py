@@ -56,7 +56,7 @@ def main() -> None:
     print(f"python {platform.python_version()} on {CORES} core(s), numpy {np.__version__},")
     print(f"torch {torch.__version__}, jax {jax.__version__}\n\nNames per second:\n", flush=True)
     models = [model.split("-") for model in arguments.models]
-    trained = [Trained(cell, learnt(cell, int(size), vocabulary, encoded), vocabulary, encoded)
+    trained = [Trained(cell, trained_network(cell, int(size), vocabulary, encoded), vocabulary, encoded)
                for cell, size in models]  # fmt: skip
     if CORES > 1:
         two_threads(models, trained, arguments.rounds)
@@ -70,10 +70,10 @@ def one_core(
     columns = ["ours", *OTHERS]
     print(line("cell", "H", *columns), rule(2 + len(columns)), sep="\n", flush=True)
     ratios = []
-    for (cell, size), begun in zip(models, trained, strict=True):
+    for (cell, size), subject in zip(models, trained, strict=True):
         # The notebook knows one cell.
         others = [make for make in OTHERS.values() if cell == "elman" or make is not Notebook]
-        seconds = measured([Ours(begun), *(make(begun) for make in others)], arguments.rounds)
+        seconds = measured([Ours(subject), *(make(subject) for make in others)], arguments.rounds)
         speeds = [f"{1 / statistics.median(rounds):,.0f}" for rounds in seconds]
         print(line(cell, size, *[*speeds, "–"][: len(columns)]), flush=True)
         ratios.append([ratio(seconds[0], theirs) for theirs in seconds[1:]])
@@ -90,9 +90,9 @@ def one_core(
 
 def two_threads(models: Sequence[Sequence[str]], trained: Sequence[Trained], rounds: int) -> None:
     print(line("cell", "H", "one thread", "two threads", "ratio"), rule(5), sep="\n", flush=True)
-    for (cell, size), begun in zip(models, trained, strict=True):
-        ours = sampler(begun)
-        turns = [[in_utf8(ours, begun.vocabulary, threads) for threads in (1, 2)] for _ in range(rounds)]
+    for (cell, size), subject in zip(models, trained, strict=True):
+        ours = sampler(subject)
+        turns = [[in_utf8(ours, subject.vocabulary, threads) for threads in (1, 2)] for _ in range(rounds)]
         one, two = zip(*turns, strict=True)
         speeds = [f"{1 / statistics.median(each):,.0f}" for each in (one, two)]
         print(line(cell, size, *speeds, f"{ratio(two, one):.2f}"), flush=True)
@@ -100,10 +100,10 @@ def two_threads(models: Sequence[Sequence[str]], trained: Sequence[Trained], rou
 
 def in_utf8(ours: Sampler, vocabulary: Vocabulary, threads: int) -> float:
     """Seconds per name."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     for part in ours.names(0, 16 * NAMES_PER_BLOCK, threads):
-        vocabulary.utf8(part.names)
-    return (time.perf_counter() - begun) / (16 * NAMES_PER_BLOCK)
+        vocabulary.to_utf8(part.names)
+    return (time.perf_counter() - started) / (16 * NAMES_PER_BLOCK)
 
 
 def measured(everyone: Sequence[Draws], rounds: int) -> list[list[float]]:
@@ -112,10 +112,10 @@ def measured(everyone: Sequence[Draws], rounds: int) -> list[list[float]]:
     result: list[list[float]] = [[] for _ in everyone]
     for _ in range(rounds):
         for place, one in enumerate(everyone):
-            begun, count = time.process_time(), 0
-            while time.process_time() - begun < SECONDS:
+            started, count = time.process_time(), 0
+            while time.process_time() - started < SECONDS:
                 count += len(one.draw())
-            result[place].append((time.process_time() - begun) / count)
+            result[place].append((time.process_time() - started) / count)
     return result
 
 
@@ -130,7 +130,7 @@ def check_lengths(everyone: Sequence[Draws]) -> None:
         raise SystemExit(f"the mean lengths differ: {means}")
 
 
-def learnt(
+def trained_network(
     cell: str, hidden_size: int, vocabulary: Vocabulary, encoded: EncodedNames
 ) -> network.NetworkParameters:
     config = TrainingConfig(

@@ -39,7 +39,7 @@ class Start(NamedTuple):
         return int(self.stream.rows[self.batches[batch]].sum())
 
     def padded(self, batch: int, length: int | None = None) -> tuple[Any, Any]:
-        """What is read, filled up with 0, and what is wanted, filled up with -1: (T, B) each."""
+        """What is read, filled up with 0, and the targets, filled up with -1: (T, B) each."""
         chosen = self.batches[batch]
         rows = self.stream.rows[chosen]
         time = np.arange(length or int(rows.max()))[:, np.newaxis]

@@ -51,16 +51,16 @@ def main() -> None:
     peak = sgemm_peak()
     print(f"sgemm peak {peak / 1e9:.0f} GFLOP/s")
     settings, ratios, shares = [], [], []
-    for setting, begun in starts(arguments):
+    for setting, setup in starts(arguments):
         if not settings:
             print(line("cell", "H", "batch", *NAMES), rule(3 + len(NAMES)), sep="\n", flush=True)
-        seconds = measured(begun, contestants(begun), arguments.rounds)
+        seconds = measured(setup, contestants(setup), arguments.rounds)
         print(line(*setting, *thousands_per_second(seconds)), flush=True)
         settings.append(setting)
         ours = min(seconds[:2], key=statistics.median)
         better = min(seconds[2:4], key=statistics.median)
         ratios.append([ratio(ours, theirs) for theirs in (better, *seconds[4:])])
-        shares.append([operations(begun) / statistics.median(rounds) / peak for rounds in seconds[:2]])
+        shares.append([operations(setup) / statistics.median(rounds) / peak for rounds in seconds[:2]])
     print("\nThe better of ours, as a multiple of theirs, and in shares of the sgemm peak:\n")
     print(line("cell", "H", "batch", *COMPARED), rule(3 + len(COMPARED)), sep="\n")
     for setting, multiples, of_peak in zip(settings, ratios, shares, strict=True):
@@ -86,24 +86,24 @@ def starts(arguments: argparse.Namespace) -> Iterator[tuple[tuple[str, int, int]
     for cell in arguments.cells:
         for hidden_size in arguments.hidden:
             for batch_size in arguments.batch:
-                begun = start(cell, encoded, vocabulary.size, hidden_size, batch_size, BATCHES)
-                yield (cell, hidden_size, batch_size), begun
+                setup = start(cell, encoded, vocabulary.size, hidden_size, batch_size, BATCHES)
+                yield (cell, hidden_size, batch_size), setup
 
 
-def contestants(begun: Start) -> list[Contestant]:
+def contestants(setup: Start) -> list[Contestant]:
     """In the order of NAMES."""
     return [
-        Ours(begun, shared=False),
-        Ours(begun, shared=True),
-        PyTorch(begun, packed=False),
-        PyTorch(begun, packed=True),
-        Looped(begun),
-        Jax(begun, one_length=True),
-        Jax(begun, one_length=False),
+        Ours(setup, shared=False),
+        Ours(setup, shared=True),
+        PyTorch(setup, packed=False),
+        PyTorch(setup, packed=True),
+        Looped(setup),
+        Jax(setup, one_length=True),
+        Jax(setup, one_length=False),
     ]
 
 
-def measured(begun: Start, everyone: Sequence[Contestant], rounds: int) -> list[list[float]]:
+def measured(setup: Start, everyone: Sequence[Contestant], rounds: int) -> list[list[float]]:
     """Seconds per character: for every contestant its rounds."""
     check_losses(everyone)
     for one in everyone:  # every length compiled, every buffer grown
@@ -114,7 +114,7 @@ def measured(begun: Start, everyone: Sequence[Contestant], rounds: int) -> list[
     result: list[list[float]] = [[] for _ in everyone]
     for number in range(rounds):
         batches = [(number * turn + place) % BATCHES for place in range(turn)]
-        characters = sum(begun.characters(batch) for batch in batches)
+        characters = sum(setup.characters(batch) for batch in batches)
         for place, one in enumerate(everyone):
             result[place].append(_seconds(one, batches) / characters)
     return result
@@ -127,10 +127,10 @@ def sgemm_peak() -> float:
     return 2 * 1024**3 / min(_timed(lambda: np.matmul(a, b, out=out)) for _ in range(30))
 
 
-def operations(begun: Start) -> float:
+def operations(setup: Start) -> float:
     """Of the products for a character in the plain form: forward, and twice as many back."""
-    hidden_size, vocabulary_size = begun.parameters.W_hy.shape
-    return 6.0 * hidden_size * (GATES[begun.cell] * hidden_size + vocabulary_size)
+    hidden_size, vocabulary_size = setup.parameters.W_hy.shape
+    return 6.0 * hidden_size * (GATES[setup.cell] * hidden_size + vocabulary_size)
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -159,9 +159,9 @@ def _seconds(one: Contestant, batches: range | list[int]) -> float:
 
 
 def _timed(run: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     run()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def parsed(cells: str, hidden: str, batch: str, description: str | None) -> argparse.Namespace:

@@ -20,13 +20,15 @@ COMPARED = ["the better", "packed", "shared"]
 def main() -> None:
     arguments = parsed("elman gru lstm", "256 512", "128 512", description=__doc__)
     settings, ratios = [], []
-    for setting, begun in starts(arguments):
+    for setting, setup in starts(arguments):
         if not settings:
             print(line("cell", "H", "batch", *NAMES), rule(3 + len(NAMES)), sep="\n", flush=True)
-        everyone = [Ours(begun, shared, threads) for shared in (False, True) for threads in (1, 2)]
-        seconds = measured(begun, everyone, arguments.rounds)
+        everyone = [Ours(setup, shared, threads) for shared in (False, True) for threads in (1, 2)]
+        seconds = measured(setup, everyone, arguments.rounds)
         print(line(*setting, *thousands_per_second(seconds)), flush=True)
-        one, two = (min(some, key=statistics.median) for some in (seconds[0::2], seconds[1::2]))
+        one, two = (
+            min(layout_seconds, key=statistics.median) for layout_seconds in (seconds[0::2], seconds[1::2])
+        )
         settings.append(setting)
         ratios.append([ratio(two, one), ratio(seconds[1], seconds[0]), ratio(seconds[3], seconds[2])])
     print("\nTwo threads, as a multiple of one:\n")

@@ -1,4 +1,4 @@
-"""What a run costs that finds everything made: `python -m benchmarks.unchanged_run [ROUNDS]`.
+"""The cost of a run that reuses everything: `python -m benchmarks.unchanged_run [ROUNDS]`.
 
 Whole processes, interleaved in one run; medians of wall-clock seconds. The imports that such a run cannot do
 without stand beside it. It makes its own store and its own Prefect home in a temporary folder.

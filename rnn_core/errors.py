@@ -1,25 +1,25 @@
-"""What every error of ours tells: what, where, what was seen, and how to mend it."""
+"""The errors of Namewright: each says what is wrong, where, what was seen, and how to fix it."""
 
 
 class NamewrightError(Exception):
-    """An error that a user can cause and mend.
+    """An error that a user can cause and fix.
 
     code:   stable, dotted, for scripts to act on: `corpus.encoding`.
     what:   one sentence.
     where:  file, line, byte; stage and key; step.
-    saw:    the offending value, as it stood.
+    saw:    the offending value, as it was.
     fix:    what to do about it.
     """
 
     exit_code = 1
 
     def __init__(self, code: str, what: str, *, fix: str, where: str = "", saw: str = "") -> None:
-        super().__init__(code, what, fix, where, saw)  # all of it, so that a copy in another process is whole
+        super().__init__(code, what, fix, where, saw)  # so that a copy in another process is whole
         self.code, self.what, self.fix, self.where, self.saw = code, what, fix, where, saw
 
     def __reduce__(self) -> tuple[object, ...]:
-        told = (type(self), self.code, self.what, self.fix, self.where, self.saw)
-        return _rebuild, told, {"exit_code": self.exit_code}
+        arguments = (type(self), self.code, self.what, self.fix, self.where, self.saw)
+        return _rebuild, arguments, {"exit_code": self.exit_code}
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.what}"]
@@ -38,24 +38,24 @@ def _rebuild(
 
 
 class ConfigError(NamewrightError):
-    """A knob has a value, or a name, that it cannot have."""
+    """An option has an invalid value, or is unknown."""
 
     exit_code = 2
 
 
 class DataError(NamewrightError):
-    """A corpus, a name or an artifact's content is not what it has to be."""
+    """A corpus, a name or an artifact's content is invalid."""
 
     exit_code = 3
 
 
 class TrainingError(NamewrightError):
-    """Training or sampling cannot go on."""
+    """Training or sampling cannot continue."""
 
     exit_code = 5
 
 
 class Interrupted(NamewrightError):
-    """Someone asked the run to stop, and it stopped at a safe place."""
+    """The run was asked to stop, and stopped at a safe place."""
 
     exit_code = 130

@@ -1,13 +1,13 @@
-"""Random numbers that have a place instead of an order: any of them can be had without those before it.
+"""Counter-based random numbers: each has a place, and is computed without those before it.
 
-A block of names has a stream of its own, and in it number t of name i is element t * BLOCK + i:
+Each block of names has its own stream, in which number t of name i is element t * NAMES_PER_BLOCK + i:
 
-    x = start + (t * BLOCK + i) * GAMMA      modulo 2^64
+    x = start + (t * NAMES_PER_BLOCK + i) * GAMMA      modulo 2^64
     x = (x ^ x >> 30) * A;   x = (x ^ x >> 27) * B;   x = x ^ x >> 31
 
-which is the generator SplitMix64. Philox, keyed by the seed and the number of the block, says where a block's
-stream starts. NumPy's own counter-based generator gives whole rows of numbers just as quickly, but names run
-at different places of their own, and this gives those that are asked for and no others.
+which is SplitMix64. Philox, keyed by the seed and the number of the block, gives the start of a block's
+stream. NumPy's own counter-based generator is as fast for whole rows of numbers, but names stand at different
+places, and this computes just the numbers that are needed.
 
 Source: G. L. Steele, D. Lea & C. H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA (2014);
 J. K. Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC (2011) for Philox.
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Integers
 
-NAMES_PER_BLOCK: Final = 65_536  # names
+NAMES_PER_BLOCK: Final = 65_536
 
 Words = npt.NDArray[np.uint64]
 
@@ -30,7 +30,7 @@ _ZERO, _30, _27, _31 = np.uint64(0), np.uint64(30), np.uint64(27), np.uint64(31)
 
 
 class RandomStream:
-    """The numbers of a block of names.
+    """The random numbers of a block of names.
 
     seed, block:  each from 0 to below 2^64.
     """
@@ -40,15 +40,15 @@ class RandomStream:
         self._start = np.uint64(np.random.Philox(key=key).random_raw())
 
     def doubles(self, names: Integers, places: Integers | int) -> npt.NDArray[np.float64]:
-        """One number for every name, multiples of 2^-52 in [0, 1).
+        """(B,) one number for every name, multiples of 2^-52 in [0, 1).
 
-        names:   (B,) in [0, BLOCK).
+        names:   (B,) in [0, NAMES_PER_BLOCK).
         places:  (B,), or one for all: which number of the name.
         """
         return (self._words(names, places) >> np.uint64(12)).astype(np.float64) * np.float64(2.0**-52)
 
     def singles(self, names: Integers, places: Integers | int) -> npt.NDArray[np.float32]:
-        """The same, rounded down to multiples of 2^-24."""
+        """(B,) the same numbers, rounded down to multiples of 2^-24."""
         return (self._words(names, places) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
 
     def _words(self, names: Integers, places: Integers | int) -> Words:
@@ -56,7 +56,7 @@ class RandomStream:
 
 
 def splitmix64(counters: Words, start: np.uint64 = _ZERO) -> Words:
-    """The numbers at these places of a stream; they take the memory of `counters`."""
+    """The SplitMix64 numbers at these places of a stream, in the memory of `counters`."""
     x = counters
     x *= _GAMMA
     x += start

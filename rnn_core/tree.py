@@ -1,4 +1,4 @@
-"""Nested tuples of arrays: parameters, gradients, the state of an optimizer."""
+"""Functions over nested tuples of arrays: parameters, gradients, the state of an optimizer."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ Tree = TypeVar("Tree")
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
-    """`function` of every leaf (and of the leaves in the same place of `others`), in the shape of `tree`."""
+    """A tree like `tree` of `function(leaf, ...)`, with the leaves in the same place of `others`."""
     if not isinstance(tree, tuple):
         mapped: Tree = function(tree, *others)
         return mapped
@@ -22,7 +22,7 @@ def tree_map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
 
 
 def leaves(tree: Any) -> Iterator[Any]:
-    """The leaves from left to right."""
+    """The leaves of a tree, from left to right."""
     if not isinstance(tree, tuple):
         yield tree
         return
@@ -31,10 +31,10 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 
 def flat_views(like: Tree, dtype: npt.DTypeLike) -> tuple[Floats, Tree]:
-    """One vector of zeros, and views of it in the shapes of `like`.
+    """A vector of zeros, and views of it in the shapes of `like`.
 
-    Whatever goes over all parameters at once (an optimizer, a norm, a copy) goes over the vector; formulas
-    use the views. Every view begins a cache line, so a few elements belong to no view: they stay 0.
+    What handles all parameters at once (an optimizer, a norm, a copy) uses the vector; formulas use the
+    views. Every view begins a cache line, so a few elements belong to no view: they stay 0.
     """
     per_line = CACHE_LINE // np.dtype(dtype).itemsize
     whole_lines = [-(-leaf.size // per_line) * per_line for leaf in leaves(like)]

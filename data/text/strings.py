@@ -21,7 +21,7 @@ _MOST: Final = np.iinfo(np.int32).max  # what Arrow counts in 32 bits
 
 def to_strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bool = False) -> pa.StringArray:
     """The decoded names. Raises DataError for a token outside of the vocabulary, or over 2 GiB of text."""
-    text, offsets = vocabulary.utf8(names, capitalise_first)
+    text, offsets = vocabulary.to_utf8(names, capitalise_first)
     return pa.StringArray.from_buffers(
         names.count, pa.py_buffer(narrow_offsets(offsets, "bytes")), pa.py_buffer(text)
     )

@@ -1,6 +1,6 @@
-"""What the cells walk through: names as rows, step by step, each with the row that it follows.
+"""A batch as the cells walk through it: rows, step by step, each with its parent row.
 
-How names are laid out in rows is said in `rnn_core.batching.batches`.
+How names are laid out in rows: `rnn_core.batching.batches`.
 """
 
 from typing import NamedTuple
@@ -15,19 +15,19 @@ Indices = npt.NDArray[np.int64]
 
 
 class Branches(NamedTuple):
-    """Who follows whom from one step to the next where prefixes part: C rows follow P rows.
+    """The links from one step to the next where prefixes part: C child rows of P parent rows.
 
-    parent_span:     where those P stand among all the rows that are followed, `Batch.parent_rows`.
-    parents:   (C,) in [0, P), the row that each row follows.
-    first:     (P,) for every row that is followed, the first that follows it, as a row of the batch.
-    forks:     (K,) in [0, P), the rows that more than one follows.
-    children:  (E,) all that follow a fork, as rows of the batch.
-    ones:      (E,) in [0, K E), where the flat (K, E) matrix of which fork each child follows is one.
+    parent_span:  where those P stand in `Batch.parent_rows`.
+    parent_of:    (C,) in [0, P), the parent of each row.
+    first_child:  (P,) the first child of each parent, as a row of the batch.
+    forks:        (K,) in [0, P), the parents with more than one child.
+    children:     (E,) all children of forks, as rows of the batch.
+    ones:         (E,) in [0, K E), where the flat (K, E) matrix of which fork each child belongs to is one.
     """
 
     parent_span: slice
-    parents: Indices
-    first: Indices
+    parent_of: Indices
+    first_child: Indices
     forks: Indices
     children: Indices
     ones: Indices
@@ -37,25 +37,25 @@ class Step(NamedTuple):
     """One time step of a batch: C rows."""
 
     rows: slice
-    previous: slice | None  # the P rows of the step before that they follow; None at the first step
-    branches: Branches | None  # None: row by row, so C is P
+    previous: slice | None  # the P parent rows, in the step before; None at the first step
+    branches: Branches | None  # None: one child for each parent, in order, so C is P
 
 
 class ChainRun(NamedTuple):
-    """Consecutive steps in which every row follows one of its own."""
+    """Consecutive steps in which every parent has one child."""
 
-    parent_span: slice  # what is followed, as a part of `Batch.parent_rows`
-    rows: slice  # what follows it
+    parent_span: slice  # the parents, as a part of `Batch.parent_rows`
+    rows: slice  # their children
 
 
 class Targets(NamedTuple):
-    """The characters that came next: E of them, each once for every row.
+    """The characters to predict: E of them, each once for every row.
 
-    rows:       (E,) the row that it comes after.
-    tokens:     (E,) the character.
-    counts:     (E,) how many names go on so.
-    row_counts:     (N,) how many names go through each row: the sum of its counts.
-    total:      how many characters, end tokens included, are in the names one by one.
+    rows:        (E,) the row that predicts it.
+    tokens:      (E,) the character.
+    counts:      (E,) how many names have it there.
+    row_counts:  (N,) how many names go through each row: the sum of its counts.
+    total:       how many characters, end tokens included, the names have one by one.
     """
 
     rows: Indices
@@ -68,12 +68,12 @@ class Targets(NamedTuple):
 class Batch(NamedTuple):
     """B names in N rows, as the cells walk through them.
 
-    tokens:    (N,) the characters read, time step by time step.
-    targets:    the characters that came next.
-    steps:     the time steps, first to last.
-    followed:  (R,) the rows that some row of the next step follows, in order.
-    largest_step:    rows of the largest step.
-    runs:      the steps without branches.
+    tokens:        (N,) the characters read, time step by time step.
+    targets:       the characters to predict.
+    steps:         the time steps, first to last.
+    parent_rows:   (R,) the rows that have a child in the next step, in order.
+    largest_step:  rows of the largest step.
+    chain_runs:    the steps without branches.
     """
 
     tokens: Indices
@@ -81,7 +81,7 @@ class Batch(NamedTuple):
     steps: tuple[Step, ...]
     parent_rows: Indices
     largest_step: int
-    runs: tuple[ChainRun, ...]
+    chain_runs: tuple[ChainRun, ...]
 
     @property
     def size(self) -> int:
@@ -89,43 +89,43 @@ class Batch(NamedTuple):
         return len(self.tokens)
 
     @property
-    def names(self) -> Indices:
-        """(C,) in [0, B), the name that each character of a packed batch belongs to, step by step."""
+    def name_of_character(self) -> Indices:
+        """(C,) in [0, B), the name of each character of a packed batch, step by step."""
         return np.concatenate([np.arange(width) for width in self._widths])
 
     @property
-    def places(self) -> Indices:
+    def target_of_character(self) -> Indices:
         """(C,) in [0, E), which of `targets` each character of a packed batch is, step by step."""
         count, second, *_ = *self._widths, 0
-        beginnings = np.full(count, END_TOKEN, dtype=np.int64)  # of empty names
-        beginnings[:second] = self.tokens[1 : 1 + second]
-        letters = len(self.targets.tokens) - (self.size - 1)
-        place = np.searchsorted(self.targets.tokens[:letters], beginnings)
-        return np.concatenate([place, np.arange(letters, len(self.targets.tokens))])
+        first_characters = np.full(count, END_TOKEN, dtype=np.int64)  # of empty names
+        first_characters[:second] = self.tokens[1 : 1 + second]
+        distinct = len(self.targets.tokens) - (self.size - 1)
+        place = np.searchsorted(self.targets.tokens[:distinct], first_characters)
+        return np.concatenate([place, np.arange(distinct, len(self.targets.tokens))])
 
     @property
     def _widths(self) -> list[int]:
-        """How many names run at each step."""
+        """How many names are active at each step."""
         later = [step.rows.stop - step.rows.start for step in self.steps[1:]]
         return [int(self.targets.row_counts[0]), *later]
 
     def to_children(self, step: Step, values: Floats, workspace: Workspace) -> Floats:
-        """To each row of a step what belongs to the row it follows.
+        """To each row of a step the value of its parent.
 
-        values:  (..., P, H), to (..., C, H), or to (..., 1, H) if all follow one.
+        values:  (..., P, H), to (..., C, H), or to (..., 1, H) if all have one parent.
         """
         if step.branches is None or values.shape[-2] == 1:
             return values
-        parents = step.branches.parents
+        parents = step.branches.parent_of
         spread = workspace.take("spread", *values.shape[:-2], len(parents), values.shape[-1])
         return values.take(parents, axis=-2, out=spread, mode="clip")
 
     def parent_buffer(self, d_rows: Floats, workspace: Workspace, name: str) -> Floats:
-        """Where `collected` leaves its sums, (..., R, H)."""
+        """The array where `sum_children` leaves its sums, (..., R, H)."""
         return workspace.take(name, *d_rows.shape[:-2], len(self.parent_rows), d_rows.shape[-1])
 
     def sum_children(self, step: Step, d_rows: Floats, out: Floats, workspace: Workspace) -> Floats:
-        """The way back of `spread`: sums over the rows of a step that follow the same row, (..., P, H).
+        """The backward pass of `to_children`: sums over the rows of a step with one parent, (..., P, H).
 
         d_rows:  (..., N, H), of which the rows of the step are read.
         out:     from `parent_buffer`; sums of more than one row are put there.
@@ -141,18 +141,18 @@ class Batch(NamedTuple):
         return sums
 
     def complete_sums(self, d_rows: Floats, out: Floats) -> Floats:
-        """`out` with all sums: those that `collected` left there, and those of a single row."""
-        for run in self.runs:
+        """`out` with all sums: those that `sum_children` left there, and those of a single child."""
+        for run in self.chain_runs:
             out[..., run.parent_span, :] = d_rows[..., run.rows, :]
         return out
 
 
 def _sum_by_parent(branches: Branches, d_rows: Floats, out: Floats, workspace: Workspace) -> None:
-    _, _, first, forks, children, ones = branches
-    d_rows.take(first, axis=-2, out=out, mode="clip")
-    # A product with ones: quicker than np.add.at and np.add.reduceat, which go element by element.
-    follows = workspace.take("follows", len(forks), len(children))
-    follows.fill(0.0)
-    follows.reshape(-1)[ones] = 1.0
+    _, _, first_child, forks, children, ones = branches
+    d_rows.take(first_child, axis=-2, out=out, mode="clip")
+    # A product with ones: faster than np.add.at and np.add.reduceat, which go element by element.
+    is_child_of = workspace.take("is_child_of", len(forks), len(children))
+    is_child_of.fill(0.0)
+    is_child_of.reshape(-1)[ones] = 1.0
     d_children = workspace.take("spread", *out.shape[:-2], len(children), out.shape[-1])
-    out[..., forks, :] = follows @ d_rows.take(children, axis=-2, out=d_children, mode="clip")
+    out[..., forks, :] = is_child_of @ d_rows.take(children, axis=-2, out=d_children, mode="clip")

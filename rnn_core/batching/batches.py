@@ -1,20 +1,20 @@
-"""Names laid out for one pass through the network.
+"""Names laid out in batches for one pass through the network.
 
-A name of L characters is L + 1 rows: the end token is read first and the first character is targets, and in
-the end the last character is read and the end token is targets. No padded character is ever computed. There
-are two kinds of batches, and the cells walk through both in the same way:
+A name of L characters is L + 1 rows: the first reads the end token and has the first character as its target,
+the last reads the last character and has the end token as its target. No padded character is ever computed.
+There are two kinds of batches, and the cells walk through both in the same way:
 
-Packed: the rows of all names, time step by time step, longest name first. The names that still run at a
-step are the first of those that ran at the step before. All read the end token from the same state, so that
-is one row, which wants the first character of every name.
+Packed: the rows of all names, time step by time step, longest name first. The names that are active at a step
+are the first of those at the step before. All read the end token from the same state, so that is one row,
+whose targets are the first characters of all names.
 
     names "anna", "bo":   read   $ | a b | n o | n | a        targets   a, b | n o | n $ | a | $
 
-Shared: a trie. Any prefix that several names have in common is one row, which counts for all of them and
-wants all that follows. Loss and gradient are those of the packed batch, from fewer rows. Within a step the
-rows that lead furthest come first: those that end come last.
+Shared: a trie. A prefix that several names have in common is one row, which counts for all of them and has
+all their next characters as targets. Loss and gradient are those of the packed batch, from fewer rows. Within
+a step the rows with the longest names come first, and those that end last.
 
-    names "anna", "abo":  read   $ | a | n b | n o | a          targets   2 × a | n, b | n o | a $ | $
+    names "anna", "abo":  read   $ | a | n b | n o | a        targets   2 × a | n, b | n o | a $ | $
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,15 +29,15 @@ from rnn_core.batching.groups import BatchGroup
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 
-# Up to so many names by time steps are laid out at a time: more would not stay in the cache.
+# Names times time steps that are laid out at a time: more would not stay in the cache.
 MAX_GROUP_CELLS = 1 << 15
 
 
 class BatchStream(NamedTuple):
     """Names one after another with an end token before, between and after them.
 
-    The end token that closes a name opens the next. So what name i reads is
-    tokens[starts[i]:][:rows[i]], and what is targets lies one further.
+    The end token that closes a name opens the next. So name i reads tokens[starts[i]:][:rows[i]], and its
+    targets are one further.
 
     tokens:  (C + N + 1,)
     starts:  (N,) the end token before name i.
@@ -50,6 +50,7 @@ class BatchStream(NamedTuple):
 
     @classmethod
     def from_names(cls, names: EncodedNames) -> "BatchStream":
+        """The stream of these names, in their order."""
         rows = names.lengths + 1
         starts = names.offsets[:-1] + np.arange(names.count)
         tokens = np.full(len(names.tokens) + names.count + 1, END_TOKEN, dtype=np.int64)
@@ -59,12 +60,12 @@ class BatchStream(NamedTuple):
         return cls(tokens, starts, rows)
 
     def packed_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
-        """A packed batch of each choice of names, which have to come longest first."""
+        """A packed batch of each selection of names, which must come longest first."""
         for group in self._groups(batches):
             yield from packing.packed_batches(self.tokens, group)
 
     def shared_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
-        """A shared batch of each choice of names, which have to come in alphabetical order."""
+        """A shared batch of each selection of names, which must come in alphabetical order."""
         for group in self._groups(batches):
             yield from tries.shared_batches(self.tokens, group)
 

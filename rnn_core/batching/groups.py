@@ -1,4 +1,4 @@
-"""Several batches that are laid out together, which takes a fraction of the time."""
+"""Several batches laid out together, which takes a fraction of the time."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,11 +11,11 @@ from rnn_core.batching.batch import Indices
 
 
 class BatchGroup(NamedTuple):
-    """M names of K batches, batch after batch, to be laid out together in at most T steps."""
+    """M names of K batches, batch after batch, laid out together in at most T steps."""
 
     sizes: Indices  # (K,) names of each batch
     batch: Indices  # (M,) in [0, K)
-    rows: Indices  # (M,) of each name, its end token included, as in `batching.Stream`
+    rows: Indices  # (M,) of each name, its end token included, as in `BatchStream`
     starts: Indices  # (M,) where it begins in the stream
     longest: int  # T
 
@@ -23,6 +23,7 @@ class BatchGroup(NamedTuple):
     def from_batches(
         cls, all_rows: Indices, all_starts: Indices, batches: Sequence[Integers]
     ) -> "BatchGroup":
+        """The group of these batches, given as names of a stream with these rows and starts."""
         sizes = np.array([len(chosen) for chosen in batches])
         chosen = np.concatenate(batches)
         rows = all_rows[chosen]
@@ -31,7 +32,7 @@ class BatchGroup(NamedTuple):
 
 
 def exclusive_cumsum(values: npt.NDArray[Any]) -> Indices:
-    """(n + 1,) for n values: the sum of all before each, and of all."""
+    """(n + 1,) for n values: the sum of those before each, and of all."""
     sums = np.zeros(values.size + 1, dtype=np.int64)
     np.cumsum(values, out=sums[1:])
     return sums

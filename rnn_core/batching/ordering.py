@@ -1,4 +1,4 @@
-"""In what order, and in what parts, the names of a list come."""
+"""The order and the batches in which names come."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,38 +11,38 @@ from rnn_core.text.names import EncodedNames
 
 
 def alphabetical_ranks(names: EncodedNames) -> Indices:
-    """(N,) the place of each name when all are sorted by their tokens."""
+    """(N,) the rank of each name when all are sorted by their tokens."""
     tokens = names.tokens.astype(">u4").tobytes()  # most significant byte first: bytes sort as tokens do
     bounds = (4 * names.offsets).tolist()
     words = [tokens[begin:end] for begin, end in itertools.pairwise(bounds)]
-    places = np.empty(names.count, dtype=np.int64)
-    places[sorted(range(names.count), key=words.__getitem__)] = np.arange(names.count)
-    return places
+    ranks = np.empty(names.count, dtype=np.int64)
+    ranks[sorted(range(names.count), key=words.__getitem__)] = np.arange(names.count)
+    return ranks
 
 
 def downcast(keys: Indices) -> Integers:
-    """The same numbers in two bytes if they fit: these are sorted in time linear in their number."""
+    """The same numbers as int16 if they fit, which are sorted in linear time."""
     limits = np.iinfo(np.int16)
     fits = keys.size and limits.min <= keys.min() and keys.max() <= limits.max
     return keys.astype(np.int16) if fits else keys
 
 
 def sort_by_key(keys: Integers, chosen: Integers) -> Integers:
-    """The chosen names by rising key; equal ones keep their order."""
+    """The chosen names by ascending key; equal ones keep their order."""
     return chosen[np.argsort(keys[chosen], kind="stable")]
 
 
 def longest_first(rows: Integers, chosen: Integers) -> Integers:
-    """The chosen names by falling length; equal ones keep their order."""
+    """The chosen names by descending length; equal ones keep their order."""
     return sort_by_key(-rows, chosen)
 
 
 def shuffled_batches(
     keys: Integers, batch_size: int, rng: np.random.Generator, names: Integers | None = None
 ) -> list[Integers]:
-    """Every name once, in random batches, each sorted by key.
+    """Random batches of all names, each batch sorted by key.
 
-    keys:   (N,) minus the lengths for packed batches, `alphabetical_places` for shared ones.
+    keys:   (N,) minus the lengths for packed batches, `alphabetical_ranks` for shared ones.
     names:  (N,) these instead of all, some perhaps more than once.
     """
     order: Integers = rng.permutation(len(keys))
@@ -54,7 +54,7 @@ def shuffled_batches(
 
 
 def length_sorted_chunks(rows: Integers, limit: int) -> Iterator[Integers]:
-    """Every name once, longest first, in chunks of at most `limit` rows, or of one name that has more."""
+    """All names, longest first, in chunks of at most `limit` rows, or of one name that has more."""
     order = longest_first(rows, np.arange(len(rows)))
     start = 0
     while start < len(order):

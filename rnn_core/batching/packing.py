@@ -11,7 +11,7 @@ from rnn_core.batching.groups import BatchGroup, exclusive_cumsum
 
 
 def packed_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
-    """In each batch the names come longest first."""
+    """The packed batches of a group, in each of which the names come longest first."""
     shape = count, longest = len(group.sizes), group.longest
     ended = np.bincount(group.batch * longest + group.rows - 1, minlength=math.prod(shape))
     widths = np.ones(shape, dtype=np.int64)  # the rows of each step of each batch; all names share the first
@@ -21,52 +21,53 @@ def packed_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
     width_before = np.roll(widths, 1, axis=1)
     width_before[:, 1:2] = widths[:, 1:2]  # leads from the last row of the second step to the first of all
 
-    def of_rows(of_steps: Indices) -> Indices:
+    def by_row(by_step: Indices) -> Indices:
         """(K, T) to (N,)."""
-        return np.repeat(of_steps.ravel(), widths.ravel())
+        return np.repeat(by_step.ravel(), widths.ravel())
 
     row = np.arange(widths.sum())
-    place = group.starts[row + of_rows(first_name - begins)]
-    place += of_rows(np.broadcast_to(np.arange(longest), shape))
-    row_before = row - of_rows(first_row + width_before)
+    place = group.starts[row + by_row(first_name - begins)]
+    place += by_row(np.broadcast_to(np.arange(longest), shape))
+    parent = row - by_row(first_row + width_before)
     read, targets = tokens[place], tokens[place + 1]
     once = np.ones(len(row), np.float32)
-    through = once.copy()
-    through[first_row] = group.sizes[:, np.newaxis]
+    row_counts = once.copy()
+    row_counts[first_row] = group.sizes[:, np.newaxis]
 
-    # The first row wants the beginnings of all names: the distinct ones, with how often they come.
-    beginnings = tokens[group.starts + 1]
-    vocabulary_size = int(beginnings.max()) + 1
-    codes, counts = np.unique(group.batch * vocabulary_size + beginnings, return_counts=True)
-    letters, times = codes % vocabulary_size, counts.astype(np.float32)
-    of_batches = itertools.pairwise(np.searchsorted(codes, np.arange(count + 1) * vocabulary_size).tolist())
+    # The first row has all first characters as its targets: the distinct ones, with how often they come.
+    first_characters = tokens[group.starts + 1]
+    vocabulary_size = int(first_characters.max()) + 1
+    codes, counts = np.unique(group.batch * vocabulary_size + first_characters, return_counts=True)
+    distinct, times = codes % vocabulary_size, counts.astype(np.float32)
+    distinct_bounds = itertools.pairwise(
+        np.searchsorted(codes, np.arange(count + 1) * vocabulary_size).tolist()
+    )
 
     zeros = np.zeros(int(group.sizes.max()), dtype=np.int64)
     bounds = itertools.pairwise([*first_row.ravel().tolist(), len(row)])
-    for (begin, end), some, of_steps, names in zip(
-        bounds, of_batches, widths.tolist(), group.sizes.tolist(), strict=True
+    for (begin, end), (low, high), step_widths, names in zip(
+        bounds, distinct_bounds, widths.tolist(), group.sizes.tolist(), strict=True
     ):
-        beginning = slice(*some)
-        later, second = slice(begin + 1, end), sum(of_steps[1:2])
+        later, second = slice(begin + 1, end), sum(step_widths[1:2])
         if second > 1:
-            every = row[1 : 1 + second]
-            branches = Branches(slice(0, 1), zeros[:second], row[1:2], row[:1], every, row[:second])
+            children = row[1 : 1 + second]
+            branches = Branches(slice(0, 1), zeros[:second], row[1:2], row[:1], children, row[:second])
             run = ChainRun(slice(1, None), slice(1 + second, None))
         else:
             branches, run = None, ChainRun(slice(0, None), slice(1, None))
         yield Batch(
             tokens=read[begin:end],
             targets=Targets(
-                rows=np.concatenate([zeros[: some[1] - some[0]], row[1 : end - begin]]),
-                tokens=np.concatenate([letters[beginning], targets[later]]),
-                counts=np.concatenate([times[beginning], once[later]]),
-                row_counts=through[begin:end],
+                rows=np.concatenate([zeros[: high - low], row[1 : end - begin]]),
+                tokens=np.concatenate([distinct[low:high], targets[later]]),
+                counts=np.concatenate([times[low:high], once[later]]),
+                row_counts=row_counts[begin:end],
                 total=end - begin - 1 + names,
             ),
-            steps=tuple(_steps(of_steps, branches)),
-            parent_rows=row_before[begin + max(1, second) : end],
+            steps=tuple(_steps(step_widths, branches)),
+            parent_rows=parent[begin + max(1, second) : end],
             largest_step=max(1, second),
-            runs=(run,),
+            chain_runs=(run,),
         )
 
 

@@ -1,7 +1,7 @@
-"""How far apart two sets of names are in how they are spelt and in how long they are.
+"""Distances between two sets of names, in spelling and in length.
 
-Two samples of one distribution are some way apart as well, the smaller they are the more. So compare these
-figures with those of two sets of real names, of the same sizes.
+Two samples of one distribution differ as well, the more the smaller they are. So compare these distances with
+those of two sets of real names of the same sizes.
 """
 
 import math
@@ -16,14 +16,14 @@ Numbers = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
 LONGEST = 3  # n-grams
-BITS_OF_A_TOKEN = 21  # there are no more characters in Unicode, and three tokens fit into an int64
+TOKEN_BITS = 21  # enough for all of Unicode; three tokens fit into an int64
 
 
 def length_distance(left: EncodedNames, right: EncodedNames) -> float:
     """Wasserstein-1 distance of the two distributions of lengths, in characters; nan if one set is empty.
 
-    The mean number of characters by which names would have to grow or shrink for one distribution to become
-    the other, if that is done as cheaply as can be.
+    The least mean number of characters by which names would have to grow or shrink for one distribution to
+    become the other.
     """
     return wasserstein(np.bincount(left.lengths), np.bincount(right.lengths))
 
@@ -40,13 +40,14 @@ def wasserstein(left: Codes, right: Codes) -> float:
     Theory of Probability & Its Applications 18 (1974), for the formula.
     """
     values = max(len(left), len(right), 1)
-    F, G = (np.cumsum(_shares(np.pad(each, (0, values - len(each))))) for each in (left, right))
+    F, G = (np.cumsum(_shares(np.pad(counts, (0, values - len(counts))))) for counts in (left, right))
     return float(np.abs(F - G).sum())
 
 
 def ngram_divergence(left: EncodedNames, right: EncodedNames, length: int) -> float:
-    """Jensen-Shannon divergence of the two distributions of n-grams, in bits: 0 if they are equal, 1 if they
-    have no n-gram in common; nan if one set is empty.
+    """Jensen-Shannon divergence of the two distributions of n-grams, in bits.
+
+    0 if they are equal, 1 if they have no n-gram in common; nan if one set is empty.
 
     length:  n, from 1 to 3; ValueError for another. An n-gram ends at every character and at the end of the
              name; before a name stand end tokens.
@@ -55,21 +56,21 @@ def ngram_divergence(left: EncodedNames, right: EncodedNames, length: int) -> fl
         raise ValueError(f"n-grams of 1 to {LONGEST} characters are compared, not of {length}")
     if not (left.count and right.count):
         return math.nan
-    codes = [_ngram_codes(each, length) for each in (left, right)]
-    distinct, places = np.unique(np.concatenate(codes), return_inverse=True)
-    counts = (np.bincount(each, minlength=len(distinct)) for each in np.split(places, [len(codes[0])]))
+    codes = [_ngram_codes(names, length) for names in (left, right)]
+    distinct, ids_of_both = np.unique(np.concatenate(codes), return_inverse=True)
+    counts = (np.bincount(ids, minlength=len(distinct)) for ids in np.split(ids_of_both, [len(codes[0])]))
     return jensen_shannon(*map(_shares, counts))
 
 
 def jensen_shannon(p: Numbers, q: Numbers) -> float:
-    """In bits, of two distributions over the same K things, (K,) each.
+    """Jensen-Shannon divergence in bits of two distributions over the same K things, (K,) each.
 
         JS(p, q) = H((p + q) / 2) - (H(p) + H(q)) / 2,   H(p) = -sum_k p_k log2 p_k
 
     Source: J. Lin, "Divergence measures based on the Shannon entropy", IEEE Transactions on Information
     Theory 37 (1991).
     """
-    return max(0.0, _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2)  # rounding may pass below 0
+    return max(0.0, _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2)  # rounding may go below 0
 
 
 def _ngram_codes(names: EncodedNames, length: int) -> Codes:
@@ -80,17 +81,17 @@ def _ngram_codes(names: EncodedNames, length: int) -> Codes:
     codes = tokens.copy()
     for back in range(1, length):
         earlier = np.where(before >= back, np.roll(tokens, back), END_TOKEN)
-        codes |= earlier << (BITS_OF_A_TOKEN * back)
+        codes |= earlier << (TOKEN_BITS * back)
     return codes
 
 
 def _entropy(p: Numbers) -> float:
-    some = p[p > 0]
-    return float(-(some * np.log2(some)).sum())
+    positive = p[p > 0]
+    return float(-(positive * np.log2(positive)).sum())
 
 
 def _shares(counts: npt.NDArray[np.int64]) -> Numbers:
-    """nan if nothing was counted."""
+    """The counts as shares; nan if all are 0."""
     with np.errstate(invalid="ignore"):
         shares: Numbers = counts / counts.sum()
     return shares

@@ -1,13 +1,13 @@
-"""How far names lie from the nearest of those that were learnt.
+"""The edit distance from a name to the nearest of many names.
 
 The edit distance of two names is the least number of characters that have to be inserted, deleted or replaced
 to turn one into the other. With D[i, j] for the first i characters of one, s, the first j of the other, t:
 
     D[i, j] = min(D[i-1, j] + 1, D[i, j-1] + 1, D[i-1, j-1] + [s_i != t_j])
 
-Not every pair is measured. Of two names that have c characters in common, wherever they stand, the longer one
-must lose or replace all its others, so they are at least max(lengths) - c apart. Names are measured in the
-order of that bound, until none that is left can be nearer. The result is exact.
+Not every pair is measured. Of two names that have c characters in common, in any places, the longer one must
+lose or replace all its others, so they are at least max(lengths) - c apart. Names are measured in the order
+of that bound, until none of the rest can be nearer. The result is exact.
 
 Sources: V. I. Levenshtein, "Binary codes capable of correcting deletions, insertions, and reversals", Soviet
 Physics Doklady 10 (1966); for the recurrence, R. A. Wagner & M. J. Fischer, "The string-to-string correction
@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from rnn_core.text.names import EncodedNames
 
-CLASSES = 64  # of characters that count as one in the bound, which stays a bound; more would take more memory
+CLASSES = 64  # of characters, which count as one in the bound; more take more memory
 PAIRS_AT_ONCE = 4_096  # keeps the table of distances in the cache
 
 Distances = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ Counts = npt.NDArray[np.unsignedinteger]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NearestNames:
-    """Names to be near to, counted once, to be asked often.
+    """The names to search, prepared once for many searches.
 
     counts:  (classes, N) how many characters of each class a name has.
     """
@@ -44,57 +44,58 @@ class NearestNames:
 
     @classmethod
     def from_names(cls, names: EncodedNames) -> "NearestNames":
-        """Raises ValueError without names."""
+        """The search among these names. Raises ValueError without any."""
         if not names.count:
-            raise ValueError("there is no nearest of no names")
+            raise ValueError("there are no names to be nearest to")
         dtype = np.min_scalar_type(int(names.lengths.max()))
         owners = np.repeat(np.arange(names.count), names.lengths)
         classes = names.tokens % CLASSES
         counts = np.zeros((CLASSES, names.count), dtype)
-        for each in np.unique(classes):
-            counts[each] = np.bincount(owners[classes == each], minlength=names.count)
+        for character_class in np.unique(classes):
+            owners_of_class = owners[classes == character_class]
+            counts[character_class] = np.bincount(owners_of_class, minlength=names.count)
         return cls(names, names.lengths.astype(dtype), counts)
 
     @property
     def elements(self) -> float:
-        """Of the tables of distances from a name of their mean length to all of them."""
+        """The elements of the distance tables from a name of mean length to all names."""
         return float(self.names.count * max(1.0, self.names.lengths.mean()) ** 2)
 
-    def distances(self, asked: EncodedNames) -> Iterator[int]:
-        """The edit distance from each name asked to the nearest, one after another."""
-        for start, stop in pairwise(asked.offsets.tolist()):
-            yield self._distance(asked.tokens[start:stop])
+    def distances(self, names: EncodedNames) -> Iterator[int]:
+        """The edit distance from each of these names to the nearest, one after another."""
+        for start, stop in pairwise(names.offsets.tolist()):
+            yield self._distance(names.tokens[start:stop])
 
     def _distance(self, name: npt.NDArray[np.int32]) -> int:
         bounds = self._lower_bounds(name)
         nearest = max(len(name), int(self.lengths.max()))
         bound = int(bounds.min())
         while bound < nearest:
-            for some in _chunks(np.flatnonzero(bounds == bound)):
-                nearest = min(nearest, int(edit_distances(name, self.names.take(some)).min()))
+            for rows in _chunks(np.flatnonzero(bounds == bound)):
+                nearest = min(nearest, int(edit_distances(name, self.names.take(rows)).min()))
                 if nearest == bound:
                     break
             bound += 1
         return nearest
 
     def _lower_bounds(self, name: npt.NDArray[np.int32]) -> Counts:
-        """(N,) no name is nearer than that."""
+        """(N,) a lower bound of the distance to each name."""
         classes, counts = np.unique(name % CLASSES, return_counts=True)
         dtype = np.promote_types(self.counts.dtype, np.min_scalar_type(len(name)))
         shared = np.zeros(self.names.count, dtype)
-        for each, count in zip(classes, counts, strict=True):
-            shared += np.minimum(self.counts[each], dtype.type(count))
+        for character_class, count in zip(classes, counts, strict=True):
+            shared += np.minimum(self.counts[character_class], dtype.type(count))
         bounds: Counts = np.maximum(self.lengths, dtype.type(len(name))) - shared
         return bounds
 
 
 def edit_distances(name: npt.NDArray[np.int32], others: EncodedNames) -> Distances:
-    """(N,) from one name, (L,) tokens, to each of the others."""
+    """(N,) the edit distance from one name, (L,) tokens, to each of the others."""
     lengths, longest = others.lengths, int(others.lengths.max(initial=0))
-    characters = np.zeros((longest, others.count), np.int32)  # of one place in all names side by side
+    characters = np.zeros((longest, others.count), np.int32)  # row i: character i of every name
     places = np.arange(len(others.tokens)) - np.repeat(others.offsets[:-1], lengths)
     characters[places, np.repeat(np.arange(others.count), lengths)] = others.tokens
-    # What is kept is D[i, j] - i: then an insertion costs nothing along i, and a running minimum finds it.
+    # The table holds D[i, j] - i: then an insertion costs nothing along i, and a running minimum finds it.
     dtype = np.min_scalar_type(-max(len(name), longest) - 1)
     row = np.zeros((len(name) + 1, others.count), dtype)
     last = np.empty((longest + 1, others.count), dtype)

@@ -1,4 +1,4 @@
-"""How well a model predicts names: cross-entropy per character, bits, and perplexity.
+"""How well a model predicts names: cross-entropy, bits per character, and perplexity.
 
 Source: Jurafsky & Martin, "Speech and Language Processing" (3rd ed.), section 3.2 on perplexity.
 """
@@ -28,12 +28,12 @@ class EvaluationConfig(ValidatedConfig):
 
 
 def metrics(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> dict[str, float]:
-    """Of N scored names; the end token counts as a character, and a name by its weight.
+    """The metrics of N scored names; the end token counts as a character, and a name by its weight.
 
     log_probabilities:  (N,) nats, of whole names.
     """
     nats = mean_nats_per_character(log_probabilities, names)
-    with np.errstate(over="ignore"):  # a network that went astray may be infinitely perplexed
+    with np.errstate(over="ignore"):  # a diverged network may have infinite perplexity
         perplexity = float(np.exp(nats))
     return {
         "nats_per_character": nats,

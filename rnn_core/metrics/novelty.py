@@ -1,7 +1,7 @@
-"""How much of a list of names is not in another, and how much repeats itself.
+"""Novelty and uniqueness of names.
 
-A name is new if it differs from every known one in more than case (`str.casefold`): a network that has learnt
-to write MADRID as Madrid has found nothing new.
+A name is new if it differs from every known one in more than case (`str.casefold`): a network that learned to
+write MADRID as Madrid has found nothing new.
 
 Sources: generators of molecules are judged in the same way. N. Brown, M. Fiscato, M. H. S. Segler &
 A. C. Vaucher, "GuacaMol: benchmarking models for de novo molecular design", Journal of Chemical Information
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 
 def uniqueness(names: Sequence[str]) -> float:
-    """Distinct names, as a share of all; nan for none. Case counts here.
+    """The share of distinct names, case-sensitive; nan for none.
 
     It falls with the number of names, so compare lists of one length.
     """
@@ -26,19 +26,20 @@ def uniqueness(names: Sequence[str]) -> float:
 
 
 def novelty(names: Sequence[str], known: AbstractSet[str]) -> float:
-    """Share of the names, repeats included, that are new; nan for none. known: as `folded` gives them."""
+    """The share of new names, repeats included; nan for none. known: from `casefold_set`."""
     return float(new_mask(names, known).mean()) if names else math.nan
 
 
 def new_mask(names: Sequence[str], known: AbstractSet[str]) -> npt.NDArray[np.bool_]:
-    """(N,) known: as `folded` gives them."""
+    """(N,) which names are new. known: from `casefold_set`."""
     return np.fromiter((name.casefold() not in known for name in names), np.bool_, len(names))
 
 
 def casefold_set(names: Iterable[str]) -> frozenset[str]:
+    """The names, case-folded."""
     return frozenset(name.casefold() for name in names)
 
 
 def words(names: Iterable[str]) -> list[str]:
-    """What stands between white space, name after name."""
+    """The words of all names, split at white space."""
     return [word for name in names for word in name.split()]

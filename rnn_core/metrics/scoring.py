@@ -1,4 +1,4 @@
-"""How probable a network finds given names."""
+"""The log-probabilities of names under a network."""
 
 import math
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def character_log_probabilities(
     stream = BatchStream.from_names(names)
     result = np.zeros(len(names.tokens) + names.count)
     for chunk in _chunks(network.pad_vocabulary(parameters), stream, Workspace(parameters.dtype)):
-        # Within a name the characters come in their order, so a stable sort lays name after name.
+        # Within a name the characters are in order already, so a stable sort puts name after name.
         order = np.argsort(downcast(chunk.names), kind="stable")
         rows = stream.rows[chunk.chosen]
         skipped = stream.starts[chunk.chosen] - (np.cumsum(rows) - rows)
@@ -49,7 +49,7 @@ def character_log_probabilities(
 
 
 def sum_per_name(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> npt.NDArray[np.float64]:
-    """(N,) sums over the characters of each name.
+    """(N,) the sums over the characters of each name.
 
     log_probabilities:  (C + N,) of the characters, name after name, end tokens included.
     """
@@ -58,10 +58,10 @@ def sum_per_name(log_probabilities: npt.NDArray[np.float64], names: EncodedNames
 
 
 def cross_entropy_per_character(parameters: network.NetworkParameters, names: EncodedNames) -> float:
-    """Mean of -log P(character | those before it) in nats, the end token of each name being a character.
+    """Mean of -log P(character | those before it) in nats, the end token of each name included.
 
-    A name counts by its weight, if it has one. nan if there are no names. Its exponential is the perplexity;
-    divided by log 2 it is in bits.
+    A name counts by its weight, if it has one. nan without names. Its exponential is the perplexity; divided
+    by log 2 it is in bits.
     """
     return mean_nats_per_character(log_probabilities(parameters, names), names)
 
@@ -77,7 +77,7 @@ def stream_cross_entropy(
     workspace: Workspace,
     weights: Floats | None = None,
 ) -> float:
-    """`cross_entropy_per_character` for parameters and names that are prepared already.
+    """`cross_entropy_per_character` for padded parameters and a prepared stream.
 
     weights:  (N,) of the names.
     """
@@ -85,7 +85,7 @@ def stream_cross_entropy(
 
 
 def split_by_rows(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
-    """Runs of whole names, each of at most so many characters, end tokens included, or of one name."""
+    """Parts of the names, each of at most so many characters, end tokens included, or of one name."""
     ends = names.offsets[1:] + np.arange(1, names.count + 1)
     start = 0
     while start < names.count:
@@ -101,17 +101,17 @@ def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
     if tokens.size and not 1 <= tokens.min() <= tokens.max() < vocabulary_size:
         raise DataError(
             "names.token",
-            f"a token of a name lies in 1 to {vocabulary_size - 1} with this vocabulary",
+            f"a token of a name must lie in 1 to {vocabulary_size - 1} with this vocabulary",
             saw=f"tokens from {tokens.min()} to {tokens.max()}",
-            fix="encode the names with the vocabulary that belongs to the model.",
+            fix="encode the names with the vocabulary of the model.",
         )
 
 
 class _Chunk(NamedTuple):
-    """Some of the names of a stream, with their characters step by step.
+    """Some names of a stream, with their characters step by step.
 
     chosen:             (B,) the names.
-    names:              (C,) in [0, B), which of them a character belongs to.
+    names:              (C,) in [0, B), the name of each character.
     log_probabilities:  (C,) in nats.
     """
 
@@ -126,7 +126,7 @@ def _chunks(
     for chosen in length_sorted_chunks(stream.rows, ROWS_AT_ONCE):
         (batch,) = stream.packed_batches([chosen])
         log_probabilities = network.target_log_probabilities(parameters, batch, workspace)
-        yield _Chunk(chosen, batch.names, log_probabilities[batch.places])
+        yield _Chunk(chosen, batch.name_of_character, log_probabilities[batch.target_of_character])
 
 
 def _stream_log_probabilities(
@@ -141,10 +141,7 @@ def _stream_log_probabilities(
 def _mean_cost(
     log_probabilities: npt.NDArray[np.float64], characters: npt.NDArray[np.int64], weights: Floats | None
 ) -> float:
-    """Of N names: their log-probabilities, how many characters each has, how much it counts.
-
-    sum_i w_i (-log P_i) / sum_i w_i n_i
-    """
+    """sum_i w_i (-log P_i) / sum_i w_i n_i over N names of n_i characters and weight w_i."""
     w: Floats | float = 1.0 if weights is None else weights
     total = float((w * characters).sum())
     return -float((w * log_probabilities).sum()) / total if total else math.nan

@@ -5,8 +5,8 @@
 
 kinds(context) is how many different characters were seen after it. For the longest n-grams, and for those
 that begin a name, `count` is how often they occur; for all others it is how many different characters they
-were seen after. Below the single character, all are equally probable. A context that was never seen says
-nothing and leaves it to the shorter one.
+were seen after. Below the single character, all are equally probable. A context that was never seen defers to
+the shorter one.
 
 Source: R. Kneser & H. Ney, "Improved backing-off for m-gram language modeling", ICASSP (1995); interpolated
 as in S. F. Chen & J. Goodman, "An empirical study of smoothing techniques for language modeling", Computer
@@ -30,12 +30,12 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import ValidatedConfig, between, whole
 
-_refused = partial(invalid_arrays, "n-gram model", "make it again")
+_invalid = partial(invalid_arrays, "n-gram model", "fit it again")
 
-DISCOUNT_RANGE = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be no more than rounding
+DISCOUNT_RANGE = 0.001, 0.999  # nearer to 0 or 1, some probabilities would be rounding errors
 ORDER, DISCOUNT = 6, 0.85  # within 0.004 nats per character of the best for the bundled lists
 ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
-UNSEEN = -1  # as an index: the element that stands behind those of the n-grams that were seen
+UNSEEN = -1  # as an index: the last element, behind those of the n-grams that were seen
 
 Indices = npt.NDArray[np.int64]
 Probabilities = npt.NDArray[np.float64]
@@ -55,9 +55,9 @@ class NgramConfig(ValidatedConfig):
 
 
 class NgramLevel(NamedTuple):
-    """All G n-grams of one length that were seen, and what their K contexts leave to shorter ones.
+    """All G n-grams of one length that were seen, and their K contexts.
 
-    An n-gram's id is its place in `codes`; those with one context stand side by side.
+    An n-gram's id is its index in `codes`; those with one context are adjacent.
 
     codes:   (G,) sorted; id of the context in the level below, times vocabulary size, plus last character.
     counts:  (G,)
@@ -78,9 +78,10 @@ class NgramLevel(NamedTuple):
     def from_counts(
         cls, codes: Indices, counts: Indices, contexts: int, vocabulary_size: int, discount: float
     ) -> "NgramLevel":
+        """The level of these n-grams and their counts; `contexts` is K."""
         context = codes // vocabulary_size
         totals = np.bincount(context, counts, minlength=contexts)
-        counted = np.bincount(context, counts > 0, minlength=contexts)  # all but in the first level
+        counted = np.bincount(context, counts > 0, minlength=contexts)  # some counts of the first level are 0
         kinds = np.bincount(context, minlength=contexts)
         seen = np.maximum(counts - discount, 0.0) / np.maximum(totals, 1.0)[context]
         left = np.where(totals > 0, discount * counted / np.maximum(totals, 1.0), 1.0)
@@ -94,13 +95,18 @@ class NgramLevel(NamedTuple):
         )
 
     def find(self, codes: Indices) -> Indices:
-        """Ids, or UNSEEN."""
+        """The ids of n-grams with these codes, or UNSEEN."""
         places = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
         return np.where(self.codes[places] == codes, places, UNSEEN)
 
 
 class NgramRows(NamedTuple):
-    """Names as in `batching`, name after name: what is read, what comes next, how far into the name."""
+    """The characters of names, as in `batching`, name after name.
+
+    tokens:   (C + N,) the character read.
+    targets:  (C + N,) the next one.
+    places:   (C + N,) how far into the name.
+    """
 
     tokens: Indices
     targets: Indices
@@ -108,6 +114,7 @@ class NgramRows(NamedTuple):
 
     @classmethod
     def from_names(cls, names: EncodedNames) -> "NgramRows":
+        """The rows of these names, end tokens included."""
         stream = BatchStream.from_names(names)
         places = np.arange(len(stream.tokens) - 1) - np.repeat(stream.starts, stream.rows)
         return cls(stream.tokens[:-1], stream.tokens[1:], places)
@@ -115,7 +122,7 @@ class NgramRows(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KneserNey:
-    """A fitted model. `levels[k - 1]` holds the n-grams of k characters; the first knows every character.
+    """A fitted model: `levels[k - 1]` holds the n-grams of k characters, the first every character.
 
     There are no levels for n-grams longer than any name.
     """
@@ -128,12 +135,12 @@ class KneserNey:
     def fit(
         cls, training: EncodedNames, vocabulary_size: int, order: int = ORDER, discount: float = DISCOUNT
     ) -> "KneserNey":
-        """order: characters of the longest n-gram, the one that is predicted among them.
+        """The model of these names; order: characters of the longest n-gram, the predicted one included.
 
-        Names with weights are counted as often as `resampling` repeats them. Counts have to be whole: what
-        is taken from each of them would be more than a small fraction. So a light name may not be counted.
+        Names with weights are counted as often as `resampling` repeats them, because the discount needs
+        integer counts. So a light name may not be counted.
 
-        Raises ConfigError for an order or a discount that NgramConfig refuses, DataError for a token that is
+        Raises ConfigError for an invalid order or discount, DataError for a token that is
         not in the vocabulary.
         """
         NgramConfig(order, discount)
@@ -157,20 +164,20 @@ class KneserNey:
                 return_counts=True,
             )
             seen_after = np.bincount(grams[complete[first]], minlength=len(codes))
-            # Nothing stands before a beginning, so its occurrences count.
+            # Nothing comes before the first n-gram of a name, so its occurrences count.
             counted.append((codes, np.where(seen_after > 0, seen_after, occurrences)))
             codes, occurrences = longer_codes, longer_occurrences
             grams = np.full(len(rows.tokens), UNSEEN)
             grams[complete] = longer
         counted.append((codes, occurrences))
-        return cls._of(counted, vocabulary_size, discount)
+        return cls._from_counts(counted, vocabulary_size, discount)
 
     @classmethod
-    def _of(
+    def _from_counts(
         cls, counted: list[tuple[Indices, Indices]], vocabulary_size: int, discount: float
     ) -> "KneserNey":
-        """counted: codes and counts of every level."""
-        contexts = [1, *(len(codes) for codes, _ in counted)]  # before one character stands nothing
+        """The model of the codes and counts of every level."""
+        contexts = [1, *(len(codes) for codes, _ in counted)]  # nothing comes before one character
         levels = (
             NgramLevel.from_counts(codes, counts, below, vocabulary_size, discount)
             for (codes, counts), below in zip(counted, contexts, strict=False)
@@ -178,12 +185,12 @@ class KneserNey:
         return cls(vocabulary_size, discount, tuple(levels))
 
     def character_log_probabilities(self, names: EncodedNames) -> Probabilities:
-        """(C + N,) as `scoring.character_log_probabilities`: in nats, name after name, end tokens included.
+        """(C + N,) the log-probability of each character in nats, name after name, end tokens included.
 
         Raises DataError for a token that is not in the vocabulary.
         """
         check_tokens(names, self.vocabulary_size)
-        scored = [self._scored(NgramRows.from_names(some)) for some in split_by_rows(names, ROWS_AT_ONCE)]
+        scored = [self._score(NgramRows.from_names(part)) for part in split_by_rows(names, ROWS_AT_ONCE)]
         return np.concatenate([np.zeros(0), *scored])
 
     def log_probabilities(self, names: EncodedNames) -> Probabilities:
@@ -193,12 +200,12 @@ class KneserNey:
         """
         check_tokens(names, self.vocabulary_size)
         scored = [
-            sum_per_name(self._scored(NgramRows.from_names(some)), some)
-            for some in split_by_rows(names, ROWS_AT_ONCE)
+            sum_per_name(self._score(NgramRows.from_names(part)), part)
+            for part in split_by_rows(names, ROWS_AT_ONCE)
         ]
         return np.concatenate([np.zeros(0), *scored])
 
-    def _scored(self, rows: NgramRows) -> Probabilities:
+    def _score(self, rows: NgramRows) -> Probabilities:
         probability = np.full(len(rows.tokens), 1.0 / self.vocabulary_size)
         contexts = np.zeros_like(rows.tokens)
         for length, level in enumerate(self.levels, start=1):
@@ -210,19 +217,18 @@ class KneserNey:
         return probability
 
     def initial_state(self, count: int) -> ContextIds:
-        """What `count` names start from: the ids of their contexts of 1, 2, ... characters, (B,) each."""
+        """The contexts before the first character: ids of those of 1, 2, ... characters, (count,) each."""
         return tuple(np.full(count, UNSEEN) for _ in self.levels[1:])
 
     def step(self, tokens: Integers, state: ContextIds) -> tuple[Probabilities, ContextIds]:
-        """One character further: what each of B names has read, (B,), to the probability of every character
-        that may come next, (B, V), and the next state.
+        """The probability of every next character, (B, V), and the next state, after reading tokens (B,).
 
         Names begin with the end token.
         """
-        nothing = np.zeros(len(tokens), np.int64)
+        empty = np.zeros(len(tokens), np.int64)
         state = tuple(
             level.find(shorter * self.vocabulary_size + tokens)
-            for level, shorter in zip(self.levels, (nothing, *state), strict=True)
+            for level, shorter in zip(self.levels, (empty, *state), strict=True)
         )[: len(state)]
         first = self.levels[0]
         unigrams = first.left[0] / self.vocabulary_size + first.seen[:UNSEEN]
@@ -233,12 +239,12 @@ class KneserNey:
             skipped = level.first[contexts] - (np.cumsum(kinds) - kinds)
             grams = np.arange(kinds.sum()) + np.repeat(skipped, kinds)
             # A code holds its context and the character; the name takes the place of the context.
-            moved = np.repeat((np.arange(len(tokens)) - contexts) * self.vocabulary_size, kinds)
-            probabilities.reshape(-1)[level.codes[grams] + moved] += level.seen[grams]
+            shifts = np.repeat((np.arange(len(tokens)) - contexts) * self.vocabulary_size, kinds)
+            probabilities.reshape(-1)[level.codes[grams] + shifts] += level.seen[grams]
         return probabilities, state
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Vocabulary size, discount, and codes and counts of every level, as `ngrams.2.codes`; copies."""
+        """Copies by name: vocabulary size, discount, codes and counts of every level, as `ngrams.2.codes`."""
         arrays: dict[str, npt.NDArray[Any]] = {
             _SIZE: np.array(self.vocabulary_size, np.int64),
             _DISCOUNT: np.array(self.discount, np.float64),
@@ -252,14 +258,14 @@ class KneserNey:
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "KneserNey":
         """The model that `to_arrays` gave.
 
-        Raises DataError for arrays that are none: names missing or unknown, a shape, a type or a number that
-        cannot be, codes that are not sorted or whose context there is not.
+        Raises DataError for invalid arrays: names missing or unknown, a shape, type or number out of range,
+        codes that are unsorted or have an unknown context.
         """
         levels = (len(arrays) - 2) // 2
         expected = {_SIZE, _DISCOUNT}
         expected |= {_name(length, part) for length in range(1, levels + 1) for part in ("codes", "counts")}
         if set(arrays) != expected or not levels:
-            raise _refused("arrays are missing, or unknown", "", f"names {', '.join(sorted(arrays))}")
+            raise _invalid("missing or unknown arrays", "", f"names {', '.join(sorted(arrays))}")
         size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
         discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNT_RANGE)
         counted: list[tuple[Indices, Indices]] = []
@@ -268,7 +274,7 @@ class KneserNey:
             contexts = len(counted[-1][0]) if counted else 1
             _check_level(length, codes, counts, contexts, int(size))
             counted.append((codes, counts))
-        return cls._of(counted, int(size), float(discount))
+        return cls._from_counts(counted, int(size), float(discount))
 
 
 _SIZE, _DISCOUNT = "ngrams.vocabulary_size", "ngrams.discount"
@@ -283,29 +289,35 @@ def _number(
 ) -> float:
     array = arrays[name]
     if array.dtype != dtype or array.shape != ():
-        raise _refused(f"it is one {np.dtype(dtype)}", name, f"{array.dtype} of shape {array.shape}")
+        raise _invalid(f"it must be one {np.dtype(dtype)}", name, f"{array.dtype} of shape {array.shape}")
     if not lowest <= array <= highest:
-        raise _refused(f"it lies from {lowest} to {highest}", name, f"{array}")
+        raise _invalid(f"it must lie from {lowest} to {highest}", name, f"{array}")
     return array.item()  # type: ignore[no-any-return]
 
 
 def _whole_numbers(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Indices:
     array = arrays[name]
     if array.dtype != np.int64 or array.ndim != 1:
-        raise _refused("it is a vector of int64", name, f"{array.dtype} of shape {array.shape}")
+        raise _invalid("it must be a vector of int64", name, f"{array.dtype} of shape {array.shape}")
     return array.copy()
 
 
 def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, size: int) -> None:
     where = _name(length, "codes")
     if len(codes) != len(counts) or not len(codes):
-        raise _refused("every n-gram has one count", where, f"{len(codes)} n-grams, {len(counts)} counts")
+        raise _invalid(
+            "every n-gram must have one count", where, f"{len(codes)} n-grams, {len(counts)} counts"
+        )
     if length == 1 and len(codes) != size:
-        raise _refused("the first level has every character", where, f"{len(codes)} of {size}")
+        raise _invalid("the first level must have every character", where, f"{len(codes)} of {size}")
     if not (codes[0] >= 0 and codes[-1] < contexts * size and (np.diff(codes) > 0).all()):
-        raise _refused(f"codes rise from 0 to below {contexts * size}", where, f"{codes[:3]} to {codes[-1]}")
+        raise _invalid(
+            f"codes must ascend from 0 to below {contexts * size}", where, f"{codes[:3]} to {codes[-1]}"
+        )
     if counts.min() < (0 if length == 1 else 1) or counts.max() > 1 << 53:
-        raise _refused("a count is no count", _name(length, "counts"), f"{counts.min()} to {counts.max()}")
+        raise _invalid(
+            "a count is out of range", _name(length, "counts"), f"{counts.min()} to {counts.max()}"
+        )
 
 
 def _contexts(rows: NgramRows, grams: Indices, length: int) -> Indices:

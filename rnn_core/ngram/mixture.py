@@ -1,4 +1,4 @@
-"""A network and an n-gram model together: what one has not learnt, the other may have counted.
+"""The mixture of a network and an n-gram model: what one has not learned, the other may have counted.
 
     P(c | before) = weight P_network(c | before) + (1 - weight) P_ngrams(c | before)
 
@@ -24,19 +24,19 @@ from rnn_core.sample.model import Model, ModelState, network_model
 from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.names import EncodedNames
 
-_refused = partial(invalid_arrays, "mixture", "make it again")
+_invalid = partial(invalid_arrays, "mixture", "fit it again")
 
 ROWS_AT_ONCE = 1 << 18  # characters; bounds the memory of scoring
-HALVINGS = 40  # of the interval that holds the weight
+BISECTIONS = 40  # of the interval that holds the weight
 
 Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """weight:  of the network, from 0 to 1.
+    """A network and an n-gram model of one vocabulary; weight: of the network, from 0 to 1.
 
-    Raises DataError for two vocabularies, or a weight out of range.
+    Raises DataError for different vocabularies, or a weight out of range.
     """
 
     network: NetworkParameters
@@ -46,45 +46,48 @@ class Mixture:
     def __post_init__(self) -> None:
         sizes = self.network.vocabulary_size, self.ngrams.vocabulary_size
         if sizes[0] != sizes[1]:
-            raise _refused("both parts have one vocabulary", "", f"{sizes[0]} and {sizes[1]} tokens")
+            raise _invalid(
+                "both parts must have the same vocabulary", "", f"{sizes[0]} and {sizes[1]} tokens"
+            )
         if not 0.0 <= self.weight <= 1.0:
-            raise _refused("the weight lies from 0 to 1", "", f"{self.weight}")
+            raise _invalid("the weight must lie from 0 to 1", "", f"{self.weight}")
 
     @property
     def vocabulary_size(self) -> int:
+        """V, the number of tokens."""
         return self.network.vocabulary_size
 
 
 def fit_weight(parameters: NetworkParameters, ngrams: KneserNey, validation: EncodedNames) -> float:
     """The weight of the network that makes the validation names most probable, to 1e-12.
 
-    The log-likelihood is concave in the weight. So its slope falls, and halving finds where it is zero:
+    The log-likelihood is concave in the weight, so bisection finds where its slope is zero:
 
         sum_c (P_network(c) - P_ngrams(c)) / (weight P_network(c) + (1 - weight) P_ngrams(c))
 
-    Each term counts as much as the name that the character is of, if names have weights.
+    Each term counts by the weight of its name, if names have weights.
 
     Raises DataError if there are no validation names, or for a token that is not in the vocabulary, and
-    TrainingError if the network's probabilities are not numbers.
+    TrainingError if the network's probabilities are not finite.
     """
     if not validation.count:
         raise mixture_unavailable()
-    of_network = scoring.character_log_probabilities(parameters, validation)
-    of_ngrams = ngrams.character_log_probabilities(validation)
-    if np.isnan(of_network).any():
+    network_log_p = scoring.character_log_probabilities(parameters, validation)
+    ngram_log_p = ngrams.character_log_probabilities(validation)
+    if np.isnan(network_log_p).any():
         raise TrainingError(
             "mixture.not_finite",
-            "the network gives probabilities that are not numbers",
-            fix="train the model again; a lower learning rate may be what it needs.",
+            "the network's probabilities are not finite",
+            fix="train the model again with a lower learning rate.",
         )
-    # A common factor cancels. So the larger of the two becomes 1, and none of their sums is zero.
-    larger = np.maximum(of_network, of_ngrams)
-    p, q = np.exp(of_network - larger), np.exp(of_ngrams - larger)
+    # A common factor cancels: the larger of the two becomes 1, so that no sum is zero.
+    larger = np.maximum(network_log_p, ngram_log_p)
+    p, q = np.exp(network_log_p - larger), np.exp(ngram_log_p - larger)
     difference = p - q
     if validation.weights is not None:
         difference *= np.repeat(validation.weights, validation.lengths + 1)
     low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
+    for _ in range(BISECTIONS):
         weight = (low + high) / 2
         if (difference / (weight * p + (1.0 - weight) * q)).sum() > 0:
             low = weight
@@ -94,9 +97,9 @@ def fit_weight(parameters: NetworkParameters, ngrams: KneserNey, validation: Enc
 
 
 def weight_from_array(array: npt.NDArray[Any]) -> float:
-    """The weight that a file holds as one float64. Raises DataError for anything else."""
+    """The weight stored as one float64. Raises DataError for anything else."""
     if array.dtype != np.float64 or array.shape != ():
-        raise _refused("the weight is one float64", "", f"{array.dtype} of shape {array.shape}")
+        raise _invalid("the weight must be one float64", "", f"{array.dtype} of shape {array.shape}")
     return float(array)
 
 
@@ -106,14 +109,14 @@ def log_probabilities(mixture: Mixture, names: EncodedNames) -> Probabilities:
     Raises DataError for a token that is not in the vocabulary.
     """
     scored = [
-        scoring.sum_per_name(_character_log_probabilities(mixture, some), some)
-        for some in scoring.split_by_rows(names, ROWS_AT_ONCE)
+        scoring.sum_per_name(_character_log_probabilities(mixture, part), part)
+        for part in scoring.split_by_rows(names, ROWS_AT_ONCE)
     ]
     return np.concatenate([np.zeros(0), *scored])
 
 
 def mixture_model(mixture: Mixture) -> Model:
-    """For `sampling`. A name's state is that of the network, and that of the n-grams."""
+    """The model of a mixture, to sample from; its state is that of the network and that of the n-grams."""
     network_part = network_model(mixture.network)
     ngrams, weight = mixture.ngrams, mixture.weight
 
@@ -121,11 +124,11 @@ def mixture_model(mixture: Mixture) -> Model:
         return network_part.initial_state(count), ngrams.initial_state(count)
 
     def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
-        of_network, of_ngrams = state
-        logits = network_part.step(tokens, of_network, workspace)
-        probabilities, contexts = ngrams.step(tokens, of_ngrams)
-        for kept, context in zip(of_ngrams, contexts, strict=True):
-            kept[:] = context
+        network_state, ngram_state = state
+        logits = network_part.step(tokens, network_state, workspace)
+        probabilities, next_state = ngrams.step(tokens, ngram_state)
+        for contexts, next_contexts in zip(ngram_state, next_state, strict=True):
+            contexts[:] = next_contexts
         probabilities *= 1.0 - weight
         probabilities += weight * _softmax(logits).T
         with np.errstate(divide="ignore"):  # with a weight of 1 a character may be impossible
@@ -137,26 +140,26 @@ def mixture_model(mixture: Mixture) -> Model:
 
 
 def mixture_unavailable() -> DataError:
-    """What to raise when someone asks for the mixture and its weight could not be fitted."""
+    """The error for a mixture whose weight could not be fitted."""
     return DataError(
         "mixture.no_validation",
-        "there is no mixture: its weight is fitted on validation names, and there are none",
+        "the mixture is unavailable: its weight is fitted on validation names, and there are none",
         fix="give some names to validation, or sample from the network alone.",
     )
 
 
 def _character_log_probabilities(mixture: Mixture, names: EncodedNames) -> Probabilities:
-    of_network = scoring.character_log_probabilities(mixture.network, names)
-    of_ngrams = mixture.ngrams.character_log_probabilities(names)
-    with np.errstate(divide="ignore"):  # a weight of 0 or 1 leaves one part out
-        of_network += np.log(mixture.weight)
-        of_ngrams += np.log1p(-mixture.weight)
-    return np.logaddexp(of_network, of_ngrams, out=of_network)
+    network_log_p = scoring.character_log_probabilities(mixture.network, names)
+    ngram_log_p = mixture.ngrams.character_log_probabilities(names)
+    with np.errstate(divide="ignore"):  # a weight of 0 or 1 uses one part alone
+        network_log_p += np.log(mixture.weight)
+        ngram_log_p += np.log1p(-mixture.weight)
+    return np.logaddexp(network_log_p, ngram_log_p, out=network_log_p)
 
 
 def _softmax(logits: Floats) -> Probabilities:
-    """Over the first axis."""
-    with np.errstate(invalid="ignore"):  # what is not a number is seen by who draws from it
+    """The softmax over the first axis, in double precision."""
+    with np.errstate(invalid="ignore"):  # checked by the logits processor
         weights: Probabilities = np.exp(logits.astype(np.float64) - logits.max(axis=0))
     weights /= weights.sum(axis=0)
     return weights

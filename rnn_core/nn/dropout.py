@@ -1,7 +1,7 @@
-"""What a training step leaves out at random, so that a small list is not learned by heart.
+"""Dropout: a training step omits random units and weights, so that a small list is not memorized.
 
-    output:     an entry of h is zero on its way to the output layer. The choice belongs to a row of the
-                batch, so names that share a row share it.
+    output:     an entry of h is zero on its way to the layer above. The mask belongs to a row of the batch,
+                so names that share a row share it.
                 N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
                 JMLR 15 (2014).
     recurrent:  an entry of W_hh is zero for a whole batch, over all its time steps.
@@ -9,7 +9,7 @@
                 recurrence: S. Merity, N. S. Keskar & R. Socher, "Regularizing and Optimizing LSTM Language
                 Models", ICLR (2018).
 
-What is kept is scaled up by 1 / (1 - rate), so that the mean stays and nothing changes after training.
+Kept entries are scaled by 1 / (1 - rate), so that the mean stays and nothing changes after training.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ LEVELS = 1 << 16  # a rate is rounded to a multiple of 1 / 65,536: two random by
 
 
 class DropoutMasks(NamedTuple):
-    """Factors to multiply with: 0 or 1 / (1 - rate). None leaves nothing out."""
+    """Factors of one layer: 0 or 1 / (1 - rate). None drops nothing."""
 
     output: Floats | None = None  # (N, H)
     recurrent: Floats | None = None  # the shape of W_hh
@@ -34,13 +34,13 @@ NO_DROPOUT = DropoutMasks()
 def dropout_mask(
     rng: np.random.Generator, rate: float, workspace: Workspace, name: str, *shape: int
 ) -> Floats | None:
-    """An array of the workspace: 0 with probability `rate`, 1 / (1 - rate) elsewhere. None if that is 0."""
+    """An array of the workspace: 0 with probability `rate`, 1 / (1 - rate) elsewhere. None for rate 0."""
     if not rate:
         return None
     out = workspace.take(name, *shape)
     words = rng.integers(1 << 64, size=-(-out.size // 4), dtype=np.uint64)  # six times faster than rng.bytes
-    drawn = words.view(np.uint16)[: out.size].reshape(out.shape)
+    random = words.view(np.uint16)[: out.size].reshape(out.shape)
     dropped = min(round(rate * LEVELS), LEVELS - 1)
-    np.greater_equal(drawn, dropped, out=out, casting="unsafe")
+    np.greater_equal(random, dropped, out=out, casting="unsafe")
     out *= LEVELS / (LEVELS - dropped)
     return out

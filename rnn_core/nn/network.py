@@ -1,11 +1,11 @@
-"""Layers of a cell with an output layer: the probability of every next character.
+"""The network: layers of a cell and an output layer, the probability of every next character.
 
-    h_t = cell(token_t, h_{t-1}), and with more layers each reads what the one below shows
+    h_t = cell(token_t, h_{t-1}), and with more layers each reads the h_t of the layer below
     P(token_{t+1} | token_0 ... token_t) = softmax(h_t W_hy + b_y)
 
 A name begins with the end token as its first input and a hidden state of zero, and ends with the end token
-as its last target. So the end token is read before the first character and nowhere else: its row of W_xh,
-and what the first layer makes of it, is learned for this place alone. It is the learned initial state.
+as its last target. So the end token is read before the first character and nowhere else: its row of W_xh is
+the learned initial state.
 """
 
 import math
@@ -25,14 +25,14 @@ from rnn_core.nn.dropout import NO_DROPOUT, DropoutMasks
 from rnn_core.state_dict import invalid_arrays
 from rnn_core.tree import tree_map
 
-_refused = partial(invalid_arrays, "model", "train it again")
+_invalid = partial(invalid_arrays, "model", "train it again")
 
-PADDING_LOGIT = -1e4  # the logit of a token that is not there; exp of it is zero
-VOCABULARY_MULTIPLE = 16  # a vocabulary of such a size keeps every product's rows whole vectors
+PADDING_LOGIT = -1e4  # of a token that pads the vocabulary; its exponential is zero
+VOCABULARY_MULTIPLE = 16  # then the rows of every product are whole vector registers
 
 
 class NetworkParameters(NamedTuple):
-    """A gradient is a `Parameters` as well: same fields, same shapes."""
+    """The parameters of a network; a gradient is one as well, with the same fields and shapes."""
 
     layers: tuple[Any, ...]  # the Parameters of one of rnn_core.nn.cells each; the first reads the characters
     W_hy: Floats  # (H, V) hidden to output
@@ -40,19 +40,22 @@ class NetworkParameters(NamedTuple):
 
     @property
     def cell(self) -> Cell:
-        """All layers are of the same."""
+        """The cell of all layers."""
         return cells.for_parameters(self.layers[0])
 
     @property
     def hidden_size(self) -> int:
+        """H, the units of a layer."""
         return int(self.W_hy.shape[0])
 
     @property
     def vocabulary_size(self) -> int:
+        """V, the number of tokens."""
         return int(self.W_hy.shape[1])
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The type of every array."""
         return self.W_hy.dtype
 
 
@@ -64,7 +67,7 @@ def init(
     dtype: npt.DTypeLike,
     layers: int = 1,
 ) -> NetworkParameters:
-    """Random parameters to start from. W_hy is zero, so that an untrained network favours nothing."""
+    """Random parameters to start from. W_hy is zero, so that all characters are equally probable."""
     module = cells.by_name(cell)
     stack = [module.init(rng, vocabulary_size, hidden_size)]
     for _ in range(layers - 1):
@@ -87,8 +90,8 @@ def loss_and_gradient(
 ) -> tuple[float, NetworkParameters]:
     """Mean loss in nats per character of the batch, and its gradient.
 
-    masks:  one for each layer, or none to leave nothing out.
-    out:    arrays for the gradient; fresh ones without.
+    masks:  one for each layer, or none to drop nothing.
+    out:    arrays for the gradient; new ones without.
     """
     workspace = workspace or Workspace(parameters.dtype)
     gradient = out or tree_map(np.empty_like, parameters)
@@ -97,7 +100,7 @@ def loss_and_gradient(
     nats, d_logits = loss.cross_entropy(_logits(parameters, hidden, workspace), batch.targets, workspace)
 
     np.matmul(hidden.T, d_logits, out=gradient.W_hy)
-    # A product with ones is many times quicker than a sum over the first axis.
+    # A product with ones is many times faster than a sum over the first axis.
     np.matmul(workspace.ones(len(hidden)), d_logits, out=gradient.b_y)
     d_hidden = workspace.take("d_h", *hidden.shape)
     np.matmul(d_logits, parameters.W_hy.T, out=d_hidden)
@@ -112,16 +115,16 @@ def target_log_probabilities(parameters: NetworkParameters, batch: Batch, worksp
 
 
 def initial_state(parameters: NetworkParameters, count: int) -> tuple[CellState, ...]:
-    """What `count` names start from in each layer."""
+    """The states of each layer before the first character of `count` names."""
     return tuple(parameters.cell.initial_state(layer, count) for layer in parameters.layers)
 
 
 def step(
     parameters: NetworkParameters, tokens: Integers, states: tuple[CellState, ...], workspace: Workspace
 ) -> Floats:
-    """Takes the states of names that are drawn one character further: what each reads, tokens (B,).
+    """Advances the states of B names by one character, tokens (B,), in place.
 
-    Returns what the last layer shows, (B, H), a part of its state.
+    Returns the hidden states of the last layer, (B, H), a part of its state.
     """
     inputs: Inputs = CharacterInputs(tokens, workspace)
     for number, (layer, state) in enumerate(zip(parameters.layers, states, strict=True)):
@@ -136,40 +139,42 @@ def step(
 def _forward(
     parameters: NetworkParameters, batch: Batch, workspace: Workspace, masks: Sequence[DropoutMasks]
 ) -> tuple[Floats, Backprop[tuple[Any, ...]]]:
-    """What the last layer shows, (N, H), and the way back through all of them."""
+    """The hidden states of the last layer, (N, H), and the backward pass through all layers."""
     inputs: list[Inputs] = [CharacterInputs(batch.tokens, workspace)]
-    ways_back = []
+    layer_backprops = []
     for number, layer in enumerate(parameters.layers):
         own = workspace.child(number)
-        left_out = masks[number] if masks else NO_DROPOUT
-        hidden, way_back = _layer_forward(parameters.cell, layer, inputs[number], batch, own, left_out)
+        layer_masks = masks[number] if masks else NO_DROPOUT
+        hidden, layer_backprop = _layer_forward(
+            parameters.cell, layer, inputs[number], batch, own, layer_masks
+        )
         inputs.append(HiddenInputs(hidden, own))
-        ways_back.append(way_back)
+        layer_backprops.append(layer_backprop)
 
     def backprop(d_hidden: Floats, gradients: tuple[Any, ...]) -> None:
         for number in reversed(range(len(gradients))):
-            ways_back[number](d_hidden, gradients[number])
+            layer_backprops[number](d_hidden, gradients[number])
             d_hidden = inputs[number].d_below
 
     return hidden, backprop
 
 
 def _layer_forward(
-    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, left_out: DropoutMasks
+    cell: Cell, layer: Any, inputs: Inputs, batch: Batch, workspace: Workspace, masks: DropoutMasks
 ) -> tuple[Floats, Backprop[Any]]:
-    """What one layer shows, (N, H), without what is left out of it, and the way back."""
-    if left_out.recurrent is not None:
-        layer = layer._replace(W_hh=layer.W_hh * left_out.recurrent)
+    """The hidden states of one layer, (N, H), after dropout, and the backward pass."""
+    if masks.recurrent is not None:
+        layer = layer._replace(W_hh=layer.W_hh * masks.recurrent)
     hidden, cell_backprop = cell.forward(layer, inputs, batch, workspace)
-    if left_out.output is not None:
-        hidden = np.multiply(hidden, left_out.output, out=workspace.take("hidden", *hidden.shape))
+    if masks.output is not None:
+        hidden = np.multiply(hidden, masks.output, out=workspace.take("hidden", *hidden.shape))
 
     def backprop(d_hidden: Floats, gradient: Any) -> None:
-        if left_out.output is not None:
-            d_hidden *= left_out.output
+        if masks.output is not None:
+            d_hidden *= masks.output
         cell_backprop(d_hidden, gradient)
-        if left_out.recurrent is not None:
-            gradient.W_hh[...] *= left_out.recurrent
+        if masks.recurrent is not None:
+            gradient.W_hh[...] *= masks.recurrent
 
     return hidden, backprop
 
@@ -182,12 +187,12 @@ def _logits(parameters: NetworkParameters, h: Floats, workspace: Workspace) -> F
 
 
 def pad_vocabulary(parameters: NetworkParameters) -> NetworkParameters:
-    """The same network with a vocabulary of a multiple of 16 tokens; those added never come.
+    """The same network with a vocabulary of a multiple of 16 tokens; the added ones have probability 0.
 
     They get no gradient, so training keeps them as they are.
     """
     vocabulary_size = -(-parameters.vocabulary_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-    wider = _resized(parameters, vocabulary_size)
+    wider = _resize(parameters, vocabulary_size)
     wider.b_y[parameters.vocabulary_size :] = PADDING_LOGIT
     return wider
 
@@ -198,61 +203,61 @@ def to_float64(parameters: NetworkParameters) -> NetworkParameters:
 
 
 def trim_vocabulary(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
-    """The first `vocabulary_size` tokens of a network, in arrays of its own."""
-    return _resized(parameters, vocabulary_size)
+    """The network of the first `vocabulary_size` tokens, in arrays of its own."""
+    return _resize(parameters, vocabulary_size)
 
 
 def to_arrays(parameters: NetworkParameters) -> dict[str, Floats]:
-    """Every parameter under its name, those of a layer as `elman.0.W_hh`; copies."""
-    return {name: leaf.copy() for name, leaf in _named(parameters).items()}
+    """Copies of all parameters by name, those of a layer as `elman.0.W_hh`."""
+    return {name: leaf.copy() for name, leaf in _by_name(parameters).items()}
 
 
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> NetworkParameters:
     """The parameters that `to_arrays` gave.
 
-    Raises DataError for arrays that are no network: names missing or unknown, shapes that do not fit
-    together, a type other than float32 or float64, more than one type, a value that is not finite.
+    Raises DataError for arrays that are not a network: names missing or unknown, inconsistent shapes, a type
+    other than float32 or float64, more than one type, a value that is not finite.
     """
-    cell, layers = _stack_of(arrays)
+    cell, layers = _infer_layers(arrays)
     for name in ("W_hy", "b_y"):
         if name not in arrays:
-            raise _refused("an array is missing", name, f"names {', '.join(sorted(arrays))}")
+            raise _invalid("missing array", name, f"names {', '.join(sorted(arrays))}")
     if arrays["W_hy"].ndim != 2 or min(arrays["W_hy"].shape) < 1 or arrays["W_hy"].shape[1] < 2:
-        expected_shape = "W_hy is hidden size by vocabulary size, which is 2 or more"
-        raise _refused(expected_shape, "W_hy", f"shape {arrays['W_hy'].shape}")
+        expected_shape = "W_hy must be hidden size by vocabulary size, which is 2 or more"
+        raise _invalid(expected_shape, "W_hy", f"shape {arrays['W_hy'].shape}")
     expected = _shapes(cell, layers, *arrays["W_hy"].shape)
     if set(arrays) != set(expected):
         differing = ", ".join(sorted(set(arrays) ^ set(expected)))
-        raise _refused("arrays are missing, or unknown", differing, f"names {', '.join(sorted(arrays))}")
+        raise _invalid("missing or unknown arrays", differing, f"names {', '.join(sorted(arrays))}")
     dtype = arrays["W_hy"].dtype
     if dtype not in (np.float32, np.float64):
-        raise _refused("parameters are float32 or float64", "W_hy", f"type {dtype}")
+        raise _invalid("parameters must be float32 or float64", "W_hy", f"type {dtype}")
     for name, shape in expected.items():
         array = arrays[name]
         if array.shape != shape:
-            raise _refused(f"its shape should be {shape}", name, f"shape {array.shape}")
+            raise _invalid(f"the shape must be {shape}", name, f"shape {array.shape}")
         if array.dtype != dtype:
-            raise _refused(f"its type should be {dtype}, as W_hy's", name, f"type {array.dtype}")
+            raise _invalid(f"the type must be {dtype}, as W_hy's", name, f"type {array.dtype}")
         if not np.isfinite(array).all():
-            raise _refused("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
-    return _assembled(cell, layers, arrays)
+            raise _invalid("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
+    return _assemble(cell, layers, arrays)
 
 
 def matrices(parameters: NetworkParameters) -> list[Floats]:
-    """All but the biases."""
-    return [leaf for name, leaf in _named(parameters).items() if name.rpartition(".")[2].startswith("W")]
+    """All parameters but the biases."""
+    return [leaf for name, leaf in _by_name(parameters).items() if name.rpartition(".")[2].startswith("W")]
 
 
-def _named(parameters: NetworkParameters) -> dict[str, Floats]:
-    of_layers = {
+def _by_name(parameters: NetworkParameters) -> dict[str, Floats]:
+    layer_arrays = {
         name: leaf
         for number, layer in enumerate(parameters.layers)
         for name, leaf in zip(_fields(parameters.cell, number), layer, strict=True)
     }
-    return {**of_layers, "W_hy": parameters.W_hy, "b_y": parameters.b_y}
+    return {**layer_arrays, "W_hy": parameters.W_hy, "b_y": parameters.b_y}
 
 
-def _assembled(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> NetworkParameters:
+def _assemble(cell: Cell, layers: int, arrays: Mapping[str, Floats]) -> NetworkParameters:
     stack = (cell.PARAMETERS(*(arrays[name] for name in _fields(cell, number))) for number in range(layers))
     return NetworkParameters(tuple(stack), arrays["W_hy"], arrays["b_y"])
 
@@ -262,29 +267,29 @@ def _fields(cell: Cell, layer: int) -> list[str]:
 
 
 def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    of_layers = {
+    layer_shapes = {
         f"{cell.NAME}.{number}.{field}": shape
         for number in range(layers)
         for field, shape in cell.shapes(hidden_size if number else vocabulary_size, hidden_size).items()
     }
-    return {**of_layers, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
+    return {**layer_shapes, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
 
 
-def _stack_of(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
-    """The cell, and how many layers of it."""
+def _infer_layers(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
+    """The cell, and the number of its layers."""
     layers = {tuple(name.split(".")[:2]) for name in arrays if "." in name}
     names = {name for name, *_ in layers}
     if len(names) != 1 or not names <= set(cells.CELLS):
         known = ", ".join(cells.CELLS)
-        raise _refused(f"the cell is none of: {known}", "", f"names {', '.join(sorted(arrays))}")
+        raise _invalid(f"unknown cell; known are {known}", "", f"names {', '.join(sorted(arrays))}")
     return cells.by_name(names.pop()), len(layers)
 
 
-def _resized(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
+def _resize(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
     layers = len(parameters.layers)
     shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size)
     result = {name: np.zeros(shape, parameters.dtype) for name, shape in shapes.items()}
-    for name, leaf in _named(parameters).items():
+    for name, leaf in _by_name(parameters).items():
         shared = tuple(map(slice, np.minimum(leaf.shape, shapes[name])))
         result[name][shared] = leaf[shared]
-    return _assembled(parameters.cell, layers, result)
+    return _assemble(parameters.cell, layers, result)

@@ -53,13 +53,13 @@ class NotebookReport(NamedTuple):
 
 
 class NotebookProgress(NamedTuple):
-    """Where training stands after an iteration."""
+    """The progress of the training after an iteration."""
 
     iteration: int  # the last one done, counted from 0
     iterations: int  # how many there will be
     smoothed_loss: float  # nats per name
     report: NotebookReport | None  # if the notebook reports here
-    state: NotebookState  # the living state: ask it for `arrays()` before the next iteration
+    state: NotebookState  # changes with the next iteration: call its `arrays()` before
 
 
 def shuffled_order(config: NotebookConfig, vocabulary_size: int, count: int) -> Indices:
@@ -78,13 +78,13 @@ def train(
     """Trains as the notebook does; yields at every report, every hundred iterations, and after the last.
 
     names:  in the order of `shuffled_order`.
-    state:  goes on from here, and changes it. A finished one is yielded once as it is.
+    state:  resumes from here, and changes it. A finished one is yielded once as it is.
 
     Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
-    when a loss or a parameter is no longer a number: what was yielded before is still sound.
+    when a loss or a parameter is no longer finite: what was yielded before is still valid.
     """
     if names.count == 0:
-        raise DataError("training.empty", "there is no name to train on", fix="give longer lists.")
+        raise DataError("training.empty", "there is no name to train on", fix="use longer lists.")
     check_tokens(names, vocabulary_size)
     state = state or NotebookState.start(config, vocabulary_size, names.count)
     kernel = Kernel(config, state.parameters, state.hidden, longest=int(names.lengths.max()))
@@ -94,7 +94,7 @@ def train(
         yield NotebookProgress(state.iteration - 1, config.iterations, state.smoothed_loss, None, state)
     while state.iteration < config.iterations:
         probabilities = []
-        with np.errstate(all="ignore"):  # what is not a number is found by looking at the losses
+        with np.errstate(all="ignore"):  # checked in the losses
             for iteration in range(state.iteration, _next_stop(config, state.iteration)):
                 name = iteration % names.count
                 start, stop = starts[name], starts[name + 1]
@@ -124,7 +124,7 @@ def as_network(parameters: NotebookParameters) -> network.NetworkParameters:
 
 def _smooth_losses(config: NotebookConfig, state: NotebookState, probabilities: list[Doubles]) -> None:
     """Counts the names learned and smooths their losses. Raises TrainingError."""
-    steps = np.array([len(of_name) for of_name in probabilities])
+    steps = np.array([len(name) for name in probabilities])
     log_p = np.zeros((len(steps), steps.max()))
     log_p[np.arange(steps.max()) < steps[:, None]] = np.log(np.concatenate(probabilities))
     for loss in np.subtract.reduce(log_p, axis=1, initial=0.0).tolist():

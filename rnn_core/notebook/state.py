@@ -1,4 +1,4 @@
-"""The parameters in the notebook's layout, and all that its training needs to go on."""
+"""The parameters in the notebook's layout, and the state that its training needs to resume."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class NotebookParameters(NamedTuple):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NotebookState:
-    """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
+    """The state of the training, which `train` changes in place; `arrays` is a copy to store.
 
     iteration:      iterations done.
     smoothed_loss:  in nats per name.
@@ -53,7 +53,7 @@ class NotebookState:
         return cls(0, loss, parameters, np.zeros(config.hidden_size), rng)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as copies under names: ready to be written while training goes on."""
+        """Copies of everything by name, ready to be written while training continues."""
         generator: Any = self.rng.get_state(legacy=False)
         return {
             "iteration": np.array(self.iteration),

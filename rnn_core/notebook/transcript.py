@@ -51,14 +51,14 @@ def printed_name(tokens: Iterable[int], characters: Sequence[str]) -> str:
 
 
 def _example_lines(characters: Sequence[str], names: EncodedNames, place: int) -> list[str]:
-    """What the notebook tells of its way through the list, and of the first example."""
+    """What the notebook prints of its way through the list, and of the first example."""
     lines = [f"j =  {place} idx =  {place % names.count}"]
     if place == 0:
         tokens = names.tokens[: names.offsets[1]].tolist()
-        letters = [characters[token] for token in tokens]
+        name = [characters[token] for token in tokens]
         lines += [
-            f"single_example = {''.join(letters)}",
-            f"single_example_chars {letters}",
+            f"single_example = {''.join(name)}",
+            f"single_example_chars {name}",
             f"single_example_ix {tokens}",
             f" X =  {[None, *tokens]} ",
             f" Y =        {[*tokens, END_TOKEN]} ",

@@ -1,4 +1,4 @@
-"""What names can be drawn from: a network, a mixture, whatever goes on one character at a time."""
+"""The interface of a model that can be sampled: a network, a mixture, anything that predicts step by step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -9,19 +9,19 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.nn import network
 
 ModelState: TypeAlias = Any
-"""Nested tuples of arrays, (B, ...) each: what a model keeps of B names. Every array is its own memory."""
+"""Nested tuples of arrays, (B, ...) each: the state of B names. No two arrays share memory."""
 
 
 class Model(NamedTuple):
-    """The face that sampling knows.
+    """A model that can be sampled.
 
     dtype:          of the workspace that `step` needs.
-    initial_state:  of so many names, from which nothing was read.
-    step:           one character further: from what each of B names reads, (B,), and their state, which it
-                    takes along in place, to logits, (V, B): the log-probability of every character that may
-                    come next, up to a constant for each name. They are its caller's until the next step
-                    with the same workspace. The first character that a name reads is the end token.
-    double:         the same in double precision; None if it is that itself.
+    initial_state:  the state of so many names before their first character.
+    step:           one character further: from the tokens that B names read, (B,), and their state, which is
+                    advanced in place, to logits, (V, B): the log-probability of every next character, up to
+                    a constant for each name. They are valid until the next step with the same workspace. The
+                    first token that a name reads is the end token.
+    double:         the same model in double precision; None if this is it.
     """
 
     vocabulary_size: int
@@ -32,14 +32,15 @@ class Model(NamedTuple):
 
 
 def network_model(parameters: network.NetworkParameters) -> Model:
-    # One row per character: then what is done for each character is done for all names at once.
+    """The model of a network."""
+    # One row per character: what is done for each character is then done for all names at once.
     W_yh, b_y = np.ascontiguousarray(parameters.W_hy.T), parameters.b_y[:, np.newaxis]
 
     def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
-        with np.errstate(invalid="ignore", over="ignore"):  # who draws looks at the numbers
-            shown = network.step(parameters, tokens, state, workspace)
+        with np.errstate(invalid="ignore", over="ignore"):  # checked by the logits processor
+            hidden = network.step(parameters, tokens, state, workspace)
             logits = workspace.take("logits", len(W_yh), len(tokens))
-            np.dot(W_yh, shown.T, out=logits)
+            np.dot(W_yh, hidden.T, out=logits)
             logits += b_y
         return logits
 

@@ -1,14 +1,14 @@
-"""The beginnings that many names share: the model steps through each of them once, for all names.
+"""The tree of prefixes that many names share: the model steps through each of them once, for all names.
 
-A tree of beginnings. Its root is the stated prefix, and a beginning is in it if at least one name in `RARE`
-is expected to begin so. What leaves the tree, an end or a character that makes the beginning too rare, is a
-*leaf*. The leaves' probabilities sum to 1, so one random number draws a whole beginning.
+Its root is the prefix of the options, and a prefix is in it if at least one name in `RARITY` is expected to
+begin with it. What leaves the tree, an end or a character that makes the prefix too rare, is a *leaf*. The
+leaves' probabilities sum to 1, so one random number samples a whole prefix.
 
     P(leaf) = product of the probabilities of its characters
 
-The tree depends on the model and the settings alone, so every block of names uses the same. It is computed in
-double precision: with hundreds of thousands of leaves, roundings of single precision would move one name in a
-few hundred to another leaf when another processor rounds otherwise.
+The tree depends on the model and the options alone, so every block of names uses the same. It is computed in
+double precision: with hundreds of thousands of leaves, rounding in single precision would move one name in a
+few hundred to another leaf on another processor.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from rnn_core.sample.model import Model, ModelState
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import leaves, tree_map
 
-RARITY = 1 << 15  # twice as many make names a fifth quicker, and the wait for the first one twice as long
+RARITY = 1 << 15  # twice as many: names a fifth faster, and the first one after twice the time
 MAX_BYTES = (
     1 << 24
 )  # bytes of states at most, or of leaves: in the cache, and a thousand names come in a moment
@@ -35,13 +35,13 @@ Indices = npt.NDArray[np.int64]
 
 
 class TreeLevel(NamedTuple):
-    """Beginnings of one length, N of them.
+    """N prefixes of one length.
 
     prefixes:  (N, length) their characters.
-    state:     (N, ...) of the model, when it has read them.
+    state:     (N, ...) of the model that has read them.
     reach:     (N, V) the probabilities of their leaves; 0 where the tree goes on.
-    begin:     (N, V) the probability of all that comes before, in alphabetical order.
-    log_p:     (N, V) of each beginning with one character more, under the model as it is.
+    begin:     (N, V) the probability of all leaves before, in alphabetical order.
+    log_p:     (N, V) of each prefix with one character more, under the unconstrained model.
     """
 
     prefixes: Indices
@@ -53,17 +53,16 @@ class TreeLevel(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixTree:
-    """The tree. A leaf is called by the number of the beginning, times V, plus the character.
+    """The tree of N prefixes. The number of a leaf is that of its prefix, times V, plus its character.
 
-    The leaves lie in alphabetical order. So where a rounding leaves a beginning out, what is drawn for other
-    names stays the same.
+    The leaves lie in alphabetical order. So where rounding drops a prefix, other names stay the same.
 
-    prefixes:    (N, D) the characters of each beginning, filled up with 0.
+    prefixes:    (N, D) the characters of each prefix, padded with 0.
     lengths:     (N,) how many it has.
-    state:       (N, ...)
+    state:       (N, ...) of the model that has read each prefix.
     leaves:      (L,) all that are possible.
-    cumulative:  (L,) over their probabilities.
-    log_p:       (N * V,) of each leaf, in nats, under the model as it is.
+    cumulative:  (L,) sums of their probabilities.
+    log_p:       (N * V,) of each leaf, in nats, under the unconstrained model.
     """
 
     vocabulary_size: int
@@ -76,7 +75,7 @@ class PrefixTree:
 
     @classmethod
     def build(cls, model: Model, processor: LogitsProcessor) -> "PrefixTree":
-        """Raises TrainingError as `Chooser.weights` does."""
+        """The tree of a model under these options. Raises TrainingError as `LogitsProcessor.weights` does."""
         levels = list(_levels(model.double or model, processor, row_bytes(model.initial_state(1))))
         deepest = levels[-1].prefixes.shape[1]
         prefixes = [
@@ -101,22 +100,23 @@ class PrefixTree:
             log_p=np.concatenate([level.log_p.ravel() for level in levels]),
         )
 
-    def drawn(self, uniforms: Probabilities) -> Indices:
-        """(B,) a leaf for each of the uniforms, in [0, 1)."""
-        order = np.argsort(uniforms)  # in order the search is several times as quick
-        found = np.searchsorted(self.cumulative, uniforms[order] * self.cumulative[-1], side="right")
+    def sample_leaves(self, uniforms: Probabilities) -> Indices:
+        """(B,) a leaf for each of the uniform numbers in [0, 1)."""
+        order = np.argsort(uniforms)  # in order the search is several times as fast
+        places = np.searchsorted(self.cumulative, uniforms[order] * self.cumulative[-1], side="right")
         leaf = np.empty(len(uniforms), np.int64)
-        leaf[order] = self.leaves[found]
+        leaf[order] = self.leaves[places]
         return leaf
 
 
 def row_bytes(state: ModelState) -> int:
+    """The bytes of the state of one name."""
     return sum(leaf[:1].nbytes for leaf in leaves(state))
 
 
 def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> Iterator[TreeLevel]:
     workspace = Workspace(model.dtype)
-    prefix = processor.constraints.beginning.astype(np.int64)
+    prefix = processor.constraints.prefix.astype(np.int64)
     state = model.initial_state(1)
     room = MAX_BYTES // max(bytes_of_a_state, model.vocabulary_size * 16)
     probability: Probabilities = np.ones(1)
@@ -124,25 +124,25 @@ def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> 
     before: Probabilities = np.zeros(1)
     tokens = np.array([END_TOKEN])
     for character in prefix:
-        of_prefix = model.step(tokens, state, workspace).astype(np.float64)
-        log_p += (of_prefix[character] - np.logaddexp.reduce(of_prefix)).item()
+        prefix_logits = model.step(tokens, state, workspace).astype(np.float64)
+        log_p += (prefix_logits[character] - np.logaddexp.reduce(prefix_logits)).item()
         tokens = np.array([character])
     prefixes = prefix[np.newaxis]
     for depth in range(MAX_DEPTH):
         logits = model.step(tokens, state, workspace)
-        places = np.full(len(tokens), prefixes.shape[1])
-        weights, log_sums = processor.weights(logits, tokens, places, workspace)
+        lengths = np.full(len(tokens), prefixes.shape[1])
+        weights, log_sums = processor.weights(logits, tokens, lengths, workspace)
         reach: Probabilities = weights.T.astype(np.float64)
         reach *= (probability / reach.sum(axis=1))[:, np.newaxis]
-        log_p_further: Probabilities = (logits - log_sums).T.astype(np.float64)
-        log_p_further += log_p[:, np.newaxis]
+        next_log_p: Probabilities = (logits - log_sums).T.astype(np.float64)
+        next_log_p += log_p[:, np.newaxis]
         begin = reach.cumsum(axis=1) - reach + before[:, np.newaxis]
         room -= len(tokens)
         parents, tokens = _frequent(reach, room if depth < MAX_DEPTH - 1 else 0)
-        probability, log_p = reach[parents, tokens], log_p_further[parents, tokens]
+        probability, log_p = reach[parents, tokens], next_log_p[parents, tokens]
         before = begin[parents, tokens]
         reach[parents, tokens] = 0.0
-        yield TreeLevel(prefixes, state, reach, begin, log_p_further)
+        yield TreeLevel(prefixes, state, reach, begin, next_log_p)
         if not len(parents):
             return
         state = tree_map(lambda part, rows=parents: part[rows], state)
@@ -150,7 +150,7 @@ def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> 
 
 
 def _frequent(reach: Probabilities, room: int) -> tuple[Indices, Indices]:
-    """What the tree goes on with, the most probable if room is short: beginnings, and what follows each."""
+    """Where the tree goes on, the most probable if room is short: prefixes, and the next character."""
     goes_on = reach >= 1.0 / RARITY
     goes_on[:, END_TOKEN] = False
     places = np.flatnonzero(goes_on)

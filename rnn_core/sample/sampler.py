@@ -1,13 +1,13 @@
-"""New names, drawn character by character.
+"""The sampler: new names, character by character.
 
     P(token_{t+1} = v) ~ P(v | token_0 ... token_t) ^ (1 / temperature), of what may come there
 
-Names are made in blocks of a fixed number. A block depends on the model, the settings, the seed and its own
-number, and on nothing else: name number i is the same name however many are asked for, whoever makes them.
+Names are sampled in blocks of a fixed size. A block depends only on the model, the options, the seed and its
+own number: name number i is the same name however many are sampled, by however many workers.
 
-Within a block names begin in their order, as many at once as the cache has room for. A name that has ended
-leaves its place to the next. So what is computed together, and with it every rounding, is the same each time;
-a block of which only the first names are wanted is left when those have ended.
+Within a block names start in their order, as many at a time as fit into the cache; one that has ended leaves
+its slot to the next. So what is computed together, and with it every rounding, is the same each time; a block
+of which only the first names are requested is left when those have ended.
 """
 
 import threading
@@ -30,8 +30,8 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import AT_LEAST_0, POSITIVE_SHARE, SEED, TEXT, check, check_fields, whole
 
-STATE_BYTES = 1 << 20  # bytes of the states of the names that run at once
-WEIGHT_ELEMENTS = 1 << 24  # of their next characters
+STATE_BYTES = 1 << 20  # of the states of all active names
+WEIGHT_ELEMENTS = 1 << 24  # of the weights of their next characters
 MAX_ACTIVE, MIN_ACTIVE = 4_096, 256  # names
 
 
@@ -75,20 +75,20 @@ class SamplingConfig:
 
 
 class Sampler:
-    """Draws any of a list of names without end: name number i of a seed is always the same."""
+    """Samples any part of an endless list of names: name number i of a seed is always the same."""
 
     def __init__(self, model: Model, vocabulary: Vocabulary, config: SamplingConfig) -> None:
-        """`config.count` is of no concern here.
+        """A sampler with these options, of which `count` is not used.
 
-        Raises ConfigError when there are no such names with this vocabulary, DataError if it is not the
-        model's, and TrainingError if the model's probabilities are not finite numbers.
+        Raises ConfigError if no name satisfies the options, DataError if the vocabulary is not the model's,
+        and TrainingError if the model's probabilities are not finite.
         """
         if model.vocabulary_size != vocabulary.size:
             raise DataError(
                 "model.vocabulary",
                 "the model and the vocabulary have different numbers of characters",
                 saw=f"{model.vocabulary_size} and {vocabulary.size}, the end token included",
-                fix="draw with the vocabulary that belongs to the model.",
+                fix="sample with the vocabulary of the model.",
             )
         self._model = model
         self._seed = config.seed
@@ -111,10 +111,10 @@ class Sampler:
     ) -> Iterator[SampledNames]:
         """The names from number `start` to before number `stop`, in their order, a block or a part at a time.
 
-        threads:  make so many blocks at once; with any number the same names come. No more than twice as
-                  many are kept until someone takes them.
-        on_progress:    is told, often, how many more names are drawn, by the thread that drew them. What it
-                  raises ends it all.
+        threads:      sample so many blocks at a time; the names are the same with any number. At most twice
+                      as many wait for the consumer.
+        on_progress:  called often with the number of names that ended since, in the thread that sampled them.
+                      What it raises ends the sampling.
 
         Raises TrainingError as above.
         """
@@ -126,33 +126,33 @@ class Sampler:
             )
             for number in range(start // NAMES_PER_BLOCK, -(-stop // NAMES_PER_BLOCK))
         )
-        is_left = threading.Event()
+        is_abandoned = threading.Event()
 
-        def told(ended: int) -> None:
-            if is_left.is_set():
-                raise CancelledError  # no one waits for this block any more
+        def report(ended: int) -> None:
+            if is_abandoned.is_set():
+                raise CancelledError  # nobody waits for this block
             if on_progress:
                 on_progress(ended)
 
         if threads == 1:
-            yield from (self._block(*part, told) for part in parts)
+            yield from (self._block(*part, report) for part in parts)
             return
         with ThreadPoolExecutor(threads, thread_name_prefix="block") as executor:
-            made: deque[Future[SampledNames]] = deque()
+            blocks: deque[Future[SampledNames]] = deque()
             try:
                 for part in parts:
-                    if len(made) == 2 * threads:
-                        yield made.popleft().result()
-                    made.append(executor.submit(self._block, *part, told))
-                while made:
-                    yield made.popleft().result()
+                    if len(blocks) == 2 * threads:
+                        yield blocks.popleft().result()
+                    blocks.append(executor.submit(self._block, *part, report))
+                while blocks:
+                    yield blocks.popleft().result()
             finally:
-                is_left.set()
-                for future in made:
+                is_abandoned.set()
+                for future in blocks:
                     future.cancel()
 
     def _block(self, number: int, start: int, stop: int, on_progress: OnProgress) -> SampledNames:
-        """The names from `start` to before `stop` of a block, each in [0, BLOCK]."""
+        """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK]."""
         stream = RandomStream(self._seed, number)
         return sample_block(
             self._model, self._processor, self._tree, stream, self._max_active, start, stop, on_progress
@@ -164,8 +164,9 @@ def sample(model: Model, vocabulary: Vocabulary, config: SamplingConfig, threads
     return concatenate_samples(Sampler(model, vocabulary, config).names(0, config.count, threads))
 
 
-def concatenate_samples(drawn: Iterable[SampledNames]) -> SampledNames:
-    parts = list(drawn)
+def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:
+    """All samples as one."""
+    parts = list(samples)
     lengths = np.concatenate([np.zeros(0, np.int64), *(names.lengths for names, _ in parts)])
     tokens = np.concatenate([np.zeros(0, np.int32), *(names.tokens for names, _ in parts)])
     names = EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))
@@ -173,5 +174,5 @@ def concatenate_samples(drawn: Iterable[SampledNames]) -> SampledNames:
 
 
 def capitalize_first(name: str) -> str:
-    """The notebook's way with a first letter: a capital, and the rest as it is."""
+    """The name with its first letter as a capital, and the rest as it is."""
     return name[:1].upper() + name[1:]

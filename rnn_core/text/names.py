@@ -1,4 +1,4 @@
-"""Many encoded names in two flat arrays, as Arrow lays out a list column."""
+"""Encoded names in two flat arrays, laid out as an Arrow list column."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from rnn_core.errors import DataError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedNames:
-    """N names of C characters in all; the end token is not among them.
+    """N names of C characters in total, as tokens without the end token.
 
     tokens:   (C,) int32, vocabulary indices from 1; name after name.
     offsets:  (N + 1,) int64; name i is tokens[offsets[i]:offsets[i + 1]].
-    weights:  (N,) float64, how much each counts beside the others; None if all count alike.
+    weights:  (N,) float64, how much each counts, relative to the others; None if all count alike.
     """
 
     tokens: npt.NDArray[np.int32]
@@ -25,6 +25,7 @@ class EncodedNames:
 
     @classmethod
     def from_lists(cls, names: Iterable[Iterable[int]]) -> "EncodedNames":
+        """The names given as lists of tokens."""
         lists = [list(name) for name in names]
         lengths = np.array([len(name) for name in lists], dtype=np.int64)
         tokens = np.array([token for name in lists for token in name], dtype=np.int32)
@@ -32,29 +33,31 @@ class EncodedNames:
 
     @property
     def count(self) -> int:
+        """N, the number of names."""
         return len(self.offsets) - 1
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
+        """(N,) characters of each name."""
         return np.diff(self.offsets)
 
     def with_weights(self, weights: Floats) -> "EncodedNames":
-        """The same names, one of weight w counting as w / mean(w) names; without weights if all are equal.
+        """The same names with weights: w counts as w / mean(w) names; without weights if all are equal.
 
         Raises DataError unless each is a finite number above 0.
         """
-        wrong = weights[~((weights > 0) & (weights < np.inf))]
-        if len(wrong):
+        invalid = weights[~((weights > 0) & (weights < np.inf))]
+        if len(invalid):
             raise DataError(
                 "names.weight",
-                "the weight of a name is a finite number above 0",
-                saw=f"{wrong[0]} and {len(wrong) - 1:,} others of {self.count:,}",
-                fix="give every name a weight, or leave out what is not to count.",
+                "the weight of a name must be a finite number above 0",
+                saw=f"{invalid[0]} and {len(invalid) - 1:,} others of {self.count:,}",
+                fix="give every name a weight, or remove the names that should not count.",
             )
         if not len(weights) or weights.min() == weights.max():
             return replace(self, weights=None)
-        largest = weights / weights.max()  # so that no sum is infinite
-        return replace(self, weights=largest / largest.mean())
+        relative = weights / weights.max()  # so that no sum is infinite
+        return replace(self, weights=relative / relative.mean())
 
     def take(self, rows: npt.NDArray[np.integer]) -> "EncodedNames":
         """The names at `rows`, in that order."""

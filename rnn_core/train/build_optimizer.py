@@ -1,4 +1,4 @@
-"""The way downhill that a configuration describes: its schedule, and its optimizer."""
+"""The optimizer and the learning rate schedule of a configuration."""
 
 import math
 
@@ -19,17 +19,19 @@ from rnn_core.tree import flat_views
 
 
 def build_schedule(config: ResolvedTrainingConfig, steps_total: int) -> Schedule:
-    rising = math.ceil(config.warmup * steps_total)
+    """The learning rate of every step: the warm-up, then the configured schedule."""
+    warmup_steps = math.ceil(config.warmup * steps_total)
     if config.schedule == "constant":
-        return warmup(rising, constant(config.learning_rate))
-    return warmup(rising, cosine(config.learning_rate, steps_total - rising))
+        return warmup(warmup_steps, constant(config.learning_rate))
+    return warmup(warmup_steps, cosine(config.learning_rate, steps_total - warmup_steps))
 
 
 def build_optimizer(
     config: ResolvedTrainingConfig, parameters: network.NetworkParameters, steps_total: int
 ) -> Optimizer:
+    """The optimizer: gradient clipping, the update rule, weight decay, and the learning rate."""
     rates, views = flat_views(parameters, config.dtype)
-    for matrix in network.matrices(views):  # biases are few and do not overfit
+    for matrix in network.matrices(views):  # the biases are few and do not overfit
         matrix[...] = config.weight_decay
     parts = []
     if config.clip_value:

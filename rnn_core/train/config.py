@@ -1,4 +1,4 @@
-"""What a training is told, and what is chosen by the number of names where nothing is said."""
+"""The configuration of a training, and its defaults, which depend on the number of names."""
 
 import math
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from rnn_core.errors import ConfigError
 from rnn_core.nn import cells
 from rnn_core.validators import AT_LEAST_0, POSITIVE, SEED, SHARE, check_fields, whole
 
-# From so many multiplications in the recurrence of one time step on, a training step is quicker with shared
+# From so many multiplications in the recurrence of one time step on, a training step is faster with shared
 # prefixes. Below it, finding them takes longer than computing them again. See docs/reference/benchmarks.md.
 SHARING_THRESHOLD = 1 << 20
 
@@ -20,7 +20,7 @@ Cell = Literal["elman", "gru", "lstm"]
 
 
 class SizeDefaults(NamedTuple):
-    """What was measured to predict held-out names best in lists of fewer than `below` training names.
+    """The defaults that predict held-out names best in lists of fewer than `below` training names.
 
     How that was measured, and what else was tried: docs/explanation/quality.md.
     """
@@ -37,8 +37,8 @@ class SizeDefaults(NamedTuple):
     recurrent_dropout: float
 
 
-# The key of a model holds the configuration as it was given, not these numbers: with another row, raise the
-# version of the stage `model`.
+# The key of a model holds the options that were set, not these numbers: when a row changes, raise the version
+# of the stage `model`.
 SIZE_DEFAULTS = (
     SizeDefaults(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
     SizeDefaults(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
@@ -117,17 +117,17 @@ class TrainingConfig:
             )
 
     def resolve(self, count: int) -> "ResolvedTrainingConfig":
-        """With all that is None filled in, for so many names to learn."""
+        """The complete configuration for so many training names: every None replaced by its default."""
         row = next(row for row in SIZE_DEFAULTS if count < row.below)._asdict()
-        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
         return ResolvedTrainingConfig(
-            **{name: row[name] if value is None else value for name, value in said.items()}
+            **{name: row[name] if value is None else value for name, value in options.items()}
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTrainingConfig(TrainingConfig):
-    """A configuration that leaves nothing open."""
+    """A complete configuration, without None."""
 
     cell: Cell
     layers: int
@@ -141,20 +141,20 @@ class ResolvedTrainingConfig(TrainingConfig):
 
     @property
     def size_dependent(self) -> dict[str, Any]:
-        """What depends on the number of names unless it was said."""
+        """The options whose defaults depend on the number of names."""
         return {name: getattr(self, name) for name in SizeDefaults._fields[1:]}
 
     @property
     def shares_prefixes(self) -> bool:
-        """Never decided by a clock: the bytes of a training must not depend on what else the machine does."""
+        """Whether batches share prefixes, by the configuration alone: timing must not change the result."""
         if self.batches == "auto":
             *gates, _, _ = cells.by_name(self.cell).shapes(1, 1)["W_hh"]
             return math.prod(gates) * self.hidden_size**2 * self.batch_size >= SHARING_THRESHOLD
         return self.batches == "shared"
 
     def rng(self, purpose: int, *numbers: int) -> np.random.Generator:
-        """The stream of random numbers of a purpose, and of an epoch or a step.
+        """The random numbers of a purpose, and of an epoch or a step.
 
-        No generator is carried along, so a training that goes on needs no more than to know where it is.
+        No generator is carried along, so a training resumes from its position alone.
         """
         return np.random.default_rng(np.random.SeedSequence((self.seed, purpose, *numbers)))

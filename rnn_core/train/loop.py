@@ -1,9 +1,9 @@
-"""The default recipe: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
+"""The training loop: mini-batches, AdamW, warm-up and cosine, dropout, early stopping on held-out names.
 
-An epoch is as many names as there are. If they have weights, each epoch draws its names anew by them: a light
-name is left out of some epochs, a heavy one occurs in all of them, and more than once.
+An epoch is as many names as the list has. If they have weights, each epoch samples its names anew by them: a
+light name is missing from some epochs, a heavy one occurs in all of them, and more than once.
 
-A training that goes on from a state ends with the bytes of one that was never interrupted.
+A resumed training ends with the bytes of one that was never interrupted.
 """
 
 import itertools
@@ -27,14 +27,14 @@ from rnn_core.train.build_optimizer import build_optimizer, build_schedule
 from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import Optimizer
 from rnn_core.train.sharding import MapFunction, Shard, ShardLoss, combine_gradients, shard_map, split_batch
-from rnn_core.train.state import HistoryRow, TrainingState, check_place
+from rnn_core.train.state import HistoryRow, TrainingState, check_position
 
-# What streams of random numbers are for, as START is.
+# The purposes of random numbers, as START.
 SHUFFLING, DROPPING_WEIGHTS, DROPPING_UNITS, RESAMPLING = 1, 2, 3, 4
 
 
 class TrainingProgress(NamedTuple):
-    """Where training stands after a step. Losses in nats per character."""
+    """The progress of a training after a step. Losses in nats per character."""
 
     step: int  # steps done
     steps_total: int  # if validation does not stop it earlier
@@ -44,7 +44,7 @@ class TrainingProgress(NamedTuple):
     training_loss: float  # of this step's batch
     validation_loss: float  # nan but for the last step of an epoch
     best_validation_loss: float  # nan before the first
-    state: TrainingState  # the living state: ask it for `arrays()` before the next step
+    state: TrainingState  # changes with the next step: call its `arrays()` before
 
 
 def train(
@@ -55,37 +55,37 @@ def train(
     state: TrainingState | None = None,
     threads: int = 1,
 ) -> Iterator[TrainingProgress]:
-    """Trains, and yields after every step; the last `state.parameters` are the result.
+    """Trains a network, and yields after every step; the last `state.parameters` are the result.
 
     validation:  the parameters that predict these names best are kept, and training stops when they have not
-                 become better for `config.patience` epochs. If there are none, all epochs are trained and the
-                 last parameters kept.
-    state:       goes on from here, and changes it. A finished one is yielded once as it is.
-    threads:     share the parts of a batch (`config.shards`); with any number the same bits come out.
+                 improved for `config.patience` epochs. Without any, all epochs are trained and the last
+                 parameters kept.
+    state:       resumes from here, and changes it. A finished one is yielded once as it is.
+    threads:     share the parts of a batch (`config.shards`); the result is the same with any number.
 
     Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
-    when the loss or its gradient is no longer a number: what was yielded before is still sound.
+    when the loss or its gradient is no longer finite: what was yielded before is still valid.
     """
     if training.count == 0:
         raise DataError(
             "training.empty",
             "there is no name to train on",
-            fix="give longer lists, or a larger share of them to training.",
+            fix="use longer lists, or a larger share of them for training.",
         )
     check_tokens(training, vocabulary_size)
     check_tokens(validation, vocabulary_size)
-    trained_on, held_out = BatchStream.from_names(training), BatchStream.from_names(validation)
+    training_stream, validation_stream = BatchStream.from_names(training), BatchStream.from_names(validation)
     shared = config.shares_prefixes
-    layout = trained_on.shared_batches if shared else trained_on.packed_batches
-    keys = downcast(alphabetical_ranks(training) if shared else -trained_on.rows)
+    layout = training_stream.shared_batches if shared else training_stream.packed_batches
+    keys = downcast(alphabetical_ranks(training) if shared else -training_stream.rows)
     batches_per_epoch = -(-training.count // config.batch_size)
     steps_total = min(config.epochs * batches_per_epoch, config.max_steps)
     state = state or TrainingState.start(config, vocabulary_size)
-    check_place(state, batches_per_epoch, steps_total)
+    check_position(state, batches_per_epoch, steps_total)
     schedule = build_schedule(config, steps_total)
     optimizer = build_optimizer(config, state.current, steps_total)
-    most_parts = min(config.shards, config.batch_size, training.count)
-    shards = [Shard.like(state.current) for _ in range(most_parts)]
+    part_count = min(config.shards, config.batch_size, training.count)
+    shards = [Shard.like(state.current) for _ in range(part_count)]
 
     def progress(epoch: int, training_loss: float, validation_loss: float) -> TrainingProgress:
         return TrainingProgress(
@@ -106,39 +106,39 @@ def train(
     if finished():
         last = state.history[-1]
         yield progress(last.epoch, last.training_loss, last.validation_loss)
-    with shard_map(min(threads, most_parts)) as shared_map:
+    with shard_map(min(threads, part_count)) as shared_map:
         while not finished():
             epoch = state.epoch + 1
-            drawn = _drawn_by_weight(config, training, state.epoch)
-            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch), drawn)
+            names = _weighted_epoch(config, training, state.epoch)
+            batches = shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, state.epoch), names)
             del batches[state.batch + steps_total - state.step :]
-            left = [
-                split_batch(chosen, config.shards, neighbours=shared) for chosen in batches[state.batch :]
+            remaining = [
+                split_batch(batch, config.shards, contiguous=shared) for batch in batches[state.batch :]
             ]
-            laid_out = layout(itertools.chain.from_iterable(left))  # some ahead
-            for some in left:
+            laid_out = layout(itertools.chain.from_iterable(remaining))  # some ahead
+            for batch_names in remaining:
                 learning_rate = schedule(state.step)
-                batch = list(itertools.islice(laid_out, len(some)))
-                found = _gradient(config, state, batch, shards, shared_map)
-                with np.errstate(all="ignore"):  # what is not a number is found by looking at the results
-                    _descend(optimizer, state, found.loss, shards[0].vector, learning_rate)
+                batch = list(itertools.islice(laid_out, len(batch_names)))
+                result = _gradient(config, state, batch, shards, shared_map)
+                with np.errstate(all="ignore"):  # checked in the results
+                    _update(optimizer, state, result.loss, shards[0].vector, learning_rate)
                 state.step += 1
                 state.batch += 1
-                state.epoch_nats += found.loss * found.rows
-                state.epoch_rows += found.rows
+                state.epoch_nats += result.loss * result.rows
+                state.epoch_rows += result.rows
                 validation_loss = math.nan
                 if state.batch == len(batches):
                     if validation.count:
                         validation_loss = stream_cross_entropy(
-                            state.current, held_out, shards[0].workspace, validation.weights
+                            state.current, validation_stream, shards[0].workspace, validation.weights
                         )
                         _check_finite(validation_loss, state.step, learning_rate)
                     _end_epoch(state, validation_loss, learning_rate)
-                yield progress(epoch, found.loss, validation_loss)
+                yield progress(epoch, result.loss, validation_loss)
 
 
-def _drawn_by_weight(config: ResolvedTrainingConfig, training: EncodedNames, epoch: int) -> Integers | None:
-    """(N,) the names of an epoch; None if all weigh the same, and so all occur once."""
+def _weighted_epoch(config: ResolvedTrainingConfig, training: EncodedNames, epoch: int) -> Integers | None:
+    """(N,) the names of an epoch; None without weights, when each occurs once."""
     if training.weights is None:
         return None
     rng = config.rng(RESAMPLING, epoch)
@@ -149,29 +149,29 @@ def _drawn_by_weight(config: ResolvedTrainingConfig, training: EncodedNames, epo
 def _gradient(
     config: ResolvedTrainingConfig,
     state: TrainingState,
-    some: Sequence[Batch],
+    batch_parts: Sequence[Batch],
     shards: Sequence[Shard],
     shared_map: MapFunction,
 ) -> ShardLoss:
-    """The loss of a batch, which comes in parts; its gradient is left in the first shard."""
+    """The loss of a batch given in parts; its gradient is left in the first shard."""
     masks = _recurrent_masks(config, state, shards[0].workspace)
 
     def part(number: int) -> ShardLoss:
-        shard, batch = shards[number], some[number]
-        left_out = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
+        shard, batch = shards[number], batch_parts[number]
+        layer_masks = _with_output_masks(config, masks, batch.size, state.step, number, shard.workspace)
         with np.errstate(all="ignore"):
             loss, _ = network.loss_and_gradient(
-                state.current, batch, shard.workspace, left_out, out=shard.gradient
+                state.current, batch, shard.workspace, layer_masks, out=shard.gradient
             )
         return ShardLoss(loss, batch.targets.total)
 
-    return combine_gradients(shards, list(shared_map(part, range(len(some)))))
+    return combine_gradients(shards, list(shared_map(part, range(len(batch_parts)))))
 
 
-def _descend(
+def _update(
     optimizer: Optimizer, state: TrainingState, loss: float, gradient: Floats, learning_rate: float
 ) -> None:
-    """One step downhill. Raises TrainingError if the way there or where it leads is not a number."""
+    """Takes one step. Raises TrainingError if the gradient or the new parameters are not finite."""
     _check_finite(loss + _squared_norm(gradient), state.step + 1, learning_rate)
     state.vector += optimizer.update(gradient, state.optimizer, state.vector)
     _check_finite(_squared_norm(state.vector), state.step + 1, learning_rate)
@@ -180,7 +180,7 @@ def _descend(
 def _recurrent_masks(
     config: ResolvedTrainingConfig, state: TrainingState, workspace: Workspace
 ) -> list[Floats | None]:
-    """One for each layer; the same for the whole batch."""
+    """The recurrent mask of each layer, the same for the whole batch."""
     if not config.recurrent_dropout:
         return [None] * config.layers
     rng = config.rng(DROPPING_WEIGHTS, state.step)
@@ -200,18 +200,18 @@ def _with_output_masks(
     part: int,
     workspace: Workspace,
 ) -> list[DropoutMasks]:
-    """What each layer leaves out in one part of a batch."""
+    """The masks of each layer for one part of a batch."""
     if not config.dropout:
-        return [DropoutMasks(None, of_layer) for of_layer in recurrent]
+        return [DropoutMasks(None, recurrent_mask) for recurrent_mask in recurrent]
     rng = config.rng(DROPPING_UNITS, step, part)
     return [
         DropoutMasks(
             dropout_mask(
                 rng, config.dropout, workspace.child(number), "output_mask", rows, config.hidden_size
             ),
-            of_layer,
+            recurrent_mask,
         )
-        for number, of_layer in enumerate(recurrent)
+        for number, recurrent_mask in enumerate(recurrent)
     ]
 
 

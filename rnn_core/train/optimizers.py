@@ -1,9 +1,8 @@
-"""Optimizers as pairs of functions that compose: `chain(clip_by_norm(1.0), adam(), scale_by(schedule))`.
+"""Optimizers that compose: `chain(clip_by_global_norm(1.0), adam(), scale_by(schedule))`.
 
-All of them go over the flat vector of all parameters (see `tree.flat_views`). `init` gives an optimizer's
-state, a tuple of arrays, and `update` turns a gradient into the step that is to be *added* to the parameters.
-Fresh arrays for every step would cost more than the arithmetic: `update` overwrites the vector and the
-state that it is given, and returns the same arrays.
+Each works on the flat vector of all parameters (`tree.flat_views`). `init` gives an optimizer's state, a
+tuple of arrays; `update` turns a gradient into the step to *add* to the parameters. New arrays for every step
+would cost more than the arithmetic, so `update` overwrites the vector and the state, and returns the vector.
 """
 
 import math
@@ -18,18 +17,18 @@ from rnn_core.train.schedules import Schedule
 OptimizerState: TypeAlias = tuple[Any, ...]
 """Arrays, or tuples of such."""
 
-CHUNK = 16_384  # elements that go through all of Adam's formula while they are in the cache
+CHUNK = 16_384  # elements that stay in the cache for all of Adam's formula
 
 
 class Optimizer(NamedTuple):
-    """Two functions; neither keeps anything."""
+    """A pair of functions without state of their own."""
 
     init: Callable[[Floats], OptimizerState]  # parameters -> state
     update: Callable[[Floats, OptimizerState, Floats], Floats]  # gradient, state, parameters -> step
 
 
 def chain(*parts: Optimizer) -> Optimizer:
-    """One after the other, each on what the one before it made of the gradient."""
+    """Optimizers in sequence, each on the result of the one before."""
 
     def init(parameters: Floats) -> OptimizerState:
         return tuple(part.init(parameters) for part in parts)
@@ -43,7 +42,7 @@ def chain(*parts: Optimizer) -> Optimizer:
 
 
 def clip_by_value(limit: float) -> Optimizer:
-    """Every element into [-limit, limit]."""
+    """Clips every element of the gradient to [-limit, limit]."""
 
     def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
         return np.clip(step, -limit, limit, out=step)
@@ -52,7 +51,7 @@ def clip_by_value(limit: float) -> Optimizer:
 
 
 def clip_by_global_norm(limit: float) -> Optimizer:
-    """Shorter, in its own direction, if the Euclidean norm of the whole is above `limit`.
+    """Clips the gradient to a Euclidean norm of at most `limit`, keeping its direction.
 
     Source: R. Pascanu, T. Mikolov & Y. Bengio, "On the difficulty of training recurrent neural networks",
     ICML (2013).
@@ -68,10 +67,10 @@ def clip_by_global_norm(limit: float) -> Optimizer:
 
 
 def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Optimizer:
-    """The step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
+    """Adam: the step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
 
-    Both are moving averages, freed of their start from 0. What is kept are the sums below them, of
-    beta_1^age g and beta_2^age g^2: an average is its sum times one number.
+    Both are bias-corrected moving averages. Kept are the sums of beta_1^age g and beta_2^age g^2: an average
+    is its sum times one number.
 
     Source: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR (2015), algorithm 1.
     """
@@ -82,10 +81,10 @@ def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Op
     def update(step: Floats, state: OptimizerState, _parameters: Floats) -> Floats:
         first, second, count = state
         count += 1
-        of_first, of_second = (
+        first_scale, second_scale = (
             (1.0 - beta) / (1.0 - beta ** int(count)) for beta in (beta_1, beta_2)
         )  # from a sum to the average
-        root = math.sqrt(of_second)
+        root = math.sqrt(second_scale)
         scratch = np.empty(min(CHUNK, len(step)), step.dtype)
         for chunk in _chunks(len(step)):
             g, m, v = step[chunk], first[chunk], second[chunk]
@@ -97,14 +96,14 @@ def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Op
             np.sqrt(v, out=part)
             part += epsilon / root
             np.divide(m, part, out=g)
-            g *= of_first / root
+            g *= first_scale / root
         return step
 
     return Optimizer(init, update)
 
 
 def momentum(beta: float = 0.9) -> Optimizer:
-    """The step is v = beta v + g: what the gradients of the last 1 / (1 - beta) steps agree on.
+    """Momentum: the step is v = beta v + g, with the gradients of about the last 1 / (1 - beta) steps.
 
     Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
     Computational Mathematics and Mathematical Physics 4 (1964).
@@ -124,7 +123,7 @@ def momentum(beta: float = 0.9) -> Optimizer:
 
 
 def add_decayed_weights(rates: Floats | float) -> Optimizer:
-    """Pulls every parameter towards 0 by its rate, apart from the gradient: with `adam` before it, AdamW.
+    """Weight decay: adds rate times parameter to the step; after `adam`, this is AdamW.
 
     rates:  one for all, or (P,) one for each.
 
@@ -139,7 +138,7 @@ def add_decayed_weights(rates: Floats | float) -> Optimizer:
 
 
 def scale_by(schedule: Schedule) -> Optimizer:
-    """Downhill, by the learning rate of the step. Alone it is stochastic gradient descent."""
+    """Multiplies by minus the learning rate of the step; alone, stochastic gradient descent."""
 
     def init(_parameters: Floats) -> OptimizerState:
         return (np.zeros((), np.int64),)

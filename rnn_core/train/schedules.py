@@ -9,11 +9,12 @@ Schedule: TypeAlias = Callable[[int], float]
 
 
 def constant(learning_rate: float) -> Schedule:
+    """The same learning rate at every step."""
     return lambda _: learning_rate
 
 
 def cosine(peak: float, total: int) -> Schedule:
-    """Falls from `peak` as half a cosine wave towards 0, which it would be at the step after the last.
+    """Falls from `peak` as half a cosine wave towards 0, reached one step after the last.
 
     Source: I. Loshchilov & F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR (2017).
     """
@@ -21,5 +22,5 @@ def cosine(peak: float, total: int) -> Schedule:
 
 
 def warmup(steps: int, then: Schedule) -> Schedule:
-    """Rises over so many steps in a straight line to where `then` begins."""
+    """Rises linearly over so many steps to where the schedule `then` begins."""
     return lambda step: then(0) * (step + 1) / steps if step < steps else then(step - steps)

@@ -1,9 +1,9 @@
-"""The gradient of a batch from several threads: each computes its part of the names with memory of its own.
+"""Data-parallel gradients: each thread computes a part of the batch with memory of its own.
 
     loss = sum_s rows_s loss_s / sum_s rows_s,   and the gradient likewise, over the parts s of a batch
 
-Sums in another order round otherwise, so the parts are a matter of the configuration and are added up in
-their order. How many threads share them is not: with any number the same bits come out.
+Sums in another order round differently, so the parts are set by the configuration and added in their order.
+The number of threads that share them changes no bit.
 """
 
 import itertools
@@ -17,11 +17,11 @@ from rnn_core.nn import network
 from rnn_core.tree import flat_views
 
 MapFunction: TypeAlias = Callable[..., Iterable[Any]]
-"""The builtin, or one that shares the work between threads."""
+"""The built-in `map`, or one over several threads."""
 
 
 class Shard(NamedTuple):
-    """What one thread computes with. `gradient` is `vector` in the shapes of the parameters."""
+    """The memory of one thread. `gradient` is `vector` in the shapes of the parameters."""
 
     workspace: Workspace
     vector: Floats
@@ -29,45 +29,46 @@ class Shard(NamedTuple):
 
     @classmethod
     def like(cls, parameters: network.NetworkParameters) -> "Shard":
+        """A shard for gradients in the shapes of these parameters."""
         return cls(Workspace(parameters.dtype), *flat_views(parameters, parameters.dtype))
 
 
 class ShardLoss(NamedTuple):
-    """What a thread found: the mean loss of its names, and how many characters they have."""
+    """The mean loss of a part of a batch, and how many characters it has."""
 
     loss: float
     rows: int
 
 
-def split_batch(chosen: Integers, count: int, neighbours: bool) -> list[Integers]:
-    """The names of a batch in at most `count` parts of about as much work, none empty.
+def split_batch(batch: Integers, count: int, contiguous: bool) -> list[Integers]:
+    """The names of a batch in at most `count` parts of about equal work, none empty.
 
-    neighbours:  whether those that lie side by side stay together: in alphabetical order they share most.
-                 Sorted by length, each part takes its turn instead.
+    contiguous:  whether neighbors stay together: in alphabetical order they share most. Otherwise, sorted by
+                 length, the parts take turns.
     """
-    count = min(count, len(chosen))
-    if not neighbours:
-        return [chosen[place::count] for place in range(count)]
-    bounds = [len(chosen) * place // count for place in range(count + 1)]
-    return [chosen[begin:end] for begin, end in itertools.pairwise(bounds)]
+    count = min(count, len(batch))
+    if not contiguous:
+        return [batch[place::count] for place in range(count)]
+    bounds = [len(batch) * place // count for place in range(count + 1)]
+    return [batch[begin:end] for begin, end in itertools.pairwise(bounds)]
 
 
-def combine_gradients(shards: Sequence[Shard], found: Sequence[ShardLoss]) -> ShardLoss:
-    """The loss of the whole batch; its gradient is left in the first shard."""
-    if len(found) == 1:
-        return found[0]
-    rows = sum(part.rows for part in found)
+def combine_gradients(shards: Sequence[Shard], losses: Sequence[ShardLoss]) -> ShardLoss:
+    """The mean loss of the whole batch; its gradient is left in the first shard."""
+    if len(losses) == 1:
+        return losses[0]
+    rows = sum(part.rows for part in losses)
     total = shards[0].vector
-    total *= found[0].rows / rows
-    for shard, part in zip(shards[1:], found[1:], strict=False):
+    total *= losses[0].rows / rows
+    for shard, part in zip(shards[1:], losses[1:], strict=False):
         shard.vector[:] *= part.rows / rows
         total += shard.vector
-    return ShardLoss(sum(part.loss * part.rows for part in found) / rows, rows)
+    return ShardLoss(sum(part.loss * part.rows for part in losses) / rows, rows)
 
 
 @contextmanager
 def shard_map(threads: int) -> Iterator[MapFunction]:
-    """A `map` over that many threads."""
+    """A `map` over so many threads."""
     if threads == 1:
         yield map
         return

@@ -1,4 +1,4 @@
-"""Where a training stands: arrays and counters, all that it needs to go on."""
+"""The state of a training: the arrays and counters that it needs to resume."""
 
 import math
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.tree import flat_views, leaves, tree_map
 
-START = 0  # what a stream of random numbers is for
+START = 0  # the purpose of the random numbers, as in `loop`
 
 
 class HistoryRow(NamedTuple):
-    """One epoch. Losses in nats per character; nan where there is no validation split."""
+    """The result of an epoch. Losses in nats per character; nan without a validation split."""
 
     step: int  # steps done when it ended
     epoch: int  # counted from 1
@@ -31,12 +31,12 @@ class HistoryRow(NamedTuple):
 
 @dataclass(slots=True)
 class TrainingState:
-    """All that training needs to go on. `train` changes it in place; `arrays` is a copy to keep.
+    """The state of a training, which `train` changes in place; `arrays` is a copy to store.
 
-    vocabulary_size:         without the tokens added by `network.padded`.
+    vocabulary_size:         without the tokens added by `network.pad_vocabulary`.
     vector, current:         the parameters as one vector, and as views of it.
-    best:                    the vector of the epoch with the lowest validation loss; the last epoch's where
-                             nothing is held out; the start's during the first epoch.
+    best:                    the vector of the epoch with the lowest validation loss; the last epoch's
+                             without validation names; the initial one during the first epoch.
     optimizer:               its state.
     step:                    steps done.
     epoch, batch:            where the next step is: epochs done, batches of the current one done.
@@ -61,7 +61,7 @@ class TrainingState:
 
     @classmethod
     def start(cls, config: ResolvedTrainingConfig, vocabulary_size: int) -> "TrainingState":
-        """Random parameters and an optimizer that has seen nothing."""
+        """Random parameters, and an optimizer before its first step."""
         initial = network.init(
             config.rng(START),
             config.cell,
@@ -93,7 +93,7 @@ class TrainingState:
         }
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as copies under names: ready to be written while training goes on."""
+        """Copies of everything by name, ready to be written while training continues."""
         return {
             "vocabulary_size": np.array(self.vocabulary_size),
             "parameters": self.vector.copy(),
@@ -113,7 +113,7 @@ class TrainingState:
     def from_arrays(
         cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
     ) -> "TrainingState":
-        """What `arrays` gave, in arrays of its own.
+        """The state that `arrays` gave, in arrays of its own.
 
         Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
         """
@@ -134,7 +134,8 @@ class TrainingState:
         return state
 
 
-def check_place(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:
+def check_position(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:
+    """Raises DataError unless step, epoch and batch of the state fit together for this list."""
     place = state.epoch * batches_per_epoch + state.batch
     if state.batch >= batches_per_epoch or state.step != min(place, steps_total):
         raise invalid_checkpoint("step", f"step {state.step}, {state.epoch} epochs and {state.batch} batches")

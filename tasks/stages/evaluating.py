@@ -61,7 +61,7 @@ def evaluation(
     names = NameList(table["name"].to_pylist(), encoded_names(table))
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
-    new = new_mask(names.written, casefold_set(training.written))
+    new = new_mask(names.strings, casefold_set(training.strings))
     models = load_models(mixture)
     rows = list(_prediction_metrics(_scores(models), list(_groups(split, source, new)), names.encoded))
     if config.evaluation.sample_names:
@@ -135,7 +135,7 @@ def _sample_metrics(
     rng = np.random.default_rng(config.evaluation.seed)
     for model, figures in compare_samples(samples, held_out, training, rng, _pause).items():
         if model in samples:
-            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].written, config.validation))
+            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].strings, config.validation))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
 
 

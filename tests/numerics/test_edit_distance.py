@@ -15,7 +15,7 @@ NAME = st.lists(LETTERS, max_size=9)
 NAMES = st.lists(NAME, min_size=1, max_size=25)
 
 
-def by_the_book(one, other):
+def textbook(one, other):
     """The recurrence, cell by cell."""
     row = list(range(len(other) + 1))
     for i, letter in enumerate(one, start=1):
@@ -29,27 +29,27 @@ def by_the_book(one, other):
 @given(name=NAME, others=NAMES)
 def test_every_distance_follows_its_recurrence(name, others):
     measured = edit_distances(np.array(name, np.int32), EncodedNames.from_lists(others))
-    assert measured.tolist() == [by_the_book(name, other) for other in others]
+    assert measured.tolist() == [textbook(name, other) for other in others]
 
 
 @settings(deadline=None)
-@given(asked=NAMES, learnt=NAMES)
-def test_the_nearest_name_is_as_near_as_the_nearest_of_all_that_are_measured(asked, learnt):
-    nearest = NearestNames.from_names(EncodedNames.from_lists(learnt)).distances(
+@given(asked=NAMES, learned=NAMES)
+def test_the_nearest_name_is_as_near_as_the_nearest_of_all_that_are_measured(asked, learned):
+    nearest = NearestNames.from_names(EncodedNames.from_lists(learned)).distances(
         EncodedNames.from_lists(asked)
     )
-    assert list(nearest) == [min(by_the_book(name, other) for other in learnt) for name in asked]
+    assert list(nearest) == [min(textbook(name, other) for other in learned) for name in asked]
 
 
-def test_names_are_measured_alike_in_one_part_and_in_many(monkeypatch):
+def test_distances_are_the_same_in_one_part_and_in_many(monkeypatch):
     rng = np.random.default_rng(0)
-    learnt, asked = (
+    learned, asked = (
         EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 12, count))
         for count in (300, 20)
     )
-    whole = list(NearestNames.from_names(learnt).distances(asked))
+    whole = list(NearestNames.from_names(learned).distances(asked))
     monkeypatch.setattr(edit_distance, "PAIRS_AT_ONCE", 3)
-    assert list(NearestNames.from_names(learnt).distances(asked)) == whole
+    assert list(NearestNames.from_names(learned).distances(asked)) == whole
 
 
 @pytest.mark.parametrize("length", [126, 127, 128, 255, 256, 300])
@@ -61,7 +61,7 @@ def test_long_names_are_measured_as_well(length):
     assert list(NearestNames.from_names(short).distances(long)) == [length - 1, length - 2]
 
 
-def test_no_names_are_near_to_nothing():
+def test_the_nearest_of_no_names_is_an_error():
     nobody = EncodedNames.from_lists([])
     assert not list(NearestNames.from_names(EncodedNames.from_lists([[1]])).distances(nobody))
     with pytest.raises(ValueError, match="no names"):

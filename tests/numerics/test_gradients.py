@@ -214,7 +214,7 @@ def test_reading_step_by_step_gives_the_probabilities_of_the_whole_sequence(cell
         logits = hidden @ parameters.W_hy + parameters.b_y
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         found += logits[np.arange(3), targets].tolist()
-    np.testing.assert_allclose(found, log_p[batch.places], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found, log_p[batch.target_of_character], rtol=1e-12, atol=1e-15)
 
 
 @every_cell
@@ -302,11 +302,11 @@ def test_a_packed_batch_has_the_beginning_once_and_then_every_character(lengths,
     targets = batch.targets
     assert batch.size == 1 + sum(lengths)
     assert targets.total == sum(lengths) + len(lengths)
-    assert targets.counts.tolist() == np.bincount(batch.places).tolist()
+    assert targets.counts.tolist() == np.bincount(batch.target_of_character).tolist()
     assert targets.row_counts.tolist() == np.bincount(targets.rows, weights=targets.counts).tolist()
     words_read = {place: [] for place in range(len(lengths))}
     words_wanted = {place: [] for place in range(len(lengths))}
-    for name, place in zip(batch.names.tolist(), batch.places, strict=True):
+    for name, place in zip(batch.name_of_character.tolist(), batch.target_of_character, strict=True):
         words_read[name].append(int(batch.tokens[targets.rows[place]]))
         words_wanted[name].append(int(targets.tokens[place]))
     for place, row in enumerate(order):
@@ -372,7 +372,7 @@ def test_a_shared_batch_has_every_prefix_once_and_counts_what_comes_after_it(len
     prefixes = [()]
     for step in batch.steps[1:]:
         followed = prefixes[step.previous]
-        parents = range(len(followed)) if step.branches is None else step.branches.parents
+        parents = range(len(followed)) if step.branches is None else step.branches.parent_of
         prefixes += [
             (*followed[parent], int(token))
             for parent, token in zip(parents, batch.tokens[step.rows], strict=True)

@@ -37,8 +37,8 @@ def a_network(seed=0, vocabulary_size=6, dtype=np.float64, cell="gru", layers=1)
     return tree_map(lambda leaf: leaf + (0.5 * rng.standard_normal(leaf.shape)).astype(dtype), untrained)
 
 
-def a_mixture(weight=0.4, dtype=np.float64, **knobs):
-    return Mixture(a_network(dtype=dtype, **knobs), KneserNey.fit(some_names(1, 60), 6, order=3), weight)
+def a_mixture(weight=0.4, dtype=np.float64, **options):
+    return Mixture(a_network(dtype=dtype, **options), KneserNey.fit(some_names(1, 60), 6, order=3), weight)
 
 
 def sample(model, config):
@@ -130,7 +130,7 @@ def test_a_weight_needs_validation_names_and_probabilities_that_are_numbers():
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.1, math.nan])
-def test_a_weight_that_is_no_share_is_refused(weight):
+def test_a_weight_outside_of_0_to_1_is_refused(weight):
     with pytest.raises(DataError, match=r"model\.arrays"):
         a_mixture(weight)
 

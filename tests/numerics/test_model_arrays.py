@@ -49,7 +49,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_arrays_that_are_no_network_are_refused(damage):
+def test_arrays_that_are_not_a_network_are_refused(damage):
     arrays = network.to_arrays(a_network())
     damage(arrays)
     with pytest.raises(DataError) as caught:

@@ -17,7 +17,7 @@ from rnn_core.text.names import EncodedNames
 WORDS = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=12)
 
 
-def by_the_book(words, order, discount, vocabulary_size):
+def textbook(words, order, discount, vocabulary_size):
     """P(c | context) by dictionaries and recursion, straight from the formula."""
     occurrences = defaultdict(int)
     before = defaultdict(set)
@@ -65,7 +65,7 @@ def after(model, beginnings):
 )
 def test_the_baseline_follows_its_formula(words, beginnings, order):
     model = KneserNey.fit(EncodedNames.from_lists(words), 6, order=order, discount=0.7)
-    expected = by_the_book(words, order, 0.7, 6)
+    expected = textbook(words, order, 0.7, 6)
     for beginning, ours in zip(beginnings, after(model, beginnings), strict=True):
         text = (0, *beginning)
         context = text[max(0, len(text) - order + 1) :]
@@ -163,7 +163,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_arrays_that_are_no_model_are_refused(damage):
+def test_arrays_that_are_not_an_ngram_model_are_refused(damage):
     words = EncodedNames.from_lists([[1, 2, 3], [2, 2, 1], [3, 1]])
     arrays = KneserNey.fit(words, 4, order=3).to_arrays()
     KneserNey.from_arrays(arrays)

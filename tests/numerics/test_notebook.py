@@ -215,7 +215,7 @@ def test_every_bit_is_that_of_the_plain_loop_for_names_of_any_kind(training):
     assert differences(**training) == []
 
 
-def test_every_bit_is_that_of_the_plain_loop_where_einsum_cannot_be_had(monkeypatch):
+def test_every_bit_is_that_of_the_plain_loop_where_einsum_fuses_multiply_and_add(monkeypatch):
     monkeypatch.setattr(kernel, "_einsum_rounds_every_product", lambda: False)
     assert bundled_differences(60) == []
 
@@ -239,7 +239,7 @@ def final(progress):
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_a_training_that_went_on_ends_with_the_bytes_of_one_that_never_stopped(small, place):
+def test_a_resumed_training_ends_with_the_bytes_of_one_that_never_stopped(small, place):
     config, vocabulary_size, names = small
     whole, reports = final(train(config, vocabulary_size, names))
     seen = []
@@ -257,7 +257,7 @@ def test_a_training_that_went_on_ends_with_the_bytes_of_one_that_never_stopped(s
     assert seen + later == reports
 
 
-def test_what_was_kept_does_not_change_while_training_goes_on(small):
+def test_stored_arrays_do_not_change_while_training_continues(small):
     config, vocabulary_size, names = small
     steps = train(config, vocabulary_size, names)
     arrays = next(steps).state.arrays()
@@ -307,7 +307,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_arrays_that_are_no_checkpoint_are_refused(small, damage):
+def test_arrays_that_are_not_a_checkpoint_are_refused(small, damage):
     config, vocabulary_size, names = small
     arrays = next(train(config, vocabulary_size, names)).state.arrays()
     damage(arrays)
@@ -390,10 +390,10 @@ def test_as_a_network_it_finds_names_as_probable_as_the_notebook_does(small):
 # --- the transcript ---
 
 
-def test_the_transcript_of_a_short_training_tells_as_much_of_the_list_as_was_seen():
+def test_the_transcript_of_a_short_training_shows_only_the_names_it_reached():
     names = EncodedNames.from_lists([[1, 2], [2]])
-    told = transcript(("\n", "a", "b"), names, [NotebookReport(0, 1.5, [[2, 1]])], 2, {"names": 2})
-    assert told.splitlines() == [
+    printed = transcript(("\n", "a", "b"), names, [NotebookReport(0, 1.5, [[2, 1]])], 2, {"names": 2})
+    assert printed.splitlines() == [
         "names 2 vocab 3",
         "j =  0 idx =  0",
         "single_example = ab",
@@ -414,8 +414,8 @@ def test_the_transcript_of_a_short_training_tells_as_much_of_the_list_as_was_see
 
 def test_the_transcript_ends_with_the_sums_of_the_parameters():
     parameters = NotebookParameters(*(np.full((2, 1), -0.5) for _ in NotebookParameters._fields))
-    told = transcript(("\n", "a"), EncodedNames.from_lists([[1]]), [], 1, {}, parameters)
-    assert told.splitlines()[-6:] == ["", *(f"{name} -1.0 1.0" for name in NotebookParameters._fields)]
+    printed = transcript(("\n", "a"), EncodedNames.from_lists([[1]]), [], 1, {}, parameters)
+    assert printed.splitlines()[-6:] == ["", *(f"{name} -1.0 1.0" for name in NotebookParameters._fields)]
 
 
 # --- what bad input gets ---
@@ -451,7 +451,7 @@ def test_tokens_have_to_be_in_the_vocabulary(token):
 
 
 @pytest.mark.parametrize(
-    "knob",
+    "option",
     [
         {"iterations": 0},
         {"hidden_size": 0},
@@ -468,10 +468,10 @@ def test_tokens_have_to_be_in_the_vocabulary(token):
     ],
     ids=str,
 )
-def test_a_value_out_of_range_is_refused(knob):
+def test_a_value_out_of_range_is_refused(option):
     with pytest.raises(ConfigError) as caught:
-        NotebookConfig(**knob)
-    assert next(iter(knob)) in caught.value.where
+        NotebookConfig(**option)
+    assert next(iter(option)) in caught.value.where
 
 
 if __name__ == "__main__":

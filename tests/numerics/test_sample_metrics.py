@@ -35,7 +35,7 @@ def beside(sample, held_out, training):
     return [{figure.metric: figure for figure in found[model]} for model in ("held-out", "rnn")]
 
 
-def test_a_sample_that_copies_is_told_from_one_that_invents():
+def test_a_sample_that_copies_differs_from_one_that_invents():
     held_out, copied = beside(REAL[:4], REAL[4:], REAL[:4])
     assert copied["novelty"].value == copied["word_novelty"].value == 0.0
     assert copied["edit_distance_to_training"].value == copied["edit_distance_ratio"].value == 0.0
@@ -62,7 +62,7 @@ def test_held_out_names_that_a_model_has_drawn_are_as_near_as_held_out_names_are
         assert sample[metric] == pytest.approx(real[metric], rel=0.5)
 
 
-def test_every_figure_says_how_many_names_were_measured():
+def test_every_metric_says_how_many_names_were_measured():
     held_out, sample = beside(["Ana Paz", "Sol"] * 400, REAL[:6], REAL[6:])
     assert sample["novelty"].names == 800
     assert sample["edit_distance_to_training"].names == sample["edit_distance_ratio"].names == DISTANCE_NAMES
@@ -86,7 +86,7 @@ def test_halves_share_no_name_and_leave_none_out(names, seed):
 
 
 @given(st.lists(st.text()), st.lists(st.text()))
-def test_what_is_new_is_what_no_known_name_equals_when_case_is_folded(names, training):
+def test_a_name_is_new_if_no_known_name_equals_it_after_case_folding(names, training):
     expected = [all(name.casefold() != known.casefold() for known in training) for name in names]
     assert new_mask(names, casefold_set(training)).tolist() == expected
 
@@ -99,20 +99,20 @@ def test_words_stand_between_white_space():
     assert words(["Ana  Ruiz", "", "La Paz"]) == ["Ana", "Ruiz", "La", "Paz"]
 
 
-def test_shares_of_no_names_are_no_numbers():
+def test_shares_of_no_names_are_nan():
     assert math.isnan(uniqueness([]))
     assert math.isnan(novelty([], frozenset()))
 
 
-def test_equal_training_names_are_measured_once():
+def test_equal_training_names_are_searched_once():
     once, often = (TrainingNames.from_names(encoded(training)) for training in (REAL, [*REAL, *REAL]))
-    assert often.neighbours.names.count == once.neighbours.names.count == len(set(REAL))
+    assert often.nearest.names.count == once.nearest.names.count == len(set(REAL))
 
 
-def test_fewer_names_are_placed_where_the_training_names_are_too_long_for_many(monkeypatch):
-    sample, learnt = encoded(REAL * 40), TrainingNames.from_names(encoded(REAL))
-    monkeypatch.setattr(sample_metrics, "MAX_DISTANCE_ELEMENTS", 7 * learnt.neighbours.elements)
+def test_fewer_distances_are_measured_where_the_training_names_are_too_long_for_many(monkeypatch):
+    sample, learned = encoded(REAL * 40), TrainingNames.from_names(encoded(REAL))
+    monkeypatch.setattr(sample_metrics, "MAX_DISTANCE_ELEMENTS", 7 * learned.nearest.elements)
     paused = []
-    found = measure_sample(sample, encoded(REAL).encoded, learnt, lambda: paused.append(1))
+    found = measure_sample(sample, encoded(REAL).encoded, learned, lambda: paused.append(1))
     (distance,) = (figure for figure in found if figure.metric == "edit_distance_to_training")
     assert distance.names == len(paused) == 7

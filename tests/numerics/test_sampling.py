@@ -40,12 +40,12 @@ def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64, cell="
 
 def a_mixture():
     rng = np.random.default_rng(3)
-    learnt = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, 40))
-    return Mixture(a_network(cell="gru"), KneserNey.fit(learnt, 5, order=3), 0.4)
+    learned = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, 40))
+    return Mixture(a_network(cell="gru"), KneserNey.fit(learned, 5, order=3), 0.4)
 
 
-def sample(parameters, config, **knobs):
-    return sampling.sample(network_model(parameters), LETTERS, config, **knobs)
+def sample(parameters, config, **options):
+    return sampling.sample(network_model(parameters), LETTERS, config, **options)
 
 
 def as_lists(names):
@@ -112,13 +112,13 @@ def assert_drawn_as_probable(words, expected):
         (counts[name], probability * len(words)) for name, probability in expected.items() if name not in rare
     ]
     cells.append((sum(counts[name] for name in rare), sum(expected[name] for name in rare) * len(words)))
-    chi_squared = sum((seen - wanted) ** 2 / wanted for seen, wanted in cells if wanted > 0)
+    chi_squared = sum((count - mean) ** 2 / mean for count, mean in cells if mean > 0)
     freedom = max(len(cells) - 1, 1)
     assert chi_squared < freedom * (1 - 2 / (9 * freedom) + 3.72 * math.sqrt(2 / (9 * freedom))) ** 3
 
 
 SHARED = pytest.mark.parametrize("rare", [1, 30, prefix_tree.RARITY], ids=["alone", "some", "shared"])
-KNOBS = [
+OPTIONS = [
     {},
     {"temperature": 0.6},
     {"temperature": 1.7, "trimmed": False},
@@ -135,11 +135,11 @@ KNOBS = [
 
 
 @SHARED
-@pytest.mark.parametrize("knobs", KNOBS, ids=str)
-def test_names_are_drawn_as_often_as_they_are_probable(knobs, rare, monkeypatch):
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_names_are_drawn_as_often_as_they_are_probable(options, rare, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     model = network_model(a_network(dtype=np.float32))
-    config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **knobs})
+    config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **options})
     names, _ = sampling.sample(model, LETTERS, config)
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
 
@@ -165,8 +165,8 @@ def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rar
 def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(rare, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(seed=1)
-    for knobs in ({"temperature": 0.0}, {"temperature": 0.5}, *KNOBS):
-        config = SamplingConfig(**{"count": 300, "max_length": 6, **knobs})
+    for options in ({"temperature": 0.0}, {"temperature": 0.5}, *OPTIONS):
+        config = SamplingConfig(**{"count": 300, "max_length": 6, **options})
         names, log_probabilities = sample(parameters, config)
         np.testing.assert_allclose(
             log_probabilities, scoring.log_probabilities(parameters, names), rtol=1e-10, atol=1e-10
@@ -176,7 +176,7 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_cons
 @settings(max_examples=150, deadline=None)
 @given(
     rare=st.sampled_from([1, prefix_tree.RARITY]),
-    knobs=st.fixed_dictionaries(
+    options=st.fixed_dictionaries(
         {
             "prefix": st.text("abc ", max_size=4),
             "min_length": st.integers(1, 4),
@@ -188,22 +188,22 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_cons
         }
     ),
 )
-def test_constraints_always_hold_or_there_is_no_such_name(rare, knobs):
+def test_constraints_always_hold_or_no_name_satisfies_them(rare, options):
     def is_one(name):
-        after = name[len(knobs["prefix"]) :]
+        after = name[len(options["prefix"]) :]
         return (
-            name.startswith(knobs["prefix"])
-            and len(name) >= knobs["min_length"]
-            and not set(after) & set(knobs["forbidden"])
-            and (not knobs["allowed"] or set(after) <= set(knobs["allowed"]))
-            and (not knobs["trimmed"] or name == name.strip())
+            name.startswith(options["prefix"])
+            and len(name) >= options["min_length"]
+            and not set(after) & set(options["forbidden"])
+            and (not options["allowed"] or set(after) <= set(options["allowed"]))
+            and (not options["trimmed"] or name == name.strip())
         )
 
     everything = ("".join(name) for n in range(1, 5) for name in itertools.product("abc ", repeat=n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(prefix_tree, "RARITY", rare)
         try:
-            config = SamplingConfig(count=60, max_length=4, **knobs)
+            config = SamplingConfig(count=60, max_length=4, **options)
             names, _ = sample(a_network(dtype=np.float32), config)
         except ConfigError:
             assert not any(map(is_one, everything))
@@ -211,7 +211,7 @@ def test_constraints_always_hold_or_there_is_no_such_name(rare, knobs):
             assert all(map(is_one, LETTERS.decode(names)))
 
 
-class Wanted(NamedTuple):
+class NameRange(NamedTuple):
     start: int
     stop: int
 
@@ -244,7 +244,7 @@ def test_a_name_depends_on_its_number_alone(model, monkeypatch):
         (NAMES_PER_BLOCK - 2, NAMES_PER_BLOCK + 3),
         (2 * NAMES_PER_BLOCK, end),
     ]
-    for start, stop in itertools.starmap(Wanted, ranges):
+    for start, stop in itertools.starmap(NameRange, ranges):
         names, some = sampling.concatenate_samples(sampler.names(start, stop))
         assert as_lists(names) == words[start:stop]
         assert some.tobytes() == scores[start:stop].tobytes()
@@ -261,16 +261,16 @@ def test_threads_change_no_byte(threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_names_that_are_drawn_are_counted_as_they_end(threads):
+def test_names_are_counted_as_they_end(threads):
     sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
-    told = []
-    list(sampler.names(NAMES_PER_BLOCK - 500, NAMES_PER_BLOCK + 700, threads, on_progress=told.append))
-    assert sum(told) == 1200
-    assert len(told) > 4
+    reports = []
+    list(sampler.names(NAMES_PER_BLOCK - 500, NAMES_PER_BLOCK + 700, threads, on_progress=reports.append))
+    assert sum(reports) == 1200
+    assert len(reports) > 4
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_who_watches_may_end_it_all(threads):
+def test_an_exception_of_the_progress_callback_ends_the_sampling(threads):
     sampler = Sampler(network_model(a_network()), LETTERS, SamplingConfig())
 
     def watch(_):
@@ -280,7 +280,7 @@ def test_who_watches_may_end_it_all(threads):
         list(sampler.names(0, 1 << 40, threads, watch))
 
 
-def test_whoever_stops_taking_names_waits_for_no_more_than_those_being_made():
+def test_a_consumer_that_stops_waits_for_no_more_than_the_blocks_in_progress():
     drawing = Sampler(network_model(a_network()), LETTERS, SamplingConfig()).names(0, 1 << 40, threads=2)
     assert next(drawing).names.count == NAMES_PER_BLOCK
     drawing.close()
@@ -339,7 +339,7 @@ def test_a_greedy_name_is_as_long_as_one_likes():
 
 @pytest.mark.parametrize("rare", [1, prefix_tree.RARITY])
 @pytest.mark.parametrize("bias", [100.0, 1000.0])
-def test_what_is_left_is_drawn_in_its_proportions_even_if_it_is_next_to_impossible(bias, rare, monkeypatch):
+def test_what_may_come_keeps_its_proportions_even_if_it_is_next_to_impossible(bias, rare, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(dtype=np.float32)
     parameters.b_y[0] = bias  # ends as soon as it may
@@ -350,7 +350,7 @@ def test_what_is_left_is_drawn_in_its_proportions_even_if_it_is_next_to_impossib
     np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-5)
 
 
-def test_a_model_that_rules_out_what_is_asked_for_is_an_error():
+def test_a_model_that_excludes_what_the_options_require_is_an_error():
     def step(tokens, *_):  # the end, and nothing else
         return np.where(np.arange(5)[:, np.newaxis] == 0, 0.0, -np.inf) + np.zeros(len(tokens))
 
@@ -368,7 +368,7 @@ def test_of_equally_probable_characters_no_more_are_kept_than_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("option", "value"),
     [
         ("drawn_from", "ngrams"),
         ("count", -1),
@@ -388,14 +388,14 @@ def test_of_equally_probable_characters_no_more_are_kept_than_asked_for():
         ("seed", -1),
     ],
 )
-def test_a_setting_out_of_range_is_refused_with_what_it_was(knob, value):
+def test_a_sampling_option_out_of_range_is_refused_with_its_value(option, value):
     with pytest.raises(ConfigError) as caught:
-        SamplingConfig(**{knob: value})
+        SamplingConfig(**{option: value})
     assert repr(value) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("knobs", "code", "told"),
+    ("options", "code", "message"),
     [
         ({"prefix": "bz"}, "sampling.unknown_character", "'z'"),
         ({"prefix": "a\n"}, "sampling.unknown_character", r"'\n'"),
@@ -409,11 +409,11 @@ def test_a_setting_out_of_range_is_refused_with_what_it_was(knob, value):
     ],
     ids=str,
 )
-def test_what_no_name_can_be_is_one_clear_error(knobs, code, told):
+def test_options_that_no_name_satisfies_are_one_clear_error(options, code, message):
     with pytest.raises(ConfigError) as caught:
-        sample(a_network(), SamplingConfig(**knobs))
+        sample(a_network(), SamplingConfig(**options))
     assert caught.value.code == code
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.fix
 
 
@@ -433,10 +433,10 @@ def test_a_character_is_found_among_few_and_among_many_and_never_one_without_wei
     tokens = logits_processor.sample_tokens(weights.copy(), chances.astype(np.float32))
     assert weights[tokens, np.arange(5_000)].min() > 0
     cumulative = weights.astype(np.float64).cumsum(axis=0)
-    at, wanted = np.arange(5_000), chances * cumulative[-1]
+    at, thresholds = np.arange(5_000), chances * cumulative[-1]
     nearly = 1e-5 * cumulative[-1]
-    assert (cumulative[tokens, at] > wanted - nearly).all()
-    assert (cumulative[tokens, at] - weights[tokens, at] <= wanted + nearly).all()
+    assert (cumulative[tokens, at] > thresholds - nearly).all()
+    assert (cumulative[tokens, at] - weights[tokens, at] <= thresholds + nearly).all()
 
 
 def test_a_model_that_overflows_is_refused():

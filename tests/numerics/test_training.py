@@ -83,8 +83,8 @@ def test_seconds_of_training_on_the_bundled_names_predict_better_than_trigrams()
 
 
 def test_without_dropout_shared_prefixes_train_the_same_network_to_rounding():
-    knobs = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
-    packed, shared = (finished(small(**knobs, batches=kind)).state.vector for kind in ("packed", "shared"))
+    options = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
+    packed, shared = (finished(small(**options, batches=kind)).state.vector for kind in ("packed", "shared"))
     np.testing.assert_allclose(shared, packed, rtol=1e-6, atol=1e-9)
 
 
@@ -98,7 +98,7 @@ def test_prefixes_are_shared_where_it_is_quicker_and_by_the_configuration_alone(
 
 
 @pytest.mark.parametrize("row", SIZE_DEFAULTS)
-def test_what_is_not_said_is_chosen_by_the_number_of_names(row):
+def test_options_left_out_are_chosen_by_the_number_of_names(row):
     last = 10**9 if math.isinf(row.below) else int(row.below) - 1
     filled = TrainingConfig(dropout=0.0, seed=7).resolve(last)
     assert {**filled.size_dependent, "below": row.below} == {**row._asdict(), "dropout": 0.0}
@@ -116,11 +116,11 @@ def test_every_row_of_the_defaults_stands_in_the_docs():
 
 
 def test_every_row_of_the_defaults_stands_in_the_help():
-    said = descriptions(TrainingConfig)
+    help_texts = descriptions(TrainingConfig)
     for row in SIZE_DEFAULTS:
         for name, value in row._asdict().items():
             shown = f"{value:,}" if isinstance(value, int) else str(value)
-            assert name == "below" or shown in said[name].replace("`", "")
+            assert name == "below" or shown in help_texts[name].replace("`", "")
 
 
 def test_other_defaults_are_another_version_of_the_stage():
@@ -212,18 +212,18 @@ def test_however_many_threads_share_the_shards_the_bytes_are_the_same(batches, s
 @pytest.mark.parametrize("batches", ["packed", "shared"])
 @pytest.mark.parametrize("batch_size", [16, 3])
 def test_without_dropout_shards_train_the_same_network_to_rounding(batches, batch_size):
-    knobs = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
-    knobs |= {"batches": batches, "batch_size": batch_size}
-    one, four = (finished(small(**knobs, shards=shards)).state for shards in (1, 4))
+    options = {"dropout": 0.0, "recurrent_dropout": 0.0, "dtype": "float64", "epochs": 2}
+    options |= {"batches": batches, "batch_size": batch_size}
+    one, four = (finished(small(**options, shards=shards)).state for shards in (1, 4))
     np.testing.assert_allclose(four.vector, one.vector, rtol=1e-6, atol=1e-9)
     for ours, theirs in zip(four.history, one.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-9)
 
 
-@pytest.mark.parametrize("knobs", [{"optimizer": "sgd"}, {"optimizer": "momentum"}, {"layers": 2}])
-def test_every_way_of_training_learns(knobs):
-    rate = 2e-3 if "layers" in knobs else 0.3
-    config = small(hidden_size=32, epochs=20, learning_rate=rate, **knobs)
+@pytest.mark.parametrize("options", [{"optimizer": "sgd"}, {"optimizer": "momentum"}, {"layers": 2}])
+def test_every_way_of_training_learns(options):
+    rate = 2e-3 if "layers" in options else 0.3
+    config = small(hidden_size=32, epochs=20, learning_rate=rate, **options)
     last = finished(config, training=made_up_names(1, 400))
     assert last.best_validation_loss < 0.8 * math.log(VOCABULARY_SIZE)
 
@@ -310,7 +310,7 @@ def test_a_training_that_blows_up_stops_and_says_where_and_what_to_change(wrong)
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("option", "value"),
     [
         ("cell", "transformer"),
         ("hidden_size", 0),
@@ -341,9 +341,9 @@ def test_a_training_that_blows_up_stops_and_says_where_and_what_to_change(wrong)
         ("seed", -1),
     ],
 )
-def test_a_knob_out_of_range_is_refused_with_what_it_was(knob, value):
+def test_an_option_out_of_range_is_refused_with_its_value(option, value):
     with pytest.raises(ConfigError) as caught:
-        TrainingConfig(**{knob: value})
+        TrainingConfig(**{option: value})
     assert repr(value) in str(caught.value)
 
 
@@ -377,7 +377,7 @@ def damaged_checkpoints():
 
 
 @pytest.mark.parametrize("damage", [pytest.param(d, id=name) for name, d in damaged_checkpoints()])
-def test_arrays_that_are_no_checkpoint_are_refused(damage):
+def test_arrays_that_are_not_a_checkpoint_are_refused(damage):
     arrays = next(train(small(), VOCABULARY_SIZE, TRAINING, VALIDATION)).state.arrays()
     damage(arrays)
     with pytest.raises(DataError):

@@ -30,7 +30,7 @@ def test_a_name_decodes_to_what_was_encoded(names):
 @given(NAMES, st.booleans())
 def test_names_are_laid_out_as_utf8(names, capitalise_first):
     vocabulary = Vocabulary.from_names(names)
-    text, offsets = vocabulary.utf8(vocabulary.encode(names), capitalise_first)
+    text, offsets = vocabulary.to_utf8(vocabulary.encode(names), capitalise_first)
     expected = [name[:1].upper() + name[1:] if capitalise_first else name for name in names]
     assert text.tobytes().decode() == "".join(expected)
     assert [text[a:b].tobytes().decode() for a, b in pairwise(offsets)] == expected
@@ -39,7 +39,7 @@ def test_names_are_laid_out_as_utf8(names, capitalise_first):
 
 def test_a_capital_may_be_more_than_one_letter():
     vocabulary = Vocabulary.from_names(["ßtraße"])
-    text, offsets = vocabulary.utf8(vocabulary.encode(["ßtraße", "", "traß"]), capitalise_first=True)
+    text, offsets = vocabulary.to_utf8(vocabulary.encode(["ßtraße", "", "traß"]), capitalise_first=True)
     assert text.tobytes().decode() == "SStraßeTraß"
     assert offsets.tolist() == [0, 8, 8, 13]
 
@@ -85,6 +85,6 @@ def test_a_vocabulary_out_of_order_is_refused(characters):
 @pytest.mark.parametrize("token", [-1, 0, 3])
 def test_a_token_that_stands_for_no_character_is_refused(token):
     vocabulary = Vocabulary.from_names(["ab"])
-    for read in (vocabulary.decode, vocabulary.utf8):
+    for read in (vocabulary.decode, vocabulary.to_utf8):
         with pytest.raises(DataError):
             read(EncodedNames.from_lists([[1, token]]))

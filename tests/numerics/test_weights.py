@@ -1,4 +1,4 @@
-"""Names that count more or less than others: learnt and judged as if they stood in the list so often."""
+"""Names that count more or less than others: learned and judged as if they stood in the list so often."""
 
 import itertools
 import math
@@ -54,7 +54,7 @@ def test_equal_weights_draw_every_name_once(count, offset):
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.floats(1e-300, 1e300))
-def test_only_how_weights_stand_to_each_other_counts(weights, unit):
+def test_only_the_ratios_of_weights_count(weights, unit):
     names = EncodedNames.from_lists([[1]] * len(weights))
     relative = names.with_weights(np.array(weights) * unit).weights
     if len(set(weights)) == 1:
@@ -69,15 +69,15 @@ def test_chosen_names_keep_their_weights():
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])
-def test_a_weight_that_is_none_is_refused(wrong):
+def test_an_invalid_weight_is_refused(wrong):
     with pytest.raises(DataError, match=r"names\.weight"):
         names_of("ana", "bo").with_weights(np.array([1.0, wrong]))
 
 
-def learnt(names, **changes):
-    knobs = {"cell": "elman", "layers": 1, "hidden_size": 16, "batch_size": 20, "learning_rate": 0.01}
-    knobs |= {"dropout": 0.0, "recurrent_dropout": 0.0, "weight_decay": 0.0, "dtype": "float64"}
-    config = TrainingConfig(**{**knobs, "epochs": 20, "patience": 20, **changes}).resolve(names.count)
+def learned(names, **changes):
+    options = {"cell": "elman", "layers": 1, "hidden_size": 16, "batch_size": 20, "learning_rate": 0.01}
+    options |= {"dropout": 0.0, "recurrent_dropout": 0.0, "weight_decay": 0.0, "dtype": "float64"}
+    config = TrainingConfig(**{**options, "epochs": 20, "patience": 20, **changes}).resolve(names.count)
     *_, last = train(config, 5, names, names)
     return last
 
@@ -88,19 +88,19 @@ def probabilities(parameters, *texts):
 
 @pytest.mark.parametrize("batches", ["packed", "shared"])
 def test_a_network_learns_a_name_as_often_as_it_counts(batches):
-    """One letter each: what is to be learnt are the frequencies themselves."""
+    """One letter each: what is to be learned are the frequencies themselves."""
     names = names_of(*"abcd" * 60).with_weights(np.tile([1.0, 2.0, 3.0, 4.0], 60))
-    last = learnt(names, batches=batches)
+    last = learned(names, batches=batches)
     np.testing.assert_allclose(probabilities(last.state.parameters, *"abcd"), [0.1, 0.2, 0.3, 0.4], atol=0.02)
     entropy = -sum(p * math.log(p) for p in (0.1, 0.2, 0.3, 0.4))
     assert 2 * last.best_validation_loss == pytest.approx(entropy, abs=0.02)  # two characters a name
 
 
-def test_a_weighted_list_is_learnt_as_the_list_that_repeats_its_names():
+def test_a_weighted_list_is_learned_as_the_list_that_repeats_its_names():
     weighted = names_of(*["ab", "ba", "bab"] * 50).with_weights(np.tile([1.0, 1.0, 4.0], 50))
     repeated = names_of(*["ab", "ba"] * 25, *["bab"] * 100)
     ours, theirs = (
-        probabilities(learnt(names, epochs=40).state.parameters, "ab", "ba", "bab")
+        probabilities(learned(names, epochs=40).state.parameters, "ab", "ba", "bab")
         for names in (weighted, repeated)
     )
     np.testing.assert_allclose(ours, theirs, atol=0.02)
@@ -111,7 +111,7 @@ def test_a_small_list_that_counts_as_much_as_a_large_one_is_not_drowned():
     large, small = ["ab"] * 291, ["cd"] * 9
     names = names_of(*large, *small)
     balanced = names.with_weights(np.array([1 / 291] * 291 + [1 / 9] * 9))
-    drowned, heard = (probabilities(learnt(each).state.parameters, "cd")[0] for each in (names, balanced))
+    drowned, heard = (probabilities(learned(each).state.parameters, "cd")[0] for each in (names, balanced))
     assert drowned < 0.06
     assert heard == pytest.approx(0.5, abs=0.03)
 
@@ -126,7 +126,7 @@ def test_ngrams_of_a_weighted_list_are_those_of_the_list_that_repeats_its_names(
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(0, 99))
-def test_figures_of_names_with_weights_are_those_of_names_that_are_repeated(repeats, seed):
+def test_metrics_of_names_with_weights_are_those_of_repeated_names(repeats, seed):
     rng = np.random.default_rng(seed)
     names = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, len(repeats)))
     log_p = -rng.exponential(5, len(repeats))
@@ -136,7 +136,7 @@ def test_figures_of_names_with_weights_are_those_of_names_that_are_repeated(repe
 
 
 def test_the_weight_of_a_mixture_is_fitted_to_names_as_often_as_they_count():
-    parameters = learnt(names_of("ab", "ba", "cab"), epochs=3).state.parameters
+    parameters = learned(names_of("ab", "ba", "cab"), epochs=3).state.parameters
     ngrams = KneserNey.fit(names_of("ab", "dab", "add"), 5, order=2)
     held_out, weights = names_of("ab", "ba", "dad"), np.array([1.0, 2.0, 5.0])
     ours, theirs, unweighted = (
@@ -168,7 +168,7 @@ def test_a_sample_is_compared_with_held_out_names_as_often_as_they_count():
     assert length_distance(held_out._replace(encoded=encoded)) > 0.7
 
 
-def test_names_are_drawn_anew_in_each_epoch_so_that_a_light_one_is_learnt_in_some():
+def test_each_epoch_resamples_the_names_so_that_a_light_one_is_learned_in_some():
     weights = np.array([1.0] * 30 + [20.0] * 10)
     drawn = [set(systematic_resample(weights, offset)) for offset in np.random.default_rng(0).random(40)]
     assert len(set.union(*drawn)) == 40

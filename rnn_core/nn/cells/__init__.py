@@ -1,4 +1,4 @@
-"""The recurrent cells, one module each, all with one face."""
+"""The recurrent cells, one module each, all with the interface `Cell`."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,11 +11,11 @@ CELLS: Final[Mapping[str, Cell]] = {cell.NAME: cell for cell in (elman, gru, lst
 
 
 def by_name(name: str) -> Cell:
-    """Raises ConfigError for a name that no cell has."""
+    """The cell of this name. Raises ConfigError for an unknown one."""
     if name not in CELLS:
         raise ConfigError(
             "cell.unknown",
-            "there is no cell of this name",
+            "unknown cell",
             saw=repr(name),
             fix=f"choose one of: {', '.join(CELLS)}.",
         )
@@ -23,5 +23,5 @@ def by_name(name: str) -> Cell:
 
 
 def for_parameters(parameters: Any) -> Cell:
-    """The cell that these parameters belong to."""
+    """The cell of these parameters of a layer."""
     return next(cell for cell in CELLS.values() if isinstance(parameters, cell.PARAMETERS))

@@ -1,4 +1,4 @@
-"""The Elman cell: one hidden layer that reads its own last value.
+"""The Elman cell: a hidden layer that reads its own previous value.
 
     h_t = tanh(x_t + h_{t-1} W_hh),   h before the first row is 0, x as in rnn_core.nn.cells.inputs
 
@@ -17,11 +17,11 @@ from rnn_core.nn.cells.base import Backprop, CellState, random_orthogonal
 from rnn_core.nn.cells.inputs import Inputs
 
 NAME = "elman"
-RECURRENT_SCALE = 0.7  # of an orthogonal matrix; with 1 held-out names were predicted worse
+RECURRENT_SCALE = 0.7  # of an orthogonal matrix; held-out names were predicted worse with 1
 
 
 class ElmanParameters(NamedTuple):
-    """A gradient is a `Parameters` as well: same fields, same shapes."""
+    """The parameters of an Elman layer; a gradient is one as well."""
 
     W_xh: Floats  # (I, H) input to hidden; I is V in the first layer and H in others
     W_hh: Floats  # (H, H) hidden to hidden
@@ -32,7 +32,7 @@ PARAMETERS = ElmanParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every field of `Parameters`."""
+    """The shape of every field of `ElmanParameters`."""
     return {
         "W_xh": (input_size, hidden_size),
         "W_hh": (hidden_size, hidden_size),
@@ -52,9 +52,9 @@ def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> ElmanPa
 def forward(
     parameters: ElmanParameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[ElmanParameters]]:
-    """Hidden states of every row of a batch, (N, H), and the way back.
+    """Hidden states of every row of a batch, (N, H), and the backward pass.
 
-    Both use the workspace, so they are good until the next batch.
+    Both use the workspace, so they are valid until the next batch.
     """
     W_xh, W_hh, b_h = parameters
     hidden_size = len(b_h)
@@ -69,12 +69,12 @@ def forward(
         np.tanh(h_t, out=h_t)
 
     def backprop(d_h: Floats, gradient: ElmanParameters) -> None:
-        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
+        """From dL/dh, (N, H), which is overwritten, to the gradient, left in the given arrays."""
         slope = np.multiply(h, h, out=workspace.take("slope", *h.shape))
         np.subtract(1.0, slope, out=slope)  # of the tanh
         W_hh_T = transpose_into(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
         d_pre = d_h
-        d_product = batch.parent_buffer(d_pre, workspace, "d_product")  # of h W_hh, for each row followed
+        d_product = batch.parent_buffer(d_pre, workspace, "d_product")  # of h W_hh, for each parent row
         for step in reversed(batch.steps):
             d_pre_t = d_pre[step.rows]
             d_pre_t *= slope[step.rows]
@@ -82,7 +82,7 @@ def forward(
                 d_product_t = batch.sum_children(step, d_pre, d_product, workspace)
                 d_h_before = d_h[step.previous]
                 d_h_before += np.dot(d_product_t, W_hh_T, out=recurrent[: len(d_product_t)])
-        h_parents = workspace.take("slope", len(batch.parent_rows), hidden_size)  # the slope is done with
+        h_parents = workspace.take("slope", len(batch.parent_rows), hidden_size)  # reuses the slope's memory
         h.take(batch.parent_rows, axis=0, out=h_parents, mode="clip")
         d_product = batch.complete_sums(d_pre, d_product)
         np.matmul(h_parents.T, d_product, out=gradient.W_hh)  # one product over all time steps
@@ -92,12 +92,12 @@ def forward(
 
 
 def initial_state(parameters: ElmanParameters, count: int) -> CellState:
-    """What `count` names start from."""
+    """The state before the first character of `count` names."""
     return (np.zeros((count, len(parameters.b_h)), parameters.b_h.dtype),)
 
 
 def step(parameters: ElmanParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
-    """Takes the state of names that are drawn one character further: x (B, H), which it consumes."""
+    """Advances the state of B names by one character in place; x, (B, H), is overwritten."""
     (h,) = state
     x += np.dot(h, parameters.W_hh, out=workspace.take("product", *h.shape))
     np.tanh(x, out=h)

@@ -1,4 +1,4 @@
-"""The gated recurrent unit: two gates decide how much of the last state is read, and how much is kept.
+"""The gated recurrent unit: two gates decide how much of the last state is read and how much is kept.
 
     r_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])                what of h_{t-1} is read
     z_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])                what of h_{t-1} is kept
@@ -24,7 +24,7 @@ RECURRENT_SCALE = 0.7
 
 
 class GRUParameters(NamedTuple):
-    """A gradient is a `Parameters` as well. The first axis is reset, keep, new."""
+    """The parameters of a GRU layer; a gradient is one as well. The first axis is reset, keep, new."""
 
     W_xh: Floats  # (3, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (3, H, H)
@@ -36,7 +36,7 @@ PARAMETERS = GRUParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every field of `Parameters`."""
+    """The shape of every field of `GRUParameters`."""
     return {
         "W_xh": (3, input_size, hidden_size),
         "W_hh": (3, hidden_size, hidden_size),
@@ -58,9 +58,9 @@ def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> GRUPara
 def forward(
     parameters: GRUParameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[GRUParameters]]:
-    """Hidden states of every row of a batch, (N, H), and the way back.
+    """Hidden states of every row of a batch, (N, H), and the backward pass.
 
-    Both use the workspace, so they are good until the next batch.
+    Both use the workspace, so they are valid until the next batch.
     """
     W_xh, W_hh, b_h, c_h = parameters
     hidden_size = len(c_h)
@@ -74,7 +74,7 @@ def forward(
     for step in batch.steps:
         rows = step.rows
         gates_t, n = gates[:2, rows], gates[2, rows]
-        # Worked on in one piece: arithmetic on planes that lie apart takes twice as long.
+        # A contiguous copy: arithmetic on planes that lie apart takes twice as long.
         r, z = together = workspace.take("together", *gates_t.shape)
         before, recalled_t, h_t = h_before[rows], recalled[rows], h[rows]
         if step.previous is None:
@@ -96,14 +96,14 @@ def forward(
         h_t += n  # n + z (h_{t-1} - n)
 
     def backprop(d_h: Floats, gradient: GRUParameters) -> None:
-        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
+        """From dL/dh, (N, H), which is overwritten, to the gradient, left in the given arrays."""
         r, z, n = gates
         # How n and z change with h_t, and r with n, for all time steps at once.
         rest = np.subtract(1.0, z, out=workspace.take("rest", *whole))
         z_of_h = np.subtract(h_before, n, out=workspace.take("z_of_h", *whole))
         z_of_h *= z
         z_of_h *= rest
-        n_of_h = n  # n is done with
+        n_of_h = n  # reuses the memory of n
         np.multiply(n, n, out=n_of_h)
         np.subtract(1.0, n_of_h, out=n_of_h)
         n_of_h *= rest
@@ -134,19 +134,19 @@ def forward(
         d_products = batch.complete_sums(d_pre[:3], d_products)
         np.matmul(h_parents.T, d_products, out=gradient.W_hh)  # products over all time steps
         np.matmul(workspace.ones(batch.size), d_recalled, out=gradient.c_h)
-        d_recalled[:] = d_n  # behind the other two gates
+        d_recalled[:] = d_n  # next to the other two gates
         inputs.backprop(d_pre[:3], W_xh, gradient.W_xh, gradient.b_h)
 
     return h, backprop
 
 
 def initial_state(parameters: GRUParameters, count: int) -> CellState:
-    """What `count` names start from."""
+    """The state before the first character of `count` names."""
     return (np.zeros((count, len(parameters.c_h)), parameters.c_h.dtype),)
 
 
 def step(parameters: GRUParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
-    """Takes the state of names that are drawn one character further: x (3, B, H), which it consumes."""
+    """Advances the state of B names by one character in place; x, (3, B, H), is overwritten."""
     r, z, n = x
     (h,) = state
     products = np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))

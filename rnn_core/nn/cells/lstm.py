@@ -1,6 +1,6 @@
-"""Long short-term memory: beside h a memory c, which gates write, keep and show.
+"""Long short-term memory: beside h a memory c, which gates write, keep and output.
 
-    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is hidden
+    o_t = sigmoid(x_t[0] + h_{t-1} W_hh[0])    what is output
     i_t = sigmoid(x_t[1] + h_{t-1} W_hh[1])    what is written
     f_t = sigmoid(x_t[2] + h_{t-1} W_hh[2])    what is kept
     g_t = tanh(x_t[3] + h_{t-1} W_hh[3])       what is new
@@ -23,11 +23,11 @@ from rnn_core.nn.cells.inputs import Inputs
 
 NAME = "lstm"
 RECURRENT_SCALE = 0.7
-KEEP = 1.0  # the bias that f starts from
+KEEP_BIAS = 1.0  # the initial bias of f
 
 
 class LSTMParameters(NamedTuple):
-    """A gradient is a `Parameters` as well. The first axis is show, write, keep, new."""
+    """The parameters of an LSTM layer; a gradient is one as well. First axis: output, write, keep, new."""
 
     W_xh: Floats  # (4, I, H); I is V in the first layer and H in others
     W_hh: Floats  # (4, H, H)
@@ -38,7 +38,7 @@ PARAMETERS = LSTMParameters
 
 
 def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-    """The shape of every field of `Parameters`."""
+    """The shape of every field of `LSTMParameters`."""
     return {
         "W_xh": (4, input_size, hidden_size),
         "W_hh": (4, hidden_size, hidden_size),
@@ -49,7 +49,7 @@ def shapes(input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
 def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> LSTMParameters:
     """Random parameters to start from, in float64."""
     b_h = np.zeros((4, hidden_size))
-    b_h[2] = KEEP
+    b_h[2] = KEEP_BIAS
     return LSTMParameters(
         W_xh=rng.standard_normal((4, input_size, hidden_size)),
         W_hh=np.stack([RECURRENT_SCALE * random_orthogonal(rng, hidden_size) for _ in range(4)]),
@@ -60,9 +60,9 @@ def init(rng: np.random.Generator, input_size: int, hidden_size: int) -> LSTMPar
 def forward(
     parameters: LSTMParameters, inputs: Inputs, batch: Batch, workspace: Workspace
 ) -> tuple[Floats, Backprop[LSTMParameters]]:
-    """Hidden states of every row of a batch, (N, H), and the way back.
+    """Hidden states of every row of a batch, (N, H), and the backward pass.
 
-    Both use the workspace, so they are good until the next batch.
+    Both use the workspace, so they are valid until the next batch.
     """
     W_xh, W_hh, b_h = parameters
     hidden_size = b_h.shape[1]
@@ -76,7 +76,7 @@ def forward(
     for step in batch.steps:
         rows = step.rows
         gates_t = gates[:, rows]
-        # Worked on in one piece: arithmetic on planes that lie apart takes twice as long.
+        # A contiguous copy: arithmetic on planes that lie apart takes twice as long.
         o, i, f, g = together = workspace.take("together", *gates_t.shape)
         c_before_t, c_t, tanh_c_t, h_t = c_before[rows], c[rows], tanh_c[rows], h[rows]
         if step.previous is None:
@@ -96,7 +96,7 @@ def forward(
         np.multiply(o, tanh_c_t, out=h_t)
 
     def backprop(d_h: Floats, gradient: LSTMParameters) -> None:
-        """From dL/dh, (N, H), which it consumes, to the gradient, which it leaves in the arrays given."""
+        """From dL/dh, (N, H), which is overwritten, to the gradient, left in the given arrays."""
         o, i, f, g = gates
         slopes = o_of_h, i_of_c, f_of_c, g_of_c = workspace.take("slopes", 4, *whole)
         # How c changes with h_t, and the gates with either, for all time steps at once.
@@ -108,13 +108,13 @@ def forward(
         np.multiply(g, g, out=g_of_c)
         np.subtract(1.0, g_of_c, out=g_of_c)
         g_of_c *= i
-        c_of_h = tanh_c  # which is done with
+        c_of_h = tanh_c  # reuses the memory of tanh_c
         np.multiply(tanh_c, tanh_c, out=c_of_h)
         np.subtract(1.0, c_of_h, out=c_of_h)
         c_of_h *= o
         W_hh_T = transpose_into(W_hh, out=workspace.take("W_hh_T", *W_hh.shape))
-        d_pre = slopes  # each is multiplied by what it is the slope of, in its place
-        d_c = workspace.take("c", *whole)  # the memory is done with
+        d_pre = slopes  # each slope becomes its d_pre, in place
+        d_c = workspace.take("c", *whole)  # reuses the memory of c
         d_c[:] = 0.0
         d_kept = batch.parent_buffer(d_c, workspace, "d_kept")
         d_products = batch.parent_buffer(d_pre, workspace, "d_products")
@@ -144,13 +144,13 @@ def forward(
 
 
 def initial_state(parameters: LSTMParameters, count: int) -> CellState:
-    """What `count` names start from."""
+    """The state before the first character of `count` names."""
     shape = count, parameters.b_h.shape[1]
     return np.zeros(shape, parameters.b_h.dtype), np.zeros(shape, parameters.b_h.dtype)
 
 
 def step(parameters: LSTMParameters, x: Floats, state: CellState, workspace: Workspace) -> None:
-    """Takes the state of names that are drawn one character further: x (4, B, H), which it consumes."""
+    """Advances the state of B names by one character in place; x, (4, B, H), is overwritten."""
     o, i, f, g = x
     h, c = state
     x += np.matmul(h, parameters.W_hh, out=workspace.take("product", *x.shape))

@@ -23,17 +23,19 @@ def levenshtein(one, other):
     return 1 + min(levenshtein(one[1:], other), levenshtein(one, other[1:]), levenshtein(one[1:], other[1:]))
 
 
-def near(asked, learnt):
+def near(asked, learned):
     return (
-        Neighborhood.from_names(EncodedNames.from_lists(learnt)).near(EncodedNames.from_lists(asked)).tolist()
+        Neighborhood.from_names(EncodedNames.from_lists(learned))
+        .near(EncodedNames.from_lists(asked))
+        .tolist()
     )
 
 
 @settings(deadline=None)
-@given(asked=NAMES, learnt=NAMES)
-def test_near_is_what_has_an_edit_distance_of_one_or_none(asked, learnt):
-    expected = [any(levenshtein(name, other) <= 1 for other in learnt) for name in asked]
-    assert near(asked, learnt) == expected
+@given(asked=NAMES, learned=NAMES)
+def test_near_is_what_has_an_edit_distance_of_one_or_none(asked, learned):
+    expected = [any(levenshtein(name, other) <= 1 for other in learned) for name in asked]
+    assert near(asked, learned) == expected
 
 
 @given(name=NAME, letter=LETTERS, data=st.data())
@@ -62,18 +64,18 @@ def test_nothing_is_near_to_no_names_and_no_names_are_near():
 
 def test_many_names_in_pieces_are_as_near_as_the_edit_distance_says(monkeypatch):
     rng = np.random.default_rng(0)
-    learnt, asked = (
+    learned, asked = (
         EncodedNames.from_lists(rng.integers(1, 6, length) for length in rng.integers(3, 9, count))
         for count in (400, 300)
     )
-    measured = [distance <= 1 for distance in NearestNames.from_names(learnt).distances(asked)]
+    measured = [distance <= 1 for distance in NearestNames.from_names(learned).distances(asked)]
     assert 20 < sum(measured) < 280
     monkeypatch.setattr(fingerprints, "AT_ONCE", 7)
     monkeypatch.setattr(neighborhood, "AT_ONCE", 100)
-    assert Neighborhood.from_names(learnt).near(asked).tolist() == measured
+    assert Neighborhood.from_names(learned).near(asked).tolist() == measured
 
 
-def test_names_learnt_many_times_are_kept_once():
+def test_names_learned_many_times_are_stored_once():
     many = Neighborhood.from_names(EncodedNames.from_lists([[1, 2, 3]] * 1_000 + [[3, 2]]))
     assert len(many._patterns) == 4 + 3
     assert many.near(EncodedNames.from_lists([[1, 2], [3, 3], [9, 9]])).tolist() == [True, True, False]

@@ -65,7 +65,7 @@ def test_names_in_groups_vary_as_single_names_do(monkeypatch):
 def test_it_is_the_same_interval_however_much_is_drawn_at_once(monkeypatch):
     names = scored(RNG(5), 100, 0.05)
     at_once = paired_gain(*names, RNG(1), 300)
-    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 700)
+    monkeypatch.setattr(bootstrap, "_INDICES_AT_ONCE", 700)
     assert paired_gain(*names, RNG(1), 300) == at_once
 
 
