@@ -1,4 +1,4 @@
-"""What a run says while it goes on; a terminal, a log and Prefect listen to the same events."""
+"""The events of a run: a terminal, a log and Prefect listen to the same ones."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from tasks.models.champion import Outcome
 
 
 class Progress(NamedTuple):
-    """done of total, in the stage's own unit: steps, names.
+    """How far a stage is: done of total, in its own unit (steps, names).
 
     title:         of this run of the stage.
     seconds_left:  until it is done, if that is known.
@@ -31,14 +31,17 @@ class Progress(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something that a reader of the log wants to know: a damaged artifact, a wait, a resumed training."""
+    """A line for the log: a damaged artifact, a wait, a resumed training."""
 
     stage: str
     text: str
 
 
 class Finished(NamedTuple):
-    """seconds: that this run spent on the stage, whether making or verifying."""
+    """A stage has ended, and its artifact is there.
+
+    seconds:  that this run spent on it, whether making or verifying.
+    """
 
     stage: str
     title: str
@@ -49,7 +52,7 @@ class Finished(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """What came of an artifact `decision`, now that the decision is carried out."""
+    """The outcome of a decision, which has been applied."""
 
     stage: str
     decision: Artifact

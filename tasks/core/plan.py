@@ -1,4 +1,4 @@
-"""What a run would do, and why, without doing it."""
+"""The dry run: what a run would do, and why."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,17 @@ from tasks.core.stage import AnyStage, StageRunner
 
 @dataclass(frozen=True, slots=True)
 class PendingArtifact:
-    """Stands for an artifact that a run would make."""
+    """An artifact that a run would make."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStage:
-    """reason: why the stage would be computed; empty if the store has its artifact."""
+    """A stage of a dry run.
+
+    reason:  why it would be computed; empty if the store has its artifact.
+    """
 
     stage: str
     title: str
@@ -28,25 +31,27 @@ class PlannedStage:
 
 @dataclass
 class Plan(StageRunner):
-    """A runner for a pipeline that looks and touches nothing. It ends where the run would: at a verdict."""
+    """A runner that reads the store and changes nothing. It ends where the run would: at a failed check."""
 
     settings: Settings
     stages: list[PlannedStage] = field(default_factory=list)
 
     def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | PendingArtifact:
-        found, reason = self._decide(stage, config, inputs)
+        """The artifact that the store has, or a pending one."""
+        artifact, reason = self._decide(stage, config, inputs)
         self.stages.append(PlannedStage(stage.name, stage.label(config), reason))
-        if found:
-            stage.raise_if_refused(Store(self.settings.store), found)
-        return found or PendingArtifact(stage.label(config))
+        if artifact:
+            stage.raise_if_refused(Store(self.settings.store), artifact)
+        return artifact or PendingArtifact(stage.label(config))
 
     def wait(self, promises: Sequence[Any]) -> list[Any]:
+        """The same: nothing runs."""
         return list(promises)
 
     def _decide(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> tuple[Artifact | None, str]:
         if stage.name in self.settings.refresh:
             return None, "asked for with --refresh"
-        missing = [one.title for one in _flattened(inputs.values()) if isinstance(one, PendingArtifact)]
+        missing = [given.title for given in _flattened(inputs.values()) if isinstance(given, PendingArtifact)]
         if missing:
             return (
                 None,
@@ -54,23 +59,23 @@ class Plan(StageRunner):
             )
         store = Store(self.settings.store)
         recipe = stage.recipe(config, stage.resolve_inputs(store, inputs))
-        found, fault = store.examine(stage.name, recipe.key)
-        if found:
-            return found, ""
+        artifact, fault = store.examine(stage.name, recipe.key)
+        if artifact:
+            return artifact, ""
         return None, f"its artifact is damaged: {fault}" if fault else _changed_part(recipe, store)
 
 
 def _changed_part(recipe: Recipe, store: Store) -> str:
     """Which part of the key is new, against the most similar artifact that the store has of this stage."""
-    known = [made.recipe for made in store.list() if made.recipe.stage == recipe.stage]
+    known = [manifest.recipe for manifest in store.list() if manifest.recipe.stage == recipe.stage]
     if not known:
         return "never made before"
     return recipe.difference(min(known, key=lambda other: len(recipe.differing_fields(other))))
 
 
 def _flattened(inputs: Any) -> Iterator[Any]:
-    for one in inputs:
-        if isinstance(one, Sequence):
-            yield from one
+    for given in inputs:
+        if isinstance(given, Sequence):
+            yield from given
         else:
-            yield one
+            yield given

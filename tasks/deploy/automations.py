@@ -6,11 +6,11 @@ from prefect.client.schemas import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
+from tasks.core import prefect_states
+
 PREFIX = "namewright/"  # of the name of every automation that we create
 _HEARTBEAT = "prefect.flow-run.heartbeat"
-# The names of the states in which a run can end, ours of `retrain` and `watch` among them.
-_STATES = ("Completed", "Cached", "Changed", "Deferred", "Failed", "Cancelled", "Crashed")
-_ENDS = {f"prefect.flow-run.{state}" for state in _STATES}
+_ENDS = {f"prefect.flow-run.{state}" for state in prefect_states.FINAL}
 HEARTBEATS_SECONDS = 540.0  # three of them: Prefect's heart beats every 180 s where it is not set otherwise
 
 

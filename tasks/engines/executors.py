@@ -1,4 +1,4 @@
-"""Who runs the stages that can run side by side: threads, processes, or Dask."""
+"""Pools of workers for stages that can run side by side: threads, processes, or Dask."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -21,52 +21,52 @@ _CONNECT_SECONDS = 5.0
 class WorkerPool:
     """Workers that stages can be given to.
 
-    pool:       what takes the stages.
-    elsewhere:  in other processes, where our listener cannot go.
-    ask:        ask them to stop at the next safe place, for a signal of that number.
-    look:       to be called now and then while they work; whether one has gone, so that what was promised
-                may never come.
-    explained:  what to tell of an error that is not the stage's own.
+    pool:             what takes the stages.
+    is_remote:        whether they are other processes, where our listener cannot go.
+    request_stop:     asks them to stop at the next safe place, for a signal of that number.
+    has_lost_worker:  to be called now and then while they work; whether one is gone, so that what was
+                      promised may never come.
+    explain:          the error to report for one that is not the stage's own.
     """
 
     pool: Any
-    elsewhere: bool = False
-    ask: Callable[[int], None] = lambda _number: None
-    look: Callable[[], bool] = lambda: False
-    explained: Callable[[Exception], Exception] = lambda error: error
+    is_remote: bool = False
+    request_stop: Callable[[int], None] = lambda _number: None
+    has_lost_worker: Callable[[], bool] = lambda: False
+    explain: Callable[[Exception], Exception] = lambda error: error
 
 
 @contextmanager
-def task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
-    """A Prefect task runner that has been started.
+def task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
+    """A started task runner of Prefect.
 
     Raises ConfigError without prefect-dask, and ServerError if no scheduler answers at the address.
     """
-    match wanted.runner:
+    match settings.runner:
         case "threads":
             from prefect.task_runners import ThreadPoolTaskRunner
 
-            with ThreadPoolTaskRunner[Any](max_workers=wanted.workers) as runner:
+            with ThreadPoolTaskRunner[Any](max_workers=settings.workers) as runner:
                 yield WorkerPool(runner)
         case "processes":
-            with _process_task_runner(wanted.workers) as hired:
-                yield hired
+            with _process_task_runner(settings.workers) as pool:
+                yield pool
         case "dask":
-            with _dask_task_runner(wanted) as hired:
-                yield hired
+            with _dask_task_runner(settings) as pool:
+                yield pool
 
 
 @contextmanager
-def executor(wanted: WorkerSettings) -> Iterator[WorkerPool]:
+def executor(settings: WorkerSettings) -> Iterator[WorkerPool]:
     """A pool of concurrent.futures. Raises ConfigError for Dask, which only Prefect brings us."""
-    match wanted.runner:
+    match settings.runner:
         case "threads":
-            with ThreadPoolExecutor(wanted.workers) as threads:
+            with ThreadPoolExecutor(settings.workers) as threads:
                 yield WorkerPool(threads)
         case "processes":
             processes = WorkerProcesses()
             with ProcessPoolExecutor(
-                wanted.workers, SPAWN, initializer=processes.initializer, initargs=processes.initargs
+                settings.workers, SPAWN, initializer=processes.initializer, initargs=processes.initargs
             ) as pool:
                 yield _as_worker_pool(pool, processes)
         case "dask":
@@ -79,10 +79,10 @@ def executor(wanted: WorkerSettings) -> Iterator[WorkerPool]:
 
 
 def _as_worker_pool(pool: Any, processes: WorkerProcesses) -> WorkerPool:
-    def explained(error: Exception) -> Exception:
-        return processes.death() if isinstance(error, BrokenProcessPool) else error
+    def explain(error: Exception) -> Exception:
+        return processes.death_error() if isinstance(error, BrokenProcessPool) else error
 
-    return WorkerPool(pool, True, processes.ask, processes.look, explained)
+    return WorkerPool(pool, True, processes.request_stop, processes.has_lost_worker, explain)
 
 
 @contextmanager
@@ -97,38 +97,38 @@ def _process_task_runner(count: int) -> Iterator[WorkerPool]:
 
 
 @contextmanager
-def _dask_task_runner(wanted: WorkerSettings) -> Iterator[WorkerPool]:
+def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
     dask, distributed, runner_class = _dask()
     here = {
-        "n_workers": wanted.workers,
+        "n_workers": settings.workers,
         "threads_per_worker": 1,
         "processes": True,
         "dashboard_address": None,  # no port that nobody asked for
         "silence_logs": logging.CRITICAL,
         "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
     }
-    if wanted.dask_address:
-        _validate_address(wanted.dask_address)
-        runner = runner_class(address=wanted.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
+    if settings.dask_address:
+        _validate_address(settings.dask_address)
+        runner = runner_class(address=settings.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
     else:
         runner = runner_class(cluster_kwargs=here)
 
-    def ask(signal_number: int) -> None:
-        if not wanted.dask_address:  # a cluster elsewhere may work for others as well
+    def request_stop(signal_number: int) -> None:
+        if not settings.dask_address:  # a cluster elsewhere may work for others as well
             runner.client.run(signals.request, signal_number, on_error="ignore")
 
-    def explained(error: Exception) -> Exception:
+    def explain(error: Exception) -> Exception:
         if isinstance(error, distributed.KilledWorker):
             return worker_death(f"Dask's worker {error.last_worker.address}")
         if isinstance(error, distributed.CancelledError):
-            return _unreachable(wanted.dask_address, error)
+            return _unreachable(settings.dask_address, error)
         return error
 
     # A worker that was killed ends the run, as with processes: one short of memory would be so again.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), runner:
         with sigint_blocked():
-            _connect(runner, wanted.dask_address)
-        yield WorkerPool(runner, True, ask, explained=explained)
+            _connect(runner, settings.dask_address)
+        yield WorkerPool(runner, True, request_stop, explain=explain)
 
 
 def _validate_address(address: str) -> None:

@@ -1,7 +1,7 @@
-"""What follows from a run once all its stages are done: the report is published, the decision carried out.
+"""What follows from a run once all its stages have ended: accepted lists, a champion, a published report.
 
-No stage does that: a stage only makes an artifact, and this changes what stands in the store. Done twice, it
-changes nothing the second time.
+No stage does that: a stage only makes an artifact, and this changes the registry of the store. A second time
+it changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from tasks.report.publish import publish_last
 from tasks.stages.gate_rule import role_of
 
 
-def finalize(root: Path, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]) -> None:
-    """Of a run that made or found these artifacts, in this order. The listener is told what was decided.
+def finalize(root: Path, artifacts: Sequence[Artifact], on_event: Listener, by: Mapping[str, str]) -> None:
+    """Finalize a run that made or found these artifacts, in this order, and emit what was decided.
 
     by:  who asks, for the registry.
 
@@ -25,51 +25,44 @@ def finalize(root: Path, made: Sequence[Artifact], listener: Listener, by: Mappi
     """
     store, outcome = Store(root), None
     try:
-        for artifact in made:
+        for artifact in artifacts:
             if artifact.stage == "gate":
-                accept_lists(store, artifact, made, listener, by)
-        for artifact in made:
+                accept_lists(store, artifact, artifacts, on_event, by)
+        for artifact in artifacts:
             if artifact.stage == "decision":
-                outcome = apply_decision(store, artifact, made, listener, by)
-                listener(Decided(artifact.stage, artifact, outcome))
-                listener(Notice(artifact.stage, outcome.text))
+                candidate = _input_of(artifact, "mixture", artifacts)
+                on_wait = _on_wait(on_event, artifact.stage)
+                outcome = champion.apply_decision(store, artifact, candidate, by, on_wait)
+                on_event(Decided(artifact.stage, artifact, outcome))
+                on_event(Notice(artifact.stage, outcome.text))
     finally:  # it says who is champion now, also if that is still the old one, or none
-        publish_last(root, made, outcome)
+        publish_last(root, artifacts, outcome)
 
 
 def accept_lists(
-    store: Store, gate: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
+    store: Store, gate: Artifact, artifacts: Sequence[Artifact], on_event: Listener, by: Mapping[str, str]
 ) -> None:
-    """Let the lists that have passed the gate be those that the next ones are compared with.
+    """Make the lists that have passed the gate those that the next ones are compared with.
 
     If another run had other lists accepted meanwhile, those stay.
     """
-    profile, before = _checked_artifact(gate, "profile", made), gate.input("accepted")
+    profile, before = _input_of(gate, "profile", artifacts), gate.input("accepted")
     registry = store.registry(role_of(profile))
-    standing = registry.current()
-    if not (standing and standing.artifact.digest == profile.digest):
+    current = registry.current()
+    if not (current and current.artifact.digest == profile.digest):
         entry = Entry.now(profile.reference, before, gate.origin, by)
         try:
-            registry.promote(entry, before, _on_wait(listener, "gate"))
-        except ConflictError as overtaken:
-            text = f"{profile.origin} is not what the next lists are compared with: {overtaken.what}"
-            listener(Notice("gate", text))
+            registry.promote(entry, before, _on_wait(on_event, gate.stage))
+        except ConflictError as conflict:
+            text = f"{profile.origin} is not what the next lists are compared with: {conflict.what}"
+            on_event(Notice(gate.stage, text))
 
 
-def apply_decision(
-    store: Store, decision: Artifact, made: Sequence[Artifact], listener: Listener, by: Mapping[str, str]
-) -> champion.Outcome:
-    """What came of a decision about a mixture of this run, which is carried out."""
-    challenger = _checked_artifact(decision, "mixture", made)
-    return champion.apply_decision(store, decision, challenger, by, _on_wait(listener, "decision"))
+def _input_of(artifact: Artifact, stage: str, artifacts: Sequence[Artifact]) -> Artifact:
+    """The artifact of that stage, of this run, that went into the gate or the decision."""
+    digest = artifact.manifest().recipe.inputs[stage]
+    return next(other for other in artifacts if (other.stage, other.digest) == (stage, digest))
 
 
-def _checked_artifact(judgement: Artifact, stage: str, made: Sequence[Artifact]) -> Artifact:
-    """The artifact of that stage, of this run, that a judgement is about."""
-    digest = judgement.manifest().recipe.inputs[stage]
-    (judged,) = {one for one in made if (one.stage, one.digest) == (stage, digest)}
-    return judged
-
-
-def _on_wait(listener: Listener, stage: str) -> champion.OnWait:
-    return notify_once(listener, stage, "waiting for another run that changes the registry")
+def _on_wait(on_event: Listener, stage: str) -> champion.Waiting:
+    return notify_once(on_event, stage, "waiting for another run that changes the registry")

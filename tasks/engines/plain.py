@@ -1,4 +1,4 @@
-"""The plain engine: it needs no Prefect. Stages one after another, here and now, or side by side."""
+"""The plain engine, which needs no Prefect: stages one after another, or side by side on a pool."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,75 +19,74 @@ RUN_CONTEXT = {"engine": "plain"}
 
 @contextmanager
 def stage_runner(
-    settings: Settings, listener: Listener, workers: WorkerSettings | None = None
+    settings: Settings, on_event: Listener, workers: WorkerSettings | None = None
 ) -> Iterator[StageRunner]:
-    """A runner of stages; at its end all are done, and what follows from them is carried out.
+    """A runner of stages. When it closes, all have ended, and their run is finalized.
 
-    workers:  that run stages side by side; without them every stage is made at once.
+    workers:  run stages side by side; without them they run one after another.
 
     Raises what a stage raised, TrainingError for a worker that died, ConfigError for Dask, and what
-    `concluding.conclude` raises.
+    `finalize` raises.
     """
     if workers is None:
-        in_order = SequentialRunner(settings, listener)
-        yield in_order
-        finalize.finalize(settings.store, in_order.made, listener, RUN_CONTEXT)
-        return
-    with executors.executor(workers) as hired:
-        side_by_side = _PoolRunner(settings, listener, hired)
-        try:
-            yield side_by_side
-            made = side_by_side.finish()
-        finally:
-            side_by_side.stop()
-    finalize.finalize(settings.store, made, listener, RUN_CONTEXT)
+        sequential = SequentialRunner(settings, on_event)
+        yield sequential
+        artifacts = sequential.artifacts
+    else:
+        with executors.executor(workers) as pool:
+            concurrent = _PoolRunner(settings, on_event, pool)
+            try:
+                yield concurrent
+                artifacts = concurrent.finish()
+            finally:
+                concurrent.stop()
+    finalize.finalize(settings.store, artifacts, on_event, RUN_CONTEXT)
 
 
 class SequentialRunner(StageRunner):
-    """Every stage at once: its promises are artifacts already. Nothing follows from them."""
+    """Runs every stage at once, so its promises are artifacts already. It does not finalize the run."""
 
-    def __init__(self, settings: Settings, listener: Listener) -> None:
-        self._settings, self._listener = settings, listener
-        self.made: list[Artifact] = []
+    def __init__(self, settings: Settings, on_event: Listener) -> None:
+        self._settings, self._on_event = settings, on_event
+        self.artifacts: list[Artifact] = []
 
     def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact:
-        artifact, _ = stage.produce(self._settings, config, self._listener, RUN_CONTEXT, **inputs)
-        self.made.append(artifact)
+        """The stage's artifact."""
+        artifact, _ = stage.produce(self._settings, config, self._on_event, RUN_CONTEXT, **inputs)
+        self.artifacts.append(artifact)
         return artifact
 
     def wait(self, promises: Sequence[Artifact]) -> list[Artifact]:
+        """The same artifacts."""
         return list(promises)
 
 
 class _PoolRunner(ConcurrentRunner):
-    """Stages on a pool of concurrent.futures. One that needs what is not made yet waits until it is."""
+    """Stages on a pool of concurrent.futures. One whose inputs are not there yet waits until they are."""
 
-    def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
-        super().__init__(listener, hired)
+    def __init__(self, settings: Settings, on_event: Listener, pool: WorkerPool) -> None:
+        super().__init__(on_event, pool)
         self._settings = settings
 
     def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> "Future[StageResult]":
-        made = {role: self._made_of(one) for role, one in inputs.items()}
-        pool = self._hired.pool
-        if not self._hired.elsewhere:
-            promise: Future[StageResult] = pool.submit(
-                _run_stage, stage, self._settings, config, self._listener, made
-            )
-            return promise
+        artifacts = {role: self._resolve(given) for role, given in inputs.items()}
+        on_event = None if self._pool.is_remote else self._on_event
         with sigint_blocked():
-            promise = pool.submit(_run_stage, stage, self._settings, config, None, made)
+            promise: Future[StageResult] = self._pool.pool.submit(
+                _run_stage, stage, self._settings, config, on_event, artifacts
+            )
         return promise
 
     def cancel(self, promise: "Future[StageResult]") -> None:
         promise.cancel()
 
-    def _made_of(self, one: Any) -> Any:
-        if isinstance(one, Future):
-            return self.wait([one])[0]
-        return [self._made_of(each) for each in one] if isinstance(one, list | tuple) else one
+    def _resolve(self, given: Any) -> Any:
+        if isinstance(given, Future):
+            return self.wait([given])[0]
+        return [self._resolve(item) for item in given] if isinstance(given, list | tuple) else given
 
 
 def _run_stage(
-    stage: AnyStage, settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]
+    stage: AnyStage, settings: Settings, config: Any, on_event: Listener | None, inputs: Mapping[str, Any]
 ) -> StageResult:
-    return run_stage(stage, settings, config, listener, lambda _event: None, RUN_CONTEXT, inputs)[0]
+    return run_stage(stage, settings, config, on_event, inputs, RUN_CONTEXT)[0]

@@ -1,4 +1,4 @@
-"""The one bridge from a stage to Prefect: its state, its names, its logs and its progress there.
+"""The bridge from a stage to Prefect: its task, and its states, logs and progress there.
 
 Prefect only watches. The store alone decides what is made, and a server that goes away costs no artifact.
 """
@@ -29,6 +29,7 @@ from prefect.states import Completed
 from rnn_core.errors import NamewrightError
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished, Listener, Notice, Progress
+from tasks.core.prefect_states import CACHED
 from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, run_stage
@@ -52,87 +53,87 @@ class NotRecorded(ServerError):  # it names an outcome, as Interrupted does
 def as_task(stage: AnyStage) -> Task[..., Any]:
     """A Prefect task that produces the stage's artifact.
 
-    Prefect's own cache is off: the store decides, and the UI is told with a state named "Cached" when it
-    answered. `refresh_cache=True` on the task, or PREFECT_TASKS_REFRESH_CACHE, makes the artifact again.
-    Submit it, do not call it: a called task would hand over the state instead of the artifact.
+    Prefect's own cache is off: the store decides, and the state is named "Cached" when it has the artifact.
+    `refresh_cache=True` on the task, or PREFECT_TASKS_REFRESH_CACHE, makes the artifact again. Submit it, do
+    not call it: a called task would return the state instead of the artifact.
     """
 
-    def called(parameters: dict[str, Any]) -> str:
+    def label(parameters: dict[str, Any]) -> str:
         return stage.label(parameters["config"])
 
     @task(
         name=stage.name,
         version=str(stage.version),
         description=inspect.getdoc(stage.function),
-        task_run_name=called,  # type: ignore[arg-type]  # the protocol asks for what no function has
+        task_run_name=label,  # type: ignore[arg-type]  # the protocol asks for what no function has
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=0,  # what failed fails again: same stage, same inputs
     )
-    def produce(settings: Settings, config: Any, listener: Listener | None, inputs: Mapping[str, Any]) -> Any:
+    def produce(settings: Settings, config: Any, on_event: Listener | None, inputs: Mapping[str, Any]) -> Any:
+        refreshing = _with_refresh(settings, stage)
         with _task_reporter(stage) as report:
-            outcome, reused = run_stage(
-                stage, _with_refresh(settings, stage), config, listener, report, run_context(), inputs
-            )
+            result, reused = run_stage(stage, refreshing, config, on_event, inputs, run_context(), report)
         if reused:
-            return Completed(name="Cached", message=f"reused {outcome.artifact.origin}", data=outcome)
-        return outcome
+            return Completed(name=CACHED, message=f"reused {result.artifact.origin}", data=result)
+        return result
 
     return produce
 
 
 @contextmanager
 def stage_runner(
-    settings: Settings, workers: WorkerSettings | None = None, hear: Listener = lambda _event: None
+    settings: Settings, workers: WorkerSettings | None = None, on_event: Listener = lambda _event: None
 ) -> Iterator[StageRunner]:
-    """Inside a flow: a runner that hands every stage to a task runner of Prefect. At its end all are done,
-    and what follows from them is carried out.
+    """Inside a flow: a runner that submits every stage to a task runner of Prefect.
 
-    workers:  that run the stages; without them the flow's own task runner does.
-    hear:     told of every event, besides the listener of who has started the flow.
+    When it closes, all have ended, and their run is finalized.
+
+    workers:   run the stages; without them the flow's own task runner does.
+    on_event:  a listener besides that of the flow's caller.
 
     Raises the first error of a stage as the stage raised it, TrainingError for a worker that died,
-    ConfigError and ServerError for a Dask that is not there, what `concluding.conclude` raises, and Abort if
-    the server is gone by then.
+    ConfigError and ServerError for a Dask that is unavailable, what `finalize` raises, and Abort if the
+    server is gone by then.
     """
     caller = _caller.get() or _Caller(lambda _event: None)
 
-    def tell(event: Event) -> None:
-        hear(event)
-        caller.listener(event)
+    def emit(event: Event) -> None:
+        on_event(event)
+        caller.on_event(event)
 
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
-            with _worker_pool(workers) as hired:
-                submitted = _PrefectRunner(settings, tell, hired)
+            with _worker_pool(workers) as pool:
+                runner = _PrefectRunner(settings, emit, pool)
                 try:
-                    yield submitted
-                    made = submitted.finish()
+                    yield runner
+                    artifacts = runner.finish()
                 finally:
-                    submitted.stop()
-            finalize.finalize(settings.store, made, _with_log(tell), run_context())
-            caller.complete = True
+                    runner.stop()
+            finalize.finalize(settings.store, artifacts, _with_log(emit), run_context())
+            caller.is_complete = True
         finally:
-            _check_server()
+            _raise_if_server_lost()
 
 
-def _with_log(listener: Listener) -> Listener:
-    """What it is told is in the log of the flow as well."""
+def _with_log(on_event: Listener) -> Listener:
+    """A listener that writes notices to the log of the flow as well."""
     logger = get_run_logger()
 
-    def hear(event: Event) -> None:
-        listener(event)
+    def log(event: Event) -> None:
+        on_event(event)
         if isinstance(event, Notice):
             logger.info(f"{event.stage}: {event.text}")
 
-    return hear
+    return log
 
 
 @contextmanager
 def _worker_pool(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
     if workers is not None:
-        with executors.task_runner(workers) as hired:
-            yield hired
+        with executors.task_runner(workers) as pool:
+            yield pool
         return
     context = FlowRunContext.get()
     assert context, "not inside a flow"
@@ -140,25 +141,23 @@ def _worker_pool(workers: WorkerSettings | None) -> Iterator[WorkerPool]:
 
 
 class _PrefectRunner(ConcurrentRunner):
-    def __init__(self, settings: Settings, listener: Listener, hired: WorkerPool) -> None:
-        super().__init__(listener, hired)
+    def __init__(self, settings: Settings, on_event: Listener, pool: WorkerPool) -> None:
+        super().__init__(on_event, pool)
         self._settings = settings
         self._progress = _LiveProgress("names", get_run_logger())
 
-    def show(self, sums: Progress) -> None:
-        self._progress.latest(sums)
+    def show_progress(self, total: Progress) -> None:
+        self._progress.update(total)
 
     def stop(self) -> None:
         super().stop()
         self._progress.end()
 
     def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
-        listener = None if self._hired.elsewhere else self._listener
-        parameters = {
-            "settings": self._settings, "config": config, "listener": listener, "inputs": inputs,
-        }  # fmt: skip
+        on_event = None if self._pool.is_remote else self._on_event
+        parameters = {"settings": self._settings, "config": config, "on_event": on_event, "inputs": inputs}
         with sigint_blocked():
-            future: PrefectFuture[Any] = self._hired.pool.submit(as_task(stage), parameters)
+            future: PrefectFuture[Any] = self._pool.pool.submit(as_task(stage), parameters)
         return future
 
     def cancel(self, promise: PrefectFuture[Any]) -> None:
@@ -167,37 +166,37 @@ class _PrefectRunner(ConcurrentRunner):
 
 
 def caller_listener() -> Listener:
-    """Of who has started the flow."""
+    """The listener of the flow's caller."""
     caller = _caller.get()
-    return caller.listener if caller else lambda _event: None
+    return caller.on_event if caller else lambda _event: None
 
 
-def run_recorded(flow: Callable[[], object], instead: Callable[[], object], listener: Listener) -> None:
-    """Run the flow; its stages tell the listener.
+def run_recorded(flow: Callable[[], object], fallback: Callable[[], object], on_event: Listener) -> None:
+    """Run the flow, whose stages emit their events to the listener.
 
-    instead:  does the same without Prefect, for when its server goes away before all is made.
+    fallback:  does the same without Prefect, for when its server goes away before all is made.
 
     Raises what a stage raised, or NotRecorded once everything is made but the server has no record of it.
     """
     # Prefect would print to the terminal that a log cannot be delivered. NotRecorded says it once.
     logging.raiseExceptions = False
-    caller = _Caller(listener)
+    caller = _Caller(on_event)
     before = _caller.set(caller)
     try:
         flow()
-    except TerminationSignal as signalled:  # Prefect's own handler, where ours is not in its place
-        raise signals.interruption(signalled.signal, "while Prefect was told of it") from None
+    except TerminationSignal as termination:  # Prefect's own handler, where ours is not in its place
+        raise signals.interruption(termination.signal, "while Prefect recorded the run") from None
     except (Exception, Abort) as error:
-        behind = list(_causes(error))
-        for cause in behind:
+        causes = list(_causes(error))
+        for cause in causes:
             if isinstance(cause, NamewrightError):
                 raise cause from None
-        if not any(isinstance(cause, httpx.HTTPError | ObjectNotFound | Abort) for cause in behind):
+        if not any(isinstance(cause, httpx.HTTPError | ObjectNotFound | Abort) for cause in causes):
             raise
-        if not caller.complete:
+        if not caller.is_complete:
             signals.raise_if_requested("when Prefect's server had gone away")
-            listener(Notice("prefect", "its server has gone away; going on without it"))
-            instead()
+            on_event(Notice("prefect", "its server has gone away; going on without it"))
+            fallback()
         raise NotRecorded(
             "server.lost",
             "everything is made, but not recorded in Prefect: its server has gone away",
@@ -211,17 +210,17 @@ def run_recorded(flow: Callable[[], object], instead: Callable[[], object], list
 
 @dataclass
 class _Caller:
-    """Who has started the flow. complete: every stage is done, whatever Prefect makes of it."""
+    """Who has started the flow. is_complete: every stage has ended, whatever Prefect makes of it."""
 
-    listener: Listener
-    complete: bool = False
+    on_event: Listener
+    is_complete: bool = False
 
 
 _caller: contextvars.ContextVar["_Caller | None"] = contextvars.ContextVar("caller", default=None)
 
 
-def _check_server() -> None:
-    """Raises Abort if the server is gone: Prefect then leaves the flow, and does not try to report it."""
+def _raise_if_server_lost() -> None:
+    """Raise Abort if the server is gone: Prefect then leaves the flow, and does not try to report it."""
     url = PREFECT_API_URL.value()
     if not url:
         return
@@ -240,13 +239,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _with_refresh(settings: Settings, stage: AnyStage) -> Settings:
     context = TaskRunContext.get()
-    asked = context.task.refresh_cache if context else None
-    if asked is None:
-        asked = PREFECT_TASKS_REFRESH_CACHE.value()
-    return replace(settings, refresh=(*settings.refresh, stage.name)) if asked else settings
+    refresh = context.task.refresh_cache if context else None
+    if refresh is None:
+        refresh = PREFECT_TASKS_REFRESH_CACHE.value()
+    return replace(settings, refresh=(*settings.refresh, stage.name)) if refresh else settings
 
 
 def run_context() -> dict[str, str]:
+    """Who asks for an artifact, for its manifest: the flow run, if there is one."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return {"engine": "prefect"}
@@ -255,27 +255,27 @@ def run_context() -> dict[str, str]:
 
 @contextmanager
 def _task_reporter(stage: AnyStage) -> Iterator[Listener]:
-    """A listener that tells Prefect: its logs what happens, its UI how far it is."""
+    """A listener for Prefect: it logs what happens, and the UI shows how far the stage is."""
     logger = get_run_logger()
     progress = _LiveProgress(stage.name, logger)
 
-    def hear(event: Event) -> None:
+    def report(event: Event) -> None:
         match event:
             case Progress():
                 if not stage.names:  # else the flow shows the sum of all
-                    progress.latest(event)
+                    progress.update(event)
             case Notice():
                 logger.info(f"{event.stage}: {event.text}")
             case Finished():
-                logger.info(_sentence(event))
+                logger.info(_log_line(event))
 
     try:
-        yield hear
+        yield report
     finally:
         progress.end()
 
 
-def _sentence(finished: Finished) -> str:
+def _log_line(finished: Finished) -> str:
     rows = "" if finished.rows is None else f" {finished.rows:,} rows"
     what = f"reused{rows}" if finished.reused else f"made{rows} in {finished.seconds:.1f} s"
     return f"{finished.title}: {what} (key {finished.artifact.key[:8]})"
@@ -293,7 +293,7 @@ class _LiveProgress:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def latest(self, progress: Progress) -> None:
+    def update(self, progress: Progress) -> None:
         self._latest = progress
         with self._lock:  # whichever thread comes first
             if self._thread is None:

@@ -1,4 +1,4 @@
-"""How far a list is, from what its shards say, whoever makes them and however many at once."""
+"""How far a generated list is: one sum over its shards, whoever makes them and however many at once."""
 
 import threading
 import time
@@ -13,20 +13,20 @@ _SECONDS = 0.5  # between two events of a stage
 
 
 class ProgressAggregator:
-    """A listener that tells another one of one sum for all runs of a stage.
+    """A listener that passes on one sum for all runs of a stage, in place of the progress of each.
 
-    What is made in another process is counted when it is finished, the rest as it grows.
+    What another process makes is counted when it has ended, the rest as it grows.
 
-    also:  is told of the sums as well, and of nothing else.
+    show:  gets the sums as well, and nothing else.
     """
 
-    def __init__(self, listener: Listener, also: Callable[[Progress], object]) -> None:
-        self._listener, self._also = listener, also
+    def __init__(self, on_event: Listener, show: Callable[[Progress], object]) -> None:
+        self._on_event, self._show = on_event, show
         self._lock = threading.Lock()
         self._sums: dict[str, _NameCount] = {}
 
     def expect(self, stage: AnyStage, config: Any) -> None:
-        """Before the stage is run."""
+        """Count what this run of the stage will make; before it runs."""
         if stage.names:
             with self._lock:
                 self._sums.setdefault(stage.name, _NameCount(stage.name)).expect(
@@ -34,13 +34,14 @@ class ProgressAggregator:
                 )
 
     def __call__(self, event: Event) -> None:
+        """Pass the event on, or the sum that it changes."""
         with self._lock:
             added = self._add(event)
         if added:
-            self._listener(added)
-            self._also(added)
+            self._on_event(added)
+            self._show(added)
         if not isinstance(event, Progress) or event.stage not in self._sums:
-            self._listener(event)
+            self._on_event(event)
 
     def _add(self, event: Event) -> Progress | None:
         names = self._sums.get(event.stage)
@@ -55,7 +56,7 @@ class ProgressAggregator:
 
 @dataclass
 class _NameCount:
-    """Names. found: that were there already, which is no part of the speed."""
+    """Of names. found: those that existed already, which are no part of the speed."""
 
     stage: str
     began: float = field(default_factory=time.monotonic)

@@ -10,6 +10,7 @@ from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings
 from tasks.core.events import Event, Finished
+from tasks.core.prefect_states import CACHED
 from tasks.engines import prefect
 from tasks.generate import dataset
 from tasks.monitoring import events
@@ -43,7 +44,7 @@ def generate_list(
         on_event,
         prefect.run_context(),
     )
-    return Completed(name="Cached", message="the list exists already") if reused else None
+    return Completed(name=CACHED, message="the list exists already") if reused else None
 
 
 def _page(generated: Finished) -> str:

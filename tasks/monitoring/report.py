@@ -15,6 +15,7 @@ from artifacts.store import Artifact, Store
 from rnn_core.errors import Interrupted, NamewrightError
 from tasks.config.settings import Settings
 from tasks.core.events import Decided, Event, Finished
+from tasks.core.prefect_states import CACHED
 from tasks.core.stage import StageRunner
 from tasks.engines import prefect
 from tasks.monitoring import events
@@ -57,7 +58,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
     _tag(tags)
     start = time.monotonic()
     try:
-        with prefect.stage_runner(settings, hear=on_event) as run:
+        with prefect.stage_runner(settings, on_event=on_event) as run:
             compose(run)
     except Interrupted:
         raise
@@ -71,7 +72,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
     counted = f"{console.count_outcomes(finished)} in {time.monotonic() - start:,.1f} s"
     done = " ".join([*(f"{each.outcome.text}." for each in decided), counted])
     _show(settings, finished, decided, done)
-    return Completed(name=None if any(not each.reused for each in finished) else "Cached", message=done)
+    return Completed(name=None if any(not each.reused for each in finished) else CACHED, message=done)
 
 
 def _show(

@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from tasks.config.retrain import RetrainConfig
+from tasks.core.prefect_states import CHANGED, DEFERRED
 from tasks.monitoring import events, source_changes
 from tasks.monitoring.source_changes import SourceMemory
 
@@ -33,11 +34,11 @@ def watch_sources(config: RetrainConfig, store: Path) -> State[Any]:
     names = ", ".join(change.source for change in changes)
     if _is_retraining():
         message = f"changed: {names}; the event is sent once the running retraining ends"
-        return Completed(name="Deferred", message=message)
+        return Completed(name=DEFERRED, message=message)
     events.deliver(events.CORPUS_CHANGED, "namewright.corpora", names, source_changes.payload(changes))
     memory.remember(changes)
     get_run_logger().info(f"changed: {names}")
-    return Completed(name="Changed", message=f"changed: {names}")
+    return Completed(name=CHANGED, message=f"changed: {names}")
 
 
 def _is_retraining() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class _OneThread:
-    """As a context manager. The first of those within sets the limit, and the last one lifts it."""
+    """A context manager: the first thread within it sets the limit, the last one lifts it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,5 +33,5 @@ one_thread = _OneThread()
 
 @functools.cache
 def limit_to_one_thread() -> None:
-    """For the rest of the process."""
+    """Limit BLAS to one thread for the rest of the process."""
     one_thread.__enter__()

@@ -1,4 +1,4 @@
-"""Worker processes of a pool: deaf to the terminal, stopped by whoever started them, and ended with it."""
+"""Worker processes of a pool: they ignore Ctrl-C, stop when their parent says so, and end with it."""
 
 import multiprocessing
 import os
@@ -23,7 +23,9 @@ _FIX = (
 
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
-    """What is started within it never hears Ctrl-C, which the terminal sends to a whole group of processes.
+    """Threads and processes that are started within it never get Ctrl-C.
+
+    The terminal sends that to a whole group of processes.
 
     A worker would print a traceback, in its first second too, before any handler of ours could be in place. A
     blocked signal stays blocked in the threads and processes that are started; here it is only held back.
@@ -51,20 +53,20 @@ class WorkerProcesses:
         self.initializer = _initialize_worker
         self.initargs = (self._signal_number,)
 
-    def ask(self, signal_number: int) -> None:
-        """To stop at the next safe place."""
+    def request_stop(self, signal_number: int) -> None:
+        """Ask them to stop at the next safe place, for a signal of that number."""
         self._signal_number.value = signal_number
 
-    def look(self) -> bool:
-        """Who is there: a broken pool does not tell who died. Whether one of them has gone."""
+    def has_lost_worker(self) -> bool:
+        """Whether one of them is gone. It remembers those it sees: a broken pool does not say who died."""
         self._seen |= {
             child.pid or 0: child for child in set(multiprocessing.active_children()) - self._others
         }
         return any(child.exitcode is not None for child in self._seen.values())
 
-    def death(self) -> NamewrightError:
-        """The error for a pool that broke. None of its processes is there afterwards."""
-        self.look()
+    def death_error(self) -> NamewrightError:
+        """The error for a pool that broke, all processes of which have ended afterwards."""
+        self.has_lost_worker()
         for child in self._seen.values():
             _await_exit_code(child)
         # The others get SIGTERM from the pool, once it is broken.
@@ -86,6 +88,7 @@ def _await_exit_code(child: Any) -> None:
 
 
 def worker_death(saw: str) -> NamewrightError:
+    """The error for a worker process that died."""
     return TrainingError(
         "runner.worker", "a worker process ended in the middle of its work", saw=saw, fix=_FIX
     )
@@ -107,4 +110,4 @@ def _follow_parent(signal_number: Any) -> None:
     while not connection.wait([parent.sentinel], timeout=_LOOK_SECONDS):
         if signal_number.value:
             signals.request(signal_number.value)
-    os._exit(1)  # killed: nobody is left who would tell us to end
+    os._exit(1)  # the parent was killed
