@@ -1,29 +1,15 @@
-"""Corpora to names, whoever runs it: Prefect, this process alone, or a plan of what would be done."""
+"""From input lists to new names, for any runner: Prefect, this process alone, or the plan of a dry run."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tasks import stages
 from tasks.config.retrain import RetrainConfig
 from tasks.core.stage import EmptyConfig, StageRunner
-from tasks.stages import (
-    corpus,
-    decision,
-    evaluation,
-    examples,
-    gate,
-    merged,
-    mixture,
-    model,
-    names,
-    profile,
-    report,
-    validated,
-    vocabulary,
-)
 
 
 class Lists(NamedTuple):
-    """What is known of the names before anything is learnt from them: artifacts, or promises of them."""
+    """What is known of the names before training: artifacts, or promises of them."""
 
     corpora: Sequence[Any]
     merged: Any
@@ -33,33 +19,36 @@ class Lists(NamedTuple):
 
 
 def lists(config: RetrainConfig, run: StageRunner) -> Lists:
-    """Files to the names that are valid, and what they are like."""
-    corpora = [run(corpus, source.reading, file=source.files) for source in config.sources]
-    together = run(merged, config.merging, corpora=corpora)
-    valid = run(validated, config.validation, merged=together, corpora=corpora)
-    like = run(profile, EmptyConfig(), corpora=corpora, merged=together, validated=valid)
-    return Lists(corpora, together, valid, like, run(gate, config.gate, profile=like))
+    """From files to valid names, what they are like, and whether they may be trained on."""
+    corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
+    merged = run(stages.merged, config.merging, corpora=corpora)
+    validated = run(stages.validated, config.validation, merged=merged, corpora=corpora)
+    profile = run(stages.profile, EmptyConfig(), corpora=corpora, merged=merged, validated=validated)
+    gate = run(stages.gate, config.gate, profile=profile)
+    return Lists(corpora, merged, validated, profile, gate)
 
 
 def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     """The report, which needs all the rest. `run(stage, config, **inputs)` gives an artifact or a promise."""
-    given = lists(config, run)
-    run.wait([given.gate])  # nothing is learnt from lists that it refuses
-    accepted = given.validated
-    letters = run(vocabulary, EmptyConfig(), validated=accepted)
-    shuffled = run(examples, config.ordering, validated=accepted, vocabulary=letters)
-    trained = run(model, config.learning, examples=shuffled, vocabulary=letters)
-    mixed = run(mixture, config.ngrams, model=trained, examples=shuffled)
-    judged = run(evaluation, config.judging, mixture=mixed, examples=shuffled, vocabulary=letters)
-    drawn = run(names, config.drawing, mixture=mixed, vocabulary=letters, validated=accepted)
-    run(decision, config.deciding, mixture=mixed, examples=shuffled, evaluation=judged)
+    inputs = lists(config, run)
+    run.wait([inputs.gate])  # lists that it refuses are not trained on
+    validated = inputs.validated
+    vocabulary = run(stages.vocabulary, EmptyConfig(), validated=validated)
+    examples = run(stages.examples, config.ordering, validated=validated, vocabulary=vocabulary)
+    model = run(stages.model, config.learning, examples=examples, vocabulary=vocabulary)
+    mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
+    evaluation = run(
+        stages.evaluation, config.judging, mixture=mixture, examples=examples, vocabulary=vocabulary
+    )
+    names = run(stages.names, config.drawing, mixture=mixture, vocabulary=vocabulary, validated=validated)
+    run(stages.decision, config.deciding, mixture=mixture, examples=examples, evaluation=evaluation)
     return run(
-        report,
+        stages.report,
         EmptyConfig(),
-        **given._asdict(),
-        vocabulary=letters,
-        examples=shuffled,
-        model=trained,
-        evaluation=judged,
-        names=drawn,
+        **inputs._asdict(),
+        vocabulary=vocabulary,
+        examples=examples,
+        model=model,
+        evaluation=evaluation,
+        names=names,
     )

@@ -1,4 +1,4 @@
-"""A generated list, from what was asked to what lies in its folder, whoever makes the shards."""
+"""A generated list, from the request to the files in its folder, whichever engine makes the shards."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,25 +18,25 @@ from tasks.models import load
 from tasks.models.load import ModelFile
 from tasks.stages import lists
 
-LIST = "generated"  # what a list is called among stages, and the folder of the store where it lies
+LIST = "generated"  # its name among stages, and the folder of the store where lists are by default
 
 
 class GenerateRequest(NamedTuple):
-    """What was asked, made sure of: there is such a model, and it has such names.
+    """A valid request: there is such a model, and it has such names.
 
     config:   with every column named.
-    inputs:   of the stages: `model`, and `training`, the list it has learnt from, if that is known.
-    request:  what makes it this list and no other.
+    inputs:   of the stages: `model`, and `training`, the list it was trained on, if that is known.
+    recipe:   what makes it this list and no other.
     """
 
     config: GenerateConfig
     inputs: Mapping[str, ModelFile | Artifact]
-    request: Recipe
+    recipe: Recipe
     dataset: Dataset
 
 
 def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
-    """Raises what a user can cause, before anything is made."""
+    """The request, checked. Raises what a user can cause, before anything is made."""
     # With the whole path: the stages may run elsewhere.
     model = load.find_model(settings.model, settings.store.resolve())
     config = config.for_training_list(model.training is not None)
@@ -44,79 +44,83 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     inputs: dict[str, ModelFile | Artifact] = {"model": model}
     if model.training:
         inputs["training"] = model.training
-    digests = {role: one.digest for role, one in inputs.items()}
-    request = Recipe.for_stage(LIST, lists.LIST_VERSION, config.of_the_list(), digests)
-    folder = settings.output or settings.store / LIST / request.key
-    return GenerateRequest(config, inputs, request, Dataset(folder.resolve()))
+    digests = {role: artifact.digest for role, artifact in inputs.items()}
+    recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.of_the_list(), digests)
+    folder = settings.output or settings.store / LIST / recipe.key
+    return GenerateRequest(config, inputs, recipe, Dataset(folder.resolve()))
 
 
 def generate(
-    wanted: GenerateRequest,
+    request: GenerateRequest,
     settings: ListSettings,
     compose: Callable[..., list[Artifact]],
-    running: Callable[[Settings], AbstractContextManager[StageRunner]],
-    listener: Listener,
+    stage_runner: Callable[[Settings], AbstractContextManager[StageRunner]],
+    on_event: Listener,
     run: Mapping[str, str],
 ) -> bool:
-    """Whether the list was there already; now it is. The listener is told.
+    """Whether the list existed already; now it does. The last event is its `Finished`.
 
-    compose:  makes the shards by a runner of stages, of the configuration and the inputs.
-    running:  opens such a runner, with settings for those stages.
-    run:      who asks, for the manifest.
+    compose:       makes the shards by a runner of stages, of the configuration and the inputs.
+    stage_runner:  opens such a runner, with settings for those stages.
+    run:           who asks, for the manifest.
 
     Raises StoreError if the folder holds something else, and what the stages raise.
     """
-    began = time.monotonic()
-    dataset, request = wanted.dataset, wanted.request
+    start = time.monotonic()
+    dataset, recipe = request.dataset, request.recipe
 
-    def finished(artifact: Artifact, reused: bool) -> bool:
+    def finish(artifact: Artifact, reused: bool) -> bool:
         names = artifact.manifest().metadata["names"]
-        seconds = time.monotonic() - began
-        listener(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
+        seconds = time.monotonic() - start
+        on_event(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
         return reused
 
-    wait = notify_once(listener, LIST, f"waiting for another run that writes to {dataset.folder}")
-    with dataset.claim(request, settings.overwrite, wait):
-        there = dataset.find(request)
-        if there:
+    wait = notify_once(on_event, LIST, f"waiting for another run that writes to {dataset.folder}")
+    with dataset.claim(recipe, settings.overwrite, wait):
+        existing = dataset.find(recipe)
+        if existing:
             dataset.remove_leftovers()
-            rounds.check_existing(wanted.config, there.manifest().metadata["names"])
-            return finished(there, reused=True)
+            rounds.check_existing(request.config, existing.manifest().metadata["names"])
+            return finish(existing, reused=True)
         dataset.mark_incomplete()
-        with running(_stage_settings(wanted, settings)) as runner:
-            shards = compose(wanted.config, runner, **wanted.inputs)
-            facts = _metadata(shards)
-            if len(facts["kernels"]) > 1:
-                kernels = ", ".join(facts["kernels"])
-                listener(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
-            origins = {role: one.origin for role, one in wanted.inputs.items()}
-            seconds = time.monotonic() - began
-            whole = dataset.finish(request, shards, metadata=facts, origins=origins, seconds=seconds, run=run)
-            return finished(whole, reused=False)
+        with stage_runner(_stage_settings(request, settings)) as runner:
+            shards = compose(request.config, runner, **request.inputs)
+            metadata = _metadata(shards)
+            if len(metadata["kernels"]) > 1:
+                kernels = ", ".join(metadata["kernels"])
+                on_event(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
+            origins = {role: artifact.origin for role, artifact in request.inputs.items()}
+            seconds = time.monotonic() - start
+            artifact = dataset.finish(
+                recipe, shards, metadata=metadata, origins=origins, seconds=seconds, run=run
+            )
+            return finish(artifact, reused=False)
 
 
-def _stage_settings(wanted: GenerateRequest, settings: ListSettings) -> Settings:
-    """What threads are left over when there are fewer files than workers draw the blocks of a file."""
+def _stage_settings(request: GenerateRequest, settings: ListSettings) -> Settings:
+    """With fewer files than workers, the threads that are left over draw the blocks of a file."""
     workers = settings.workers
-    files = -(-wanted.config.count // wanted.config.shard_size)
+    files = -(-request.config.count // request.config.shard_size)
     threads = max(workers.workers // max(files, 1), 1) if workers.runner == "threads" else 1
-    return Settings(store=wanted.dataset.work, threads=threads)
+    return Settings(store=request.dataset.work, threads=threads)
 
 
 def _metadata(shards: Sequence[Artifact]) -> dict[str, Any]:
-    """names:    how many.
+    """Of the whole list, for its manifest.
+
+    names:    how many.
     first:    some of them.
     content:  sha256 of the names, the same whatever the files: of the digests of every 65,536 of them.
-    new:      that the training list has not, where it is known.
+    new:      how many the training list does not have, where it is known.
     kernels:  what multiplied the matrices.
     """
-    manifests = [shard.manifest() for shard in shards]
-    chunks = "".join(chunk for each in manifests for chunk in each.metadata["chunks"])
-    facts: dict[str, Any] = {
-        "names": sum(each.rows or 0 for each in manifests),
-        "first": manifests[0].metadata["first"],
+    of_shards = [shard.manifest().metadata for shard in shards]
+    chunks = "".join(chunk for metadata in of_shards for chunk in metadata["chunks"])
+    whole: dict[str, Any] = {
+        "names": sum(shard.manifest().rows or 0 for shard in shards),
+        "first": of_shards[0]["first"],
         "content": sha256(chunks.encode()),
-        "kernels": sorted({kernel for each in manifests for kernel in each.metadata["kernels"]}),
+        "kernels": sorted({kernel for metadata in of_shards for kernel in metadata["kernels"]}),
     }
-    known = [each.metadata["new"] for each in manifests if "new" in each.metadata]
-    return {**facts, "new": sum(known)} if known else facts
+    new = [metadata["new"] for metadata in of_shards if "new" in metadata]
+    return {**whole, "new": sum(new)} if new else whole

@@ -1,4 +1,4 @@
-"""A training's checkpoints: read when it begins, written now and then, and before it stops on request."""
+"""Checkpoints of a training: read when it begins, written now and then, and before it stops on request."""
 
 import time
 from collections.abc import Callable
@@ -13,24 +13,26 @@ State = TypeVar("State")
 
 
 class Checkpoints:
+    """The checkpoints of a training, at the interval of the settings."""
+
     def __init__(self, context: StageContext) -> None:
         self._context = context
         self._next = time.monotonic() + context.settings.checkpoint_seconds
 
-    def resumed(self, opened: Callable[[Arrays], State]) -> State | None:
-        """The state that a killed training left, if any; a damaged one is set aside."""
+    def load(self, from_arrays: Callable[[Arrays], State]) -> State | None:
+        """The state that a killed training left, if any; a damaged one is quarantined."""
         checkpoint = self._context.writer.checkpoint
         try:
             arrays = checkpoint.read()
-            return None if arrays is None else opened(arrays)
+            return None if arrays is None else from_arrays(arrays)
         except DataError as damage:
             self._context.notice(
                 f"damaged checkpoint set aside in {checkpoint.quarantine()}: {damage.what}; {damage.saw}"
             )
             return None
 
-    def keep(self, arrays: Callable[[], Arrays], at: str) -> None:
-        """Between two steps: write a checkpoint if it is time, or if someone asked to stop.
+    def save_if_due(self, arrays: Callable[[], Arrays], at: str) -> None:
+        """Write a checkpoint, between two steps, if it is time or a stop was requested.
 
         Raises Interrupted in the latter case.
         """

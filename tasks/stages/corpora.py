@@ -1,4 +1,4 @@
-"""The stages `corpus`, `merged` and `validated`: from files to names that a network may learn from."""
+"""The stages `corpus`, `merged` and `validated`: from files to names that a network may be trained on."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The stage `decision`: a new model beside the champion, and whether it is to take its place."""
+"""The stage `decision`: whether a new model is to take the champion's place."""
 
 from typing import Any, NamedTuple
 
@@ -26,7 +26,10 @@ DECISION = "decision.parquet"
 
 
 class Candidate(NamedTuple):
-    """examples, evaluation: of the model; None where they are not known."""
+    """A model that may be promoted, or the champion.
+
+    examples, evaluation:  of the model; None where they are unknown.
+    """
 
     model: TrainedModel
     examples: Artifact | None
@@ -42,6 +45,7 @@ class Candidate(NamedTuple):
         return drawn_from if self.model.models.mixture else "network"
 
     def log_probabilities(self, names: pa.Array, drawn_from: ModelKind) -> npt.NDArray[np.float64]:
+        """(N,) in nats, of N names."""
         return self.model.log_probabilities(names, self.compared_part(drawn_from))
 
     def names_of(self, *splits: str) -> pa.Array:
@@ -56,10 +60,10 @@ class Candidate(NamedTuple):
         """By metric, as the evaluation measured them."""
         if not self.evaluation:
             return {}
-        called = MIXTURE if self.compared_part(drawn_from) == "mixture" else NETWORK
-        wanted = {"model": called, "split": SAMPLE, "source": ALL_SOURCES}
+        name = MIXTURE if self.compared_part(drawn_from) == "mixture" else NETWORK
+        of_sample = {"model": name, "split": SAMPLE, "source": ALL_SOURCES}
         rows = self.evaluation.table(METRICS).to_pylist()
-        return {row["metric"]: row["value"] for row in rows if wanted.items() <= row.items()}
+        return {row["metric"]: row["value"] for row in rows if of_sample.items() <= row.items()}
 
 
 @stage(version=1, resolve_baseline=resolve_baseline)
@@ -76,54 +80,55 @@ def decision(
     lost_champion: Artifact | None = None,
 ) -> None:
     """Whether the new model is better than the champion, measured on held-out names."""
-    challenger = Candidate.of(mixture, examples, evaluation)
+    candidate = Candidate.of(mixture, examples, evaluation)
     other = Candidate.of(champion, champion_examples, champion_evaluation) if champion else None
-    found, names, notes = evaluate(config, challenger, other)
+    verdict, names, notes = evaluate(config, candidate, other)
     if lost_champion:
-        found = found._replace(
+        verdict = verdict._replace(
             promote=False,
             reasons=["the champion is missing in the store, or damaged, and nothing is promoted over it"],
         )
-    context.write_table(DECISION, schemas.DECISION, decision_table(found.figures))
+    context.write_table(DECISION, schemas.DECISION, decision_table(verdict.figures))
     context.writer.metadata |= {
-        "promote": found.promote,
-        "reasons": found.reasons,
+        "promote": verdict.promote,
+        "reasons": verdict.reasons,
         "names": names,
         "notes": notes,
     }
 
 
 def evaluate(
-    config: DecidingConfig, challenger: Candidate, champion: Candidate | None
+    config: DecidingConfig, candidate: Candidate, champion: Candidate | None
 ) -> tuple[Verdict, int, list[str]]:
-    """The verdict, how many names it rests on, and what else there is to know.
+    """The verdict, how many names it rests on, and what else to say.
 
     champion:  None if there is none.
 
     Raises Interrupted.
     """
-    ours = challenger.sample_figures(config.drawn_from)
+    ours = candidate.sample_figures(config.drawn_from)
     if not champion:
         return promotion_verdict(config.promotion, None, ours, {}), 0, []
-    compared, notes = _comparison(config, challenger, champion)
-    found = promotion_verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
-    return found, compared.names, notes
+    compared, notes = _comparison(config, candidate, champion)
+    verdict = promotion_verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
+    return verdict, compared.names, notes
 
 
 def decision_table(figures: list[Figure]) -> pa.Table:
+    """The columns of schemas.DECISION."""
     columns: dict[str, Any] = dict.fromkeys(Figure._fields, pa.float64())
     columns |= {"metric": pa.string(), "kept": pa.bool_()}
     return pa.Table.from_pylist([figure._asdict() for figure in figures], pa.schema(list(columns.items())))
 
 
 def _comparison(
-    config: DecidingConfig, challenger: Candidate, champion: Candidate
+    config: DecidingConfig, candidate: Candidate, champion: Candidate
 ) -> tuple[Comparison, list[str]]:
-    """On the names that neither has learnt from and both can spell, each once; and what there is to know."""
-    names, notes = _common_names(challenger, champion)
-    _pause()
-    ours = challenger.log_probabilities(names, config.drawn_from)
-    _pause()
+    """On names that neither was trained on and both can spell, each once; and what else to say."""
+    names, notes = _common_names(candidate, champion)
+    _check_signals()
+    ours = candidate.log_probabilities(names, config.drawn_from)
+    _check_signals()
     theirs = champion.log_probabilities(names, config.drawn_from)
     if champion.compared_part(config.drawn_from) != config.drawn_from:
         notes.append("the champion has no mixture: its network is compared")
@@ -131,35 +136,35 @@ def _comparison(
     promotion = config.promotion
     rng = np.random.default_rng(promotion.seed)
     gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
-    nats, champions_nats = (-float(each.sum()) / max(int(characters.sum()), 1) for each in (ours, theirs))
-    return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(challenger, champion)), notes
+    nats, champions_nats = (-float(values.sum()) / max(int(characters.sum()), 1) for values in (ours, theirs))
+    return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(candidate, champion)), notes
 
 
-def _common_names(challenger: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:
+def _common_names(candidate: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:
     """Held-out names of the challenger that the champion can be asked for as well."""
     notes = []
-    names = challenger.names_of("validation", "test")
-    learnt = pc.is_in(names, value_set=champion.names_of("train"))
+    names = candidate.names_of("validation", "test")
+    trained_on = pc.is_in(names, value_set=champion.names_of("train"))
     if not champion.examples:
         notes.append(
-            "the examples of the champion are not in the store: it may have learnt some of these names"
+            "the champion's examples are not in the store: it may have been trained on some of these names"
         )
-    letters = frozenset(champion.model.vocabulary.characters)
-    spelt = pa.array((letters.issuperset(name) for name in names.to_pylist()), pa.bool_())
-    for left_out, why in ((learnt, "has learnt"), (pc.invert(spelt), "cannot spell")):
+    characters = frozenset(champion.model.vocabulary.characters)
+    spelled = pa.array((characters.issuperset(name) for name in names.to_pylist()), pa.bool_())
+    for left_out, why in ((trained_on, "was trained on"), (pc.invert(spelled), "cannot spell")):
         if count := pc.sum(left_out).as_py():
             notes.append(f"left out: {count:,} held-out names that the champion {why}")
-    return names.filter(pc.and_(pc.invert(learnt), spelt)), notes
+    return names.filter(pc.and_(pc.invert(trained_on), spelled)), notes
 
 
-def _have_equal_lists(challenger: Candidate, champion: Candidate) -> bool:
+def _have_equal_lists(candidate: Candidate, champion: Candidate) -> bool:
     """Whether both have the same names, whatever their order and split; as far as is known."""
-    ours, theirs = (contender.names_of(*SPLITS) for contender in (challenger, champion))
-    known = challenger.examples and champion.examples
+    ours, theirs = (model.names_of(*SPLITS) for model in (candidate, champion))
+    known = candidate.examples and champion.examples
     return not known or (
         len(ours) == len(theirs) and pc.all(pc.is_in(ours, value_set=theirs)).as_py() is not False
     )
 
 
-def _pause() -> None:
+def _check_signals() -> None:
     signals.raise_if_requested("while models are compared")

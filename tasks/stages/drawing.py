@@ -1,4 +1,4 @@
-"""The stage `names`: what the network, or the mixture, makes of it all."""
+"""The stage `names`: names sampled from the network or the mixture."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +26,11 @@ def names(
     validated: Artifact,
 ) -> None:
     """New names, drawn from the network or the mixture."""
-    letters = load_vocabulary(vocabulary)
-    sampler = Sampler(load_models(mixture).select(config.drawn_from), letters, config)
+    characters = load_vocabulary(vocabulary)
+    sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config)
     parts = list(sampler.names(0, config.count, on_progress=_progress_reporter(context, config)))
-    written = [to_strings(part.names, letters, config.capitalise_first) for part in parts]
-    drawn = pa.chunked_array(written, pa.string()).combine_chunks()
+    strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]
+    drawn = pa.chunked_array(strings, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     context.write_table(

@@ -23,16 +23,16 @@ def vocabulary(context: StageContext, _config: EmptyConfig, *, validated: Artifa
     """Every character of the names, with its index and how often it occurs."""
     names = validated.table(NAMES, ["name"])["name"]
     occurrences = counts_of_characters(names)
-    letters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences)))
-    counts = occurrences[[*map(ord, letters.characters)]]
+    characters = Vocabulary.from_characters(map(chr, np.flatnonzero(occurrences))).characters
+    counts = occurrences[[*map(ord, characters)]]
     counts[END_TOKEN] = len(names)
     context.write_table(
         VOCABULARY,
         schemas.VOCABULARY,
         pa.table(
             {
-                "index": pa.array(range(letters.size), pa.int32()),
-                "character": pa.array(letters.characters, pa.string()),
+                "index": pa.array(range(len(characters)), pa.int32()),
+                "character": pa.array(characters, pa.string()),
                 "count": pa.array(counts, pa.int64()),
             }
         ),
@@ -40,16 +40,17 @@ def vocabulary(context: StageContext, _config: EmptyConfig, *, validated: Artifa
 
 
 def load_vocabulary(artifact: Artifact) -> Vocabulary:
+    """The vocabulary in an artifact of the stage of that name."""
     return Vocabulary(tuple(artifact.table(VOCABULARY, ["character"])["character"].to_pylist()))
 
 
 def _check_equal_weights(weights: pa.ChunkedArray) -> None:
-    """The notebook reads every name as often as it stands in the list."""
+    """Raise DataError if names have weights: the notebook reads each as often as it is in the list."""
     lightest, heaviest = pc.min_max(weights).as_py().values()
     if lightest != heaviest:
         raise DataError(
             "notebook.weights",
-            "the notebook's recipe reads every name alike, and these have weights",
+            "the notebook recipe cannot use weights, and these names have some",
             saw=f"weights from {lightest:g} to {heaviest:g}",
             fix="take the weights out of the sources and of [merging], or choose the default recipe.",
         )
@@ -66,11 +67,11 @@ def examples(
     """The names as numbers, shuffled and split into training, validation and test."""
     names = validated.table(NAMES, ["name", "source", "weight"])
     check_fits_one_array(names["name"])
-    letters = load_vocabulary(vocabulary)
+    known = load_vocabulary(vocabulary)
     if isinstance(config, NotebookOrder):
         _check_equal_weights(names["weight"])
         notebook = NotebookConfig(hidden_size=config.hidden_size, seed=config.seed)
-        order = shuffled_order(notebook, letters.size, len(names))
+        order = shuffled_order(notebook, known.size, len(names))
         arrangement = Arrangement(order, np.zeros(len(names), np.int32))
     else:
         arrangement = arrange(names["name"], config)
@@ -84,7 +85,7 @@ def examples(
                 "name": shuffled["name"],
                 "source": shuffled["source"],
                 "split": split,
-                "tokens": token_lists(encode(shuffled["name"], letters)),
+                "tokens": token_lists(encode(shuffled["name"], known)),
                 "weight": shuffled["weight"],
             }
         ),

@@ -1,4 +1,4 @@
-"""The stage `evaluation`: how well each model predicts names, and what the names are like that it makes."""
+"""The stage `evaluation`: how well each model predicts names, and what the names are like that it samples."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -29,18 +29,21 @@ from tasks.stages.mixing import load_models
 
 METRICS = "metrics.parquet"
 
-# As the table calls them, besides HELD_OUT.
+# Models and splits in the table, besides HELD_OUT.
 NETWORK, MIXTURE = "rnn", "mixture"
 SAMPLE, UNSEEN = "sample", "_unseen"
 
-LONGEST = 10_000  # characters, whatever is valid: they are held for every name that is drawn
+MAX_LENGTH = 10_000  # characters, whatever is valid: they are held for every name that is sampled
 
 Score = Callable[[EncodedNames], npt.NDArray[np.float64]]
 Row = dict[str, Any]
 
 
 class Group(NamedTuple):
-    """rows: of the examples."""
+    """Names that are scored together.
+
+    rows:  of the examples.
+    """
 
     split: str
     source: str
@@ -65,8 +68,8 @@ def evaluation(
     models = load_models(mixture)
     rows = list(_prediction_metrics(_scores(models), list(_groups(split, source, new)), names.encoded))
     if config.evaluation.sample_names:
-        letters = load_vocabulary(vocabulary)
-        samples = {name: _sample(model, config, letters) for name, model in _generators(models).items()}
+        known = load_vocabulary(vocabulary)
+        samples = {name: _sample(model, config, known) for name, model in _generators(models).items()}
         rows += _sample_metrics(samples, held_out, training, config)
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
@@ -94,7 +97,7 @@ def _generators(models: ModelContents) -> dict[str, Model]:
 def _groups(
     split: npt.NDArray[np.str_], source: npt.NDArray[np.str_], new: npt.NDArray[np.bool_]
 ) -> Iterator[Group]:
-    """Every split that holds names, whole and by source; of the held-out ones, also what was never seen.
+    """Every split that holds names, whole and by source; of the held-out ones, also the unseen names.
 
     new:  (N,) whether no training name equals the name, case folded.
     """
@@ -104,7 +107,7 @@ def _groups(
         if part != "train":
             groups[part + UNSEEN, ALL_SOURCES] = of_part & new
         groups |= {(part, origin): of_part & (source == origin) for origin in sorted(set(source.tolist()))}
-        yield from (Group(*called, np.flatnonzero(rows)) for called, rows in groups.items() if rows.any())
+        yield from (Group(*name, np.flatnonzero(rows)) for name, rows in groups.items() if rows.any())
 
 
 def _prediction_metrics(
@@ -114,37 +117,41 @@ def _prediction_metrics(
         signals.raise_if_requested(f"before {model} scores the names")
         scored = score(names)
         for group in groups:
-            some = names.take(group.rows)
-            for metric, value in metrics(scored[group.rows], some).items():
-                yield _row(model, group.split, group.source, MetricValue(metric, value, some.count))
+            chosen = names.take(group.rows)
+            for metric, value in metrics(scored[group.rows], chosen).items():
+                yield _row(model, group.split, group.source, MetricValue(metric, value, chosen.count))
 
 
-def _sample(model: Model, config: EvaluationStageConfig, letters: Vocabulary) -> NameList:
-    too_long = min(config.validation.max_length + 1, LONGEST)  # where it is seen to be invalid
-    wanted = config.evaluation
+def _sample(model: Model, config: EvaluationStageConfig, vocabulary: Vocabulary) -> NameList:
+    measured = config.evaluation
+    too_long = min(config.validation.max_length + 1, MAX_LENGTH)  # where it is seen to be invalid
     # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
-    drawing = SamplingConfig(count=wanted.sample_names, max_length=too_long, trimmed=False, seed=wanted.seed)
-    parts = Sampler(model, letters, drawing).names(0, wanted.sample_names, on_progress=_pause)
+    sampling = SamplingConfig(
+        count=measured.sample_names, max_length=too_long, trimmed=False, seed=measured.seed
+    )
+    parts = Sampler(model, vocabulary, drawing).names(
+        0, config.evaluation.sample_names, on_progress=_check_signals
+    )
     encoded, _ = concatenate_samples(parts)
-    return NameList(letters.decode(encoded), encoded)
+    return NameList(vocabulary.decode(encoded), encoded)
 
 
 def _sample_metrics(
     samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: EvaluationStageConfig
 ) -> Iterator[Row]:
     rng = np.random.default_rng(config.evaluation.seed)
-    for model, figures in compare_samples(samples, held_out, training, rng, _pause).items():
+    for model, figures in compare_samples(samples, held_out, training, rng, _check_signals).items():
         if model in samples:
             yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].strings, config.validation))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
 
 
-def _pause(*_: object) -> None:
+def _check_signals(*_: object) -> None:
     signals.raise_if_requested("while samples are drawn and measured")
 
 
 def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
-    """Share of the names that the pipeline would take, as they are, if they were the lines of a source."""
+    """Share of the names that the pipeline would accept, as they are, as lines of a source."""
     lines = pa.table(
         {
             "name": pa.array(names, pa.string()),
@@ -154,8 +161,8 @@ def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
             "weight": pa.array([1.0] * len(names), pa.float64()),
         }
     )
-    taken = validate(lines, rules).names["name"].to_pylist()
-    return MetricValue("validity", sum(name == name.strip() for name in taken) / len(names), len(names))
+    accepted = validate(lines, rules).names["name"].to_pylist()
+    return MetricValue("validity", sum(name == name.strip() for name in accepted) / len(names), len(names))
 
 
 def _row(model: str, split: str, source: str, figure: MetricValue) -> Row:

@@ -1,4 +1,4 @@
-"""The stages behind a generated list: names drawn into a file, or drawn, sifted, and gathered into files."""
+"""The stages of a generated list: names sampled into a file, or sampled, deduplicated and compacted."""
 
 import functools
 import threading
@@ -33,14 +33,18 @@ from tasks.stages.corpora import NAMES
 
 LIST_VERSION = 3  # of every stage of a generated list: they are raised together
 
-FIRST = 20  # names of a file that its manifest shows
-CANDIDATES, LET_IN = "candidates.parquet", "let_in.parquet"
+SHOWN_NAMES = 20  # of a file, in its manifest
+SAMPLED, ACCEPTED = "candidates.parquet", "let_in.parquet"
 
 _COLUMNS = (("number", pa.int64()), ("name", pa.string()), ("log_probability", pa.float64()))
 
 
 class TrainingList(NamedTuple):
-    """What the model has learnt from. names: as they would be printed. source: of each."""
+    """The list that a model was trained on.
+
+    names:   as they would be printed.
+    source:  of each.
+    """
 
     names: pa.StringArray
     source: pa.DictionaryArray
@@ -71,9 +75,9 @@ def sampled(
     context: StageContext, config: CandidatesConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """Sampled names that may come into the list: a row group for every partition, in their order."""
-    table, letters = _sample(context, config, model)
+    table, vocabulary = _sample(context, config, model)
     if config.sifting.novel and training:
-        table = table.filter(pa.array(_is_novel(table["name"], letters, config, training)))
+        table = table.filter(pa.array(_is_novel(table["name"], vocabulary, config, training)))
     if config.sifting.unique:
         table = table.filter(pa.array(first_occurrences(table["name"])))
     check_fits_one_array(table["name"])
@@ -81,38 +85,38 @@ def sampled(
     order, offsets = sifting.rows_by_partition(sifting.partition_of(table["name"], partitions), partitions)
     table = schemas.conform(schemas.SAMPLED, table.take(pa.array(order)))
     context.writer.write_groups(
-        CANDIDATES, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
+        SAMPLED, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
     )
 
 
 def _is_novel(
-    names: pa.ChunkedArray, letters: Vocabulary, config: CandidatesConfig, training: Artifact
+    names: pa.ChunkedArray, vocabulary: Vocabulary, config: CandidatesConfig, training: Artifact
 ) -> npt.NDArray[np.bool_]:
-    """(N,) whether a name is, as it is printed, far enough from all of the training list."""
+    """(N,) whether each name, as it is printed, is far enough from all of the training list."""
     capitalise = config.sampling.capitalise_first
     is_new: npt.NDArray[np.bool_] = ~pc.is_in(names, _training_list(training, capitalise).names).to_numpy()
     if config.sifting.novel_distance:
-        printed = _printed_vocabulary(letters) if capitalise else letters
+        printed = _printed_vocabulary(vocabulary) if capitalise else vocabulary
         is_new &= ~_neighbourhood(training, capitalise, printed).near(encode(names, printed))
     return is_new
 
 
-def _printed_vocabulary(letters: Vocabulary) -> Vocabulary:
+def _printed_vocabulary(vocabulary: Vocabulary) -> Vocabulary:
     """With the capitals, each of which may be several characters."""
     return Vocabulary.from_characters(
-        chain.from_iterable((letter, *letter.upper()) for letter in letters.characters)
+        chain.from_iterable((letter, *letter.upper()) for letter in vocabulary.characters)
     )
 
 
 @stage(version=LIST_VERSION, name="let_in", title=lambda config: f"{config.number:05}")
 def accepted(context: StageContext, config: PartitionConfig, *, candidates: Sequence[Artifact]) -> None:
     """The first row of every name of a partition; a row group for each of the candidates."""
-    names = [one.group(CANDIDATES, config.number, ["name"])["name"].combine_chunks() for one in candidates]
+    names = [part.group(SAMPLED, config.number, ["name"])["name"].combine_chunks() for part in candidates]
     is_first = first_occurrences(pa.chunked_array(names, pa.string()))
     ends = np.cumsum([len(part) for part in names])
     rows = [np.flatnonzero(part).astype(np.int32) for part in np.split(is_first, ends[:-1])]
     tables = [schemas.conform(schemas.ACCEPTED, pa.table({"row": part})) for part in rows]
-    context.writer.write_groups(LET_IN, tables)
+    context.writer.write_groups(ACCEPTED, tables)
     context.writer.metadata["let_in"] = [len(part) for part in rows]
 
 
@@ -133,22 +137,25 @@ def compacted(
     training: Artifact | None = None,
 ) -> None:
     """A file of a generated list: accepted names, gathered from where they were sampled."""
-    found = [_accepted_rows(one, place, let_in) for place, one in enumerate(candidates, config.reads[0])]
-    table = pa.concat_tables([pa.schema(_COLUMNS).empty_table(), *found]).slice(config.skip, config.count)
+    parts = [_accepted_rows(part, place, let_in) for place, part in enumerate(candidates, config.reads[0])]
+    table = pa.concat_tables([pa.schema(_COLUMNS).empty_table(), *parts]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
-    kernels = {kernel for one in candidates for kernel in one.manifest().metadata["kernels"]}
+    kernels = {kernel for part in candidates for kernel in part.manifest().metadata["kernels"]}
     context.writer.metadata["kernels"] = sorted(kernels)
     _write(context, config.file, table, model, training, config.capitalise_first)
 
 
 def _accepted_rows(candidates: Artifact, place: int, let_in: Sequence[Artifact]) -> pa.Table:
-    """What is let in of one artifact of candidates, in the order it was drawn. place: among all of them."""
-    if not let_in:  # nothing was asked but what each of them has seen to by itself
-        return candidates.table(CANDIDATES)
+    """The accepted rows of one artifact of sampled names, in their order.
+
+    place:  of the artifact among all of them.
+    """
+    if not let_in:  # all that was sampled is accepted
+        return candidates.table(SAMPLED)
     rows = [
-        candidates.group(CANDIDATES, number).take(one.group(LET_IN, place)["row"])
-        for number, one in enumerate(let_in)
+        candidates.group(SAMPLED, number).take(partition.group(ACCEPTED, place)["row"])
+        for number, partition in enumerate(let_in)
     ]
     return pa.concat_tables(rows).sort_by("number")
 
@@ -156,16 +163,16 @@ def _accepted_rows(candidates: Artifact, place: int, let_in: Sequence[Artifact])
 def _sample(
     context: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
 ) -> tuple[pa.Table, Vocabulary]:
-    """The names from number `config.start` on: number, name, log_probability; and the model's letters."""
+    """The names from number `config.start` on (number, name, log_probability), and the model's vocabulary."""
     sampling = config.sampling
-    drawing, letters = sampler(model, model.digest, replace(sampling, count=0))
+    drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
     parts = list(
         drawing.names(
             config.start, stop, context.settings.threads, _progress_reporter(context, sampling.count)
         )
     )
-    names = [to_strings(part.names, letters, sampling.capitalise_first) for part in parts]
+    names = [to_strings(part.names, vocabulary, sampling.capitalise_first) for part in parts]
     table = pa.table(
         {
             "number": pa.array(np.arange(config.start, stop)),
@@ -174,18 +181,20 @@ def _sample(
         }
     )
     context.writer.metadata["kernels"] = [_kernel()]
-    return table, letters
+    return table, vocabulary
 
 
 @functools.lru_cache(maxsize=1)
 def sampler(model: ModelFile, digest: str, sampling: SamplingConfig) -> tuple[Sampler, Vocabulary]:  # noqa: ARG001
-    """Made once in a process for a whole list. digest: of the model, whose path could be another's by now.
+    """The sampler of a list and its vocabulary, made once in a process.
+
+    digest:  of the model, whose path could be another's by now.
 
     Raises what a user can cause: no such model, or no such names.
     """
-    opened_model = load_model(model)
-    chosen = opened_model.models.select(sampling.drawn_from)
-    return Sampler(chosen, opened_model.vocabulary, sampling), opened_model.vocabulary
+    loaded = load_model(model)
+    chosen = loaded.models.select(sampling.drawn_from)
+    return Sampler(chosen, loaded.vocabulary, sampling), loaded.vocabulary
 
 
 @functools.lru_cache(maxsize=1)
@@ -198,8 +207,8 @@ def _training_list(training: Artifact, capitalise_first: bool) -> TrainingList:
 
 
 @functools.lru_cache(maxsize=1)
-def _neighbourhood(training: Artifact, capitalise_first: bool, letters: Vocabulary) -> Neighborhood:
-    return Neighborhood.from_names(encode(_training_list(training, capitalise_first).names, letters))
+def _neighbourhood(training: Artifact, capitalise_first: bool, vocabulary: Vocabulary) -> Neighborhood:
+    return Neighborhood.from_names(encode(_training_list(training, capitalise_first).names, vocabulary))
 
 
 def _write(
@@ -211,7 +220,7 @@ def _write(
     capitalise_first: bool,
 ) -> None:
     table = table.append_column("length", pc.utf8_length(table["name"]))
-    first = table["name"].slice(0, FIRST).to_pylist()
+    first = table["name"].slice(0, SHOWN_NAMES).to_pylist()
     context.writer.metadata.update(chunks=_chunks(table["name"]), first=first)
     if training:
         known = _training_list(training, capitalise_first)

@@ -1,4 +1,4 @@
-"""The stage `mixture`: the n-grams beside the network, and how much each of them is to say."""
+"""The stage `mixture`: an n-gram model beside the network, and the weight of each."""
 
 from artifacts.model_file import MODEL, ModelContents, mixture_arrays, model_contents
 from artifacts.store import Artifact
@@ -23,5 +23,5 @@ def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, exam
 
 
 def load_models(artifact: Artifact) -> ModelContents:
-    """Raises DataError for arrays that are no model."""
+    """The network, n-grams and mixture in an artifact. Raises DataError for arrays that are no model."""
     return model_contents(artifact.arrays(MODEL))

@@ -19,12 +19,13 @@ TRANSCRIPT = "transcript.txt"
 
 
 class TrainingLog:
-    """The smoothed loss wherever training reported, and the notebook's reports; both outlive a kill."""
+    """The smoothed loss wherever training reported, and the notebook's reports; checkpoints keep both."""
 
     def __init__(self, steps: list[int], losses: list[float], reports: list[notebook.NotebookReport]) -> None:
         self.steps, self.losses, self.reports = steps, losses, reports
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What a checkpoint keeps of it."""
         names = EncodedNames.from_lists(name for report in self.reports for name in report.names)
         return {
             "diary.steps": np.array(self.steps, np.int64),
@@ -39,6 +40,7 @@ class TrainingLog:
     def from_arrays(
         cls, config: notebook.NotebookConfig, arrays: Mapping[str, npt.NDArray[Any]]
     ) -> "TrainingLog":
+        """The log in the arrays of a checkpoint."""
         tokens, offsets = arrays["diary.tokens"].tolist(), arrays["diary.offsets"].tolist()
         names = [tokens[start:stop] for start, stop in pairwise(offsets)]
         each = config.names_per_report
@@ -51,7 +53,8 @@ class TrainingLog:
         ]
         return cls(arrays["diary.steps"].tolist(), arrays["diary.losses"].tolist(), reports)
 
-    def note(self, now: notebook.NotebookProgress) -> None:
+    def add(self, now: notebook.NotebookProgress) -> None:
+        """Keep what training reported."""
         self.steps.append(now.state.iteration)
         self.losses.append(now.smoothed_loss)
         if now.report:
@@ -61,7 +64,7 @@ class TrainingLog:
 def train(
     context: StageContext,
     config: notebook.NotebookConfig,
-    letters: Vocabulary,
+    vocabulary: Vocabulary,
     names: EncodedNames,
     sources: Mapping[str, int],
 ) -> tuple[notebook.NotebookParameters, pa.Table]:
@@ -70,46 +73,46 @@ def train(
     sources:  how many names each source gave, in their order.
     """
 
-    def opened(arrays: Arrays) -> tuple[notebook.NotebookState, TrainingLog]:
+    def from_arrays(arrays: Arrays) -> tuple[notebook.NotebookState, TrainingLog]:
         own = {name: array for name, array in arrays.items() if not name.startswith("diary.")}
-        return notebook.NotebookState.from_arrays(config, letters.size, own), TrainingLog.from_arrays(
+        return notebook.NotebookState.from_arrays(config, vocabulary.size, own), TrainingLog.from_arrays(
             config, arrays
         )
 
     checkpoints = Checkpoints(context)
-    state, diary = checkpoints.resumed(opened) or (
-        notebook.NotebookState.start(config, letters.size, names.count),
+    state, log = checkpoints.load(from_arrays) or (
+        notebook.NotebookState.start(config, vocabulary.size, names.count),
         TrainingLog([], [], []),
     )
     if state.iteration:
         context.notice(f"going on from the checkpoint of iteration {state.iteration:,}")
-    for now in notebook.train(config, letters.size, names, state):
-        if state.iteration > (diary.steps[-1] if diary.steps else 0):
-            diary.note(now)
+    for now in notebook.train(config, vocabulary.size, names, state):
+        if state.iteration > (log.steps[-1] if log.steps else 0):
+            log.add(now)
         if now.report:
-            context.notice(_report_line(now.report, letters))
+            context.notice(_report_line(now.report, vocabulary))
         context.progress(
             state.iteration, now.iterations, f"smoothed loss {now.smoothed_loss:.3f} nats per name"
         )
-        checkpoints.keep(
-            lambda: {**state.arrays(), **diary.arrays()},
+        checkpoints.save_if_due(
+            lambda: {**state.arrays(), **log.arrays()},
             f"training, iteration {state.iteration:,} of {now.iterations:,}",
         )
     printed = notebook.transcript(
-        letters.characters, names, diary.reports, config.iterations, sources, state.parameters
+        vocabulary.characters, names, log.reports, config.iterations, sources, state.parameters
     )
     context.writer.write_text(TRANSCRIPT, printed)
-    steps = np.array(diary.steps, np.int64)
+    steps = np.array(log.steps, np.int64)
     history = {
         "step": steps,
         "epoch": steps / names.count,
-        "training_loss": np.array(diary.losses),
+        "training_loss": np.array(log.losses),
         "validation_loss": pa.nulls(len(steps), pa.float64()),
         "learning_rate": np.full(len(steps), config.learning_rate),
     }
     return state.parameters, pa.table(history)
 
 
-def _report_line(report: notebook.NotebookReport, letters: Vocabulary) -> str:
-    names = ", ".join(notebook.printed_name(name, letters.characters) for name in report.names)
+def _report_line(report: notebook.NotebookReport, vocabulary: Vocabulary) -> str:
+    names = ", ".join(notebook.printed_name(name, vocabulary.characters) for name in report.names)
     return f"Iteration: {report.iteration}, Loss: {report.smoothed_loss:f}  {names}"

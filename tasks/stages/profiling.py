@@ -25,8 +25,8 @@ def profile(
     validated: Artifact,
 ) -> None:
     """What the lists are like, in counts that can be shown and compared."""
-    names = [one.table(NAMES, ["name", "source"]) for one in (*corpora, validated)]
-    not_read = pa.concat_tables([_rejected(one) for one in corpora])
+    names = [artifact.table(NAMES, ["name", "source"]) for artifact in (*corpora, validated)]
+    not_read = pa.concat_tables([_rejected(corpus) for corpus in corpora])
     rejected = dict(zip(BY_STEP, (not_read, _rejected(merged), _rejected(validated)), strict=True))
     table = counted(names[:-1], names[-1], rejected)
     context.write_table(PROFILE, schemas.PROFILE, table)
@@ -34,6 +34,7 @@ def profile(
 
 
 def load_profile(artifact: Artifact) -> Profile:
+    """The profile in an artifact of the stage of that name."""
     return Profile.from_table(artifact.table(PROFILE))
 
 

@@ -30,7 +30,11 @@ HISTORY = "history.parquet"
 
 
 class Trained(NamedTuple):
-    """history: the columns of schemas.HISTORY. card: what the manifest says of the model."""
+    """A trained network.
+
+    history:  the columns of schemas.HISTORY.
+    card:     what the manifest says of the model.
+    """
 
     parameters: network.NetworkParameters
     history: pa.Table
@@ -46,13 +50,13 @@ def model(
     vocabulary: Artifact,
 ) -> None:
     """The network, trained on the examples, and the history of its loss."""
-    letters = load_vocabulary(vocabulary)
+    known = load_vocabulary(vocabulary)
     if isinstance(config, notebook.NotebookConfig):
-        trained = _train_as_notebook(context, config, letters, examples)
+        trained = _train_as_notebook(context, config, known, examples)
     else:
         splits = (load_split(examples, split) for split in ("train", "validation"))
-        trained = _train_in_batches(context, config, letters, *splits)
-    context.writer.write_arrays(MODEL, network_arrays(trained.parameters, letters))
+        trained = _train_in_batches(context, config, known, *splits)
+    context.writer.write_arrays(MODEL, network_arrays(trained.parameters, known))
     context.write_table(HISTORY, schemas.HISTORY, trained.history)
     context.writer.metadata["model_card"] = {
         "hidden_size": trained.parameters.hidden_size,
@@ -63,34 +67,34 @@ def model(
 
 
 def load_split(examples: Artifact, split: str) -> EncodedNames:
-    """With their weights."""
+    """The encoded names of a split, with their weights."""
     table = examples.table(EXAMPLES, ["split", "tokens", "weight"])
     return encoded_names(table.filter(pc.equal(table["split"].cast(pa.string()), split)))
 
 
 def _train_as_notebook(
-    context: StageContext, config: notebook.NotebookConfig, letters: Vocabulary, examples: Artifact
+    context: StageContext, config: notebook.NotebookConfig, vocabulary: Vocabulary, examples: Artifact
 ) -> Trained:
     sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
     counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
     names = load_split(examples, "train")
     per_source = dict(zip(sources.dictionary.to_pylist(), counts, strict=True))
-    parameters, history = train_as_notebook(context, config, letters, names, per_source)
+    parameters, history = train_as_notebook(context, config, vocabulary, names, per_source)
     card = {"cell": elman.NAME, "steps": config.iterations}
     return Trained(notebook.as_network(parameters), history, card)
 
 
 def _train_in_batches(
     context: StageContext,
-    wanted: TrainingConfig,
-    letters: Vocabulary,
+    requested: TrainingConfig,
+    vocabulary: Vocabulary,
     names: EncodedNames,
     validation: EncodedNames,
 ) -> Trained:
-    config = wanted.resolve(names.count)
+    config = requested.resolve(names.count)
     checkpoints = Checkpoints(context)
-    state = checkpoints.resumed(lambda arrays: TrainingState.from_arrays(config, letters.size, arrays))
-    state = state or TrainingState.start(config, letters.size)
+    state = checkpoints.load(lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays))
+    state = state or TrainingState.start(config, vocabulary.size)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
@@ -102,12 +106,12 @@ def _train_in_batches(
     if state.step:
         context.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""
-    for now in train(config, letters.size, names, validation, state, context.settings.threads):
+    for now in train(config, vocabulary.size, names, validation, state, context.settings.threads):
         if not math.isnan(now.best_validation_loss):
             best = f", validation {now.best_validation_loss:.3f}"
         note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
         context.progress(now.step, now.steps_total, note)
-        checkpoints.keep(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
+        checkpoints.save_if_due(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
     columns = state.history_arrays
     history = {
         "step": columns["step"],

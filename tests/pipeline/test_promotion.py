@@ -253,14 +253,14 @@ def test_a_limit_that_is_not_kept_is_a_reason_of_its_own(runs):
 
 
 def test_a_model_of_another_list_only_must_not_be_worse_than_the_margin(runs):
-    """Names that the champion learnt, or cannot spell, are left out, and it is told."""
+    """Names that the champion was trained on, or cannot spell, are left out, and notes say so."""
     names = [*NAMES[:-1], *(f"zzy{name}" for name in NAMES[:40])]
     assert "is required of a model of another list" in runs.decide(GOOD, names=names, margin=5.0, min_names=5)
     rows, facts = runs.figures()
     assert facts["promote"]
     assert rows["nats_per_character"]["limit"] == -5.0
     assert any("that the champion cannot spell" in note for note in facts["notes"])
-    assert any("that the champion has learnt" in note for note in facts["notes"])
+    assert any("that the champion was trained on" in note for note in facts["notes"])
     assert 5 <= facts["names"] < 0.2 * len(names) * 0.9
 
 
