@@ -129,9 +129,7 @@ def _sample(model: Model, config: EvaluationStageConfig, vocabulary: Vocabulary)
     sampling = SamplingConfig(
         count=measured.sample_names, max_length=too_long, trimmed=False, seed=measured.seed
     )
-    parts = Sampler(model, vocabulary, drawing).names(
-        0, config.evaluation.sample_names, on_progress=_check_signals
-    )
+    parts = Sampler(model, vocabulary, sampling).names(0, sampling.count, on_progress=_check_signals)
     encoded, _ = concatenate_samples(parts)
     return NameList(vocabulary.decode(encoded), encoded)
 
