@@ -146,9 +146,7 @@ def _common_names(candidate: Candidate, champion: Candidate) -> tuple[pa.Array, 
     names = candidate.names_of("validation", "test")
     trained_on = pc.is_in(names, value_set=champion.names_of("train"))
     if not champion.examples:
-        notes.append(
-            "the champion's examples are not in the store: it may have been trained on some of these names"
-        )
+        notes.append("the examples of the champion are not in the store: it may know some of these names")
     characters = frozenset(champion.model.vocabulary.characters)
     spelled = pa.array((characters.issuperset(name) for name in names.to_pylist()), pa.bool_())
     for left_out, why in ((trained_on, "was trained on"), (pc.invert(spelled), "cannot spell")):
