@@ -64,5 +64,5 @@ def _input_of(artifact: Artifact, stage: str, artifacts: Sequence[Artifact]) -> 
     return next(other for other in artifacts if (other.stage, other.digest) == (stage, digest))
 
 
-def _on_wait(on_event: Listener, stage: str) -> champion.Waiting:
+def _on_wait(on_event: Listener, stage: str) -> champion.OnWait:
     return notify_once(on_event, stage, "waiting for another run that changes the registry")
