@@ -7,7 +7,7 @@ inputs. So the picture shows what a run does, and a test compares the committed 
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from flows.pipeline import pipeline
 from tasks.config.retrain import RetrainConfig
-from tasks.core.stage import Stage
+from tasks.core.stage import AnyStage, StageRunner
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, BAND_GAP = 116, 46, 30, 16, 18, 64
 STYLE = """
@@ -66,18 +66,18 @@ class Node:
 
 
 @dataclass
-class Recorder:
+class Recorder(StageRunner):
     """A runner that records what the pipeline asks of it."""
 
     nodes: list[Node] = field(default_factory=list)
     pending: list[Node] = field(default_factory=list)
     band: int = 0
 
-    def __call__(self, stage: Stage, config: Any, **inputs: Any) -> Node:
+    def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Node:
         """Record a stage; its node stands for the artifact."""
-        label = stage.called(config)
+        detail = stage.title(config) if stage.title else ""
         nodes = [node for node in _flatten(inputs.values()) if isinstance(node, Node)]
-        node = Node(stage.name, label.removeprefix(stage.name).strip(), nodes, list(self.pending), self.band)
+        node = Node(stage.name, detail, nodes, list(self.pending), self.band)
         self.pending.clear()
         self.nodes.append(node)
         return node

@@ -42,7 +42,14 @@ def page() -> str:
         section = getattr(config, field.name)
         if is_dataclass(section):
             lines += [f"### `[{field.name}]`", "", *_table(section, f"{field.name}."), ""]
-    lines += ["### `[[source]]`", "", "One table for each list of names.", "", *_table(Source, ""), ""]
+    lines += [
+        "### `[[source]]`",
+        "",
+        "One table of pipeline.toml for each list of names ([more](../how-to/sources.md)).",
+        "",
+        *_table(Source, ""),
+        "",
+    ]
     lines += ["## `namewright run`: how to run it", "", "None of these changes a byte of what is made.", ""]
     lines += [*_table(Settings, ""), ""]
     lines += ["## `namewright generate`", ""]
@@ -55,15 +62,25 @@ def page() -> str:
 
 def _table(config: Any, prefix: str) -> list[str]:
     kind = config if isinstance(config, type) else type(config)
-    texts = descriptions(kind)
+    texts: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if is_dataclass(base):
+            texts.update(descriptions(base))
+    rows = sorted(_defaults(kind), key=lambda row: row[1] != "required")
+    option = "{}" if kind is Source else "--{}"
     return [
         "| option | default | |",
         "|---|---|---|",
         *(
-            f"| `--{prefix}{name.replace('_', '-')}` | {default} | {_cell(texts.get(name, ''))} |"
-            for name, default in _defaults(kind)
+            f"| `{option.format(_name(kind, prefix, name))}` | {default} | {_cell(texts.get(name, ''))} |"
+            for name, default in rows
         ),
     ]
+
+
+def _name(kind: type, prefix: str, field: str) -> str:
+    """An option of the command line; a key of a table of pipeline.toml."""
+    return field if kind is Source else f"{prefix}{field.replace('_', '-')}"
 
 
 def _defaults(kind: type) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """The README is the front door: what it shows is what one gets."""
 
+import ast
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from small_runs import COMMAND
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(?:sh|python)?\n(.*?)```", README, flags=re.S)
-MAKE, SHOWN, COMMANDS, PYTHON = BLOCKS
+MAKE, SHOWN, PYTHON, PRINTED = BLOCKS
 PLAIN = {"NAMEWRIGHT_ENGINE": "plain"}
 QUICK = {"NAMEWRIGHT_TRAINING_EPOCHS": "1", "NAMEWRIGHT_EVALUATION_SAMPLE_NAMES": "100"}
 
@@ -67,35 +67,24 @@ def test_what_it_shows_is_what_a_run_prints(ran):
     assert "0 computed, 14 cached" in ran("run", **QUICK)
 
 
-@pytest.mark.parametrize("command", commands(COMMANDS))
-def test_every_command_it_names_works(command, ran, tmp_path):
-    program, *arguments = shlex.split(command)
-    assert program == ".venv/bin/namewright"
-    (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\nBrig\nMarburg\n")
-    variables = {"NAMEWRIGHT_SOURCE": "towns=towns.txt", "NAMEWRIGHT_TRAINING_HIDDEN_SIZE": "8", **QUICK}
-    if "--recipe" in arguments:
-        variables = {"NAMEWRIGHT_NOTEBOOK_ITERATIONS": "3"}
-    if arguments[0] == "generate":
-        ran("run", **variables)
-    if arguments[0] == "server":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            variables = {"PREFECT_SERVER_API_PORT": str(free.getsockname()[1]), "PREFECT_HOME": str(tmp_path)}
-        try:
-            assert "http://127.0.0.1:" in ran(*arguments, **variables)
-        finally:
-            assert ran("server", "stop", **variables) == "stopped\n"
-    else:
-        assert ran(*arguments, **variables)
-
-
-def test_its_lines_of_python_draw_names_and_tell_how_probable_given_ones_are(ran, tmp_path):
+def test_its_lines_of_python_print_what_it_shows_but_for_the_names(ran, tmp_path):
     ran("run", **QUICK, NAMEWRIGHT_TRAINING_HIDDEN_SIZE="8")
-    script = f"{PYTHON}print(len(names), *(log_probabilities < 0))"
     printed = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert printed.stdout == "1000 True True\n"
+        [sys.executable, "-c", f"{PYTHON}print(known < 0, random < 0)"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    shown = PRINTED.splitlines()
+    assert printed.pop() == "True True"
+    assert len(printed) == len(shown) == 2
+    for line in (printed[0], shown[0]):
+        names = ast.literal_eval(line)
+        assert len(names) == 3
+        assert all(name.startswith("Mar") for name in names)
+    pattern = re.sub(r"\d+", r"(-?\\d+)", re.escape(shown[1]))
+    assert re.fullmatch(pattern, printed[1])
 
 
 def test_every_page_it_points_to_is_there():

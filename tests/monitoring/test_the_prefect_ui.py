@@ -1,6 +1,6 @@
 """What a person sees who opens Prefect's UI in the morning, in a real browser.
 
-To look at the screenshots, name a folder for them in SCREENSHOTS.
+To look at the screenshots, name a folder for them in SCREENSHOTS. DOCS_IMAGES=docs/images takes the README's.
 """
 
 import json
@@ -152,3 +152,35 @@ def test_no_page_asks_anyone_else_for_anything(browser: Browser, shown: Shown) -
         browser.wait(lambda: len(browser.text) > 100)
     browser.photograph("run-that-found-everything")
     assert browser.hosts() == {shown.ui.removeprefix("http://")}
+
+
+@pytest.fixture(scope="module")
+def bundled(ui_server: background.Server, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """A run as the README's first command does it; quicker, unless it is for the README's pictures."""
+    folder = tmp_path_factory.mktemp("bundled")
+    quick = ("--training.hidden-size", "8", "--training.epochs", "1", "--evaluation.sample-names", "100")
+    options = () if os.environ.get("DOCS_IMAGES") else quick
+    subprocess.run(
+        [COMMAND, "run", *options], cwd=folder, env={**os.environ, "PREFECT_API_URL": ui_server.url},
+        check=True, capture_output=True, timeout=250,
+    )  # fmt: skip
+    shown = Shown(ui_server.ui, ui_server.url, Store(folder / "artifacts" / "store"), "", "")
+    (run,) = shown.asked("flow_runs", flow_runs={"tags": {"all_": ["dinosaurs"]}})
+    return shown._replace(run=run["id"])
+
+
+def test_the_run_of_the_readme_shows_every_stage_in_the_ui(browser: Browser, bundled: Shown) -> None:
+    browser.open(f"{bundled.ui}/runs/flow-run/{bundled.run}")
+    browser.wait(lambda: browser.shows("names 1,000: made 1,000 rows in"))
+    browser.picture("prefect-run")
+    for stage in STAGES_BY_NAME:
+        assert f"{stage}" in browser.text
+
+
+def test_the_report_of_the_readme_opens_in_a_browser_with_its_names_and_curves(
+    browser: Browser, bundled: Shown
+) -> None:
+    browser.open((bundled.store.root / "report.html").as_uri())
+    browser.picture("report")
+    assert set(bundled.names()[0].split()) <= set(browser.text.split())
+    assert browser.all("svg") or browser.sizes("img")

@@ -5,11 +5,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
@@ -31,7 +33,7 @@ _OPTIONS = (
     "--disable-sync",
     "--window-size=1300,1200",
 )
-_OF_THE_BROWSER = ("data", "blob", "about", "chrome", "chrome-untrusted", "chrome-search")
+_OF_THE_BROWSER = ("file", "data", "blob", "about", "chrome", "chrome-untrusted", "chrome-search")
 
 
 class Browser:
@@ -81,6 +83,15 @@ class Browser:
         self._driver.set_window_size(1300, max(int(height) + 150, 1200))
         self._driver.save_screenshot(str(self._screenshots / f"{name}.png"))
         self._driver.set_window_size(1300, 1200)
+
+    def picture(self, name: str) -> None:
+        """What the window shows, as a small PNG for the docs: only where DOCS_IMAGES names their folder."""
+        if folder := os.environ.get("DOCS_IMAGES"):
+            self._driver.set_window_size(1200, 900)
+            self._driver.execute_script("scrollTo(0, 0)")
+            shot = Image.open(BytesIO(self._driver.get_screenshot_as_png())).convert("RGB")
+            self._driver.set_window_size(1300, 1200)
+            shot.quantize(128).save(Path(folder) / f"{name}.png", optimize=True)
 
     def hosts(self) -> set[str]:
         """Every host that any page was fetched from, or has asked for anything."""
