@@ -30,18 +30,21 @@ ALL_SOURCES = "all"  # where figures of each source stand beside those of all to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingConfig:
-    """How the files of a source are read, as a user says it and as the key of its corpus holds it.
+    """How the files of a source are read, as a user sets it and as the key of its corpus holds it.
 
-    encoding:         of text, csv and tsv: `latin-1` for instance. UTF-16 with a byte order mark is known.
-    column:           of csv, tsv, parquet and feather, by name or by number from 1; the only one, or the one
-                      called `name`, if it is left out.
-    header:           whether the first row of csv and tsv names the columns.
-    counts:           column that tells how often a name counts, by name or by number from 1.
-    weight:           what these counts, or else 1, are multiplied by.
-    limit:            how many rows are read from the top; all, if it is left out.
-    empty_last_line:  what follows the last end of a line of a text is an empty name, as the notebook read it.
-    max_row_bytes:    of a row; a longer one is an error.
-    max_bytes:        of its files, unpacked, and of the table made of them; beyond is an error.
+    Attributes:
+        encoding: Encoding of text, csv and tsv, `latin-1` for instance. UTF-16 with a byte order mark is
+            detected.
+        column: Column of the names in csv, tsv, parquet and feather, by name or by number from 1.
+            Default: the only column, or the one called `name`.
+        header: Whether the first row of csv and tsv names the columns.
+        counts: Column of how often each name counts, by name or by number from 1.
+        weight: Factor for these counts, or the weight of each name if there are none.
+        limit: Number of rows to read from the top; all by default.
+        empty_last_line: Whether what follows the last line break of a text is an empty name, as in the
+            original notebook.
+        max_row_bytes: Longest row, in bytes; a longer one is an error.
+        max_bytes: Most bytes of its files, uncompressed, and of the table made of them; more is an error.
     """
 
     encoding: str = "utf-8"
@@ -59,8 +62,9 @@ class ReadingConfig:
 class CorpusConfig(ReadingConfig):
     """How one source is read, with nothing left open: what the key of its corpus holds.
 
-    name:    of the source; it stands beside every name.
-    format:  of all its files. Whether one is compressed, its bytes tell.
+    Attributes:
+        name: Name of the source; it stands beside every name.
+        format: Format of all its files. Whether one is compressed is read from its bytes.
     """
 
     name: str
@@ -123,12 +127,14 @@ def _codec(encoding: str) -> str:
 class MergingConfig(ValidatedConfig):
     """How several lists become one, in the order of the sources and of their lines.
 
-    normalisation:  `NFC`, so that one name has one spelling, or `none`.
-    white_space:    within a name: `keep` it as it stands, or `fold` each run of it into one space.
-    duplicates:     `drop` keeps the first of equal names; `count` does too, and it gets the weight of all of
-                    them; `keep` keeps them all.
-    balance:        `equal` gives every source the same total weight, so that a short list is not drowned;
-                    `none` leaves weights as they are.
+    Attributes:
+        normalisation: Unicode normal form: `NFC` gives every name one spelling, `none` keeps each as
+            written.
+        white_space: White space inside a name: `keep` it, or `fold` each run of it into one space.
+        duplicates: `drop` keeps the first of equal names, `count` also gives it the weight of all of
+            them, `keep` keeps all.
+        balance: `equal` gives every source the same total weight, so that a short list is not drowned
+            out; `none` leaves weights unchanged.
     """
 
     normalisation: Literal["NFC", "none"] = "NFC"
@@ -139,16 +145,20 @@ class MergingConfig(ValidatedConfig):
 
 @dataclass(frozen=True, slots=True)
 class ValidationConfig:
-    """What is accepted.
+    """Which names are accepted.
 
-    min_length:           characters as a reader counts them (grapheme clusters); 0 takes an empty name.
-    max_length:           characters as a reader counts them.
-    scripts:              Unicode names of the scripts a name may be written in, Latin for instance; any if
-                          none is named. What belongs to no script (spaces, hyphens, digits) goes with all.
-    characters:           those allowed besides these scripts; without scripts, the only ones allowed.
-    min_character_count:  a character that stands fewer times in all accepted names is rare; 1: none is.
-    rare:                 `drop` the names that hold a rare character, or `remove` it from them.
-    max_rejected_share:   of all rows read, blank ones and duplicates aside: above it the run stops.
+    Attributes:
+        min_length: Shortest name, in characters as a reader counts them (grapheme clusters); 0 accepts an
+            empty name.
+        max_length: Longest name, in characters as a reader counts them.
+        scripts: Unicode scripts that a name may be written in, `Latin` for instance; any by default.
+            Characters of no script (spaces, hyphens, digits) are always allowed.
+        characters: Characters allowed besides these scripts; without scripts, the only ones allowed.
+        min_character_count: A character is rare if all accepted names together have fewer of it than
+            this; with 1, none is.
+        rare: `drop` names with a rare character, or `remove` the character from them.
+        max_rejected_share: Largest share of rejected rows, not counting blank rows and duplicates; above
+            it the run stops.
     """
 
     min_length: Annotated[int, whole(0, 1 << 20)] = 1
@@ -167,15 +177,17 @@ class ValidationConfig:
 
 @dataclass(frozen=True, slots=True)
 class GateConfig(ValidatedConfig):
-    """How far the names may differ from those of the last accepted lists. A limit of "none" is no limit.
+    """How far the lists may drift from the last accepted ones. `none` means no limit.
 
-    mode:                   `stop` ends a run before anything is learnt beyond a limit; `report` only says so.
-    max_rows_lost:          share of the names there were by which they may have become fewer.
-    max_rows_gained:        the same for more; 1.0 lets them double.
-    max_new_characters:     share of all letters that may be of characters which no name had before.
-    max_lost_characters:    share of all letters before that may have been of characters that are gone.
-    max_length_distance:    characters by which the distributions of lengths may differ (Wasserstein-1).
-    max_duplicates_gained:  by how much the share of names that repeat an earlier one in the files may grow.
+    Attributes:
+        mode: Beyond a limit, `stop` ends the run before training; `report` only reports it.
+        max_rows_lost: Largest allowed drop in the number of names, as a share.
+        max_rows_gained: Largest allowed growth of the number of names, as a share; 1.0 lets it double.
+        max_new_characters: Largest share of all letters in characters that no name had before.
+        max_lost_characters: Largest share of all earlier letters in characters that no name has any more.
+        max_length_distance: Largest distance between the distributions of lengths, in characters
+            (Wasserstein-1).
+        max_duplicates_gained: Largest growth of the share of duplicate names.
     """
 
     mode: Literal["stop", "report"] = "stop"
@@ -213,9 +225,13 @@ class NotebookOrder:
 
 @dataclass(frozen=True, slots=True)
 class ExamplesConfig:
-    """validation_share, test_share: of the distinct names, each in [0, 1); what is left is for training.
+    """How the names are split; what is left is for training.
 
-    seed: of which names these are, and of the order. They stay the same when others come or go.
+    Attributes:
+        validation_share: Share of the distinct names for validation, which stops training and weighs the
+            mixture.
+        test_share: Share of the distinct names for the test set, which evaluates models.
+        seed: Random seed of the split and of the order. A name stays in its set when others come or go.
     """
 
     validation_share: Annotated[float, SHARE] = 0.1

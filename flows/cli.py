@@ -1,13 +1,12 @@
 """The command line: every command of `namewright`."""
 
-import inspect
 import io
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -42,26 +41,13 @@ def _version() -> str:
 
 app = App(
     name="namewright",
-    help="Learn what names sound like from lists of names, and make new ones.",
+    help="Learn to generate names from your own lists.",
     version=_version,
 )
 app.config = SOURCES
 
 
-def _with_knobs(config: Any, settings: Any = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """What the configuration's own docstrings say of each knob, into the command's."""
-    listed = options.documented("config", config)
-    listed += options.documented("settings", settings) if settings else ""
-
-    def documented(command: Callable[..., None]) -> Callable[..., None]:
-        command.__doc__ = inspect.cleandoc(command.__doc__ or "") + "\n" + listed
-        return command
-
-    return documented
-
-
 @app.command
-@_with_knobs(RetrainConfig(), Settings())
 def run(
     *,
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
@@ -70,16 +56,12 @@ def run(
     engine: Engine = "prefect",
     dry_run: bool = False,
 ) -> None:
-    """Make names from lists of names. What an earlier run made is used again if nothing changed.
+    """Train on lists of names and generate new ones. What did not change is reused from the store.
 
-    Parameters
-    ----------
-    file
-        Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
-    engine
-        Who runs the stages: Prefect, which records them in its UI, or this process alone.
-    dry_run
-        Say which stages would be computed, and why; compute nothing.
+    Args:
+        file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
+        engine: `prefect` records the stages in Prefect's UI, `plain` runs them in this process alone.
+        dry_run: Show which stages would be computed, and why; compute nothing.
     """
     stages.check_names(settings.refresh)
     began = time.monotonic()
@@ -106,21 +88,18 @@ def run(
 
 
 @app.command(name="data")
-@_with_knobs(RetrainConfig(), Settings())
 def look_at_data(
     *,
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
     config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
     settings: Annotated[Settings, FLAT] = Settings(),
 ) -> None:
-    """Show what the lists hold, what was not taken and why, and what changed. Nothing is learnt from them.
+    """Summarize the input lists, the rejected rows and what changed. Nothing is trained.
 
-    The exit code is 8 if a run would be refused: the lists differ too much from the last accepted ones.
+    The exit code is 8 if a run would be refused because the lists drifted beyond the limits of [gate].
 
-    Parameters
-    ----------
-    file
-        Where knobs are read from that no option and no variable sets; ./pipeline.toml if it is there.
+    Args:
+        file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
     """
     from tasks.views.data_summary import data_summary
 
@@ -148,19 +127,16 @@ def look_at_data(
 
 
 @app.command
-@_with_knobs(GenerateConfig(), ListSettings())
 def generate(
     *,
     config: Annotated[GenerateConfig, FLAT] = GenerateConfig(),
     settings: Annotated[ListSettings, FLAT] = ListSettings(),
     engine: Engine = "prefect",
 ) -> None:
-    """Make a list of names, of any length. The same command goes on where a killed one stopped.
+    """Generate a list of names of any length. The same command resumes one that was killed.
 
-    Parameters
-    ----------
-    engine
-        Who runs the shards: Prefect, which records them in its UI, or this process alone.
+    Args:
+        engine: `prefect` records the files in Prefect's UI, `plain` writes them in this process alone.
     """
     whole: list[Finished] = []
     with console.open_console() as shown:
@@ -185,21 +161,17 @@ def _summarise(shown: console.Console, settings: Settings, finished: list[Finish
 
 
 @app.command
-@_with_knobs(MaintenanceConfig())
 def maintain(
     *,
     config: Annotated[MaintenanceConfig, FLAT] = MaintenanceConfig(),
     store: Path | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Put the store in order: verify every artifact, clear what dead runs left, remove what is old.
+    """Maintain the store: verify every artifact, clean up after dead runs, remove what is old.
 
-    Parameters
-    ----------
-    store
-        Folder of the artifact store; by default artifacts/store below the current folder.
-    dry_run
-        Say what would be done; touch nothing.
+    Args:
+        store: Folder of the artifact store; by default artifacts/store in the current folder.
+        dry_run: Show what would be done; change nothing.
     """
     root = store or default_store()
     actions = []
@@ -213,19 +185,17 @@ def maintain(
 
 @app.command
 def init(*, file: Path = pipeline_file.DEFAULT) -> None:
-    """Write a pipeline.toml with every knob at its default, and what it does.
+    """Write a pipeline.toml with every option of `run`, its default and what it does.
 
-    Parameters
-    ----------
-    file
-        Where to. An existing file is never overwritten.
+    Args:
+        file: The file to write. An existing file is never overwritten.
     """
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(options.as_toml(RetrainConfig()))
     except FileExistsError as refusal:
         raise ConfigError(
-            "config.exists", "the file is there already", where=str(file), fix="name another with --file."
+            "config.exists", "the file already exists", where=str(file), fix="choose another with --file."
         ) from refusal
     except OSError as refusal:
         file.unlink(missing_ok=True)
@@ -233,7 +203,7 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
             "config.refused",
             f"could not write: {refusal.strerror}",
             where=str(file),
-            fix="name another with --file.",
+            fix="choose another with --file.",
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
 
@@ -246,17 +216,22 @@ app.command(server_commands.server)
 
 def commands() -> Iterator[tuple[str, App]]:
     """Every command that does something, by its full name: `models list`, for instance."""
-    remaining = [("", app)]
-    while remaining:
-        name, group = remaining.pop(0)
-        for word in group:
-            command = group[word]
-            if word.startswith("-"):
-                continue
-            if command.default_command:
-                yield f"{name} {word}".strip(), command
-            else:
-                remaining.append((word, command))
+    for word in (word for word in app if not word.startswith("-")):
+        group = app[word]
+        if group.default_command:
+            yield word, group
+        else:
+            yield from ((f"{word} {name}", group[name]) for name in group if not name.startswith("-"))
+
+
+def help_pages() -> Iterator[tuple[str, str]]:
+    """Every command and what its --help prints; the first is that of `namewright` itself, named by ``."""
+    from rich.console import Console
+
+    for name in ("", "models", "server", *(name for name, _ in commands())):
+        page = io.StringIO()
+        app.help_print(name.split(), console=Console(file=page, width=110))
+        yield name, page.getvalue()
 
 
 def main() -> None:
@@ -274,11 +249,11 @@ def main() -> None:
         sys.exit(141)
     except OSError as refusal:
         _drop_output()
-        where, fix = str(refusal.filename or ""), "free space, or permit it."
-        _fail(StoreError("system.refused", f"the system refuses: {refusal.strerror}", where=where, fix=fix))
+        where, fix = str(refusal.filename or ""), "free space on the disk, or change the permissions."
+        _fail(StoreError("system.refused", f"I/O error: {refusal.strerror}", where=where, fix=fix))
     except MemoryError as refusal:
-        fix = "ask for less: sampling.count, training.hidden_size, training.batch_size."
-        _fail(TrainingError("system.memory", "there is not enough memory", saw=str(refusal), fix=fix))
+        fix = "lower sampling.count, training.hidden_size or training.batch_size."
+        _fail(TrainingError("system.memory", "out of memory", saw=str(refusal), fix=fix))
 
 
 def _make_output_safe() -> None:

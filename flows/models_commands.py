@@ -1,4 +1,4 @@
-"""The command line of the model registry: `namewright models` and what comes after it."""
+"""The command line of the model registry: `namewright models`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,95 +17,89 @@ from tasks.views import console
 
 BY = {"engine": "command line"}
 
-commands = App(name="models", help="The models of a store, and which of them names are drawn from.")
+commands = App(name="models", help="The models of a store, and the champion, from which names are generated.")
 
-# Of every command below.
 StoreFolder = Annotated[
-    Path | None, Parameter(name="--store", help="Folder of the artifact store; by default artifacts/store.")
+    Path | None,
+    Parameter(
+        name="--store", help="Folder of the artifact store; by default artifacts/store in the current folder."
+    ),
 ]
 
 
 @commands.command(name="list")
 def list_models(*, store: StoreFolder = None) -> None:
-    """Every model: when it was made, its nats per character on test names, its lists; which is champion."""
+    """List the models of the store, with their metrics and lists; the champion is marked."""
     from tasks.views import models_view  # slow to import
 
     with console.open_console() as shown:
-        shown.sections([models_view.models_section(_opened(store))])
+        shown.sections([models_view.models_section(_store(store))])
 
 
 @commands.command
 def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
-    """All that is known of a model: its card, metrics, the decisions about it; and which was champion when.
+    """Show a model's card, metrics and decisions, and the history of champions.
 
-    Parameters
-    ----------
-    key
-        Of the model, or its first digits; or champion.
+    Args:
+        key: Key of the model, or its first digits; or `champion`.
     """
     from tasks.views import models_view
 
-    opened = _opened(store)
-    model = _model(key, opened)
+    models = _store(store)
+    model = _model(key, models)
     with console.open_console() as shown:
-        shown.sections([models_view.model_section(opened, model)])
-        shown.sections(models_view.decision_sections(opened, model))
-        shown.sections([models_view.history_section(opened.registry(CHAMPION).history())])
+        shown.sections([models_view.model_section(models, model)])
+        shown.sections(models_view.decision_sections(models, model))
+        shown.sections([models_view.history_section(models.registry(CHAMPION).history())])
 
 
 @commands.command
 def compare(
-    challenger: str,
+    candidate: Annotated[str, Parameter(name=("--candidate", "--challenger"))],
     other: str = CHAMPION,
     *,
     store: StoreFolder = None,
     promotion: PromotionConfig = PromotionConfig(),
     drawn_from: ModelKind = "network",
 ) -> None:
-    """What a run would decide about one model against another. It changes nothing.
+    """Compare two models by the promotion policy. Nothing is promoted.
 
-    Parameters
-    ----------
-    challenger
-        Key of a model, or its first digits.
-    other
-        Key of the model that it is compared with; the champion if none is named.
-    drawn_from
-        What of each model is compared: the network, or the mixture.
+    Args:
+        candidate: Key of the candidate, or its first digits.
+        other: Key of the model that it is compared with; by default the champion.
+        drawn_from: What is compared of each model: the network, or the mixture with n-grams.
     """
     from tasks.views import models_view
 
-    opened = _opened(store)
-    pair = [_model(key, opened) for key in (challenger, other)]
+    models = _store(store)
+    pair = [_model(key, models) for key in (candidate, other)]
     with signals.graceful_shutdown(), console.open_console() as shown:
-        shown.sections([models_view.comparison_section(opened, DecidingConfig(promotion, drawn_from), *pair)])
+        shown.sections([models_view.comparison_section(models, DecidingConfig(promotion, drawn_from), *pair)])
 
 
 @commands.command
 def promote(key: str, *, store: StoreFolder = None) -> None:
-    """Let a model be the champion, whatever the rule says. Names are drawn from it from now on.
+    """Promote a model, bypassing the promotion policy. Names come from it from now on.
 
-    Parameters
-    ----------
-    key
-        Of the model, or its first digits.
+    Args:
+        key: Key of the model, or its first digits.
     """
-    opened = _opened(store)
-    model = _model(key, opened)
+    models = _store(store)
+    model = _model(key, models)
     with signals.graceful_shutdown():
-        before = champion.promote_by_hand(opened, model, BY, _wait)
+        before = champion.promote_by_hand(models, model, BY, _wait)
     print(f"{model.origin} is the champion; before it was {before.origin if before else 'none'}")
 
 
 @commands.command
 def rollback(*, store: StoreFolder = None) -> None:
-    """Let the champion before this one be it again. What is rolled back is not promoted again by a run."""
+    """Restore the previous champion. A run does not promote again what was rolled back."""
     with signals.graceful_shutdown():
-        until_now, before = champion.roll_back(_opened(store), BY, _wait)
+        until_now, before = champion.roll_back(_store(store), BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
 
-def _opened(store: Path | None) -> Store:
+def _store(store: Path | None) -> Store:
     return Store((store or default_store()).expanduser())
 
 

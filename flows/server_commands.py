@@ -1,4 +1,4 @@
-"""The command line of a Prefect server: `namewright deploy`, `serve`, and `server` with what follows it."""
+"""The command line of a Prefect server: `namewright deploy`, `serve` and `server`."""
 
 import os
 from pathlib import Path
@@ -12,79 +12,73 @@ if TYPE_CHECKING:
 
 
 def deploy(*, file: Path = Path("prefect.yaml")) -> None:
-    """Set up on the Prefect server what runs by itself, and when. Given twice, it changes nothing.
+    """Create or update the deployments on the Prefect server (idempotent).
 
-    Parameters
-    ----------
-    file
-        That says what, and when. It is for the current folder, a checkout.
+    Args:
+        file: Deployment file. It deploys the current folder.
     """
-    url = _lasting_server(quiet=True)
+    url = _connect(quiet=True)
     from tasks.deploy import apply, deployment_file
     from tasks.server.health import without_credentials
 
-    apply.apply_deployments(deployment_file.load_deployments(file), _tell)
+    apply.apply_deployments(deployment_file.load_deployments(file), _print_change)
     ui = without_credentials(url).removesuffix("/api")
     print(f"{ui}  a worker runs them: prefect worker start --pool namewright")
 
 
 def serve(*, file: Path = Path("prefect.yaml")) -> None:
-    """Run what `deploy` sets up in this process, without a worker: for a demonstration. Ctrl-C ends it.
+    """Run the deployments in this process, without a worker: for demonstrations. Ctrl-C ends it.
 
-    Parameters
-    ----------
-    file
-        That says what, and when. It is for the current folder, a checkout.
+    Args:
+        file: Deployment file. It serves the current folder.
     """
-    _lasting_server(quiet=False)
+    _connect(quiet=False)
     from tasks.deploy import deployment_file, serve
 
     serve.serve_deployments(deployment_file.load_deployments(file))
 
 
-def _tell(done: "apply.Change") -> None:
-    print(f"{done.outcome:<10} {done.kind:<11} {done.name}  {done.note}".rstrip(), flush=True)
+def _print_change(change: "apply.Change") -> None:
+    print(f"{change.outcome:<10} {change.kind:<11} {change.name}  {change.note}".rstrip(), flush=True)
 
 
-def _lasting_server(*, quiet: bool) -> str:
+def _connect(*, quiet: bool) -> str:
     from tasks.server import connection
 
     os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
     return connection.connect_lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
 
 
-server = App(name="server", help="Prefect's own server in the background, with our defaults.")
+server = App(name="server", help="Prefect's own server in the background, with Namewright's defaults.")
 
 
 @server.command
 def start(*, port: int | None = None) -> None:
-    """Start it and wait until it answers.
+    """Start the background server and wait until it answers.
 
-    Parameters
-    ----------
-    port
-        Of its API and its UI; PREFECT_SERVER_API_PORT or 4200 if nothing is said.
+    Args:
+        port: Port of its API and its UI; by default PREFECT_SERVER_API_PORT, or 4200.
     """
     from tasks.server import background
 
-    print(_described(background.start(port)))
+    print(_description(background.start(port)))
 
 
 @server.command
 def stop() -> None:
-    """End it."""
+    """Stop the background server."""
     from tasks.server import background
 
-    print("stopped" if background.stop() else "there was none")
+    print("stopped" if background.stop() else "no server is running")
 
 
 @server.command
 def status() -> None:
-    """Say where it is. The exit code is not 0 if there is none."""
+    """Show the URL of the background server. The exit code is not 0 if none is running."""
     from tasks.server import background
 
-    print(_described(background.require_server()))
+    print(_description(background.require_server()))
 
 
-def _described(running: "prefect_server.Server") -> str:
+def _description(running: "prefect_server.Server") -> str:
     return f"Prefect's UI: {running.ui}  (process {running.pid}, log {running.log})"

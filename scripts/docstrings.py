@@ -1,15 +1,18 @@
 """Docstrings as Markdown, for the API pages: an extension of griffe, named in mkdocs.yml.
 
 Ours name an argument or a field at the beginning of a line, `path:  the file`, and indent what follows.
+Options stand below `Attributes:` or `Args:`, where the command line finds them too.
 Markdown would run such lines together; here each becomes an item of a list. A bracket is no link there.
 """
 
 import inspect
 import re
+import textwrap
 from typing import Any
 
 from griffe import Extension
 
+SECTION = re.compile(r"^(Attributes|Args):\n(?P<entries>(    .*\n?|\n)+)", re.MULTILINE)
 ITEM = re.compile(r"^(\w[\w, *]*): {1,}(?=\S)")
 
 
@@ -26,7 +29,8 @@ def markdown(docstring: str) -> str:
     """The text with its definitions as a list."""
     lines: list[str] = []
     in_item = False
-    for line in inspect.cleandoc(docstring).splitlines():
+    sections = SECTION.sub(lambda section: textwrap.dedent(section["entries"]), inspect.cleandoc(docstring))
+    for line in sections.splitlines():
         item = ITEM.match(line)
         if item and not line.startswith(("Raises", "Returns", "Source", "Note")):
             if not in_item:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.config.generate import GenerateConfig
-from tasks.config.options import descriptions
+from tasks.config.options import descriptions, options_of
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings, WorkerSettings
 from tasks.config.sources import Source
@@ -85,7 +85,7 @@ def _name(kind: type, prefix: str, field: str) -> str:
 
 def _defaults(kind: type) -> Iterator[tuple[str, str]]:
     """Every option of a class and its default; sections and lists of sources stand in tables of their own."""
-    for field in fields(kind):
+    for field in options_of(kind):
         is_section = is_dataclass(field.default) or field.name in ("sources", "sampling")
         if is_section or (field.name == "workers" and kind is ListSettings):
             continue

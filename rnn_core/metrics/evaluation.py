@@ -17,10 +17,11 @@ from rnn_core.validators import SEED, ValidatedConfig, whole
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig(ValidatedConfig):
-    """What a model is judged by, beside how well it predicts held-out names.
+    """How a model is evaluated, besides how well it predicts held-out names.
 
-    sample_names:  drawn from each model, at temperature 1, and measured; 0 for none.
-    seed:          of the names drawn, and of the halves of the held-out names.
+    Attributes:
+        sample_names: Names sampled from each model, at temperature 1, and measured; 0 for none.
+        seed: Random seed of these names, and of the halves of the held-out names.
     """
 
     sample_names: Annotated[int, whole(0, 1 << 20)] = 2_000

@@ -44,10 +44,11 @@ ContextIds = tuple[Indices, ...]
 
 @dataclass(frozen=True, slots=True)
 class NgramConfig(ValidatedConfig):
-    """The n-gram model that stands beside the network, and in the mixture.
+    """The n-gram model beside the network, and in the mixture.
 
-    order:     characters in an n-gram, the predicted one included.
-    discount:  taken from every count, from 0.001 to 0.999.
+    Attributes:
+        order: Characters in an n-gram, including the predicted one.
+        discount: Kneser-Ney discount, from 0.001 to 0.999.
     """
 
     order: Annotated[int, whole(1, 64)] = ORDER

@@ -8,14 +8,18 @@ from rnn_core.validators import POSITIVE, ValidatedConfig, whole
 
 @dataclass(frozen=True, slots=True)
 class NotebookConfig(ValidatedConfig):
-    """The notebook's own numbers. Every one of them changes what comes out.
+    """The original notebook's numbers; each of them changes the result.
 
-    iterations:            names trained on; the list is gone through again and again.
-    clip:                  largest element of a gradient.
-    report_every:          iterations from one report to the next; the first is that of iteration 0.
-    names_per_report:      names sampled for a report. They use the generator that drew the parameters.
-    max_length:            characters after which a sampled name is cut.
-    smoothing_characters:  the smoothed loss starts at that of so many characters guessed blindly.
+    Attributes:
+        iterations: Names trained on; the list is repeated as often as needed.
+        hidden_size: Units of the hidden layer.
+        learning_rate: Learning rate.
+        clip: Largest magnitude of an element of the gradient.
+        report_every: Iterations between two reports; the first is that of iteration 0.
+        names_per_report: Names sampled for a report, with the generator that drew the parameters.
+        max_length: Characters after which a sampled name is cut off.
+        smoothing_characters: The smoothed loss starts at that of so many characters guessed uniformly.
+        seed: Random seed.
     """
 
     iterations: Annotated[int, whole(1, 1 << 40)] = 22_001

@@ -37,22 +37,24 @@ MAX_ACTIVE, MIN_ACTIVE = 4_096, 256  # names
 
 @dataclass(frozen=True, slots=True)
 class SamplingConfig:
-    """What names to draw.
+    """Which names to generate.
 
-    drawn_from:        `network`, or `mixture` of network and n-grams, which needs validation names.
-    count:             how many.
-    temperature:       below 1 nearer to what is most probable, above 1 more adventurous; 0 takes the most
-                       probable character every time, so all names are one.
-    top_k:             draws only from so many characters, the most probable; from all without one.
-    top_p:             draws only from the most probable characters that together are as probable as this;
-                       1 from all. After top_k, if both are given.
-    prefix:            what every name begins with.
-    min_length:        in characters, prefix included; no name ends before.
-    max_length:        in characters, prefix included; a name ends there if it has not before.
-    allowed:           the characters that may follow the prefix; all if empty.
-    forbidden:         characters that may not.
-    trimmed:           no name begins or ends with white space, as none does that is read from a list.
-    capitalise_first:  the first letter of the decoded name as a capital (see `capitalised`).
+    Attributes:
+        drawn_from: `network`, or `mixture` of network and n-grams, which needs validation names.
+        count: Number of names.
+        temperature: Below 1 nearer to the most probable names, above 1 more adventurous; 0 always takes
+            the most probable character, so all names are the same.
+        top_k: Sample only from this many of the most probable characters; by default from all.
+        top_p: Sample only from the most probable characters that together have this probability; 1 for
+            all. Applied after top_k.
+        prefix: What every name begins with.
+        min_length: Shortest name, in characters, prefix included.
+        max_length: Longest name, in characters, prefix included; a longer one is cut off there.
+        allowed: The characters that may follow the prefix; all if empty.
+        forbidden: Characters that may not follow it.
+        trimmed: No name begins or ends with white space, as in the lists.
+        seed: Random seed of the names.
+        capitalise_first: Capitalize the first letter of every name.
     """
 
     drawn_from: Literal["network", "mixture"] = "network"

@@ -48,37 +48,38 @@ SIZE_DEFAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """What is None is chosen by the number of names to learn: below 10,000 they are a short list.
+    """How the network is trained. What is None is chosen by the number of training names.
 
-    cell:               `elman`, `gru` or `lstm`. By default `gru`.
-    layers:             one above the other, each as wide as the first. By default 1; 2 for long lists.
-    hidden_size:        units of a layer. By default 256; 192 for long lists.
-    batch_size:         names per step. By default 32; 128 for long lists.
-    learning_rate:      at its highest. By default 0.003; 0.004 for long lists.
-    epochs:             how often every name is seen, if neither validation nor max_steps stops it earlier. By
-                        default 20; 40 below 1,000 names; 15 for long lists.
-    max_steps:          bounds the time; the names of a very long list are seen less often then. By default
-                        40,000; 8,000 for long lists.
-    dropout:            share of hidden units that the layer above does not see. By default 0.3; 0.1 for long
-                        lists.
-    recurrent_dropout:  share of the weights in W_hh that a batch goes without. By default 0.2; 0.1 for long
-                        lists.
-    shards:             parts of a batch that can be computed at the same time. As many threads as the
-                        machine has cores share them; how many those are changes nothing in the result. It
-                        pays from some 256 units and batches of 512 on (docs/reference/benchmarks.md).
-    optimizer:          `adamw`; `momentum`, whose steps are what recent gradients agree on; or `sgd`.
-    momentum:           how much of the last step stays in the next one, with the optimizer `momentum`.
-    schedule:           of the learning rate. `cosine`: it falls in half a wave to 0; or `constant`.
-    warmup:             share of all steps over which the learning rate rises first.
-    patience:           epochs without a better validation loss before training stops.
-    weight_decay:       of the matrices, per unit of learning rate.
-    clip_value:         largest element of the gradient, either way; 0 for no limit.
-    clip_norm:          longest gradient; 0 for no limit.
-    batches:            how the names of a batch are computed: `packed`, one by one; `shared`, prefixes that
-                        names of the batch have in common only once; `auto`, whichever was measured to be
-                        quicker at this cell, hidden_size and batch_size. Loss and gradient are the same to
-                        rounding, but names that share a row share what `dropout` hides from it; all share
-                        the first, before any character.
+    Attributes:
+        cell: Recurrent cell: `elman`, `gru` or `lstm`. Default: `gru`.
+        layers: Number of stacked layers. Default: 1; 2 from 10,000 names on.
+        hidden_size: Units per layer. Default: 256; 192 from 10,000 names on.
+        batch_size: Names per training step. Default: 32; 128 from 10,000 names on.
+        learning_rate: Peak learning rate. Default: 0.003; 0.004 from 10,000 names on.
+        epochs: Passes over the names, unless validation or max_steps stops training earlier. Default: 20;
+            40 below 1,000 names, 15 from 10,000 on.
+        max_steps: Most training steps, which bounds the time. Default: 40,000; 8,000 from 10,000 names
+            on.
+        dropout: Share of hidden units dropped between layers. Default: 0.3; 0.1 from 10,000 names on.
+        recurrent_dropout: Share of recurrent weights (W_hh) dropped for a batch. Default: 0.2; 0.1 from
+            10,000 names on.
+        shards: Parts of a batch that are computed in parallel. The number of threads that share them does
+            not change the result. Pays from some 256 units and batches of 512 on
+            (docs/reference/benchmarks.md).
+        optimizer: `adamw`, `momentum` or `sgd`.
+        momentum: Share of the last step that stays in the next one, with the optimizer `momentum`.
+        schedule: Learning rate over time: `cosine` falls in half a wave to 0, `constant` stays.
+        warmup: Share of all steps over which the learning rate rises to its peak.
+        patience: Epochs without a better validation loss before training stops.
+        weight_decay: Weight decay (matrices only), per unit of learning rate.
+        clip_value: Largest magnitude of an element of the gradient; 0 for no limit.
+        clip_norm: Largest global norm of the gradient; 0 for no limit.
+        batches: How a batch is computed: `packed` computes each name by itself, `shared` computes common
+            prefixes once, `auto` takes what was measured to be faster for this cell, hidden_size and
+            batch_size. Loss and gradient are the same to rounding, but names that share a prefix share
+            what `dropout` drops there; all share the start.
+        dtype: Type of the parameters: `float32` or `float64`.
+        seed: Random seed of the training.
     """
 
     cell: Cell | None = None

@@ -83,16 +83,18 @@ class GatheringConfig:
 
 @dataclass(frozen=True, slots=True)
 class GenerateConfig:
-    """Which list of names to make.
+    """Which list of names to generate.
 
-    unique:          no name twice in the whole list. Names that were drawn before are passed over.
-    novel:           no name that the model's training list has.
-    novel_distance:  with novel, how far from every name of that list: beyond an edit distance of 0 or 1.
-    fewer:           if the model has fewer such names than asked for, write those there are.
-    format:          of the files: parquet, csv, jsonl, or txt with one name a line and nothing else.
-    columns:         which of index, name, log_probability, length, in_training and source, with commas
-                     between them; all that are known if none is named.
-    shard_size:      names per file; a multiple of 65,536.
+    Attributes:
+        unique: No name twice in the whole list; names that were already generated are skipped.
+        novel: No name of the model's training list.
+        novel_distance: With novel, also no name within this edit distance, 0 or 1, of a name of that
+            list.
+        fewer: If the model has fewer such names than requested, write those there are.
+        format: File format: parquet, csv, jsonl, or txt with one name per line and nothing else.
+        columns: Columns, separated by commas, of index, name, log_probability, length, in_training and
+            source; by default all that are known.
+        shard_size: Names per file; a multiple of 65,536.
     """
 
     sampling: Annotated[SamplingConfig, Parameter(name="*")] = SamplingConfig()

@@ -8,15 +8,16 @@ from rnn_core.validators import AT_LEAST_0, ValidatedConfig, whole
 
 @dataclass(frozen=True, slots=True)
 class MaintenanceConfig(ValidatedConfig):
-    """What is kept, and for how long. What a dead run left in scratch is always cleared.
+    """What is kept in the store, and for how long. Scratch files of dead runs are always removed.
 
-    verify:           every artifact against its sha256; what is damaged is set aside, and made again by the
-                      next run that wants it.
-    checkpoint_days:  of a training that nobody went on with; kept for good if nothing is said.
-    quarantine_days:  of what was set aside; kept for good if nothing is said.
-    artifact_days:    of an artifact; kept for good if nothing is said. The champion, what generated lists
-                      were made with, and the last ones stay, with all that they were made from.
-    keep_last:        how many of every stage are the last ones, and of the champion's history.
+    Attributes:
+        verify: Verify every artifact against its sha256. A damaged one is moved to quarantine, and
+            computed again by the next run that needs it.
+        checkpoint_days: Days to keep checkpoints of abandoned trainings; by default forever.
+        quarantine_days: Days to keep what is in quarantine; by default forever.
+        artifact_days: Days to keep artifacts; by default forever. The champion, the models of generated
+            lists and the latest artifacts stay, with all that they were made from.
+        keep_last: Number of latest artifacts of each stage, and of latest champions, that always stay.
     """
 
     verify: bool = True

@@ -13,23 +13,24 @@ NATS, VALIDITY, NOVELTY = "nats_per_character", "validity", "novelty"
 
 @dataclass(frozen=True, slots=True)
 class PromotionConfig(ValidatedConfig):
-    """When a new model takes the place of the one that names are drawn from, the champion.
+    """When a new model, the candidate, replaces the champion, the model that names come from.
 
-    mode:                     automatic: it takes it at the end of the run; manual: only `namewright models
-                              promote` gives it.
-    min_gain:                 nats per character by which it has to predict held-out names better than the
-                              champion: the lower end of the interval is at least this. Above 0, or else a
-                              training with another seed would be enough.
-    margin:                   nats per character that it may be worse, if its list of names is another than
-                              the champion's: the lower end of the interval is at least minus this.
-    confidence:               of the interval.
-    resamples:                of the names that are compared, for the interval.
-    min_names:                held-out names that have to be comparable; with fewer the champion stays.
-    min_validity:             of the names it makes, the share that is valid.
-    min_novelty:              of the names it makes, the share that no training name equals.
-    min_edit_distance_ratio:  how far from training names the names are that it makes, over how far held-out
-                              names are; nearer to 0 it copies.
-    seed:                     of the resamples.
+    Attributes:
+        mode: `automatic` promotes at the end of a run; with `manual` only `namewright models promote`
+            does.
+        min_gain: Nats per character by which the candidate has to predict held-out names better than the
+            champion: the lower end of the interval is at least this. Above 0, or else another seed would
+            be enough.
+        margin: Nats per character by which the candidate may be worse if its list of names is not the
+            champion's: the lower end of the interval is at least minus this.
+        confidence: Confidence level of the interval.
+        resamples: Bootstrap resamples for the interval.
+        min_names: Fewest held-out names for a comparison; with fewer the champion stays.
+        min_validity: Smallest share of valid names among those that the candidate generates.
+        min_novelty: Smallest share of generated names that are not training names.
+        min_edit_distance_ratio: Smallest ratio of the distance from generated names to training names to
+            that from held-out names; near 0 the model copies.
+        seed: Random seed of the resamples.
     """
 
     mode: Literal["automatic", "manual"] = "automatic"

@@ -39,10 +39,11 @@ Sources = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RetrainConfig:
-    """What `retrain` makes: corpora to names.
+    """What a run makes: new names from lists of names.
 
-    recipe:  `default` learns by mini-batches, as [training] says; `notebook` repeats the original notebook
-             bit for bit, as [notebook] says, on every name and without a split.
+    Attributes:
+        recipe: `default` trains with mini-batches, set in [training]; `notebook` repeats the original
+            notebook bit for bit, set in [notebook], on every name and without a split.
     """
 
     recipe: Literal["default", "notebook"] = "default"

@@ -34,11 +34,12 @@ def usable(knob: str, path: str | Path) -> Path:
 class Settings:
     """How to run, as opposed to what to make.
 
-    store:               folder of the artifact store; by default artifacts/store below the current folder.
-    refresh:             stages that are made again even if the store has them.
-    checkpoint_seconds:  time between two checkpoints of a training; 0 writes one after every step.
-    threads:             share the work where there is some to share (training.shards); as many as the process
-                         has cores by default. With any number the same bytes are made.
+    Attributes:
+        store: Folder of the artifact store; by default artifacts/store in the current folder.
+        refresh: Stages to compute again even if the store has their artifacts.
+        checkpoint_seconds: Seconds between two checkpoints of a training; 0 writes one after every step.
+        threads: Threads for work that can be shared (training.shards); by default one per core of the
+            process. The result does not depend on it.
     """
 
     store: Path = field(default_factory=default_store)
@@ -53,13 +54,15 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """Who runs the stages that can run side by side, and how many at a time.
+    """The workers that run stages in parallel, and how many there are.
 
-    runner:        threads of this process, processes of this machine, or Dask. Any makes the same bytes.
-    workers:       how many; as many as the process has cores by default. A Dask cluster elsewhere has its
-                   own.
-    dask_address:  of a Dask scheduler that runs, tcp://host:8786. Without one, Dask starts workers here. Its
-                   workers need namewright installed, and the same folders under the same paths.
+    Attributes:
+        runner: Threads of this process, processes of this machine, or Dask. The result is the same.
+        workers: Number of workers; by default one per core of the process. A Dask cluster elsewhere has
+            its own.
+        dask_address: Address of a running Dask scheduler, tcp://host:8786. Without it, Dask starts
+            workers here. Its workers need namewright installed, and the same folders under the same
+            paths.
     """
 
     runner: RunnerName = "threads"
@@ -80,13 +83,14 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ListSettings:
-    """Whose names, and where to.
+    """Which model a list comes from, and where it is written.
 
-    model:      a file model.npz, the key of a model in the store or its first digits, or the `champion`: the
-                model that was promoted.
-    output:     folder of the list; one in the store, named by the list's key, if none is named.
-    overwrite:  replace another list that is there.
-    store:      folder of the artifact store; by default artifacts/store below the current folder.
+    Attributes:
+        model: A file model.npz, the key of a model in the store or its first digits, or `champion`: the
+            promoted model.
+        output: Folder of the list; by default one in the store, named by the list's key.
+        overwrite: Replace another list that is there.
+        store: Folder of the artifact store; by default artifacts/store in the current folder.
     """
 
     model: str = "champion"

@@ -23,13 +23,14 @@ _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 @dataclass(frozen=True, slots=True)
 class Source(ReadingConfig):
-    """A list of names, in a file or in several.
+    """A list of names, in one file or several.
 
-    name:    stands beside every name that comes from it.
-    path:    of a file; of a folder, for all lists in it; or a pattern, as `lists/*.csv.gz`.
-             `bundled:argentine.txt` is a file that comes with Namewright.
-    format:  `text` with one name a line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the files'
-             names. Any of them may be compressed, as .gz, .zst or .bz2.
+    Attributes:
+        name: Name of the source; it stands beside every name that comes from it.
+        path: A file, a folder with all its lists, or a pattern such as `lists/*.csv.gz`.
+            `bundled:argentine.txt` is a file that comes with Namewright.
+        format: `text` with one name per line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the
+            files' names. Any of them may be compressed, as .gz, .zst or .bz2.
     """
 
     name: str

@@ -13,7 +13,18 @@ from tasks.config.options import nearest
 PREFIX = "NAMEWRIGHT_"
 
 # Options that a command declares by itself; all others are fields of a configuration.
-_OF_COMMANDS = ("config", "engine", "dry-run", "no-dry-run", "file", "port", "key", "challenger", "other")
+_OF_COMMANDS = (
+    "config",
+    "engine",
+    "dry-run",
+    "no-dry-run",
+    "file",
+    "port",
+    "key",
+    "candidate",
+    "challenger",
+    "other",
+)
 
 
 def variable(option: str) -> str:

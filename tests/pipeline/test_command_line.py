@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_runs import COMMAND
 
-from flows.cli import commands
+from flows.cli import commands, help_pages
 from tasks.config.retrain import RetrainConfig
 from tasks.config.variables import known_variables
 from tasks.config.variables import variables as variables_of
@@ -34,11 +34,28 @@ def test_the_version_is_that_of_the_distribution(namewright):
     assert namewright("--version").stdout == "0.1.0\n"
 
 
-def test_help_lists_every_knob_and_says_what_it_does(namewright):
+def test_help_lists_every_option_and_says_what_it_does(namewright):
     shown = namewright("run", "--help").stdout
     assert "--training.learning-rate" in shown
     assert "--dry-run" in shown
-    assert "Units of a layer" in shown
+    assert "Units per layer" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_option_of_every_command_has_a_help_text(name, command):
+    arguments = command.assemble_argument_collection(parse_docstring=True)
+    silent = [argument.name for argument in arguments.filter_by(show=True) if not argument.parameter.help]
+    assert silent == []
+    assert command.help, name
+
+
+def test_every_page_of_help_can_be_read_without_running_a_command():
+    pages = dict(help_pages())
+    assert set(pages) == {"", "models", "server", *(name for name, _ in commands())}
+    assert "--training.learning-rate" in pages["run"]
+    assert all("Usage: namewright" in page for page in pages.values())
 
 
 def test_the_file_that_init_writes_holds_every_default(namewright, pipeline_file):
@@ -98,7 +115,7 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
         ("[training\n", ("line 1", "pipeline.toml")),
         ("[training]\nhidden_size = 1.5\n", ("hidden_size", "1.5")),
         ("[run]\nrecipe = 'notebook'\n", ("[run]",)),
-        ("[[source]]\nname = \"a\\nb\"\npath = 'x'\n", ("cannot be called",)),
+        ("[[source]]\nname = \"a\\nb\"\npath = 'x'\n", ("not a valid name",)),
         ("[[source]]\nname = 'towns'\npaht = 'x'\n", ("paht", "path")),
         ("[[source]]\nname = 'towns'\n", ("path",)),
         ("[[source]]\nname = 'towns'\npath = 'x'\nlimit = 'all'\n", ("limit",)),
