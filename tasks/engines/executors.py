@@ -184,7 +184,7 @@ def _unreachable(address: str, reason: Exception) -> ServerError:
     if not address:
         return ServerError(
             "dask.unreachable",
-            "Dask's workers are gone",
+            "Dask's workers are unavailable",
             where="runner = dask",
             saw=saw,
             fix="run the same command again, with fewer --workers perhaps, or with --runner processes.",

@@ -211,7 +211,7 @@ def promote_by_hand(
 def roll_back(store: Store, by: Mapping[str, str], on_wait: OnWait) -> tuple[Reference, Reference]:
     """Restore the previous champion. Returns the one until now, and the restored one.
 
-    Raises DataError if there was none before it, if that is missing or damaged, or if the registry is;
+    Raises DataError if none came before it, if that is missing or damaged, or if the registry is;
     ConflictError if another is promoted at this moment.
     """
     registry = store.registry(CHAMPION)

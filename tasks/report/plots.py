@@ -64,7 +64,7 @@ _STYLE: Any = {
 _SIZE = 5.2, 3.1  # inches; small, so that letters stay legible on a phone
 _MOST_POINTS = 600
 _MOST_BINS = 60
-MOST_LINES = 6  # that can be told apart: three colors, whole and dashed
+MOST_LINES = 6  # that a reader can tell apart: three colors, whole and dashed
 
 
 class Curves(NamedTuple):

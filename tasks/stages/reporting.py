@@ -148,7 +148,7 @@ def _reference(of_splits: Sequence[Scores]) -> tuple[str, float] | None:
 
 
 def _plot(lists: Profile) -> str:
-    """Lengths in each list; of those with the most names, if there are more than can be told apart."""
+    """Lengths in each list; of those with the most names, if there are more than a reader can tell apart."""
     sources = sorted(lists.sources, key=lambda source: -lists.count("kept", source))[: plots.MOST_LINES]
     lengths = {source: lists.lengths(source) for source in lists.sources if source in sources}
     return plots.lengths_by_source(lengths) if any(map(len, lengths.values())) else ""
