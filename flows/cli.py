@@ -11,7 +11,6 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from artifacts.errors import StoreError
-from artifacts.store import Artifact
 from flows import hints, models_commands, server_commands
 from flows.execute import GENERATE, RUN, Engine, execute
 from flows.pipeline import lists, pipeline
@@ -63,6 +62,8 @@ def run(
         engine: `prefect` records the stages in Prefect's UI, `plain` runs them in this process alone.
         dry_run: Show which stages would be computed, and why; compute nothing.
     """
+    from tasks.views.data_summary import ListStages
+
     stages.check_names(settings.refresh)
     began = time.monotonic()
     with console.open_console() as shown:
@@ -74,11 +75,16 @@ def run(
                 shown.plan(plan.stages)
             return
         finished: dict[str, Finished] = {}  # by title: the other engine may find what this one made
+        list_stages = ListStages()
 
         def listener(event: Event) -> None:
-            if isinstance(event, Finished):
-                finished.setdefault(event.title, event)
             shown(event)
+            list_stages(event)
+            if isinstance(event, Finished):
+                if event.stage == "gate" and event.title not in finished:
+                    for notice in list_stages.notices():
+                        shown.print(f"note: {notice}")
+                finished.setdefault(event.title, event)
 
         with signals.graceful_shutdown():
             lost = execute(RUN, config, settings, engine, listener, shown.print)
@@ -101,16 +107,15 @@ def look_at_data(
     Args:
         file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
     """
-    from tasks.views.data_summary import data_summary
+    from tasks.views.data_summary import ListStages, data_summary
 
     stages.check_names(settings.refresh)
-    made: dict[str, list[Artifact]] = {}
+    list_stages = ListStages()
     with console.open_console() as shown:
 
         def listener(event: Event) -> None:
-            if isinstance(event, Finished):
-                made.setdefault(event.stage, []).append(event.artifact)
-            else:
+            list_stages(event)
+            if not isinstance(event, Finished):
                 shown(event)
 
         refusal = None
@@ -121,7 +126,7 @@ def look_at_data(
                 )  # a look accepts no lists: only a run does
         except GateRefused as refused:
             refusal = refused  # told once all has been shown
-        shown.sections(data_summary(made["corpus"], made["profile"][0], made["gate"][0]))
+        shown.sections(data_summary(list_stages))
     if refusal:
         raise refusal
 

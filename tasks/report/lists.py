@@ -55,6 +55,11 @@ def lists_section(profile: Profile, splits: Splits | None = None, plot: str = ""
     )
 
 
+def notices_section(notices: Sequence[str]) -> Section:
+    """What stands out in the lists."""
+    return Section("What stands out in the lists", points=notices)
+
+
 def lines(profile: Profile, source: str = ALL_SOURCES) -> int:
     """Number of lines in the files of a source: those with a name, and those that could not be read."""
     return profile.count("taken", source) + profile.count("not_read", source)

@@ -102,7 +102,7 @@ def _pairs(options: Iterable[tuple[str, Any]]) -> list[str]:
 
 def _value(value: Any) -> str:
     match value:
-        case None:
+        case None | "" | []:
             return "–"
         case bool():
             return "yes" if value else "no"

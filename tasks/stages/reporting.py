@@ -14,7 +14,7 @@ from data.profile import Profile
 from tasks.core.stage import EmptyConfig, StageContext, stage
 from tasks.report import html, markdown, plots
 from tasks.report.changes import changes_section
-from tasks.report.lists import characters_section, lists_section, rejected_section
+from tasks.report.lists import characters_section, lists_section, notices_section, rejected_section
 from tasks.report.publish import FILE, OUTLINE
 from tasks.report.sample import (
     Sample,
@@ -29,6 +29,7 @@ from tasks.report.text import escape_invisible
 from tasks.stages.corpora import NAMES, REJECTED
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
+from tasks.stages.list_notices import list_notices
 from tasks.stages.notebook_training import TRANSCRIPT
 from tasks.stages.profiling import load_profile
 from tasks.stages.temperatures import temperature_samples
@@ -68,7 +69,9 @@ def report(
     sample = _sample(names.table(NAMES, ["name", "length", "in_training"]), trained_on)
     list_names = validated.table(NAMES, ["name"])["name"]
     opening = [names_section(sample)]
+    notices = list_notices(corpora, merged, validated, profile)
     sections = [
+        *([notices_section(notices)] if notices else []),
         Section(
             "In numbers",
             _training_text(splits, len(characters.characters) - 1),

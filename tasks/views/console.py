@@ -114,7 +114,7 @@ class PlainConsole:
         """Write each title with the rows of its table below it, in aligned columns."""
         for section in sections:
             self.print(f"{section.title}:")
-            for line in _aligned(section.table) or [section.lead]:
+            for line in [*section.points, *_aligned(section.table)] or [section.lead]:
                 self.print(f"  {line}")
 
     def _is_due(self, stage: str) -> bool:
@@ -190,6 +190,8 @@ class TerminalConsole:
         for section in sections:
             if section.table and section.table.rows:
                 self._table(section.table, section.title)
+            elif section.points:
+                self.print("\n".join([f"{section.title}:", *(f"  {point}" for point in section.points)]))
             else:
                 self.print(f"{section.title}: {section.lead}")
 

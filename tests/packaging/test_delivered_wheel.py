@@ -33,6 +33,11 @@ def test_the_wheel_holds_every_module_of_the_checkout(files, checkout, our_names
     assert {file for file in files if file.endswith(".py")} == modules
 
 
+def test_the_wheel_brings_the_templates_of_the_report(files):
+    templates = {f"tasks/report/{name}" for name in ("page.html", "sections.html", "page.css")}
+    assert templates <= files
+
+
 def test_every_package_says_that_it_is_typed(files, our_names):
     assert {f"{name}/py.typed" for name in our_names} <= files
 
