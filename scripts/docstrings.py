@@ -13,7 +13,7 @@ from typing import Any
 from griffe import Extension
 
 SECTION = re.compile(r"^(Attributes|Args):\n(?P<entries>(    .*\n?|\n)+)", re.MULTILINE)
-ITEM = re.compile(r"^(\w[\w, *]*): {1,}(?=\S)")
+ITEM = re.compile(r"^([*]{0,2}\w+(?:, [*]{0,2}\w+)*): +(?=\S)")
 
 
 class Docstrings(Extension):

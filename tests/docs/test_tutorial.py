@@ -82,7 +82,7 @@ def test_the_server_says_where_its_pages_are_and_stops(printed):
 
 def test_the_list_looks_as_it_says(printed):
     _, outputs = printed
-    table = next(block for kind, block in BLOCKS if not kind and block.startswith("sources:"))
+    table = next(block for kind, block in BLOCKS if not kind and block.startswith("Lists:"))
     assert table in of(outputs, "namewright data")
 
 
