@@ -1,6 +1,7 @@
 """A stage makes an artifact, or finds that the store has it."""
 
 import importlib
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -54,6 +55,19 @@ class StageContext:
     def progress(self, done: int, total: int, note: str) -> None:
         """Emit how far the stage is."""
         self.on_event(Progress(self.stage, self.title, done, total, note))
+
+    def names_reporter(self, total: int) -> Callable[[int], None]:
+        """To be called with every number of names that were sampled, by any thread. It raises Interrupted."""
+        done, lock = 0, threading.Lock()
+
+        def report(names: int) -> None:
+            nonlocal done
+            with lock:
+                done += names
+            self.progress(done, total, "names")
+            signals.raise_if_requested(f"sampling names, {done:,} of {total:,}")
+
+        return report
 
     def notice(self, text: str) -> None:
         """Emit a line for the log."""

@@ -7,10 +7,8 @@ import pyarrow.compute as pc
 from artifacts.store import Artifact
 from data import schemas
 from data.text.strings import to_strings
-from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
-from tasks.process import signals
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import load_vocabulary
 from tasks.stages.mixing import load_models
@@ -28,7 +26,7 @@ def names(
     """New names, drawn from the network or the mixture."""
     characters = load_vocabulary(vocabulary)
     sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config)
-    parts = list(sampler.names(0, config.count, on_progress=_progress_reporter(context, config)))
+    parts = list(sampler.names(0, config.count, on_progress=context.names_reporter(config.count)))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(strings, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
@@ -50,15 +48,3 @@ def names(
     context.writer.metadata.update(
         distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0
     )
-
-
-def _progress_reporter(context: StageContext, config: SamplingConfig) -> OnProgress:
-    done = 0
-
-    def report(ended: int) -> None:
-        nonlocal done
-        done += ended
-        context.progress(done, config.count, "names")
-        signals.raise_if_requested(f"drawing names, {done:,} of {config.count:,}")
-
-    return report

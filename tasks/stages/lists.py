@@ -1,7 +1,6 @@
 """The stages of a generated list: names sampled into a file, or sampled, deduplicated and compacted."""
 
 import functools
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, pairwise
@@ -22,13 +21,11 @@ from data.text.equal_names import first_occurrences
 from data.text.strings import capitalized, check_fits_one_array, encode, to_strings
 from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
-from rnn_core.sample.block import OnProgress
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.load import ModelFile, load_model
-from tasks.process import signals
 from tasks.stages.corpora import NAMES
 
 LIST_VERSION = 3  # of every stage of a generated list: they are raised together
@@ -167,11 +164,8 @@ def _sample(
     sampling = config.sampling
     drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0))
     stop = config.start + sampling.count
-    parts = list(
-        drawing.names(
-            config.start, stop, context.settings.threads, _progress_reporter(context, sampling.count)
-        )
-    )
+    on_progress = context.names_reporter(sampling.count)
+    parts = list(drawing.names(config.start, stop, context.settings.threads, on_progress))
     names = [to_strings(part.names, vocabulary, sampling.capitalise_first) for part in parts]
     table = pa.table(
         {
@@ -257,17 +251,3 @@ def _kernel() -> str:
         for pool in threadpool_info()
         if pool["user_api"] == "blas"
     )
-
-
-def _progress_reporter(context: StageContext, count: int) -> OnProgress:
-    done = 0
-    lock = threading.Lock()
-
-    def report(ended: int) -> None:
-        nonlocal done
-        with lock:
-            done += ended
-        context.progress(done, count, "names")
-        signals.raise_if_requested(f"drawing names, {done:,} of {count:,}")
-
-    return report
