@@ -50,19 +50,17 @@ class Recipe:
 
     def difference(self, other: "Recipe") -> str:
         """What differs from another recipe of the same stage: `config.cell was "gru", is "lstm"`."""
-        here, there = self._parts(), other._parts()
         return "; ".join(
-            f"{part} was {_abbreviation(there.get(part))}, is {_abbreviation(here.get(part))}"
-            for part in self.differing_fields(other)
+            f"{part} was {_abbreviation(there)}, is {_abbreviation(here)}"
+            for part, (there, here) in self.differences(other).items()
         )
 
-    def differing_fields(self, other: "Recipe") -> list[str]:
-        """The dotted names of the parts that differ, sorted."""
+    def differences(self, other: "Recipe") -> dict[str, tuple[Any, Any]]:
+        """The other's value and this one's, by the dotted names of the parts that differ, sorted."""
         here, there = self._parts(), other._parts()
+        pairs = {part: (there.get(part), here.get(part)) for part in sorted({*here, *there})}
         # As JSON: 1 and 1.0 are two keys.
-        return sorted(
-            part for part in {*here, *there} if _as_json(here.get(part)) != _as_json(there.get(part))
-        )
+        return {part: pair for part, pair in pairs.items() if _as_json(pair[0]) != _as_json(pair[1])}
 
     def _parts(self) -> dict[str, Any]:
         return dict(_leaves(asdict(self)))

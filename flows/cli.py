@@ -72,7 +72,7 @@ def run(
             try:
                 pipeline(config, plan)
             finally:
-                shown.plan(plan.stages)
+                shown.plan(plan)
             return
         finished: dict[str, Finished] = {}  # by title: the other engine may find what this one made
         list_stages = ListStages()

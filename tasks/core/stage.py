@@ -5,7 +5,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, final
 
@@ -86,6 +86,9 @@ class Stage(Generic[Config, Inputs]):
     names: Callable[[Any], int] | None
     resolve_baseline: Callable[..., Mapping[str, Artifact]] | None
     check: Callable[[Store, Artifact], None] | None
+    resolve_defaults: Callable[..., Mapping[str, Any]] | None
+    compare: Callable[[Artifact, Artifact], str] | None
+    is_quick: bool
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process it is the one that its module declares there."""
@@ -95,10 +98,32 @@ class Stage(Generic[Config, Inputs]):
         """What a person calls one run of it."""
         return f"{self.name} {self.title(config) if self.title else ''}".strip()
 
+    def defaults(self, config: Any, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What options stand for that are not set."""
+        return self.resolve_defaults(config, **inputs) if self.resolve_defaults and inputs else {}
+
     def recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
-        """What the key of its artifact is made of."""
-        digests = {role: artifact.digest for role, artifact in _by_role(inputs)}
+        """What the key of its artifact is made of.
+
+        An option that is set to what it would be anyway counts as not set.
+        """
+        defaults = self.defaults(config, inputs)
+        unset = [name for name, value in defaults.items() if getattr(config, name) == value]
+        return self._recipe(replace(config, **dict.fromkeys(unset)) if unset else config, inputs)
+
+    def _recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
+        digests = {role: artifact.digest for role, artifact in by_role(inputs)}
         return Recipe.for_stage(self.name, self.version, config, digests)
+
+    def find(
+        self, store: Store, config: Any, inputs: Mapping[str, Input]
+    ) -> tuple[Artifact | None, str, Recipe]:
+        """The artifact that the store has, if any; what is wrong with a damaged one; and its recipe."""
+        recipe = self.recipe(config, inputs)
+        artifact, fault = store.examine(self.name, recipe.key)
+        if not artifact and (older := self._recipe(config, inputs)) != recipe:
+            artifact, _ = store.examine(self.name, older.key)  # made before defaults were left out of keys
+        return artifact, fault, recipe
 
     def resolve_inputs(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
         """The inputs, and the baseline in the registry. Raises DataError if the registry is damaged."""
@@ -123,7 +148,7 @@ class Stage(Generic[Config, Inputs]):
         began = time.monotonic()
         store = self.open_store(settings.store)
         inputs = self.resolve_inputs(store, inputs)
-        recipe = self.recipe(config, inputs)
+        found, _, recipe = self.find(store, config, inputs)
         refresh = self.name in settings.refresh
 
         def finish(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
@@ -132,23 +157,19 @@ class Stage(Generic[Config, Inputs]):
             self.raise_if_refused(store, artifact)
             return artifact, reused
 
-        artifact = None if refresh else store.examine(self.name, recipe.key)[0]
-        if artifact:
-            return finish(artifact, reused=True)
+        if found and not refresh:
+            return finish(found, reused=True)
+
+        def notify_damage(reason: str) -> None:
+            on_event(Notice(self.name, f"damaged artifact: {reason}"))
 
         wait = notify_once(
             on_event, self.name, f"waiting for another run that makes {self.name}/{recipe.key}"
         )
         with store.lock(self.name, recipe.key, on_wait=wait):
             # Again under the lock: somebody may have made it meanwhile, or it is damaged.
-            if not refresh:
-                artifact = store.find(
-                    self.name,
-                    recipe.key,
-                    lambda reason: on_event(Notice(self.name, f"damaged artifact: {reason}")),
-                )
-            if artifact:
-                return finish(artifact, reused=True)
+            if not refresh and (found := store.find(self.name, recipe.key, notify_damage)):
+                return finish(found, reused=True)
             began = time.monotonic()  # waiting for another run is no part of making it
             draft = store.writer(self.name, recipe.key)
             blas.limit_to_one_thread()
@@ -156,7 +177,7 @@ class Stage(Generic[Config, Inputs]):
             function: Callable[..., None] = self.function
             try:
                 function(context, config, **inputs)
-                origins = {role: artifact.origin for role, artifact in _by_role(inputs)}
+                origins = {role: artifact.origin for role, artifact in by_role(inputs)}
                 seconds = time.monotonic() - began
                 artifact = store.commit(draft, recipe, origins=origins, seconds=seconds, run=run)
             except BaseException:
@@ -177,6 +198,9 @@ def stage(
     names: Callable[[Any], int] | None = None,
     resolve_baseline: Callable[..., Mapping[str, Artifact]] | None = None,
     check: Callable[[Store, Artifact], None] | None = None,
+    resolve_defaults: Callable[..., Mapping[str, Any]] | None = None,
+    compare: Callable[[Artifact, Artifact], str] | None = None,
+    is_quick: bool = False,
 ) -> Callable[[Callable[Concatenate[StageContext, Config, Inputs], None]], Stage[Config, Inputs]]:
     """Declare a function as a stage; its inputs are keyword arguments, by their roles.
 
@@ -189,13 +213,20 @@ def stage(
                        `resolve_baseline(store, **inputs)`, it gives the further inputs by role, or none.
     check:             called with the store and the artifact whenever it was made or found; raises if no run
                        may go on from it. The artifact stays, to be read.
+    resolve_defaults:  of a stage with defaults that depend on its inputs; called as
+                       `resolve_defaults(config, **inputs)`, it gives what options that are None stand for.
+    compare:           says to a person what differs between an earlier artifact and a new one.
+    is_quick:          whether a dry run may compute it.
     """
 
     def declare(
         function: Callable[Concatenate[StageContext, Config, Inputs], None],
     ) -> Stage[Config, Inputs]:
         called = name or function.__name__
-        return Stage(function, called, version, title, open_store, names, resolve_baseline, check)
+        return Stage(
+            function, called, version, title, open_store, names, resolve_baseline, check, resolve_defaults,
+            compare, is_quick,
+        )  # fmt: skip
 
     return declare
 
@@ -238,7 +269,7 @@ def _declared(module: str, name: str) -> AnyStage:
     return declared
 
 
-def _by_role(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
+def by_role(inputs: Mapping[str, Input]) -> Iterator[tuple[str, Artifact | SourceFile]]:
     """Every single input with its role; those of a list are numbered, since their order counts."""
     for role, given in inputs.items():
         if isinstance(given, Artifact | SourceFile):

@@ -23,7 +23,21 @@ _CASES = 3  # rejected rows that are shown; all are in the table
 _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 
 
-@stage(version=5, title=lambda config: config.name)
+def added_and_removed(before: Artifact, after: Artifact) -> str:
+    """`1 name added, 2 removed`."""
+    old, new = (artifact.table(NAMES, ["name"])["name"].unique() for artifact in (before, after))
+    counts = {"added": _missing(new, old), "removed": _missing(old, new)}
+    texts = [
+        f"{count:,} {'name' if count == 1 else 'names'} {what}" for what, count in counts.items() if count
+    ]
+    return ", ".join(texts) or "the same names"
+
+
+def _missing(names: pa.Array, others: pa.Array) -> int:
+    return len(names) - (pc.sum(pc.is_in(names, value_set=others)).as_py() or 0)
+
+
+@stage(version=5, title=lambda config: config.name, compare=added_and_removed, is_quick=True)
 def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Sequence[SourceFile]) -> None:
     """The names of a source, and the rows that are none.
 
@@ -53,7 +67,7 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
     _write_rejected(context, schemas.CORPUS_REJECTED, rejected)
 
 
-@stage(version=4)
+@stage(version=4, is_quick=True)
 def merged(context: StageContext, config: MergingConfig, *, corpora: Sequence[Artifact]) -> None:
     """The names of all sources as one list, duplicates dealt with as configured."""
     together = merging.merge([one.table(NAMES) for one in corpora], config)
@@ -65,7 +79,7 @@ def merged(context: StageContext, config: MergingConfig, *, corpora: Sequence[Ar
         names.result()
 
 
-@stage(version=4)
+@stage(version=4, is_quick=True)
 def validated(
     context: StageContext, config: ValidationConfig, *, merged: Artifact, corpora: Sequence[Artifact] = ()
 ) -> None:

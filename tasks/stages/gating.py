@@ -15,7 +15,7 @@ from tasks.stages.profiling import load_profile
 _CHARACTERS_NAMED = 10
 
 
-@stage(version=1, resolve_baseline=gate_rule.resolve_baseline, check=gate_rule.check)
+@stage(version=1, resolve_baseline=gate_rule.resolve_baseline, check=gate_rule.check, is_quick=True)
 def gate(
     context: StageContext, config: GateConfig, *, profile: Artifact, accepted: Artifact | None = None
 ) -> None:

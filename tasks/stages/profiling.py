@@ -15,7 +15,7 @@ from tasks.stages.corpora import NAMES, REJECTED
 PROFILE = "profile.parquet"
 
 
-@stage(version=1)
+@stage(version=1, is_quick=True)
 def profile(
     context: StageContext,
     _config: EmptyConfig,

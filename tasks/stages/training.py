@@ -1,6 +1,7 @@
 """The stage `model`: training, from wherever a killed run left it, to parameters and a history."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,16 @@ class Trained(NamedTuple):
     card: dict[str, Any]
 
 
-@stage(version=3, title=network_label)
+def size_defaults(
+    config: TrainingConfig | notebook.NotebookConfig, *, examples: Artifact, **_others: Artifact
+) -> Mapping[str, Any]:
+    """The options that are chosen by the number of training names, as they are chosen for these examples."""
+    if isinstance(config, notebook.NotebookConfig):
+        return {}
+    return TrainingConfig().resolve(examples.manifest().metadata["names"]["train"]).size_dependent
+
+
+@stage(version=3, title=network_label, resolve_defaults=size_defaults)
 def model(
     context: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,

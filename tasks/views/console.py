@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from tasks.core.events import Event, Finished, Notice, Progress
-from tasks.core.plan import PlannedStage
+from tasks.core.plan import Plan, PlannedStage
 from tasks.report.sections import Cell, Row, Section, Table, cell, columns
 from tasks.report.text import escape_invisible
 
@@ -31,7 +31,7 @@ class Console(Protocol):
     def print(self, text: str) -> None:
         """Show one line, or several."""
 
-    def plan(self, stages: Sequence[PlannedStage]) -> None:
+    def plan(self, plan: Plan) -> None:
         """Show what a run would do."""
 
     def run_summary(
@@ -92,9 +92,11 @@ class PlainConsole:
                 done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {f'{event.seconds:.2f} s':>10}"
                 self.print(f"{done}  {event.artifact.folder}")
 
-    def plan(self, stages: Sequence[PlannedStage]) -> None:
-        """Write a line for each stage."""
-        for stage in stages:
+    def plan(self, plan: Plan) -> None:
+        """Write what changed, what follows from it, and a line for each stage."""
+        for line in (*plan.changes, plan.summary):
+            self.print(line)
+        for stage in plan.stages:
             self.print(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
 
     def run_summary(
@@ -166,9 +168,11 @@ class TerminalConsole:
                     if event.stage in self._bar_of:
                         self.bars.remove_task(self._bar_of.pop(event.stage))
 
-    def plan(self, stages: Sequence[PlannedStage]) -> None:
-        """Draw a table of the stages."""
-        rows: list[Row] = [[stage.title, _plan_cell(stage)] for stage in stages]
+    def plan(self, plan: Plan) -> None:
+        """Write what changed and what follows from it, and draw a table of the stages."""
+        for line in (*plan.changes, plan.summary):
+            self.print(line)
+        rows: list[Row] = [[stage.title, _plan_cell(stage)] for stage in plan.stages]
         self._table(Table(columns("stage", "would be"), rows))
 
     def run_summary(

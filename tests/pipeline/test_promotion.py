@@ -168,7 +168,7 @@ def test_a_dry_run_finds_the_decision_as_a_run_does_and_says_why_another_is_made
         as_far_as_the_decision(runs.config(epochs), plan)
         assert bool(plan.stages[-1].reason) is is_made
         assert not any(stage.reason for stage in plan.stages[:-1])
-    assert "inputs.champion" in plan.stages[-1].reason
+    assert "champion changed" in plan.stages[-1].reason
 
 
 def test_stages_in_processes_of_their_own_decide_the_same(runs, with_champion):

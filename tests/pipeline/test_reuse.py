@@ -1,9 +1,17 @@
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_runs import COMMAND, STAGES_BY_NAME, files_of, outcomes
+
+from artifacts.registry import Reference
+from artifacts.store import Store
+from rnn_core.train.config import TrainingConfig
+from tasks import stages
+from tasks.config.settings import Settings
+from tasks.core.stage import Stage
 
 STAGES = [
     *("corpus argentine", "corpus dinosaurs", "merged", "validated", "profile", "gate"),
@@ -64,9 +72,63 @@ def test_a_dry_run_says_what_it_would_compute_and_which_part_of_the_key_changed(
     changed = ("--training.learning-rate", "0.01")
     plan = namewright("run", "--engine", "plain", *quick, "--dry-run", *changed).stdout.splitlines()
     assert next(line for line in plan if line.startswith("examples")).endswith("cached")
-    assert any("config.learning_rate was 0.02, is 0.01" in line for line in plan if line.startswith("model"))
-    assert any("its input mixture would be made" in line for line in plan if line.startswith("names"))
+    assert plan[0] == "learning_rate 0.02 → 0.01"
+    assert plan[1].startswith("6 of 14 stages would be computed: model 8 units, mixture, evaluation, names")
+    assert any("learning_rate 0.02 → 0.01" in line for line in plan if line.startswith("model"))
+    assert any("follows from mixture" in line for line in plan if line.startswith("names"))
     assert snapshot(tmp_path / "store") == before
+
+
+def test_a_dry_run_names_the_changed_list_and_what_changed_in_it(namewright, quick, plain, lists, tmp_path):
+    plain()
+    argentine, dinosaurs = lists
+    argentine.write_text(argentine.read_text() + "Zyzzyva\n")
+    dinosaurs.write_bytes(dinosaurs.read_bytes().replace(b"\n", b"\r\n"))  # other bytes, the same lines
+    before = snapshot(tmp_path / "store")
+    plan = namewright("run", *quick, "--dry-run").stdout.splitlines()
+    assert plan[0] == f"{argentine.relative_to(tmp_path)} changed: 1 name added"
+    assert plan[1] == f"{dinosaurs.relative_to(tmp_path)} changed: the same names"
+    assert any(line.startswith("gate ") and "compute" in line for line in plan), "it has passed"
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_a_list_with_other_bytes_and_the_same_names_is_known_to_change_nothing_else(
+    namewright, quick, plain, lists
+):
+    plain()
+    _, dinosaurs = lists
+    dinosaurs.write_bytes(dinosaurs.read_bytes().replace(b"\n", b"\r\n"))
+    plan = namewright("run", *quick, "--dry-run").stdout.splitlines()
+    assert plan[1] == "1 of 14 stages would be computed: corpus dinosaurs"
+
+
+def test_a_value_that_is_in_use_already_recomputes_nothing(namewright, quick, plain):
+    plain()
+    in_use = ("--training.dropout", "0.3", "--training.learning-rate", "0.003", "--training.cell", "gru")
+    assert computed(plain(*in_use)) == []
+    plan = namewright("run", *quick, "--dry-run", *in_use).stdout.splitlines()
+    assert plan[0] == "nothing to compute: all 14 stages are cached"
+    other = namewright("run", *quick, "--dry-run", *in_use, "--training.batch-size", "16")
+    assert other.stdout.splitlines()[0] == "batch_size 32 → 16"
+
+
+def test_a_model_that_was_stored_under_a_value_in_use_is_still_found(tmp_path, plain, monkeypatch):
+    """A store from before such values were left out of keys."""
+    settings, config = Settings(tmp_path / "store"), TrainingConfig(hidden_size=8, epochs=1, dropout=0.3)
+    plain()
+    store = Store(settings.store)
+    (manifest,) = store.list("model")
+    inputs = {
+        role: store.resolve(Reference(*manifest.origins[role].split("/"), digest))[0]
+        for role, digest in manifest.recipe.inputs.items()
+    }
+    assert stages.model.recipe(config, inputs).config["dropout"] is None
+    monkeypatch.setattr(Stage, "defaults", lambda *_: {})
+    old, _ = stages.model.produce(settings, replace(config, seed=5), lambda _event: None, {}, **inputs)
+    assert old.manifest().recipe.config["dropout"] == 0.3
+    monkeypatch.undo()
+    again, reused = stages.model.produce(settings, replace(config, seed=5), lambda _: None, {}, **inputs)
+    assert (again, reused) == (old, True)
 
 
 def test_a_stage_that_is_to_be_refreshed_is_made_again_and_gives_the_same_bytes(plain, tmp_path):
