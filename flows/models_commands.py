@@ -75,6 +75,7 @@ def compare(
     pair = [_model(key, models) for key in (candidate, other)]
     with signals.graceful_shutdown(), console.open_console() as shown:
         shown.sections([models_view.comparison_section(models, DecidingConfig(promotion, drawn_from), *pair)])
+        shown.sections([models_view.settings_section(models, *pair)])
 
 
 @commands.command

@@ -10,58 +10,81 @@ from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from tasks.config.promotion import NATS, DecidingConfig
 from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short_name
-from tasks.report.provenance import lineage
+from tasks.report.outcome import figure_text
 from tasks.report.sections import Cell, Column, Row, Section, Table, columns
 from tasks.report.terms import model_title
 from tasks.stages.deciding import DECISION, Candidate, decision_table, evaluate
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
+from tasks.views.model_settings import StoredModel, differing_settings, short_titles
 
+_SETTINGS_SHOWN = 8  # columns of the list of models
 _WORDS = ("metric", "kept")  # columns of a decision that hold no numbers
 
 
 def models_section(store: Store) -> Section:
-    """Every model of a store, the last made first. Raises DataError if the registry is damaged."""
+    """Every model of a store, the last made first, with the settings in which they differ.
+
+    Raises DataError if the registry is damaged.
+    """
     registry = store.registry(CHAMPION)
     current, rolled_back = registry.current(), registry.rolled_back()
-    rows: list[Row] = []
+    models, marks = [], []
     for manifest in sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True):
-        digest, key = manifest.digest, manifest.recipe.key
-        mark = Cell("rolled back", tone="muted") if digest in rolled_back else Cell("")
-        if current and current.artifact.digest == digest:
-            mark = Cell(CHAMPION, tone="good")
-        mixture = Artifact(manifest.recipe.stage, key, digest, store.folder(manifest.recipe.stage, key))
-        rows.append(
-            [
-                key[:12],
-                manifest.created_at[:19],
-                *_test_nats(store, mixture),
-                _list_names(store, mixture),
-                mark,
-            ]
-        )
-    heads = [*columns("key", "made, UTC", numeric=("network", "mixture")), *columns("lists", "")]
+        folder = store.folder("mixture", manifest.recipe.key)
+        models.append(StoredModel(store, Artifact("mixture", manifest.recipe.key, manifest.digest, folder)))
+        is_champion = current and current.artifact.digest == manifest.digest
+        mark = Cell(CHAMPION, tone="good") if is_champion else Cell("")
+        marks.append(Cell("rolled back", tone="muted") if manifest.digest in rolled_back else mark)
+    settings = [model.settings() for model in models]
+    differing = differing_settings(settings)
+    rows: list[Row] = [
+        [
+            model.mixture.key[:12],
+            model.mixture.manifest().created_at[:19],
+            *_test_nats(store, model.mixture),
+            *(of_model.get(name, "–") for name in differing[:_SETTINGS_SHOWN]),
+            model.lists(),
+            mark,
+        ]
+        for model, of_model, mark in zip(models, settings, marks, strict=True)
+    ]
+    numeric = [model_title(NETWORK), model_title(MIXTURE), *short_titles(differing[:_SETTINGS_SHOWN])]
+    more = len(differing) - _SETTINGS_SHOWN
     return Section(
-        "Models, with nats per character on test names",
+        "Models, with nats per character on test names and the settings that differ"
+        + (f" ({more:,} more: namewright models compare)" if more > 0 else ""),
         f"no model in {store.root}; train one: namewright run",
-        table=Table(heads, rows),
+        table=Table([*columns("key", "made, UTC", numeric=numeric), *columns("lists", "")], rows),
     )
 
 
 def model_section(store: Store, mixture: Artifact) -> Section:
-    """All that the manifests say of one model, and its metrics."""
-    manifest = mixture.manifest()
+    """All that the manifests say of one model, its settings, and its metrics."""
+    manifest, model = mixture.manifest(), StoredModel(store, mixture)
     rows: list[Row] = [
         ("key", manifest.recipe.key),
         ("made, UTC", manifest.created_at),
-        ("lists", _list_names(store, mixture)),
+        ("lists", model.lists()),
     ]
     for of_model in (_input_manifest(store, mixture, "model"), manifest):
         card = of_model.metadata.get("model_card", {}) if of_model else {}
-        rows += [(name.replace("_", " "), _text(value)) for name, value in card.items()]
-    for (model, split, metric), value in _metrics(store, mixture).items():
-        if (metric == NATS and split == "test") or split == SAMPLE:
-            rows.append((f"{model_title(model)}, {split}: {metric}", _text(value)))
+        rows += [(name.replace("_", " "), figure_text(value)) for name, value in card.items()]
+    for (kind, split, name), value in _metrics(store, mixture).items():
+        if (name == NATS and split == "test") or split == SAMPLE:
+            rows.append((f"{model_title(kind)}, {split}: {name.replace('_', ' ')}", _text(value)))
+    rows += model.settings().items()
     return Section(f"{mixture.stage}/{mixture.key[:12]}", table=Table(columns("", " "), rows))
+
+
+def settings_section(store: Store, candidate: Artifact, champion: Artifact) -> Section:
+    """The settings and lists in which two models differ."""
+    models = [StoredModel(store, mixture) for mixture in (candidate, champion)]
+    settings = [{"lists": model.lists()} | model.settings() for model in models]
+    rows = [
+        [name, *(of_model.get(name, "–") for of_model in settings)] for name in differing_settings(settings)
+    ]
+    heads = columns("setting", *(short_name(mixture.reference) for mixture in (candidate, champion)))
+    return Section("Settings that differ", "no setting differs", table=Table(heads, rows))
 
 
 def decision_sections(store: Store, mixture: Artifact) -> Iterator[Section]:
@@ -138,13 +161,6 @@ def _test_nats(store: Store, mixture: Artifact) -> list[str]:
     return [_text(metrics.get((model, "test", NATS))) for model in (NETWORK, MIXTURE)]
 
 
-def _list_names(store: Store, mixture: Artifact) -> str:
-    """The lists that a model was trained on, as far as they are known."""
-    made_from = lineage(store, mixture).values()
-    corpora = [manifest for manifest in made_from if manifest and manifest.recipe.stage == "corpus"]
-    return ", ".join(manifest.recipe.config["name"] for manifest in corpora)
-
-
 def _input_manifest(store: Store, artifact: Artifact, role: str) -> Manifest | None:
     found = load_input(store, artifact, role)
     return found.manifest() if found else None
@@ -159,4 +175,4 @@ def _text(value: object) -> str:
         case float():
             return f"{value:.4f}"
         case _:
-            return str(value)
+            return str(value).replace("_", " ")

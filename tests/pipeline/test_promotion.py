@@ -326,15 +326,23 @@ def test_models_are_listed_shown_compared_promoted_and_rolled_back(models, runs)
     assert "is ready to be promoted" in runs.decide(BETTER, mode="manual")
     (second,) = (key for key in runs.store.keys("mixture") if key != first.key)
 
-    _, heads, *rows = models("list").splitlines()
-    assert heads.split() == ["key", "made,", "UTC", "network", "mixture", "lists"]
-    assert {row.split()[0]: row.endswith("syllables  champion") for row in rows} == {
+    title, heads, *rows = models("list").splitlines()
+    assert title.startswith("Models, with nats per character on test names and the settings that differ")
+    known = ["key", "made,", "UTC", "network", "mixture", "lists"]
+    settings = [head for head in heads.split() if head not in known]
+    assert [head for head in heads.split() if head in known] == known
+    assert settings, "the settings in which the two differ are columns"
+    assert {row.split()[0]: row.endswith(")  champion") for row in rows} == {
         first.key[:12]: True,
         second[:12]: False,
     }
+    assert all(re.search(r"  syllables \(\d+\)", row) for row in rows)
     compared = models("compare", second[:8])
-    assert re.search(r"^ *nats_per_character .* yes$", compared, flags=re.M)
+    assert re.search(r"^ *nats per character .* yes$", compared, flags=re.M)
     assert compared.startswith("promote: its gain on ")
+    differing = compared.partition("Settings that differ:\n")[2].splitlines()
+    assert differing[0].split() == ["setting", f"mixture/{second[:12]}", f"mixture/{first.key[:12]}"]
+    assert {line.split()[0].rpartition(".")[2] for line in differing[1:]} == set(settings)
     assert models("compare", first.key, second).startswith("keep the champion: its gain on ")
     assert runs.champion == first  # so far nothing was changed
 
@@ -342,7 +350,13 @@ def test_models_are_listed_shown_compared_promoted_and_rolled_back(models, runs)
     assert said == f"mixture/{second} is the champion; before it was {first.origin}\n"
     assert open_model(store=runs.store.root).origin == f"mixture/{second}"
     shown = models("show")
-    for fact in (second, "hidden size", "rnn, test: nats_per_character", "rnn, sample: novelty", "decision/"):
+    for fact in (
+        second,
+        "hidden size",
+        "network, test: nats per character",
+        "network, sample: novelty",
+        "decision/",
+    ):
         assert fact in shown
     assert re.search(rf"mixture/{second[:12]} +{first.origin[:20]} +promoted by hand +command line", shown)
     assert models("rollback").endswith(f"is the champion again; until now it was mixture/{second}\n")
