@@ -1,5 +1,6 @@
 """One Prefect server for all tests of a process, started when the first of them asks for it."""
 
+import itertools
 import json
 import os
 import shutil
@@ -33,7 +34,16 @@ Asked = Callable[..., Any]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What was skipped is said where the eye ends up."""
+    """How long each area took, and what was skipped: where the eye ends up."""
+    seconds: dict[str, float] = {}
+    for report in itertools.chain(*terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            area = "/".join(report.nodeid.split("/")[:2])
+            seconds[area] = seconds.get(area, 0.0) + report.duration
+    if len(seconds) > 1:
+        terminalreporter.write_sep("-", "minutes of each area, on one process")
+        for area, total in sorted(seconds.items()):
+            terminalreporter.write_line(f"{total / 60:6.1f}  {area}")
     if skipped := len(terminalreporter.stats.get("skipped", [])):
         terminalreporter.write_sep("!", f"{skipped} TESTS WERE SKIPPED: see above what is missing", red=True)
 
