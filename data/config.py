@@ -1,4 +1,4 @@
-"""The knobs of the stages that make tables. Apart from the code they steer, which is slower to import."""
+"""The options of the stages that make tables, apart from their code, which is slower to import."""
 
 import codecs
 from dataclasses import dataclass, fields
@@ -87,6 +87,7 @@ class CorpusConfig(ReadingConfig):
 
     @property
     def delimiter(self) -> str:
+        """What separates the columns of csv and tsv."""
         return "\t" if self.format == "tsv" else ","
 
     def _check_no_option_without_effect(self) -> None:
@@ -104,23 +105,23 @@ class CorpusConfig(ReadingConfig):
                 "config.source",
                 f"{option} has no effect on a source in {self.format}",
                 where=self.name,
-                fix="take it out, or say what the files are: format.",
+                fix="leave it out, or set the format of the files.",
             )
 
 
 def _codec(encoding: str) -> str:
-    """One name for one encoding, whatever it is called. Raises ConfigError for what is none."""
+    """The canonical name of an encoding. Raises ConfigError if it is unknown."""
     try:
         "".encode(encoding)  # a codec of something else than text refuses this
         codecs.getincrementaldecoder(encoding)  # and some cannot read piece by piece
     except (LookupError, ValueError) as unknown:
         raise ConfigError(
             "config.source",
-            f"there is no encoding {encoding!r}",
+            f"unknown encoding {encoding!r}",
             fix='for instance: encoding = "latin-1", or cp1252, utf-16, shift_jis, gb18030.',
         ) from unknown
     name = codecs.lookup(encoding).name
-    return "utf-8" if name == "utf-8-sig" else name  # a mark at the beginning is no part of the text anyway
+    return "utf-8" if name == "utf-8-sig" else name  # a byte order mark is never part of the text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""`namewright`, and `python -m flows`."""
+"""The entry point of `namewright` and of `python -m flows`."""
 
 import sys
 
 
 def main() -> None:
-    """Ctrl-C while the modules are still being imported is no occasion for a traceback."""
+    """Run the command line; Ctrl-C ends it without a traceback, even while modules are imported."""
     try:
         from flows.cli import main as command
     except KeyboardInterrupt:

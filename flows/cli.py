@@ -1,4 +1,4 @@
-"""The command line: every command of `namewright`."""
+"""Every command of `namewright`."""
 
 import io
 import os
@@ -74,7 +74,7 @@ def run(
             finally:
                 shown.plan(plan)
             return
-        finished: dict[str, Finished] = {}  # by title: the other engine may find what this one made
+        finished: dict[str, Finished] = {}  # by title: the other engine may report the same stage again
         list_stages = ListStages()
 
         def listener(event: Event) -> None:
@@ -125,7 +125,7 @@ def look_at_data(
                     config, SequentialRunner(settings, listener)
                 )  # a look accepts no lists: only a run does
         except GateRefused as refused:
-            refusal = refused  # told once all has been shown
+            refusal = refused  # raised once all has been shown
         shown.sections(data_summary(list_stages))
     if refusal:
         raise refusal
@@ -240,7 +240,7 @@ def help_pages() -> Iterator[tuple[str, str]]:
 
 
 def main() -> None:
-    """Exit code 0 if all went well; else that of the error, as docs/reference/errors.md lists them."""
+    """Run the command line. The exit codes are those of docs/reference/errors.md."""
     _make_output_safe()
     try:
         app(exit_on_error=False, print_error=False)
@@ -249,7 +249,7 @@ def main() -> None:
         _fail(option_error(refusal))
     except NamewrightError as error:
         _fail(error)
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # the reader of our output closed the pipe
         _drop_output()
         sys.exit(141)
     except OSError as refusal:
@@ -262,7 +262,7 @@ def main() -> None:
 
 
 def _make_output_safe() -> None:
-    """A stream that is closed swallows what is written; one that cannot spell a name escapes it."""
+    """Let a closed stream swallow what is written, and one that cannot encode a name escape it."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
@@ -271,7 +271,7 @@ def _make_output_safe() -> None:
 
 
 def _drop_output() -> None:
-    """What is left in the buffer cannot be written, and is not tried again when the process ends."""
+    """Drop what is left in the buffer, which cannot be written, before the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

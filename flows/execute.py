@@ -32,7 +32,7 @@ class Work(NamedTuple):
 def execute(
     work: Work, config: Any, settings: Any, engine: Engine, listener: Listener, say: Callable[[str], None]
 ) -> NamewrightError | None:
-    """Run it. Returns the error to report once all has been shown: everything is made, but not recorded.
+    """Run it. Returns the error to report after the results: everything is made, but not recorded.
 
     Raises what a stage raises.
     """

@@ -13,9 +13,9 @@ from tasks.monitoring.generated_list import generate_list
 
 @flow(flow_run_name="generate {config.sampling.count}", on_failure=[emit_failure], on_crashed=[emit_failure])
 def generate(config: GenerateConfig = GenerateConfig(), settings: ListSettings | None = None) -> Any:
-    """Shards that are there already are not made again.
+    """Generate a list of names; shards that exist are not made again.
 
-    Without settings it has the store, and the cores, of the machine that runs it.
+    Without settings it uses the store and the cores of the machine that runs it.
     """
     return generate_list(config, settings or ListSettings(), generation)
 

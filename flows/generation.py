@@ -22,7 +22,7 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
 
     Raises TrainingError if the model has fewer acceptable names than asked for.
     """
-    if not config.is_sifted:
+    if not config.is_filtered:
         return run.wait([run(stages.shard, shard, **inputs) for shard in config.shards()])
     sampled: list[Artifact] = []
     accepted: list[Artifact] = []  # of every partition; none if each of `sampled` is accepted as it is

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from artifacts.model_file import ModelKind
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
-from tasks.config.promotion import DecidingConfig, PromotionConfig
+from tasks.config.promotion import DecisionConfig, PromotionConfig
 from tasks.config.settings import default_store
 from tasks.models import champion, load
 from tasks.models.champion import CHAMPION
@@ -74,7 +74,7 @@ def compare(
     models = _store(store)
     pair = [_model(key, models) for key in (candidate, other)]
     with signals.graceful_shutdown(), console.open_console() as shown:
-        shown.sections([models_view.comparison_section(models, DecidingConfig(promotion, drawn_from), *pair)])
+        shown.sections([models_view.comparison_section(models, DecisionConfig(promotion, drawn_from), *pair)])
         shown.sections([models_view.settings_section(models, *pair)])
 
 
@@ -111,9 +111,9 @@ def _model(key: str, store: Store) -> Artifact:
         return found
     raise DataError(
         "champion.stage",
-        "this is no model of the stage `mixture`",
+        "not a model of the stage `mixture`",
         saw=key,
-        fix="`namewright models list` names those of the store.",
+        fix="`namewright models list` shows those of the store.",
     )
 
 

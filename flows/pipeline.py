@@ -34,14 +34,16 @@ def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     run.wait([inputs.gate])  # lists that it refuses are not trained on
     validated = inputs.validated
     vocabulary = run(stages.vocabulary, EmptyConfig(), validated=validated)
-    examples = run(stages.examples, config.ordering, validated=validated, vocabulary=vocabulary)
-    model = run(stages.model, config.learning, examples=examples, vocabulary=vocabulary)
+    examples = run(stages.examples, config.examples_config, validated=validated, vocabulary=vocabulary)
+    model = run(stages.model, config.model_config, examples=examples, vocabulary=vocabulary)
     mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
     evaluation = run(
-        stages.evaluation, config.judging, mixture=mixture, examples=examples, vocabulary=vocabulary
+        stages.evaluation, config.evaluation_config, mixture=mixture, examples=examples, vocabulary=vocabulary
     )
-    names = run(stages.names, config.drawing, mixture=mixture, vocabulary=vocabulary, validated=validated)
-    run(stages.decision, config.deciding, mixture=mixture, examples=examples, evaluation=evaluation)
+    names = run(
+        stages.names, config.names_config, mixture=mixture, vocabulary=vocabulary, validated=validated
+    )
+    run(stages.decision, config.decision_config, mixture=mixture, examples=examples, evaluation=evaluation)
     return run(
         stages.report,
         EmptyConfig(),

@@ -1,4 +1,4 @@
-"""Which list of names `generate` makes, and what each of the stages that make it is told."""
+"""Which list of names `generate` makes, and the configurations of the stages that make it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.validators import check_fields, out_of_range, whole
 
-OF_THE_TRAINING_LIST = ("in_training", "source")  # columns that need it
-COLUMNS = ("index", "name", "log_probability", "length", *OF_THE_TRAINING_LIST)  # of schemas.LISTED
-NAMES_PER_PARTITION = 1 << 19  # wanted ones; what a process holds of them while it looks for repeats
+TRAINING_LIST_COLUMNS = ("in_training", "source")  # columns that need it
+COLUMNS = ("index", "name", "log_probability", "length", *TRAINING_LIST_COLUMNS)  # of schemas.LISTED
+NAMES_PER_PARTITION = 1 << 19  # requested names; what a process holds of them while it looks for repeats
 
 
 def _separated(_type: object, tokens: Sequence[Token]) -> tuple[str, ...]:
-    """An option `--columns name,length`, or one for each of them."""
+    """The columns of `--columns name,length`, or of one option for each."""
     return tuple(column.strip() for token in tokens for column in token.value.split(","))
 
 
@@ -33,8 +33,8 @@ class FileConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class SiftingConfig:
-    """What is let into the list. partitions: by the hash of a name, so that equal ones meet in one."""
+class FilterConfig:
+    """Which names are accepted. partitions: by the hash of a name, so that equal names meet in one."""
 
     unique: bool
     novel: bool
@@ -53,25 +53,27 @@ class ShardConfig:
 
 @dataclass(frozen=True, slots=True)
 class CandidatesConfig:
-    """Names from number `start` on, `sampling.count` of them, of which those are kept that may be let in."""
+    """Names from number `start` on, `sampling.count` of them, of which the accepted ones are kept."""
 
     sampling: SamplingConfig
     start: int
-    sifting: SiftingConfig
+    sifting: FilterConfig
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionConfig:
+    """One partition of the names, by its number."""
+
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class GatheringConfig:
-    """A file of names that were let in.
+class CompactionConfig:
+    """A file of accepted names.
 
-    reads:  which of the candidates' artifacts: from the first to before the last of these numbers.
-    skip:   how many names of theirs come before the first of this file.
-    count:  how many are in it.
+    reads:  range of the candidates' artifacts to read.
+    skip:   names of theirs before the first of this file.
+    count:  names in the file.
     """
 
     reads: tuple[int, int]
@@ -114,7 +116,7 @@ class GenerateConfig:
             raise ConfigError(
                 "config.novel",
                 "novel_distance has no effect without novel",
-                fix="add --novel, or take it out.",
+                fix="add --novel, or leave it out.",
             )
         for column in self.columns:
             if column not in COLUMNS or self.columns.count(column) > 1:
@@ -122,58 +124,64 @@ class GenerateConfig:
         if self.format == "txt" and self.columns not in ((), ("name",)):
             raise ConfigError(
                 "config.columns",
-                "a text file holds the names and nothing else",
+                "a txt file has the names and nothing else",
                 saw=", ".join(self.columns),
                 fix="leave --columns out, or choose another format.",
             )
 
     @property
     def count(self) -> int:
+        """Number of names."""
         return self.sampling.count
 
     @property
-    def is_sifted(self) -> bool:
-        """Whether some of the names that are drawn may not be let in."""
+    def is_filtered(self) -> bool:
+        """Whether some of the sampled names may be rejected."""
         return (self.unique or self.novel) and self.count > 0
 
-    def of_the_list(self) -> "GenerateConfig":
-        """What makes it this list and no other."""
+    def list_identity(self) -> "GenerateConfig":
+        """The configuration that identifies the list: `fewer` changes nothing in it."""
         return replace(self, fewer=False)
 
-    def for_training_list(self, is_known: bool) -> "GenerateConfig":
-        """With all columns named. Raises ConfigError where a list is needed that is not known."""
-        asked = self.columns or (("name",) if self.format == "txt" else COLUMNS)
-        if is_known:
-            return replace(self, columns=asked)
-        needs = [column for column in self.columns if column in OF_THE_TRAINING_LIST]
+    def resolve_columns(self, training_list_known: bool) -> "GenerateConfig":
+        """With every column named. Raises ConfigError if it needs a training list that is unknown."""
+        columns = self.columns or (("name",) if self.format == "txt" else COLUMNS)
+        if training_list_known:
+            return replace(self, columns=columns)
+        needs = [column for column in self.columns if column in TRAINING_LIST_COLUMNS]
         if self.novel or needs:
             raise ConfigError(
                 "config.training_list",
-                "the list that this model has learnt from is not known",
+                "the training list of this model is unknown",
                 saw=f"{'--novel' if self.novel else 'columns ' + ', '.join(needs)} with a model file alone",
-                fix="name a model of a store by its key, or by its path there; or do without.",
+                fix="choose a model in a store, by its key or its path there; or leave that out.",
             )
-        return replace(self, columns=tuple(one for one in asked if one not in OF_THE_TRAINING_LIST))
+        return replace(
+            self, columns=tuple(column for column in columns if column not in TRAINING_LIST_COLUMNS)
+        )
 
     def file(self, number: int) -> FileConfig:
+        """The file with this number."""
         return FileConfig(number, number * self.shard_size, self.format, self.columns)
 
     def sizes(self, names: int) -> Iterator[tuple[FileConfig, int]]:
-        """Every file of a list of so many names, and how many are in it; of none, one that is empty."""
+        """Every file of a list with this many names, and how many it has; an empty list has one file."""
         for number in range(max(-(-names // self.shard_size), 1)):
             yield self.file(number), min(names - number * self.shard_size, self.shard_size)
 
     def shards(self) -> Iterator[ShardConfig]:
+        """The shards of a list in which every sampled name is accepted."""
         for file, names in self.sizes(self.count):
             yield ShardConfig(replace(self.sampling, count=names), file.first, file)
 
     def candidates(self, start: int, count: int) -> Iterator[CandidatesConfig]:
-        """The names from number `start` on, both in whole blocks, by shards."""
-        sifting = SiftingConfig(self.unique, self.novel, self.novel_distance, self.partitions)
+        """The shards of names from number `start` on; both numbers are whole blocks."""
+        sifting = FilterConfig(self.unique, self.novel, self.novel_distance, self.partitions)
         for first in range(start, start + count, self.shard_size):
             names = min(self.shard_size, start + count - first)
             yield CandidatesConfig(replace(self.sampling, count=names), first, sifting)
 
     @property
     def partitions(self) -> int:
+        """Number of partitions for deduplication."""
         return max(-(-self.count // NAMES_PER_PARTITION), 1) if self.unique else 1

@@ -14,14 +14,14 @@ from tasks.config.variables import refuse_unknown_variables
 
 DEFAULT = Path("pipeline.toml")
 _COMMANDS = {"run", "generate", "data", "models", "maintain", "init", "deploy", "serve", "server"}
-_OF_A_RUN = {"engine", "dry_run"}  # how it goes about it; commands that have no such knob pass over them
+_OF_A_RUN = {"engine", "dry_run"}  # ignored by commands that have no such option
 
 
 def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill in, for cyclopts, what neither the command line nor the environment sets."""
     refuse_unknown_variables(arguments)
     named = arguments.get("--config", None)
-    if named is not None:  # else it is a command that reads none
+    if named is not None:  # else the command reads none
         file = Path(named.tokens[0].value) if named.tokens else DEFAULT
         if named.tokens or file.exists():
             Dict(_tables(file, commands), source=str(file.absolute()), use_commands_as_keys=False)(
@@ -34,18 +34,18 @@ def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as refusal:
-        fault, fix = refusal.strerror, "write one: namewright init"
+        fault, fix = refusal.strerror, "write one with `namewright init`."
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        fault, fix = str(wrong), "mend that line; namewright init writes a file to compare with."
+        fault, fix = str(wrong), "fix that line; `namewright init` writes a file to compare with."
     else:
         for name in _COMMANDS & set(tables):  # cyclopts would take it for the section of a command
             raise ConfigError("config.option", f'Unknown option: "[{name}]" from {file}.', fix="take it out.")
         return tables if "run" in commands else {k: v for k, v in tables.items() if k not in _OF_A_RUN}
-    raise ConfigError("config.file", f"the pipeline file cannot be read: {fault}", where=str(file), fix=fix)
+    raise ConfigError("config.file", f"not a valid pipeline file: {fault}", where=str(file), fix=fix)
 
 
 def _refuse_fractions(arguments: ArgumentCollection) -> None:
-    """cyclopts rounds 1.5 to a whole number, without a word."""
+    """Raise ConfigError for 1.5 where a whole number is expected: cyclopts would round it silently."""
     for argument in arguments:
         for token in argument.tokens if argument.hint in (int, int | None) else ():
             if "." in token.value:

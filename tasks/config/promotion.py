@@ -55,7 +55,7 @@ class PromotionConfig(ValidatedConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class DecidingConfig:
+class DecisionConfig:
     """drawn_from: of each model, what names are drawn from, and so what is compared."""
 
     promotion: PromotionConfig

@@ -1,4 +1,4 @@
-"""Everything that a run can be told about what to make. Where it goes is in `tasks.config.settings`."""
+"""The configuration of a run: what to make. Where it goes is in `tasks.config.settings`."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -19,8 +19,8 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
-from tasks.config.promotion import DecidingConfig, PromotionConfig
-from tasks.config.sources import BUNDLED_SOURCES, Source, as_sources
+from tasks.config.promotion import DecisionConfig, PromotionConfig
+from tasks.config.sources import BUNDLED_SOURCES, Source, parse_sources
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
 Sources = Annotated[
@@ -28,7 +28,7 @@ Sources = Annotated[
     Parameter(
         name="--source",
         negative="",
-        converter=as_sources,
+        converter=parse_sources,
         n_tokens=1,
         accepts_keys=False,
         show_default=lambda sources: ", ".join(f"{source.name}={source.path}" for source in sources),
@@ -62,75 +62,78 @@ class RetrainConfig:
     def __post_init__(self) -> None:
         names = [source.name for source in self.sources]
         if not names:
-            raise ConfigError(
-                "config.source", "no source is named", fix="name a list: --source towns=towns.txt"
-            )
+            raise ConfigError("config.source", "no source", fix="add a list: --source towns=towns.txt")
         if len(set(names)) < len(names):
             raise ConfigError(
                 "config.source",
-                "two sources have one name",
+                "two sources have the same name",
                 saw=", ".join(names),
-                fix="give each a name of its own: it stands beside every name that comes from it.",
+                fix="give each its own name; it stands beside every name that comes from it.",
             )
         for idle in ("training", "examples") if self.recipe == "notebook" else ("notebook",):
             if getattr(self, idle) != type(self).__dataclass_fields__[idle].default:
                 raise ConfigError(
                     "config.recipe",
                     f"[{idle}] has no effect with the {self.recipe} recipe",
-                    fix="take those knobs out, or choose the other recipe with --recipe.",
+                    fix="remove these options, or choose the other recipe with --recipe.",
                 )
 
         if self.sampling.drawn_from == "mixture" and not self.has_validation_names:
             raise ConfigError(
                 "config.mixture",
-                "the weight of the mixture is fitted on validation names, and there are none",
+                "the mixture needs validation names, and there are none",
                 saw="the notebook recipe" if self.recipe == "notebook" else "examples.validation_share = 0",
-                fix="give some names to validation, or draw from the network: --sampling.drawn-from network.",
+                fix="raise examples.validation_share, or use the network: --sampling.drawn-from network.",
             )
 
     @property
     def has_validation_names(self) -> bool:
+        """Whether names are held out for validation."""
         return self.recipe == "default" and self.examples.validation_share > 0
 
     @property
-    def ordering(self) -> ExamplesConfig | NotebookOrder:
+    def examples_config(self) -> ExamplesConfig | NotebookOrder:
+        """The configuration of the stage `examples`."""
         if self.recipe == "notebook":
             return NotebookOrder(self.notebook.hidden_size, self.notebook.seed)
         return self.examples
 
     @property
-    def learning(self) -> TrainingConfig | NotebookConfig:
+    def model_config(self) -> TrainingConfig | NotebookConfig:
+        """The configuration of the stage `model`."""
         return self.notebook if self.recipe == "notebook" else self.training
 
     @property
-    def judging(self) -> EvaluationStageConfig:
+    def evaluation_config(self) -> EvaluationStageConfig:
+        """The configuration of the stage `evaluation`."""
         return EvaluationStageConfig(self.evaluation, self.validation)
 
     @property
-    def deciding(self) -> DecidingConfig:
-        return DecidingConfig(self.promotion, self.sampling.drawn_from)
+    def decision_config(self) -> DecisionConfig:
+        """The configuration of the stage `decision`."""
+        return DecisionConfig(self.promotion, self.sampling.drawn_from)
 
     @property
-    def drawing(self) -> SamplingConfig:
-        """The notebook prints a name with its first letter as a capital."""
+    def names_config(self) -> SamplingConfig:
+        """The configuration of the stage `names`; the notebook capitalizes the first letter."""
         return replace(self.sampling, capitalise_first=True) if self.recipe == "notebook" else self.sampling
 
     @property
     def label(self) -> str:
-        """For people: what is learnt, by which network."""
+        """Lists and network, for people."""
         lists = "+".join(source.name for source in self.sources)
-        return f"{lists} · {network_label(self.learning) or 'default network'}"
+        return f"{lists} · {network_label(self.model_config) or 'default network'}"
 
     @property
     def tags(self) -> list[str]:
-        """For people, to find runs by."""
+        """Tags by which people find runs."""
         return [self.recipe, *(source.name for source in self.sources)]
 
 
 def network_label(config: TrainingConfig | NotebookConfig) -> str:
-    """Empty if all is left to be chosen by the number of names."""
+    """The network for people; empty if all of it is chosen by the number of names."""
     if isinstance(config, NotebookConfig):
         return f"notebook {config.hidden_size}"
     layers = f"{config.layers} ×" if config.layers else ""
     units = f"{config.hidden_size} units" if config.hidden_size else ""
-    return " ".join(said for said in (config.cell, layers, units) if said)
+    return " ".join(part for part in (config.cell, layers, units) if part)

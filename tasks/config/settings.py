@@ -1,4 +1,4 @@
-"""Where a run keeps things and how it goes about them: never part of a key."""
+"""Where and how to run: never part of a key."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,19 +14,23 @@ RunnerName = Literal["threads", "processes", "dask"]
 
 
 def default_store() -> Path:
+    """The store of NAMEWRIGHT_STORE, or artifacts/store in the current folder."""
     return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
 
 
 def cores() -> int:
-    """That this process may run on."""
+    """Number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def usable(knob: str, path: str | Path) -> Path:
-    """With the user's folder for `~`. Raises ConfigError for what an artifact's manifest could not tell."""
+def checked_path(option: str, path: str | Path) -> Path:
+    """The path, with the user's folder for `~`.
+
+    Raises ConfigError for an empty path, and for one that is not valid UTF-8, as manifests are.
+    """
     expanded = os.path.expanduser(path)  # noqa: PTH111  # no user: no error
     if "\0" in expanded or expanded.encode(errors="replace").decode() != expanded:
-        raise out_of_range(knob, "a path in UTF-8", expanded)
+        raise out_of_range(option, "a path in UTF-8", expanded)
     return Path(expanded)
 
 
@@ -48,7 +52,7 @@ class Settings:
     threads: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "store", usable("store", self.store))
+        object.__setattr__(self, "store", checked_path("store", self.store))
         check_fields(self)
 
 
@@ -74,10 +78,10 @@ class WorkerSettings:
         if self.dask_address and self.runner != "dask":
             raise ConfigError(
                 "config.runner",
-                "an address of a Dask scheduler is for Dask alone",
+                "dask_address has no effect without the Dask runner",
                 where=f"runner = {self.runner}",
                 saw=self.dask_address,
-                fix="--runner dask, or leave the address out.",
+                fix="add --runner dask, or leave it out.",
             )
 
 
@@ -100,6 +104,6 @@ class ListSettings:
     workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "store", usable("store", self.store))
+        object.__setattr__(self, "store", checked_path("store", self.store))
         if self.output:
-            object.__setattr__(self, "output", usable("output", self.output))
+            object.__setattr__(self, "output", checked_path("output", self.output))

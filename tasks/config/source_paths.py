@@ -1,4 +1,4 @@
-"""Which files a path means: one, those of a folder, or those that match a pattern."""
+"""The files of a path: one file, those of a folder, or those that match a pattern."""
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -20,42 +20,42 @@ _FORMATS: dict[str, FileFormat] = {
 _WILDCARDS = "*?["
 
 
-def resolved(path: Path, is_told: bool) -> list[Path]:
-    """The file, or several, sorted by their paths.
+def find_files(path: Path, format_known: bool) -> list[Path]:
+    """The files of a path, sorted.
 
-    is_told:  whether it is said what format the files of a folder are; else their names have to tell.
+    format_known:  whether the format of a folder's files is set; otherwise their names tell.
 
     A file that is not there is returned too, for its reader to say so. Raises DataError for a folder or a
-    pattern without a file, and for a folder that cannot be listed; ConfigError for what is no pattern.
+    pattern without a file, and for a folder that cannot be listed; ConfigError for an invalid pattern.
     """
     try:
         if path.is_dir():
-            files = [each for each in _listed(path) if is_told or _suffix(each) in _FORMATS]
-            return files or _none(path, f"a folder without a list: {', '.join(_FORMATS)}, compressed or not")
+            files = [file for file in _listed(path) if format_known or _suffix(file) in _FORMATS]
+            return files or _none(path, f"the folder has no list: {', '.join(_FORMATS)}, compressed or not")
         if path.exists() or not _has_wildcard(str(path)):
             return [path]
-        return _matching(path) or _none(path, "a pattern that no file matches")
+        return _matching(path) or _none(path, "no file matches the pattern")
     except OSError as refusal:
         raise unreadable_error(Path(refusal.filename or path), refusal) from refusal
 
 
-def format_of(files: Sequence[SourceFile]) -> FileFormat:
-    """What their names say; text, if nothing. Raises ConfigError if that is not one for all."""
+def format_from_names(files: Sequence[SourceFile]) -> FileFormat:
+    """The format by the files' names; text by default. Raises ConfigError if they differ."""
     formats = {_FORMATS.get(_suffix(file.path), "text"): file.path for file in files}
     if len(formats) > 1:
         raise ConfigError(
             "config.source",
-            "the files of one source are in several formats",
+            "the files of one source have several formats",
             saw=", ".join(f"{path.name} is {format}" for format, path in sorted(formats.items())),
-            fix="make it several sources, with a pattern each; or say what they all are: format.",
+            fix="make several sources, with a pattern each; or set their format.",
         )
     (format,) = formats
     return format
 
 
 def _listed(folder: Path) -> list[Path]:
-    """Its files, but for those that begin as hidden ones or as notes of whoever wrote the folder do."""
-    return sorted(each for each in folder.iterdir() if each.name[0] not in "._" and not each.is_dir())
+    """The files of a folder, without hidden ones and those that begin with an underscore."""
+    return sorted(path for path in folder.iterdir() if path.name[0] not in "._" and not path.is_dir())
 
 
 def _matching(pattern: Path) -> list[Path]:
@@ -63,16 +63,16 @@ def _matching(pattern: Path) -> list[Path]:
         if "**" in part and part != "**":
             raise ConfigError(
                 "config.source",
-                "a path is no pattern: ** stands for folders, alone between two /",
+                "invalid pattern: ** stands for folders, alone between two /",
                 saw=str(pattern),
                 fix="for instance: lists/**/*.csv",
             )
-    found = set(_below(Path(pattern.anchor), pattern.relative_to(pattern.anchor).parts))
-    return sorted(each for each in found if not each.is_dir())
+    paths = set(_below(Path(pattern.anchor), pattern.relative_to(pattern.anchor).parts))
+    return sorted(path for path in paths if not path.is_dir())
 
 
 def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
-    """What matches the parts of a pattern, from this folder on.
+    """The paths below this folder that match the parts of a pattern.
 
     Not Path.glob: it passes over a folder that may not be read, and goes into hidden ones. Nor glob.glob: it
     goes down every link to a folder, also one that goes up again. Raises OSError for such a folder.
@@ -83,20 +83,20 @@ def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
     part, rest = parts[0], parts[1:]
     if part == "**":
         yield from _below(folder, rest)
-        for each in _shown(folder):
-            if each.is_dir() and not each.is_symlink():
-                yield from _below(each, parts)
+        for path in _shown(folder):
+            if path.is_dir() and not path.is_symlink():
+                yield from _below(path, parts)
     elif _has_wildcard(part):
-        for each in _shown(folder):
-            if fnmatchcase(each.name, part) and (each.is_dir() or not rest):
-                yield from _below(each, rest)
+        for path in _shown(folder):
+            if fnmatchcase(path.name, part) and (path.is_dir() or not rest):
+                yield from _below(path, rest)
     elif (folder / part).is_dir() if rest else (folder / part).exists():
         yield from _below(folder / part, rest)
 
 
 def _shown(folder: Path) -> Iterator[Path]:
-    """What is in it and not hidden."""
-    return (each for each in folder.iterdir() if not each.name.startswith("."))
+    """The entries of a folder that are not hidden."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _has_wildcard(part: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where names come from, as a person writes it: in pipeline.toml, or `name=path` on the command line."""
+"""Sources of names, as a user writes them: in pipeline.toml, or `name=path` on the command line."""
 
 import json
 import os
@@ -39,8 +39,8 @@ class Source(ReadingConfig):
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
-        """In the order in which they are read. Raises DataError if a folder or a pattern has none."""
-        return tuple(SourceFile(path) for path in source_paths.resolved(self._place, self.format != "auto"))
+        """Its files, in the order of reading. Raises DataError if a folder or a pattern has none."""
+        return tuple(SourceFile(path) for path in source_paths.find_files(self._place, self.format != "auto"))
 
     @property
     def reading(self) -> CorpusConfig:
@@ -49,7 +49,7 @@ class Source(ReadingConfig):
         Raises ConfigError for an option out of range, DataError as `files` does.
         """
         options = {option.name: getattr(self, option.name) for option in fields(ReadingConfig)}
-        format = source_paths.format_of(self.files) if self.format == "auto" else self.format
+        format = source_paths.format_from_names(self.files) if self.format == "auto" else self.format
         return CorpusConfig(self.name, format, **options)
 
     @property
@@ -65,10 +65,10 @@ BUNDLED_SOURCES = (
 )
 
 
-def as_sources(_type: Any, tokens: Sequence[Token]) -> tuple[Source, ...]:
-    """Each token is `name=path`, or a table of pipeline.toml as JSON. Raises ConfigError.
+def parse_sources(_type: Any, tokens: Sequence[Token]) -> tuple[Source, ...]:
+    """Parse sources: each token is `name=path`, or a table of pipeline.toml as JSON.
 
-    A relative path is relative to the file that names it, or else to the current folder.
+    A relative path is relative to the file that names it, or else to the current folder. Raises ConfigError.
     """
     return tuple(_resolved(_from_text(token), token) for token in tokens)
 
@@ -82,14 +82,16 @@ def _from_text(token: Token) -> Source:
     try:
         table = json.loads(token.value)
     except ValueError as fault:
-        raise _wrong(token, f"a source as JSON cannot be read: {fault}", "or write it name=path") from fault
-    knobs = get_type_hints(Source)
+        raise _wrong(token, f"not valid JSON: {fault}", "write the source as name=path") from fault
+    options = get_type_hints(Source)
     for key in table:
-        if key not in knobs:
-            raise _wrong(token, f"unknown key {key!r} in a source", f"did you mean {nearest(key, knobs)!r}?")
-        if key != "format" and not _is(table[key], knobs[key]):
+        if key not in options:
             raise _wrong(
-                token, f"a source's {key!r} is {_expected(knobs[key])}", 'for instance: name = "towns"'
+                token, f"unknown key {key!r} in a source", f"did you mean {nearest(key, options)!r}?"
+            )
+        if key != "format" and not _is(table[key], options[key]):
+            raise _wrong(
+                token, f"a source's {key!r} is {_expected(options[key])}", 'for instance: name = "towns"'
             )
     for key in ("name", "path"):
         if key not in table:
@@ -100,7 +102,7 @@ def _from_text(token: Token) -> Source:
 
 
 def _is(value: object, kind: Any) -> bool:
-    """As isinstance; but true is no number, and a whole number may stand for one with a fraction."""
+    """Like isinstance, but a bool is not a number, and an int may stand for a float."""
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, int | float if kind is float else kind)
@@ -115,7 +117,7 @@ def _resolved(source: Source, token: Token) -> Source:
     if source.path.startswith(_BUNDLED):
         return source
     if "\0" in source.path:
-        raise _wrong(token, "a path holds a NUL", "take it out")
+        raise _wrong(token, "the path has a NUL character", "remove it")
     named_in = Path(token.source) if Path(token.source).is_absolute() else Path("x")
     path = named_in.parent / os.path.expanduser(source.path)  # noqa: PTH111  # no such user: no error
     return replace(source, path=str(path.absolute()))

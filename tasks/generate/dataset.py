@@ -39,13 +39,13 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     """The request, checked. Raises what a user can cause, before anything is made."""
     # With the whole path: the stages may run elsewhere.
     model = load.find_model(settings.model, settings.store.resolve())
-    config = config.for_training_list(model.training is not None)
+    config = config.resolve_columns(model.training is not None)
     lists.sampler(model, model.digest, replace(config.sampling, count=0))
     inputs: dict[str, ModelFile | Artifact] = {"model": model}
     if model.training:
         inputs["training"] = model.training
     digests = {role: artifact.digest for role, artifact in inputs.items()}
-    recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.of_the_list(), digests)
+    recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
     folder = settings.output or settings.store / LIST / recipe.key
     return GenerateRequest(config, inputs, recipe, Dataset(folder.resolve()))
 

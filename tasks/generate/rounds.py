@@ -11,7 +11,7 @@ from typing import NamedTuple
 from artifacts.store import Artifact
 from rnn_core.errors import TrainingError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
-from tasks.config.generate import GatheringConfig, GenerateConfig
+from tasks.config.generate import CompactionConfig, GenerateConfig
 
 MIN_YIELD = 0.005  # accepted names per name of a round; below it the model has hardly more
 _MARGIN = 1.1
@@ -79,7 +79,7 @@ def accepted_counts(sampled: Sequence[Artifact], accepted: Sequence[Artifact]) -
     return [sum(counts) for counts in zip(*by_partition, strict=True)]
 
 
-def compaction_configs(config: GenerateConfig, accepted: Sequence[int]) -> Iterator[GatheringConfig]:
+def compaction_configs(config: GenerateConfig, accepted: Sequence[int]) -> Iterator[CompactionConfig]:
     """The configuration of every file of the list.
 
     accepted:  names, of each artifact of sampled ones.
@@ -91,7 +91,7 @@ def compaction_configs(config: GenerateConfig, accepted: Sequence[int]) -> Itera
             number for number in range(len(accepted)) if ends[number] < stop and ends[number + 1] > file.first
         ]
         first, last = (reads[0], reads[-1] + 1) if reads else (0, 0)
-        yield GatheringConfig(
+        yield CompactionConfig(
             (first, last), file.first - ends[first], names, config.sampling.capitalise_first, file
         )
 

@@ -13,7 +13,7 @@ from data import schemas
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from rnn_core.metrics.bootstrap import paired_gain
-from tasks.config.promotion import DecidingConfig
+from tasks.config.promotion import DecisionConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.champion import resolve_baseline
 from tasks.models.load import ModelFile, TrainedModel, load_model
@@ -69,7 +69,7 @@ class Candidate(NamedTuple):
 @stage(version=1, resolve_baseline=resolve_baseline)
 def decision(
     context: StageContext,
-    config: DecidingConfig,
+    config: DecisionConfig,
     *,
     mixture: Artifact,
     examples: Artifact,
@@ -98,7 +98,7 @@ def decision(
 
 
 def evaluate(
-    config: DecidingConfig, candidate: Candidate, champion: Candidate | None
+    config: DecisionConfig, candidate: Candidate, champion: Candidate | None
 ) -> tuple[Verdict, int, list[str]]:
     """The verdict, how many names it rests on, and what else to say.
 
@@ -122,7 +122,7 @@ def decision_table(figures: list[Figure]) -> pa.Table:
 
 
 def _comparison(
-    config: DecidingConfig, candidate: Candidate, champion: Candidate
+    config: DecisionConfig, candidate: Candidate, champion: Candidate
 ) -> tuple[Comparison, list[str]]:
     """On names that neither was trained on and both can spell, each once; and what else to say."""
     names, notes = _common_names(candidate, champion)

@@ -23,7 +23,7 @@ from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.config.generate import CandidatesConfig, FileConfig, GatheringConfig, PartitionConfig, ShardConfig
+from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.load import ModelFile, load_model
 from tasks.stages.corpora import NAMES
@@ -126,7 +126,7 @@ def accepted(context: StageContext, config: PartitionConfig, *, candidates: Sequ
 )
 def compacted(
     context: StageContext,
-    config: GatheringConfig,
+    config: CompactionConfig,
     *,
     candidates: Sequence[Artifact],
     let_in: Sequence[Artifact],

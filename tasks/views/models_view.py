@@ -8,7 +8,7 @@ from artifacts.manifest import Manifest
 from artifacts.registry import Entry
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
-from tasks.config.promotion import NATS, DecidingConfig
+from tasks.config.promotion import NATS, DecisionConfig
 from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short_name
 from tasks.report.outcome import figure_text
 from tasks.report.sections import Cell, Column, Row, Section, Table, columns
@@ -118,7 +118,7 @@ def history_section(entries: Sequence[Entry]) -> Section:
 
 
 def comparison_section(
-    store: Store, config: DecidingConfig, candidate: Artifact, champion: Artifact
+    store: Store, config: DecisionConfig, candidate: Artifact, champion: Artifact
 ) -> Section:
     """What a decision about one model against another would say, and its figures. Raises Interrupted."""
     evaluation = latest_evaluation(store, candidate)

@@ -91,13 +91,15 @@ def as_far_as_the_decision(config, run):
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged)
     letters = run(stages.vocabulary, EmptyConfig(), validated=validated)
-    examples = run(stages.examples, config.ordering, validated=validated, vocabulary=letters)
-    model = run(stages.model, config.learning, examples=examples, vocabulary=letters)
+    examples = run(stages.examples, config.examples_config, validated=validated, vocabulary=letters)
+    model = run(stages.model, config.model_config, examples=examples, vocabulary=letters)
     mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
     evaluation = run(
-        stages.evaluation, config.judging, mixture=mixture, examples=examples, vocabulary=letters
+        stages.evaluation, config.evaluation_config, mixture=mixture, examples=examples, vocabulary=letters
     )
-    return run(stages.decision, config.deciding, mixture=mixture, examples=examples, evaluation=evaluation)
+    return run(
+        stages.decision, config.decision_config, mixture=mixture, examples=examples, evaluation=evaluation
+    )
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ class StandIns:
         ("rnn", "edit_distance_ratio", 1.125, 500),
     )
     sampled: Sequence[tuple[str, bool]] = (*((name, False) for name in HOSTILE), ("Bar", True))
-    learning: Mapping[str, Any] = field(default_factory=lambda: {"cell": "elman", "epochs": 3})
+    model_config: Mapping[str, Any] = field(default_factory=lambda: {"cell": "elman", "epochs": 3})
     merging: Mapping[str, Any] = field(default_factory=lambda: {"duplicates": "drop"})
     changes: Sequence[tuple[str, str, float, float, float, float | None, bool]] = ()
     seconds: float = 1.0
@@ -260,7 +260,7 @@ class StandIns:
         )
         model = self.left(
             "model",
-            self.learning,
+            self.model_config,
             {
                 "history.parquet": (
                     "HISTORY",
@@ -616,7 +616,7 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
 
 
 def test_the_notebooks_recipe_has_one_curve_and_no_held_out_names(stand_ins):
-    stand_ins.learning = {"iterations": 30, "hidden_size": 50}
+    stand_ins.model_config = {"iterations": 30, "hidden_size": 50}
     stand_ins.splits = ("train",) * 4
     stand_ins.history = [(step, step / 4, 30.0 - step / 1000, None, 0.01) for step in range(1, 22_002)]
     stand_ins.metrics = {("rnn", "train", "all"): 2.0, ("kneser-ney 6-gram", "train", "all"): 1.0}
