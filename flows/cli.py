@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from tasks.core.events import Event, Finished
 from tasks.core.plan import Plan
 from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
+from tasks.models.training_lists import model_line
 from tasks.process import signals
 from tasks.report.publish import FILE
 from tasks.stages.gate_rule import GateRefused
@@ -160,9 +162,10 @@ def generate(
 
 
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
-    (drawn,) = (stage.artifact for stage in finished if stage.stage == "names")
-    names = drawn.table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
-    shown.run_summary(finished, names, str(settings.store / FILE), seconds)
+    artifacts = {stage.stage: stage.artifact for stage in finished}
+    model = model_line(artifacts["mixture"], datetime.now().astimezone())
+    names = artifacts["names"].table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
+    shown.run_summary(finished, model, names, str(settings.store / FILE), seconds)
 
 
 @app.command

@@ -22,7 +22,7 @@ from tasks.monitoring import events
 from tasks.report import markdown
 from tasks.report.changes import changes_section
 from tasks.report.markdown import Markdown
-from tasks.report.outcome import decision_sections
+from tasks.report.outcome import outcome_sections
 from tasks.report.provenance import lineage
 from tasks.report.publish import FILE, OUTLINE, models_section
 from tasks.report.sections import Section
@@ -127,7 +127,7 @@ def _page(
     store = Store(settings.store)
     report = next(iter(_of_stage(finished, "report")), None)
     opening = [failure] if failure else []
-    opening += decision_sections(artifacts, decided[-1].outcome if decided else None)
+    opening += outcome_sections(artifacts, decided[-1].outcome if decided else None)
     opening += map(changes_section, _of_stage(finished, "gate"))
     closing = [models_section(store, lineage(store, report, artifacts))] if report else []
     closing += [

@@ -1,43 +1,46 @@
-"""What a run decided about its model, from what the stage `decision` left."""
+"""The model of a run and what was decided about it, from what the stages `mixture` and `decision` left."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from artifacts.store import Artifact
 from tasks.models.champion import Outcome, short_name
+from tasks.models.training_lists import model_line
 from tasks.report.sections import Column, Section, Table
 from tasks.report.terms import model_title
 
 _WORDS = ("metric", "kept")  # columns that hold no numbers
 
 
-def decision_sections(artifacts: Sequence[Artifact], outcome: Outcome | None) -> Iterator[Section]:
-    """What became of the model of a run, and folded, the figures; none if the run did not get that far.
+def outcome_sections(artifacts: Sequence[Artifact], outcome: Outcome | None) -> Iterator[Section]:
+    """Which model a run made from which lists, what became of it, and folded, the figures of the decision.
 
-    artifacts:  of the run.
-    outcome:  None if it is not known, or the decision was not applied.
+    artifacts:  of the run; nothing follows from one that did not get as far as its model.
+    outcome:    None if it is not known, or the decision was not applied.
 
     Raises DataError for a table that cannot be read.
     """
-    for artifact in artifacts:
-        if artifact.stage == "decision":
-            yield from _decision(artifact, outcome)
-
-
-def _decision(artifact: Artifact, outcome: Outcome | None) -> Iterator[Section]:
-    facts, figures = artifact.manifest().metadata, artifact.table("decision.parquet")
-    champion = artifact.input("champion")
-    compared = f" It was compared with {short_name(champion)}." if champion else ""
-    heads = [Column(model_title(name), numeric=name not in _WORDS) for name in figures.column_names]
-    rows = [[figure_text(value) for value in row.values()] for row in figures.to_pylist()]
-    lead = f"{_lead(facts['promote'], outcome)}{compared}"
-    yield Section("The new model", lead, points=[*facts["reasons"], *facts["notes"]])
-    if rows:
+    by_stage = {artifact.stage: artifact for artifact in artifacts}
+    model, decision = by_stage.get("mixture"), by_stage.get("decision")
+    sentences, reasons = [], []
+    if model:
+        sentences.append(f"{model_line(model)}, trained {model.manifest().created_at[:10]}.")
+    if decision:
+        metadata, champion = decision.manifest().metadata, decision.input("champion")
+        sentences.append(_verdict_text(metadata["promote"], outcome))
+        sentences += [f"It was compared with {short_name(champion)}."] if champion else []
+        reasons = [*metadata["reasons"], *metadata["notes"]]
+    if sentences:
+        yield Section("The new model", " ".join(sentences), points=reasons)
+    figures = decision.table("decision.parquet") if decision else None
+    if figures:
+        heads = [Column(model_title(name), numeric=name not in _WORDS) for name in figures.column_names]
+        rows = [[figure_text(value) for value in row.values()] for row in figures.to_pylist()]
         lead = f"{len(rows)} figures compared."
         yield Section("Champion and candidate", lead, table=Table(heads, rows), folded=True)
 
 
-def _lead(promote: bool, outcome: Outcome | None) -> str:
+def _verdict_text(promote: bool, outcome: Outcome | None) -> str:
     # The same for a run that promotes a model as for one that finds it promoted: so are their pages.
     if outcome and outcome.kind in ("promoted", "stands"):
         return "The new model is the champion."

@@ -14,7 +14,7 @@ from rnn_core.errors import NamewrightError
 from tasks.models.champion import CHAMPION, Outcome
 from tasks.report import html
 from tasks.report.history import history_section, past_runs
-from tasks.report.outcome import decision_sections
+from tasks.report.outcome import outcome_sections
 from tasks.report.provenance import configuration_section, lineage, lineage_section
 from tasks.report.sections import Section
 
@@ -35,7 +35,7 @@ def publish_report(
     """
     target = store.root / FILE
     made_from = lineage(store, report, run)
-    decided = list(decision_sections(run, outcome))
+    decided = list(outcome_sections(run, outcome))
     opening = [section for section in decided if not section.folded]
     provenance = [
         *(section for section in decided if section.folded),

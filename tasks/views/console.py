@@ -35,9 +35,9 @@ class Console(Protocol):
         """Show what a run would do."""
 
     def run_summary(
-        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+        self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
     ) -> None:
-        """Show what a run did, its first names and where its report is."""
+        """Show what a run did, which model it made, its first names and where its report is."""
 
     def list_summary(self, whole: Finished) -> None:
         """Show what a generated list holds and where it is."""
@@ -100,10 +100,11 @@ class PlainConsole:
             self.print(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
 
     def run_summary(
-        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+        self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
     ) -> None:
-        """Write a line on the stages, one on the names, one on the report."""
+        """Write a line each on the stages, the model, the names and the report."""
         self.print(f"{len(stages)} stages: {count_outcomes(stages)}, {seconds:.1f} s")
+        self.print(f"model: {model}")
         self.print(f"names: {', '.join(names[:_NAMES_SHOWN])}")
         self.print(f"report: {page}")
 
@@ -176,11 +177,12 @@ class TerminalConsole:
         self._table(Table(columns("stage", "would be"), rows))
 
     def run_summary(
-        self, stages: Sequence[Finished], names: Sequence[str], page: str, seconds: float
+        self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
     ) -> None:
-        """Draw a table of the stages, and write where the names and the report are."""
+        """Draw a table of the stages, and write which model it is, its names, and where the report is."""
         self._table(stages_table(stages))
         self.print(f"{count_outcomes(stages)} in {seconds:.1f} s")
+        self.print(f"model   {model}")
         self.print(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.print(f"report  {page}")
 

@@ -61,9 +61,10 @@ def test_what_it_shows_is_what_a_run_prints(ran):
         [columns(line) for line in lines if not line.startswith(side_by_side)] for lines in (computed, stages)
     )
     assert in_order == shown
-    assert SHOWN.splitlines()[len(stages)] in printed[-3]
-    assert [line.partition(":")[0] for line in SHOWN.splitlines()[-2:]] == ["names", "report"]
-    assert [line.partition(":")[0] for line in printed[-2:]] == ["names", "report"]
+    assert SHOWN.splitlines()[len(stages)] in printed[-4]
+    assert [line.partition(":")[0] for line in SHOWN.splitlines()[-3:]] == ["model", "names", "report"]
+    assert [line.partition(":")[0] for line in printed[-3:]] == ["model", "names", "report"]
+    assert SHOWN.splitlines()[-3].partition(" · ")[2] == printed[-3].partition(" · ")[2]
     assert "0 computed, 14 cached" in ran("run", **QUICK)
 
 

@@ -89,10 +89,11 @@ def test_the_list_looks_as_it_says(printed):
 def test_a_run_ends_with_the_lines_that_it_shows(printed):
     _, outputs = printed
     shown = next(block for kind, block in BLOCKS if not kind and " stages: " in block).splitlines()
-    *_, stages, names, report = of(outputs, "namewright run").splitlines()
+    *_, stages, model, names, report = of(outputs, "namewright run").splitlines()
     assert stages.startswith(shown[0].rpartition(",")[0])
     assert names.startswith("names: ")
-    assert report == shown[2]
+    assert model.partition(" · ")[2] == shown[1].partition(" · ")[2]
+    assert report == shown[3]
 
 
 def test_it_ends_with_a_csv_of_500_new_names_as_they_were_asked_for(printed):

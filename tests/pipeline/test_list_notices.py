@@ -1,5 +1,6 @@
 """What stands out in the input lists is said in a line each, before anything is trained."""
 
+import re
 import subprocess
 import uuid
 from collections.abc import Callable, Sequence
@@ -135,6 +136,8 @@ def test_the_commands_and_the_report_say_it(
         notes = [line for line in printed if line.startswith("note: ")]
         assert [note.partition("names")[0] for note in notes][:1] == ["note: only 60 "]
         assert "towns: 100% of its letters are capitals" in notes[1]
+        model = next(line for line in reversed(printed) if line.startswith("model: "))
+        assert re.fullmatch(r"model: [0-9a-f]{6} · towns \(60 names\), trained today", model)
     page = (tmp_path / "store" / "report.html").read_text()
     assert "What stands out in the lists" in page
     assert "100% of its letters are capitals" in page

@@ -735,6 +735,17 @@ def test_the_published_page_compares_the_last_models(stand_ins):
     assert page.tags.count("polyline") == 1
 
 
+def test_the_published_page_says_which_model_from_which_lists(stand_ins):
+    inputs = stand_ins.inputs()
+    report = produced(stand_ins.root, inputs, stand_ins.run)
+    (mixture,) = (made for made in stand_ins.store.list() if made.recipe.stage == "mixture")
+    key = mixture.recipe.key
+    model = Artifact("mixture", key, mixture.digest, stand_ins.store.folder("mixture", key))
+    page = Page(publish_report(stand_ins.store, report, [model]).read_text())
+    line = f"{key[:6]} · towns (4 names), trained {mixture.created_at[:10]}."
+    assert f"The new model {line} What stands out in the lists only 4 names" in page.text
+
+
 def test_an_evaluation_that_cannot_be_read_costs_no_page(stand_ins):
     report = stand_ins.report()
     (made,) = (each for each in stand_ins.store.list() if each.recipe.stage == "evaluation")
