@@ -96,11 +96,11 @@ class Sampler:
         self._seed = config.seed
         constraints = Constraints.build(
             vocabulary,
-            prefix=config.prefix,
+            prefix=vocabulary.spell(config.prefix),
             min_length=config.min_length,
             max_length=config.max_length,
-            allowed=config.allowed,
-            forbidden=config.forbidden,
+            allowed=vocabulary.spell(config.allowed),
+            forbidden=vocabulary.spell(config.forbidden),
             trimmed=config.trimmed,
         )
         self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)

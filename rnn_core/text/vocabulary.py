@@ -1,5 +1,6 @@
 """The vocabulary: characters as small integers."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -82,6 +83,16 @@ class Vocabulary:
     def size(self) -> int:
         """The number of tokens, end token included."""
         return len(self.characters)
+
+    def spell(self, text: str) -> str:
+        """The text in normal form C if all of its characters are known so; as it is otherwise.
+
+        Lists are read in that form by default, so e with a combining acute accent means é.
+        """
+        if unicodedata.is_normalized("NFC", text):
+            return text
+        normal = unicodedata.normalize("NFC", text)
+        return normal if set(normal) <= set(self.characters[END_TOKEN + 1 :]) else text
 
     def encode(self, names: Sequence[str]) -> EncodedNames:
         """The names as tokens. Raises UnknownCharacter."""

@@ -10,6 +10,7 @@ from typing import Any
 
 _ENTRY = re.compile(r"^    (?P<name>\w+): (?P<text>.*)$")
 _WIDTH = 100
+_NEAR = 0.75  # of difflib's ratio
 
 
 def descriptions(config: type) -> dict[str, str]:
@@ -35,9 +36,9 @@ def options_of(config: Any) -> list[Field[Any]]:
     return sorted(fields(config), key=lambda field: field.name not in own)
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """Of the known words, the one that was most probably meant."""
-    return difflib.get_close_matches(word, known, n=1, cutoff=0.0)[0]
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """Of the known words, the one that was most probably meant; None if none is near."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_NEAR)), None)
 
 
 def as_toml(config: Any) -> str:

@@ -20,6 +20,7 @@ _OF_A_RUN = {"engine", "dry_run"}  # ignored by commands that have no such optio
 def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Fill in, for cyclopts, what neither the command line nor the environment sets."""
     refuse_unknown_variables(arguments)
+    _refuse_empty_paths(arguments)
     named = arguments.get("--config", None)
     if named is not None:  # else the command reads none
         file = Path(named.tokens[0].value) if named.tokens else DEFAULT
@@ -32,7 +33,7 @@ def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection
 
 def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows write a mark
     except OSError as refusal:
         fault, fix = refusal.strerror, "write one with `namewright init`."
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
@@ -50,3 +51,11 @@ def _refuse_fractions(arguments: ArgumentCollection) -> None:
         for token in argument.tokens if argument.hint in (int, int | None) else ():
             if "." in token.value:
                 raise out_of_range(token.keyword or argument.name, "a whole number", token.value)
+
+
+def _refuse_empty_paths(arguments: ArgumentCollection) -> None:
+    """Raise ConfigError for an empty path: as a Path it would be the current folder."""
+    for argument in arguments:
+        for token in argument.tokens if argument.hint in (Path, Path | None) else ():
+            if not token.value:
+                raise out_of_range(token.keyword or argument.name, "a path", token.value)

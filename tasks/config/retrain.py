@@ -1,5 +1,6 @@
 """The configuration of a run: what to make. Where it goes is in `tasks.config.settings`."""
 
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -78,6 +79,9 @@ class RetrainConfig:
                     fix="remove these options, or choose the other recipe with --recipe.",
                 )
 
+        if self.merging.normalisation == "NFC":  # so are the characters of the names
+            characters = unicodedata.normalize("NFC", self.validation.characters)
+            object.__setattr__(self, "validation", replace(self.validation, characters=characters))
         if self.sampling.drawn_from == "mixture" and not self.has_validation_names:
             raise ConfigError(
                 "config.mixture",

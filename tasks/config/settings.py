@@ -29,6 +29,8 @@ def checked_path(option: str, path: str | Path) -> Path:
     Raises ConfigError for an empty path, and for one that is not valid UTF-8, as manifests are.
     """
     expanded = os.path.expanduser(path)  # noqa: PTH111  # no user: no error
+    if not expanded:
+        raise out_of_range(option, "a path", "")
     if "\0" in expanded or expanded.encode(errors="replace").decode() != expanded:
         raise out_of_range(option, "a path in UTF-8", expanded)
     return Path(expanded)

@@ -18,6 +18,16 @@ from tasks.config.options import nearest
 
 _BUNDLED = "bundled:"
 _FORMATS = ("auto", *FORMATS)
+_EXAMPLES = {
+    "name": 'name = "towns"',
+    "path": 'path = "towns.txt"',
+    "encoding": 'encoding = "latin-1"',
+    "column": 'column = "town", or column = 2',
+    "counts": 'counts = "births", or counts = 3',
+    "header": "header = false",
+    "empty_last_line": "empty_last_line = true",
+    "limit": "limit = 3000",
+}
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -86,15 +96,14 @@ def _from_text(token: Token) -> Source:
     options = get_type_hints(Source)
     for key in table:
         if key not in options:
-            raise _wrong(
-                token, f"unknown key {key!r} in a source", f"did you mean {nearest(key, options)!r}?"
-            )
+            near = nearest(key, options)
+            hint = f"did you mean {near!r}?" if near else f"the keys are {', '.join(options)}"
+            raise _wrong(token, f"unknown key {key!r} in a source", hint)
         if key != "format" and not _is(table[key], options[key]):
-            raise _wrong(
-                token, f"a source's {key!r} is {_expected(options[key])}", 'for instance: name = "towns"'
-            )
+            hint = f"for instance: {_EXAMPLES.get(key, key + ' = 2')}"
+            raise _wrong(token, f"a source's {key!r} is {_expected(options[key])}", hint)
     for key in ("name", "path"):
-        if key not in table:
+        if not table.get(key):
             raise _wrong(token, f"a source has no {key!r}", 'for instance: path = "towns.txt"')
     if table.get("format", "auto") not in _FORMATS:
         raise _wrong(token, "unknown format of a source", f"the formats are {', '.join(_FORMATS)}")

@@ -64,10 +64,11 @@ def refuse_unknown_variables(arguments: ArgumentCollection) -> None:
         if name not in known:
             known |= known_variables()
         if name not in known:
-            meant = nearest(name.upper(), known)
-            raise ConfigError(
-                "config.variable", f"unknown environment variable {name}", fix=f"did you mean {meant}?"
+            meant = nearest(
+                name.upper().removeprefix(PREFIX), {other.removeprefix(PREFIX) for other in known}
             )
+            fix = f"did you mean {PREFIX}{meant}?" if meant else "unset it."
+            raise ConfigError("config.variable", f"unknown environment variable {name}", fix=fix)
         if not value:
             raise ConfigError("config.variable", f"{name} is empty", fix="give it a value, or unset it.")
 

@@ -8,7 +8,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -126,7 +126,7 @@ def open_model(model: str | Path = CHAMPION, store: str | Path | None = None) ->
 
     Raises as `find_model` and `load_model` do.
     """
-    settings = Settings() if store is None else Settings(store=Path(store))
+    settings = Settings() if store is None else Settings(store=store)  # type: ignore[arg-type]  # an empty text is no Path any more
     return load_model(find_model(model, settings.store))
 
 
@@ -162,7 +162,7 @@ class TrainedModel:
         return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
 
     def log_probabilities(
-        self, names: Sequence[str] | pa.Array | pa.ChunkedArray, drawn_from: ModelKind = "network"
+        self, names: Iterable[str] | pa.Array | pa.ChunkedArray, drawn_from: ModelKind = "network"
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
 
@@ -172,7 +172,7 @@ class TrainedModel:
         mixture is asked for and there is none, and TypeError for anything but a list of strings.
         """
         check("drawn_from", drawn_from, choice("network", "mixture"))
-        encoded = self.vocabulary.encode(_texts(names))
+        encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in _texts(names)])
         with blas.one_thread:
             if drawn_from == "network":
                 return scoring.log_probabilities(self.models.network, encoded)
@@ -279,11 +279,12 @@ def _input(artifact: Artifact, role: str) -> Artifact | None:
     return source if source and source.digest == reference.digest else None
 
 
-def _texts(names: Sequence[str] | pa.Array | pa.ChunkedArray) -> list[str]:
+def _texts(names: Iterable[str] | pa.Array | pa.ChunkedArray) -> list[str]:
     texts = names.to_pylist() if isinstance(names, pa.Array | pa.ChunkedArray) else names
+    texts = texts if isinstance(texts, str) else list(texts)
     if isinstance(texts, str) or not all(isinstance(name, str) for name in texts):
         raise TypeError(f"not a list of names: give strings, not {names!r:.80}")
-    return list(texts)
+    return texts
 
 
 def _as_lines(models: list[_StoredModel], most: int = 10) -> str:

@@ -1,9 +1,11 @@
 """The stages `corpus`, `merged` and `validated`: from files to names that a network may be trained on."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,8 @@ from data.corpus import CheckedRows, read_corpus
 from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.core.stage import StageContext, stage
+
+Files = Mapping[str, Sequence[str]]  # by source: the names of its files, in the order of reading
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
@@ -44,6 +48,7 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
     file:  of the source, or several, in the order in which they are read.
     """
     files = [file] if isinstance(file, SourceFile) else file
+    paths = {config.name: [one.path.name for one in files]}
     rejected: list[pa.Table] = []
 
     def names(parts: Iterable[CheckedRows]) -> Iterator[pa.Table]:
@@ -61,10 +66,10 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
             "corpus.empty",
             "the source holds no names",
             where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
-            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows))}" if len(rows) else "no row",
+            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows, paths))}" if len(rows) else "no row",
             fix="check the file, or take it out of the sources.",
         )
-    _write_rejected(context, schemas.CORPUS_REJECTED, rejected)
+    _write_rejected(context, schemas.CORPUS_REJECTED, rejected, paths)
 
 
 @stage(version=4, is_quick=True)
@@ -75,7 +80,7 @@ def merged(context: StageContext, config: MergingConfig, *, corpora: Sequence[Ar
     context.writer.order(NAMES, REJECTED)
     with ThreadPoolExecutor(1) as pool:  # Arrow writes a table with one core
         names = pool.submit(context.write_parts, NAMES, schemas.CORPUS, together.names)
-        _write_rejected(context, schemas.REJECTED, together.rejected)
+        _write_rejected(context, schemas.REJECTED, together.rejected, _files_of(corpora))
         names.result()
 
 
@@ -90,7 +95,8 @@ def validated(
     lines = merged.table(NAMES)
     found = validation.validate_corpus(lines, config)
     context.write_table(NAMES, schemas.CORPUS, found.names)
-    _write_rejected(context, schemas.REJECTED, [found.rejected])
+    files_of = _files_of(corpora)
+    _write_rejected(context, schemas.REJECTED, [found.rejected], files_of)
     if found.shortened_rows:
         first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
         more = ", …" if len(found.removed) > _CHARACTERS else ""
@@ -108,7 +114,7 @@ def validated(
     is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
-        cases = [case for table in (found.rejected, *unread) for case in _cases(table)][:_CASES]
+        cases = [case for table in (found.rejected, *unread) for case in _cases(table, files_of)][:_CASES]
         places = [
             context.writer.quarantine(what),
             *(one.folder for one in corpora if len(_unread(one))),
@@ -131,8 +137,13 @@ def _unread(corpus: Artifact) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 
 
-def _write_rejected(context: StageContext, schema: schemas.Schema, parts: Iterable[pa.Table]) -> None:
-    """With how many there are, and the first of them, for who watches."""
+def _write_rejected(
+    context: StageContext, schema: schemas.Schema, parts: Iterable[pa.Table], files: Files
+) -> None:
+    """Write the rejected rows, and emit how many there are with the first of them.
+
+    files:  by source, to say which file a line is in.
+    """
     counts: Counter[str] = Counter()
     first: list[str] = []
 
@@ -141,7 +152,7 @@ def _write_rejected(context: StageContext, schema: schemas.Schema, parts: Iterab
             for each in part["reason"].value_counts().to_pylist():
                 counts[each["values"]] += each["counts"]
             if len(first) < _CASES:
-                first.extend(_reasons(part))
+                first.extend(_reasons(part, files))
             yield part
 
     context.write_parts(REJECTED, schema, counted())
@@ -151,15 +162,35 @@ def _write_rejected(context: StageContext, schema: schemas.Schema, parts: Iterab
         context.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
 
 
-def _reasons(rejected: pa.Table) -> list[str]:
+def _reasons(rejected: pa.Table, files: Files) -> list[str]:
     return [
-        f"{row['source']} line {row['line']}: {row['reason']}"
-        for row in rejected.slice(0, _CASES).select(["source", "line", "reason"]).to_pylist()
+        f"{_place(row, files)}: {row['reason']}"
+        for row in rejected.slice(0, _CASES).select(["source", "file", "line", "reason"]).to_pylist()
     ]
 
 
-def _cases(rejected: pa.Table) -> list[str]:
+def _cases(rejected: pa.Table, files: Files) -> list[str]:
     return [
-        f"{row['source']} line {row['line']}: {row['reason']} ({row.get('name', row.get('raw'))!r:.60})"
+        f"{_place(row, files)}: {row['reason']} ({row.get('name', row.get('raw'))!r:.60})"
         for row in rejected.slice(0, _CASES).to_pylist()
     ]
+
+
+def _place(row: Mapping[str, Any], files: Files) -> str:
+    """Source and line of a rejected row; with its file where the source has several."""
+    names = files.get(row["source"], ())
+    file = f", {names[row['file'] - 1]}" if len(names) > 1 else ""
+    return f"{row['source']}{file} line {row['line']}"
+
+
+def _files_of(corpora: Sequence[Artifact]) -> dict[str, list[str]]:
+    """The names of the files of each source, in the order of reading."""
+    manifests = [artifact.manifest() for artifact in corpora]
+    return {
+        one.recipe.config["name"]: [
+            Path(origin).name
+            for role, origin in sorted(one.origins.items(), key=lambda item: int(item[0].rpartition(".")[2]))
+        ]
+        for one in manifests
+        if "file.0" in one.origins
+    }
