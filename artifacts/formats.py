@@ -22,7 +22,7 @@ Arrays = dict[str, npt.NDArray[np.generic]]
 _ENCODINGS = {pa.int64(): "DELTA_BINARY_PACKED", pa.float64(): "PLAIN", pa.string(): "PLAIN"}
 
 ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
-_ROWS_AT_ONCE = 4 * ROWS_PER_GROUP  # gathered: some 30 MB, beside which what each table costs is little
+_ROWS_AT_ONCE = 4 * ROWS_PER_GROUP  # held together: some 30 MB, beside which what each table costs is little
 
 
 # Tables go through pa.OSFile. Of a path, Arrow would ask whether it is a URI; of a Python file, a thread of
@@ -59,20 +59,20 @@ def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
     Each column is one chunk, since chunk ends change the bytes of a file.
     """
-    gathered: list[pa.Table] = []
+    pending: list[pa.Table] = []
     rows = 0
     for part in parts:
-        if len(part) or not gathered:
-            gathered.append(part)
+        if len(part) or not pending:
+            pending.append(part)
             rows += len(part)
         if rows > _ROWS_AT_ONCE:
             whole = (
                 (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP
             )  # keeps a row: the last table is never empty
-            together = pa.concat_tables(gathered)
+            together = pa.concat_tables(pending)
             yield together.slice(0, whole).combine_chunks()
-            gathered, rows = [together.slice(whole)], rows - whole
-    yield pa.concat_tables(gathered).combine_chunks()
+            pending, rows = [together.slice(whole)], rows - whole
+    yield pa.concat_tables(pending).combine_chunks()
 
 
 def write_groups(path: Path, groups: Sequence[pa.Table]) -> None:

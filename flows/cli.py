@@ -199,8 +199,8 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
         file: The file to write. An existing file is never overwritten.
     """
     try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(options.as_toml(RetrainConfig()))
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(options.as_toml(RetrainConfig()))
     except FileExistsError as refusal:
         raise ConfigError(
             "config.exists", "the file already exists", where=str(file), fix="choose another with --file."

@@ -16,7 +16,7 @@ from tasks.generate import dataset
 Engine = Literal["prefect", "plain"]
 
 
-class Work(NamedTuple):
+class Command(NamedTuple):
     """What a command runs, for either engine.
 
     check:  raises what is wrong with a configuration, at once: before a server starts.
@@ -30,24 +30,31 @@ class Work(NamedTuple):
 
 
 def execute(
-    work: Work, config: Any, settings: Any, engine: Engine, listener: Listener, say: Callable[[str], None]
+    command: Command,
+    config: Any,
+    settings: Any,
+    engine: Engine,
+    listener: Listener,
+    say: Callable[[str], None],
 ) -> NamewrightError | None:
     """Run it. Returns the error to report after the results: everything is made, but not recorded.
 
     Raises what a stage raises.
     """
     if engine == "plain":
-        work.plain(config, settings, listener)
+        command.plain(config, settings, listener)
         return None
-    work.check(config, settings)
+    command.check(config, settings)
     from tasks.server import connection
 
     connection.connect(say)  # before Prefect is imported: it reads its settings then
     from tasks.engines.prefect import NotRecorded, run_recorded
 
-    flow = work.flow()
+    flow = command.flow()
     try:
-        run_recorded(lambda: flow(config, settings), lambda: work.plain(config, settings, listener), listener)
+        run_recorded(
+            lambda: flow(config, settings), lambda: command.plain(config, settings, listener), listener
+        )
     except NotRecorded as lost:
         return lost
     return None
@@ -86,5 +93,5 @@ def _generate_flow() -> Callable[[Any, Any], object]:
     return generate
 
 
-RUN = Work(_check_sources, _run, _run_flow)
-GENERATE = Work(dataset.prepare, _generate, _generate_flow)
+RUN = Command(_check_sources, _run, _run_flow)
+GENERATE = Command(dataset.prepare, _generate, _generate_flow)

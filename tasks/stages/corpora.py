@@ -158,8 +158,8 @@ def _write_rejected(
     context.write_parts(REJECTED, schema, counted())
     context.writer.metadata["rejected"] = dict(counts)
     if first:
-        told = "; ".join(first[:_CASES])
-        context.notice(f"{counts.total()} rows not taken, see {REJECTED}: {told}")
+        cases = "; ".join(first[:_CASES])
+        context.notice(f"{counts.total()} rows not taken, see {REJECTED}: {cases}")
 
 
 def _reasons(rejected: pa.Table, files: Files) -> list[str]:

@@ -26,6 +26,7 @@ class Console(Protocol):
     """A listener that can also show what comes before and after the stages."""
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         """Show an event of a run."""
 
     def print(self, text: str) -> None:
@@ -81,6 +82,7 @@ class PlainConsole:
             print(text, flush=True)
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         match event:
             case Progress():
                 if self._is_due(event.stage):
@@ -154,6 +156,7 @@ class TerminalConsole:
         self._console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         with self._lock:
             match event:
                 case Progress():
@@ -235,8 +238,8 @@ def stages_table(stages: Sequence[Finished], whole_paths: bool = True) -> Table:
 
 def _list_lines(whole: Finished) -> Iterator[str]:
     manifest = whole.artifact.manifest()
-    facts = manifest.metadata
-    names, new, first = facts["names"], facts.get("new"), facts["first"][:_NAMES_SHOWN]
+    metadata = manifest.metadata
+    names, new, first = metadata["names"], metadata.get("new"), metadata["first"][:_NAMES_SHOWN]
     size = sum(file.bytes for file in manifest.files.values()) / 1e6
     speed = f"{whole.seconds:.1f} s, {names / max(whole.seconds, 1e-9):,.0f} names/s"
     yield f"{_count(names, 'name')}: {'there already' if whole.reused else speed}"

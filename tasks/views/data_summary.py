@@ -28,6 +28,7 @@ class ListStages:
         self._artifacts: dict[str, dict[str, Artifact]] = {}
 
     def __call__(self, event: Event) -> None:
+        """Keep the artifact of a stage that has finished."""
         if isinstance(event, Finished):
             self._artifacts.setdefault(event.stage, {})[event.artifact.origin] = event.artifact
 

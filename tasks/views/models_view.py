@@ -94,8 +94,8 @@ def decision_sections(store: Store, mixture: Artifact) -> Iterator[Section]:
             continue
         decision, _ = store.examine(manifest.recipe.stage, manifest.recipe.key)
         if decision:
-            champion, facts = decision.input("champion"), manifest.metadata
-            verdict = _verdict_text(facts["promote"], facts["reasons"], facts["notes"])
+            champion, metadata = decision.input("champion"), manifest.metadata
+            verdict = _verdict_text(metadata["promote"], metadata["reasons"], metadata["notes"])
             against = short_name(champion) if champion else "none"
             title = f"decision/{manifest.recipe.key[:12]} against {against}: {verdict}"
             yield _figures_section(title, decision.table(DECISION))
