@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 KEY_LENGTH = 32  # hexadecimal digits, 128 bits
@@ -39,9 +39,11 @@ class Recipe:
     def for_stage(cls, stage: str, version: int, config: Any, inputs: Mapping[str, str]) -> "Recipe":
         """The recipe of one run of a stage.
 
-        config:  a frozen dataclass; its tuples become lists, so that a recipe read back is equal.
+        config:  a frozen dataclass; its tuples become lists, so that a recipe read back is equal. A field
+                 with `metadata={"neutral": lambda config: value}` is left out where it has that value: an
+                 option that is added later, and then means what the stage did before, moves no key.
         """
-        return cls(stage, version, json.loads(canonical_json(asdict(config))), dict(inputs))
+        return cls(stage, version, json.loads(canonical_json(_without_neutral(config))), dict(inputs))
 
     @property
     def key(self) -> str:
@@ -64,6 +66,22 @@ class Recipe:
 
     def _parts(self) -> dict[str, Any]:
         return dict(_leaves(asdict(self)))
+
+
+def _without_neutral(value: Any) -> Any:
+    """A dataclass as a dictionary, without the fields at their neutral value, and so all in it."""
+    if is_dataclass(value):
+        return {
+            field.name: _without_neutral(getattr(value, field.name))
+            for field in fields(value)
+            if "neutral" not in field.metadata
+            or field.metadata["neutral"](value) != getattr(value, field.name)
+        }
+    if isinstance(value, list | tuple):
+        return [_without_neutral(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _without_neutral(part) for name, part in value.items()}
+    return value
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

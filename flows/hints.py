@@ -8,7 +8,7 @@ from tasks.config.retrain import RetrainConfig
 
 _ELSEWHERE = "--store FOLDER, or --output FOLDER for a list"
 _PROMOTE = "namewright models promote KEY; `namewright models list` shows the keys"
-_CONSTRAINTS = "the constraints are prefix, min-length, max-length, allowed, forbidden and trimmed"
+_CONSTRAINTS = "the constraints are prefix, min-length, max-length, truncate, allowed, forbidden and trimmed"
 
 HINTS = {  # by error code
     "store.full": _ELSEWHERE,
@@ -21,6 +21,7 @@ HINTS = {  # by error code
     "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,
+    "sampling.too_rare": "wider --min-length and --max-length, or --truncate",
 }
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
 

@@ -5,19 +5,25 @@ next; towards the end of the block no name is left to take it, and the slots bec
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
 from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
+from rnn_core.sample.constraints import NamePredicate, too_rare
 from rnn_core.sample.logits_processor import LogitsProcessor, sample_tokens
 from rnn_core.sample.model import Model, ModelState
-from rnn_core.sample.prefix_tree import PrefixTree
+from rnn_core.sample.prefix_tree import PrefixTree, first_characters
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import Tree, tree_map
+
+PLACES_PER_ATTEMPT: Final = 1 << 14  # random numbers of a name, more than it may have characters
+# Sampling gives up when accepted names are rarer than one in MOST_REJECTIONS, but not before so many.
+FEWEST_REJECTIONS: Final = 1 << 16
+MOST_REJECTIONS: Final = 1 << 12
 
 Indices = npt.NDArray[np.int64]
 OnProgress: TypeAlias = Callable[[int], object]
@@ -36,57 +42,75 @@ class SampledNames(NamedTuple):
 
 
 class Started(NamedTuple):
-    """All names of a block, as far as the prefix tree gives them.
+    """All names of a block, as far as the prefix tree gives them; changed in place when a name restarts.
 
-    prefix:   (NAMES_PER_BLOCK,) number of the prefix.
-    tokens:   (NAMES_PER_BLOCK,) the character after it, or the end.
-    lengths:  (NAMES_PER_BLOCK,) characters, that one included.
-    log_p:    (NAMES_PER_BLOCK,) of all of them.
+    prefix:    (NAMES_PER_BLOCK,) number of the prefix.
+    tokens:    (NAMES_PER_BLOCK,) the character after it, or the end.
+    lengths:   (NAMES_PER_BLOCK,) characters, that one included.
+    log_p:     (NAMES_PER_BLOCK,) of all of them.
+    attempts:  (NAMES_PER_BLOCK,) how often the name was rejected.
     """
 
     prefix: Indices
     tokens: Indices
     lengths: Indices
     log_p: npt.NDArray[np.float64]
+    attempts: Indices
 
     @classmethod
     def from_tree(cls, tree: PrefixTree, stream: RandomStream) -> "Started":
         """Every name of the block with its leaf of the tree."""
-        leaf = tree.sample_leaves(stream.doubles(np.arange(NAMES_PER_BLOCK), 0))
+        prefix, tokens, lengths, attempts = np.zeros((4, NAMES_PER_BLOCK), np.int64)
+        started = cls(prefix, tokens, lengths, np.zeros(NAMES_PER_BLOCK), attempts)
+        started.restart(np.arange(NAMES_PER_BLOCK), tree, stream)
+        return started
+
+    def restart(self, names: Indices, tree: PrefixTree, stream: RandomStream) -> None:
+        """Starts these names with the leaf of their attempt."""
+        leaf = tree.sample_leaves(stream.doubles(names, self.attempts[names] * PLACES_PER_ATTEMPT))
         prefix, tokens = np.divmod(leaf, tree.vocabulary_size)
-        lengths = tree.lengths[prefix] + (tokens != END_TOKEN)
-        return cls(prefix, tokens, lengths, tree.log_p[leaf])
+        self.prefix[names], self.tokens[names] = prefix, tokens
+        self.lengths[names] = tree.lengths[prefix] + (tokens != END_TOKEN)
+        self.log_p[names] = tree.log_p[leaf]
 
 
 class Active(NamedTuple):
     """B names that have not ended, each in its slot; changed in place as they grow.
 
-    names:    (B,) their numbers in the block.
-    tokens:   (B,) the last character of each.
-    lengths:  (B,) characters so far.
-    log_p:    (B,) of them.
-    state:    of the model, which has read all but the last character.
+    names:       (B,) their numbers in the block.
+    tokens:      (B,) the last character of each.
+    lengths:     (B,) characters so far.
+    log_p:       (B,) of them.
+    places:      (B,) of the first random number of their attempt.
+    characters:  (B, W) of each so far, in a buffer that is at least one wider than the longest.
+    state:       of the model, which has read all but the last character.
     """
 
     names: Indices
     tokens: Indices
     lengths: Indices
     log_p: npt.NDArray[np.float64]
+    places: Indices
+    characters: npt.NDArray[np.int32]
     state: ModelState
 
     @classmethod
-    def start(cls, names: Indices, started: Started, states: ModelState) -> "Active":
-        """The names of these numbers in the block; states: of all prefixes of the tree."""
-        state = _rows(states, started.prefix[names])
-        return cls(names, started.tokens[names], started.lengths[names], started.log_p[names], state)
+    def start(cls, names: Indices, started: Started, tree: PrefixTree, width: int) -> "Active":
+        """The names of these numbers in the block."""
+        prefix, tokens, lengths = started.prefix[names], started.tokens[names], started.lengths[names]
+        characters = np.zeros((len(names), width), np.int32)
+        characters[:, : tree.prefixes.shape[1]] = tree.prefixes[prefix]
+        characters[np.arange(len(names)), lengths - 1] = tokens
+        places = started.attempts[names] * PLACES_PER_ATTEMPT
+        state = _rows(tree.state, prefix)
+        return cls(names, tokens, lengths, started.log_p[names], places, characters, state)
 
-
-class Emitted(NamedTuple):
-    """Characters in any order: their names, and their places in them."""
-
-    names: Indices
-    places: Indices
-    tokens: Indices
+    def widened(self) -> "Active":
+        """The same names, with a buffer twice as wide if it is full."""
+        width = self.characters.shape[1]
+        if self.lengths.max() < width:
+            return self
+        return self._replace(characters=np.pad(self.characters, ((0, 0), (0, width))))
 
 
 def sample_block(
@@ -98,39 +122,79 @@ def sample_block(
     start: int,
     stop: int,
     on_progress: OnProgress,
+    accepts: NamePredicate | None = None,
 ) -> SampledNames:
     """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK].
 
+    A name that is rejected starts again in its slot, with the random numbers of its next attempt.
+
     max_active:   how many are computed together.
     on_progress:  called after every step with how many of the requested names ended in it.
+    accepts:      which names are accepted, besides the constraints.
 
-    Raises TrainingError as `LogitsProcessor.weights` does, and what `on_progress` raises.
+    Raises TrainingError as `LogitsProcessor.weights` does, and if accepted names are too rare; and what
+    `on_progress` raises.
     """
     started = Started.from_tree(tree, stream)
     waiting = np.flatnonzero(started.tokens != END_TOKEN)
-    active = Active.start(waiting[:max_active].copy(), started, tree.state)
+    width = tree.prefixes.shape[1] + 16
+    active = Active.start(waiting[:max_active].copy(), started, tree, width)
     last = int(np.searchsorted(waiting, stop))  # the requested ones are before it
     next_waiting = len(active.names)
+    accepted, rejections = NAMES_PER_BLOCK - len(waiting), 0
     on_progress(stop - start - int(np.count_nonzero(started.tokens[start:stop])))
-    emitted = []
+    grown = []
     workspace = Workspace(model.dtype)
     while len(active.names) and (next_waiting < last or active.names.min() < stop):
+        active = active.widened()
         tokens = _next_tokens(model, processor, stream, active, workspace)
-        going_on = np.flatnonzero(tokens)
-        emitted.append(Emitted(active.names[going_on], active.lengths[going_on], tokens[going_on]))
-        ended = np.flatnonzero(tokens == END_TOKEN)
+        is_rejected = processor.constraints.rejected(tokens, active.lengths)
+        is_ended = (tokens == END_TOKEN) & ~is_rejected
+        ended = np.flatnonzero(is_ended)
+        if accepts and len(ended):
+            names = first_characters(active.characters[ended], active.lengths[ended])
+            is_rejected[ended] = ~accepts(names)
+            ended = ended[~is_rejected[ended]]
+        grown.append((active.names[ended], first_characters(active.characters[ended], active.lengths[ended])))
         started.lengths[active.names[ended]] = active.lengths[ended]
         started.log_p[active.names[ended]] = active.log_p[ended]
-        on_progress(int(np.count_nonzero((active.names[ended] >= start) & (active.names[ended] < stop))))
+        active.characters[np.arange(len(tokens)), active.lengths] = tokens
         active.tokens[:] = tokens
         active.lengths[:] += 1
+        rejected = np.flatnonzero(is_rejected)
+        if len(rejected):
+            rejections += len(rejected)
+            if processor.temperature == 0:
+                raise too_rare(0.0)  # there is one name, and it is rejected
+            ended = np.sort(np.concatenate([ended, _restart(rejected, active, started, tree, stream)]))
+        accepted += len(ended)
+        if rejections > max(FEWEST_REJECTIONS, MOST_REJECTIONS * accepted):
+            raise too_rare(tree.cumulative[-1] / (rejections // max(accepted, 1)))
+        ended_names = active.names[ended]
+        on_progress(int(np.count_nonzero((ended_names >= start) & (ended_names < stop))))
         entering = waiting[next_waiting : next_waiting + len(ended)]
         next_waiting += len(entering)
         if len(entering):
-            _assign_rows(active, ended[: len(entering)], Active.start(entering, started, tree.state))
+            new = Active.start(entering, started, tree, active.characters.shape[1])
+            _assign_rows(active, ended[: len(entering)], new)
         if len(entering) < len(ended):
             active = _rows(active, np.delete(np.arange(len(tokens)), ended[len(entering) :]))
-    return _assemble(tree, started, emitted, start, stop)
+    return _assemble(tree, started, grown, start, stop)
+
+
+def _restart(
+    slots: Indices, active: Active, started: Started, tree: PrefixTree, stream: RandomStream
+) -> Indices:
+    """Starts the names of these slots again; the slots whose names the tree gives whole."""
+    names = active.names[slots]
+    started.attempts[names] += 1
+    started.restart(names, tree, stream)
+    goes_on = started.tokens[names] != END_TOKEN
+    if goes_on.any():
+        again = Active.start(names[goes_on], started, tree, active.characters.shape[1])
+        _assign_rows(active, slots[goes_on], again)
+    ended: Indices = slots[~goes_on]
+    return ended
 
 
 def _next_tokens(
@@ -139,7 +203,7 @@ def _next_tokens(
     """(B,) the next character of every name, or its end; its log-probability is added to the name's."""
     logits = model.step(active.tokens, active.state, workspace)
     weights, log_sums = processor.weights(logits, active.tokens, active.lengths, workspace)
-    tokens = sample_tokens(weights, stream.singles(active.names, active.lengths))
+    tokens = sample_tokens(weights, stream.singles(active.names, active.places + active.lengths))
     places = tokens * len(active.names) + np.arange(len(active.names))
     active.log_p[:] += logits.ravel().take(places) - log_sums
     return tokens
@@ -158,21 +222,32 @@ def _assign_rows(tree: Tree, places: Indices, others: Tree) -> None:
 
 
 def _assemble(
-    tree: PrefixTree, started: Started, emitted: list[Emitted], start: int, stop: int
+    tree: PrefixTree, started: Started, grown: list[tuple[Indices, EncodedNames]], start: int, stop: int
 ) -> SampledNames:
+    """grown: names that did not end in the tree, as they ended."""
     lengths = started.lengths[start:stop]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = np.empty(offsets[-1], dtype=np.int32)
-    prefix = started.prefix[start:stop]
-    prefix_lengths = tree.lengths[prefix]
-    for place in range(int(prefix_lengths.max(initial=0))):
-        names = np.flatnonzero(prefix_lengths > place)
-        tokens[offsets[names] + place] = tree.prefixes[prefix[names], place]
-    after = np.flatnonzero(started.tokens[start:stop] != END_TOKEN)
-    tokens[offsets[after] + prefix_lengths[after]] = started.tokens[start:stop][after]
-    for names, places, characters in emitted:
-        requested = (
-            slice(None) if (start, stop) == (0, NAMES_PER_BLOCK) else (names >= start) & (names < stop)
-        )
-        tokens[offsets[names[requested] - start] + places[requested]] = characters[requested]
+    ended_in_tree = np.flatnonzero(started.tokens[start:stop] == END_TOKEN)
+    _place(
+        tokens,
+        offsets[ended_in_tree],
+        first_characters(tree.prefixes[started.prefix[start:stop][ended_in_tree]], lengths[ended_in_tree]),
+    )
+    if grown:
+        names = np.concatenate([numbers for numbers, _ in grown])
+        sizes = np.concatenate([part.lengths for _, part in grown])
+        characters = np.concatenate([part.tokens for _, part in grown])
+        whole = EncodedNames(characters, np.concatenate([[0], np.cumsum(sizes)]))
+        requested = np.flatnonzero((names >= start) & (names < stop))
+        if len(requested) < len(names):
+            names, whole = names[requested], whole.take(requested)
+        _place(tokens, offsets[names - start], whole)
     return SampledNames(EncodedNames(tokens, offsets), started.log_p[start:stop])
+
+
+def _place(tokens: npt.NDArray[np.int32], starts: Indices, names: EncodedNames) -> None:
+    """Writes each name into `tokens` from its start on."""
+    tokens[np.arange(len(names.tokens)) + np.repeat(starts - names.offsets[:-1], names.lengths)] = (
+        names.tokens
+    )

@@ -1,18 +1,27 @@
-"""Constraints: which characters may come where in a name.
+"""Constraints: which characters may come where in a name, and which names are accepted.
 
-What may not come gets no weight, and the rest keeps its proportions. Every prefix can be completed to a name:
-white space, which must be followed by something, comes only where something may follow.
+A character that may not come gets no weight, and the rest keeps its proportions. White space, which must be
+followed by something, comes only where something may follow.
+
+A name that is too short or too long is rejected and sampled anew, so that accepted names keep the proportions
+that the model gives whole names. With `truncate` the length is forced instead: no name ends before it is long
+enough, and what would be longer is cut off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Floats, Integers
-from rnn_core.errors import ConfigError
+from rnn_core.errors import ConfigError, TrainingError
+from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN, Vocabulary
+
+NamePredicate: TypeAlias = Callable[[EncodedNames], npt.NDArray[np.bool_]]
+"""(N,) which of N whole names are accepted, whatever else is in the list."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +32,9 @@ class Constraints:
     forbidden:   characters that never come after the prefix.
     whitespace:  characters that neither begin nor end a name.
     min_length:  in characters, at least 1: no name is empty.
-    max_length:  in characters; a longer name is cut off there.
+    max_length:  in characters.
+    whole:       whether names out of these lengths are rejected, and not lengthened or cut off.
+    ends_from:   characters before which the end gets no weight.
     """
 
     prefix: npt.NDArray[np.int32]
@@ -31,6 +42,8 @@ class Constraints:
     whitespace: npt.NDArray[np.int64]
     min_length: int
     max_length: int
+    whole: bool
+    ends_from: int
 
     @classmethod
     def build(
@@ -43,6 +56,8 @@ class Constraints:
         allowed: str = "",
         forbidden: str = "",
         trimmed: bool = True,
+        truncate: bool = False,
+        temperature: float = 1.0,
     ) -> "Constraints":
         """The constraints of these options, which are those of SamplingConfig.
 
@@ -71,6 +86,9 @@ class Constraints:
             whitespace=np.flatnonzero(is_space),
             min_length=min_length,
             max_length=max_length,
+            whole=not truncate,
+            # At temperature 0 there is one name, which would be rejected again and again.
+            ends_from=min_length if truncate or temperature == 0 else 1,
         )
 
     def apply(self, weights: Floats, tokens: Integers, lengths: Integers) -> None:
@@ -80,13 +98,36 @@ class Constraints:
         lengths:  (B,) how many characters it has.
         """
         weights[self.forbidden] = 0.0
-        may_not_end = lengths < self.min_length
+        may_not_end = lengths < self.ends_from
         if len(self.whitespace):
             may_not_end |= np.isin(tokens, self.whitespace)
-            at_an_edge = np.flatnonzero((lengths == 0) | (lengths == self.max_length - 1))
-            weights[self.whitespace[:, np.newaxis], at_an_edge] = 0.0
+            at_an_edge = lengths == 0
+            if not self.whole:
+                at_an_edge |= lengths == self.max_length - 1
+            weights[self.whitespace[:, np.newaxis], np.flatnonzero(at_an_edge)] = 0.0
         weights[END_TOKEN, may_not_end] = 0.0
-        weights[END_TOKEN + 1 :, np.flatnonzero(lengths == self.max_length)] = 0.0
+        if not self.whole:
+            weights[END_TOKEN + 1 :, np.flatnonzero(lengths == self.max_length)] = 0.0
+
+    def rejected(self, tokens: Integers, lengths: Integers) -> npt.NDArray[np.bool_]:
+        """(B,) whether names are rejected for their next token: an end too soon, or no end in time.
+
+        tokens:   (B,) the next token.
+        lengths:  (B,) the characters before it, or (1,) for all.
+        """
+        is_end = tokens == END_TOKEN
+        mask: npt.NDArray[np.bool_] = np.where(is_end, lengths < self.min_length, lengths >= self.max_length)
+        return mask & self.whole
+
+
+def too_rare(share: float) -> TrainingError:
+    """The error for options that next to no name satisfies; share: of the names, at most."""
+    return TrainingError(
+        "sampling.too_rare",
+        "the model has next to no whole names under these options",
+        saw=f"fewer than one name in {1 / share:,.0f}" if share else "no name at all",
+        fix="allow more lengths, raise the temperature, or truncate names at max_length.",
+    )
 
 
 def _check_known(name: str, text: str, characters: Sequence[str]) -> None:

@@ -113,7 +113,9 @@ def _keep_top(weights: Floats, top_k: int, top_p: float) -> None:
     ranked = np.argsort(-weights.T, axis=1, kind="stable")[:, :top_k]
     kept = np.take_along_axis(weights.T, ranked, axis=1)
     up_to = kept.cumsum(axis=1)
-    kept[up_to - kept >= top_p * up_to[:, -1:]] = 0.0  # those before it are enough already
+    dropped = up_to - kept >= top_p * up_to[:, -1:]  # those before it are enough already
+    dropped[:, 0] = False  # a tiny top-p may be 0 in single precision
+    kept[dropped] = 0.0
     weights[:] = 0.0
     np.put_along_axis(weights.T, ranked, kept, axis=1)
 

@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Workspace
+from rnn_core.sample.constraints import NamePredicate, too_rare
 from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model, ModelState
+from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.tree import leaves, tree_map
 
@@ -74,8 +76,15 @@ class PrefixTree:
     log_p: Probabilities
 
     @classmethod
-    def build(cls, model: Model, processor: LogitsProcessor) -> "PrefixTree":
-        """The tree of a model under these options. Raises TrainingError as `LogitsProcessor.weights` does."""
+    def build(
+        cls, model: Model, processor: LogitsProcessor, accepts: NamePredicate | None = None
+    ) -> "PrefixTree":
+        """The tree of a model under these options, without leaves whose names are rejected.
+
+        accepts:  which names are accepted, besides the constraints.
+
+        Raises TrainingError as `LogitsProcessor.weights` does, and if no name is left.
+        """
         levels = list(_levels(model.double or model, processor, row_bytes(model.initial_state(1))))
         deepest = levels[-1].prefixes.shape[1]
         prefixes = [
@@ -84,12 +93,21 @@ class PrefixTree:
         reach, begin = (
             np.concatenate([getattr(level, name).ravel() for level in levels]) for name in ("reach", "begin")
         )
+        tree_prefixes = np.concatenate(prefixes)
+        lengths = np.concatenate([np.full(len(p.prefixes), p.prefixes.shape[1]) for p in levels])
         possible = np.flatnonzero(reach)
+        if accepts:
+            nodes, tokens = np.divmod(possible, model.vocabulary_size)
+            ends = np.flatnonzero(tokens == END_TOKEN)
+            whole_names = first_characters(tree_prefixes[nodes[ends]], lengths[nodes[ends]])
+            possible = np.delete(possible, ends[~accepts(whole_names)])
+        if not len(possible):
+            raise too_rare(0.0)
         possible = possible[np.argsort(begin[possible])]
         return cls(
             vocabulary_size=model.vocabulary_size,
-            prefixes=np.concatenate(prefixes),
-            lengths=np.concatenate([np.full(len(p.prefixes), p.prefixes.shape[1]) for p in levels]),
+            prefixes=tree_prefixes,
+            lengths=lengths,
             state=tree_map(
                 lambda like, *parts: np.concatenate(parts, dtype=like.dtype, casting="same_kind"),
                 model.initial_state(0),
@@ -107,6 +125,13 @@ class PrefixTree:
         leaf = np.empty(len(uniforms), np.int64)
         leaf[order] = self.leaves[places]
         return leaf
+
+
+def first_characters(rows: npt.NDArray[np.integer], lengths: Indices) -> EncodedNames:
+    """The names whose characters are the first so many of each row, (N, W)."""
+    is_inside = np.arange(rows.shape[1]) < lengths[:, np.newaxis]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return EncodedNames(rows[is_inside].astype(np.int32), offsets)
 
 
 def row_bytes(state: ModelState) -> int:
@@ -136,6 +161,8 @@ def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> 
         reach *= (probability / reach.sum(axis=1))[:, np.newaxis]
         next_log_p: Probabilities = (logits - log_sums).T.astype(np.float64)
         next_log_p += log_p[:, np.newaxis]
+        every_token = np.arange(reach.shape[1])
+        reach[:, processor.constraints.rejected(every_token, lengths[:1])] = 0.0
         begin = reach.cumsum(axis=1) - reach + before[:, np.newaxis]
         room -= len(tokens)
         parents, tokens = _frequent(reach, room if depth < MAX_DEPTH - 1 else 0)

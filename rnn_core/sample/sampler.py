@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy as np
 from rnn_core.errors import DataError
 from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
 from rnn_core.sample.block import OnProgress, SampledNames, sample_block
-from rnn_core.sample.constraints import Constraints
+from rnn_core.sample.constraints import Constraints, NamePredicate
 from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model
 from rnn_core.sample.prefix_tree import PrefixTree, row_bytes
@@ -48,10 +48,12 @@ class SamplingConfig:
         top_p: Sample only from the most probable characters that together have this probability; 1 for
             all. Applied after top_k.
         prefix: What every name begins with.
-        min_length: Shortest name, in characters, prefix included.
-        max_length: Longest name, in characters, prefix included; a longer one is cut off there.
+        min_length: Shortest name, in characters, prefix included; a shorter one is sampled anew.
+        max_length: Longest name, in characters, prefix included; a longer one is sampled anew.
         allowed: The characters that may follow the prefix; all if empty.
         forbidden: Characters that may not follow it.
+        truncate: Cut names off at max_length, and let none end before min_length, instead of sampling
+            others.
         trimmed: No name begins or ends with white space, as in the lists.
         seed: Random seed of the names.
         capitalise_first: Capitalize the first letter of every name.
@@ -68,6 +70,7 @@ class SamplingConfig:
     allowed: Annotated[str, TEXT] = ""
     forbidden: Annotated[str, TEXT] = ""
     trimmed: bool = True
+    truncate: bool = field(default=False, metadata={"neutral": lambda config: config.limits_length})
     seed: Annotated[int, SEED] = 0
     capitalise_first: bool = False
 
@@ -75,12 +78,25 @@ class SamplingConfig:
         check_fields(self)
         check("min_length", self.min_length, whole(1, self.max_length), "SamplingConfig.min_length")
 
+    @property
+    def limits_length(self) -> bool:
+        """Whether the lengths are not the default ones."""
+        return (self.min_length, self.max_length) != (1, 50)
+
 
 class Sampler:
     """Samples any part of an endless list of names: name number i of a seed is always the same."""
 
-    def __init__(self, model: Model, vocabulary: Vocabulary, config: SamplingConfig) -> None:
+    def __init__(
+        self,
+        model: Model,
+        vocabulary: Vocabulary,
+        config: SamplingConfig,
+        accepts: NamePredicate | None = None,
+    ) -> None:
         """A sampler with these options, of which `count` is not used.
+
+        accepts:  which names are accepted, besides those options; others are sampled anew.
 
         Raises ConfigError if no name satisfies the options, DataError if the vocabulary is not the model's,
         and TrainingError if the model's probabilities are not finite.
@@ -102,9 +118,12 @@ class Sampler:
             allowed=vocabulary.spell(config.allowed),
             forbidden=vocabulary.spell(config.forbidden),
             trimmed=config.trimmed,
+            truncate=config.truncate,
+            temperature=config.temperature,
         )
         self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
-        self._tree = PrefixTree.build(model, self._processor)
+        self._tree = PrefixTree.build(model, self._processor, accepts)
+        self._accepts = accepts
         max_active = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
         self._max_active = min(max_active, MAX_ACTIVE, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
 
@@ -157,13 +176,27 @@ class Sampler:
         """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK]."""
         stream = RandomStream(self._seed, number)
         return sample_block(
-            self._model, self._processor, self._tree, stream, self._max_active, start, stop, on_progress
+            self._model,
+            self._processor,
+            self._tree,
+            stream,
+            self._max_active,
+            start,
+            stop,
+            on_progress,
+            self._accepts,
         )
 
 
-def sample(model: Model, vocabulary: Vocabulary, config: SamplingConfig, threads: int = 1) -> SampledNames:
+def sample(
+    model: Model,
+    vocabulary: Vocabulary,
+    config: SamplingConfig,
+    threads: int = 1,
+    accepts: NamePredicate | None = None,
+) -> SampledNames:
     """The first `config.count` names. Raises as `Sampler` does."""
-    return concatenate_samples(Sampler(model, vocabulary, config).names(0, config.count, threads))
+    return concatenate_samples(Sampler(model, vocabulary, config, accepts).names(0, config.count, threads))
 
 
 def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:

@@ -1,5 +1,6 @@
 """Names that are drawn, and how probable they are."""
 
+import dataclasses
 import itertools
 import math
 from collections import Counter
@@ -64,12 +65,13 @@ def may_come(config, beginning):
     """(V,) by the letter of the docstrings."""
     place, may = len(beginning), np.ones(LETTERS.size, bool)
     for token, character in enumerate(LETTERS.characters[1:], start=1):
-        may[token] = place < config.max_length and character not in config.forbidden
-        may[token] &= not config.allowed or character in config.allowed
-    may[0] = place >= config.min_length
+        may[token] = character not in config.forbidden and (not config.allowed or character in config.allowed)
+        may[token] &= place < config.max_length or not config.truncate
+    may[0] = place >= (config.min_length if config.truncate or config.temperature == 0 else 1)
     if config.trimmed:
         may[0] &= beginning[-1:] != [SPACE]
-        may[SPACE] &= place > 0 and place < config.max_length - 1 and may[SPACE + 1 :].any()
+        may[SPACE] &= place > 0 and may[SPACE + 1 :].any()
+        may[SPACE] &= place < config.max_length - 1 or not config.truncate
     return may
 
 
@@ -88,19 +90,21 @@ def next_probabilities(model, beginning, config):
 
 
 def exact_probabilities(model, config):
-    """Of every name there is."""
+    """Of every name there is: those of the lengths that are asked for share what the model gives them."""
     found = {}
 
     def follow(name, probability):
         following = probability * next_probabilities(model, name, config)
-        if following[0] > 0:
+        if following[0] > 0 and len(name) >= config.min_length:
             found[tuple(name)] = following[0]
         for token in np.flatnonzero(following[1:]) + 1:
-            follow([*name, int(token)], following[token])
+            if len(name) < config.max_length:
+                follow([*name, int(token)], following[token])
 
     follow([LETTERS.characters.index(character) for character in config.prefix], 1.0)
-    assert sum(found.values()) == pytest.approx(1.0)
-    return found
+    total = sum(found.values())
+    assert total == pytest.approx(1.0) if config.truncate else 0 < total < 1 + 1e-9
+    return {name: probability / total for name, probability in found.items()}
 
 
 def assert_drawn_as_probable(words, expected):
@@ -134,16 +138,21 @@ OPTIONS = [
 ]
 
 
+WHOLE = pytest.mark.parametrize("truncate", [False, True], ids=["whole", "truncated"])
+
+
+@WHOLE
 @SHARED
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_names_are_drawn_as_often_as_they_are_probable(options, rare, monkeypatch):
+def test_names_are_drawn_as_often_as_they_are_probable(options, rare, truncate, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     model = network_model(a_network(dtype=np.float32))
-    config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, **options})
+    config = SamplingConfig(**{"count": 40_000, "max_length": 4, "seed": 12, "truncate": truncate, **options})
     names, _ = sampling.sample(model, LETTERS, config)
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
 
 
+@WHOLE
 @SHARED
 @pytest.mark.parametrize(
     "model",
@@ -154,19 +163,23 @@ def test_names_are_drawn_as_often_as_they_are_probable(options, rare, monkeypatc
     ],
     ids=["lstm", "gru", "mixture"],
 )
-def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rare, monkeypatch):
+def test_names_of_every_model_are_drawn_as_often_as_they_are_probable(model, rare, truncate, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
-    config = SamplingConfig(count=20_000, max_length=4, temperature=0.9, top_p=0.95, min_length=2)
+    lengths = {"min_length": 2, "max_length": 4, "truncate": truncate}
+    config = SamplingConfig(count=20_000, temperature=0.9, top_p=0.95, **lengths)
     names, _ = sampling.sample(model, LETTERS, config)
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
 
 
+@WHOLE
 @SHARED
-def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(rare, monkeypatch):
+def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_constraints(
+    rare, truncate, monkeypatch
+):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(seed=1)
-    for options in ({"temperature": 0.0}, {"temperature": 0.5}, *OPTIONS):
-        config = SamplingConfig(**{"count": 300, "max_length": 6, **options})
+    for options in ({"temperature": 0.0, "truncate": True}, {"temperature": 0.5}, *OPTIONS):
+        config = SamplingConfig(**{"count": 300, "max_length": 6, "truncate": truncate, **options})
         names, log_probabilities = sample(parameters, config)
         np.testing.assert_allclose(
             log_probabilities, scoring.log_probabilities(parameters, names), rtol=1e-10, atol=1e-10
@@ -183,6 +196,7 @@ def test_log_probabilities_of_drawn_names_are_those_of_scoring_whatever_the_cons
             "allowed": st.text("abc ", max_size=3),
             "forbidden": st.text("abc z", max_size=4),
             "trimmed": st.booleans(),
+            "truncate": st.booleans(),
             "temperature": st.sampled_from([0.0, 0.7, 1.0]),
             "top_k": st.sampled_from([None, 1, 2]),
         }
@@ -207,6 +221,9 @@ def test_constraints_always_hold_or_no_name_satisfies_them(rare, options):
             names, _ = sample(a_network(dtype=np.float32), config)
         except ConfigError:
             assert not any(map(is_one, everything))
+        except TrainingError:  # top-k and temperature 0 may exclude all whole names of these lengths
+            assert not options["truncate"]
+            assert options["temperature"] == 0 or options["top_k"]
         else:
             assert all(map(is_one, LETTERS.decode(names)))
 
@@ -312,15 +329,93 @@ def test_no_name_is_empty_or_longer_than_allowed():
     names, _ = sample(parameters, SamplingConfig(count=3000, max_length=2))
     assert set(names.lengths.tolist()) == {1, 2}
     parameters.b_y[0] = -1e3  # never ends
-    names, _ = sample(parameters, SamplingConfig(count=30, max_length=9))
+    names, _ = sample(parameters, SamplingConfig(count=30, max_length=9, truncate=True))
     assert set(names.lengths.tolist()) == {9}
+    with pytest.raises(TrainingError, match=r"sampling\.too_rare"):
+        sample(parameters, SamplingConfig(count=30, max_length=9))
+
+
+def test_a_long_name_is_sampled_anew_and_only_truncated_if_that_is_asked_for():
+    parameters = a_network()
+    free, whole, cut = (
+        Counter(LETTERS.decode(sample(parameters, SamplingConfig(count=50_000, seed=4, **options))[0]))
+        for options in ({}, {"max_length": 5}, {"max_length": 5, "truncate": True})
+    )
+    short = [name for name in free if len(name) <= 5]
+    assert set(map(len, whole)) == set(map(len, cut)) == {1, 2, 3, 4, 5}
+    common = sorted(short, key=free.__getitem__)[-5:]
+    share = sum(free[name] for name in short)
+    for name in common:  # as often as among the short ones of all names
+        assert whole[name] / 50_000 == pytest.approx(free[name] / share, rel=0.25)
+    assert sum(count for name, count in cut.items() if len(name) == 5) > 2 * sum(
+        count for name, count in whole.items() if len(name) == 5
+    )
+
+
+@SHARED
+def test_a_name_that_is_not_accepted_is_sampled_anew(rare, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+    model = network_model(a_network(cell="gru", dtype=np.float32))
+    config = SamplingConfig(count=40_000, max_length=4, min_length=2, seed=3)
+
+    def is_accepted(name):
+        return sum(name) % 3 != 1 and name[:1] != [2]
+
+    def accepts(names):
+        return np.array([is_accepted(name) for name in as_lists(names)], bool)
+
+    names, _ = sampling.sample(model, LETTERS, config, accepts=accepts)
+    possible = {
+        name: probability
+        for name, probability in exact_probabilities(model, config).items()
+        if is_accepted(list(name))
+    }
+    total = sum(possible.values())
+    assert 0.1 < total < 0.7
+    assert_drawn_as_probable(as_lists(names), {name: p / total for name, p in possible.items()})
+    again, _ = sampling.sample(model, LETTERS, dataclasses.replace(config, count=70), 2, accepts)
+    assert as_lists(again) == as_lists(names)[:70]
+
+
+def test_names_that_are_next_to_impossible_are_an_error_that_says_how_rare_they_are(monkeypatch):
+    monkeypatch.setattr(prefix_tree, "RARITY", 1)  # or the tree would find them
+    parameters = a_network()
+    parameters.b_y[0] = 12.0  # ends as soon as it may
+    with pytest.raises(TrainingError, match=r"sampling\.too_rare") as caught:
+        sample(parameters, SamplingConfig(count=1, min_length=3))
+    rarity = int(caught.value.saw.removeprefix("fewer than one name in ").replace(",", ""))
+    model = network_model(parameters)
+    first = next_probabilities(model, [], SamplingConfig())
+    longer = sum(
+        probability * (1 - next_probabilities(model, [token], SamplingConfig())[0])
+        for token, probability in enumerate(first)
+        if token
+    )
+    assert 1000 < rarity < 1 / longer
+
+
+def test_at_temperature_0_a_name_that_does_not_end_in_time_is_an_error():
+    parameters = a_network()
+    parameters.b_y[0] = -1e3  # never ends
+    with pytest.raises(TrainingError, match=r"sampling\.too_rare"):
+        sample(parameters, SamplingConfig(count=1, temperature=0.0))
+
+
+@pytest.mark.parametrize("top_p", [1e-46, 1e-300, 5e-324])
+def test_the_least_top_p_takes_the_most_probable_character(top_p):
+    parameters = a_network(seed=3, dtype=np.float32)
+    least, first = (
+        sample(parameters, SamplingConfig(count=3, max_length=8, truncate=True, **options))
+        for options in ({"top_p": top_p}, {"top_k": 1})
+    )
+    assert as_lists(least.names) == as_lists(first.names)
 
 
 @pytest.mark.parametrize("rare", [1, prefix_tree.RARITY])
 def test_a_temperature_of_zero_takes_the_most_probable_character_every_time(rare, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(seed=3)
-    config = SamplingConfig(count=3, temperature=0.0, max_length=8)
+    config = SamplingConfig(count=3, temperature=0.0, max_length=8, truncate=True)
     names, _ = sample(parameters, config)
     word = as_lists(names)[0]
     assert as_lists(names) == [word] * 3
@@ -332,7 +427,9 @@ def test_a_temperature_of_zero_takes_the_most_probable_character_every_time(rare
 def test_a_greedy_name_is_as_long_as_one_likes():
     parameters = a_network()
     parameters.b_y[0] = -1e3  # never ends
-    names, scores = sample(parameters, SamplingConfig(count=2, temperature=0.0, max_length=500))
+    names, scores = sample(
+        parameters, SamplingConfig(count=2, temperature=0.0, max_length=500, truncate=True)
+    )
     assert names.lengths.tolist() == [500, 500]
     np.testing.assert_allclose(scores, scoring.log_probabilities(parameters, names), rtol=1e-10)
 
@@ -343,7 +440,8 @@ def test_what_may_come_keeps_its_proportions_even_if_it_is_next_to_impossible(bi
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     parameters = a_network(dtype=np.float32)
     parameters.b_y[0] = bias  # ends as soon as it may
-    model, config = network_model(parameters), SamplingConfig(count=20_000, min_length=2, trimmed=False)
+    model = network_model(parameters)
+    config = SamplingConfig(count=20_000, min_length=2, trimmed=False, truncate=True)
     names, scores = sample(parameters, config)
     assert set(names.lengths.tolist()) == {2}
     assert_drawn_as_probable(as_lists(names), exact_probabilities(model, config))
@@ -361,7 +459,7 @@ def test_a_model_that_excludes_what_the_options_require_is_an_error():
 
 def test_of_equally_probable_characters_no_more_are_kept_than_asked_for():
     untrained = network.init(np.random.default_rng(0), "elman", 5, 4, np.float32)
-    names, _ = sample(untrained, SamplingConfig(count=500, top_k=2, max_length=6))
+    names, _ = sample(untrained, SamplingConfig(count=500, top_k=2, max_length=6, truncate=True))
     assert set(names.tokens.tolist()) <= {1, 2, 3}
     first = names.tokens[names.offsets[:-1]]
     assert set(first.tolist()) == {2, 3}  # neither the end nor white space may come first

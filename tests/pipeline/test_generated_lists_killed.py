@@ -21,7 +21,7 @@ TESTS = Path(__file__).parents[1] / "support"
 
 def command(learnt, output, shards):
     count, size = str(shards * NAMES_PER_BLOCK), str(NAMES_PER_BLOCK)
-    short = ["--max-length", "3", "--columns", "index,name", "--workers", "1"]
+    short = ["--max-length", "3", "--truncate", "--columns", "index,name", "--workers", "1"]
     where = ["--store", str(learnt), "--output", str(output)]
     return [COMMAND, "generate", "--engine", "plain", "--count", count, "--shard-size", size, *short, *where]
 

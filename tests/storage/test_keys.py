@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from artifacts.keys import Recipe
+from rnn_core.sample.sampler import SamplingConfig
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,17 @@ def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
 
 def test_the_order_in_which_knobs_are_named_is_no_part_of_the_key():
     assert replace(RECIPE, config=dict(reversed(RECIPE.config.items()))).key == RECIPE.key
+
+
+def test_an_option_added_later_moves_no_key_where_it_means_what_the_stage_did_before():
+    def key(**options):
+        return Recipe.for_stage("names", 2, SamplingConfig(**options), {"mixture": "a" * 64}).key
+
+    before = {
+        key(): "f07502c81e412f197d8166d0b8a85afd",
+        key(max_length=6, truncate=True): "6ebad73bd677e66defe97dad0c9a216b",
+        key(min_length=4, prefix="El", truncate=True): "43da9e9208950ac00d8995d6e4bf9659",
+    }
+    assert key(temperature=0.8, count=5) == "27460e36756e341329f493d22290faae"
+    assert list(before) == list(before.values())
+    assert len({*before, key(truncate=True), key(max_length=6), key(min_length=4, prefix="El")}) == 6

@@ -47,8 +47,11 @@ def trained(folder: Path) -> Path:
 
 
 def asked(**knobs: Any) -> GenerateConfig:
-    """A list of short names in small shards, with these knobs, of sampling or of the list."""
-    ours = {"max_length": 6, "shard_size": NAMES_PER_BLOCK, **knobs}
+    """A list of short names in small shards, with these knobs, of sampling or of the list.
+
+    Names are cut off: the model has few short ones, and these tests are about lists.
+    """
+    ours = {"max_length": 6, "truncate": True, "shard_size": NAMES_PER_BLOCK, **knobs}
     of_sampling = {field.name for field in fields(SamplingConfig)}
     sampling = SamplingConfig(**{name: ours.pop(name) for name in of_sampling & set(ours)})
     return GenerateConfig(sampling=sampling, **ours)
