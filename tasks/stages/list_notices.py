@@ -23,9 +23,50 @@ _CAPITALS, _SMALL_LETTERS = 0.9, 0.995  # shares of the letters of a list that i
 _CODE_CHARACTERS = frozenset("0123456789_#@=/\\")
 _OF_A_CODE = 1.0  # of these characters in a name, on average
 _HEAVY, _OUTLIER = 0.1, 5.0  # share of all weight of one name, and how often it has that of the second
-_AGGREGATE = re.compile(
-    r"\b(all other|other names?|others?|totals?|unknown|unspecified|not stated|no name|unnamed|rest|n/a)\b",
-    re.IGNORECASE,
+# Words of a row that stands for many names, in published lists of several countries.
+_AGGREGATE = frozenset(
+    [
+        "other",
+        "others",
+        "total",
+        "totals",
+        "unknown",
+        "unspecified",
+        "unnamed",
+        "stated",
+        "rest",
+        "sum",
+        "rare",
+        "rares",
+        "autres",
+        "otros",
+        "otras",
+        "outros",
+        "altri",
+        "totale",
+        "sonstige",
+        "übrige",
+        "insgesamt",
+        "gesamt",
+        "summe",
+        "övriga",
+        "øvrige",
+        "andre",
+        "muut",
+        "inne",
+        "razem",
+        "прочие",
+        "другие",
+        "всего",
+        "その他",
+        "合計",
+        "其他",
+        "总计",
+        "總計",
+        "기타",
+        "n/a",
+        "null",
+    ]
 )
 _AGGREGATE_SHARE = 0.03
 _LOST, _DROPPED = 0.05, 0.2  # shares of all weight
@@ -131,7 +172,7 @@ def _heavy_name(source: str, weights: Weights, validated: Artifact) -> Iterator[
         return
     table = validated.table(NAMES, ["name", "source"])
     name = table["name"].filter(pc.equal(table["source"].cast(pa.string()), source))[place].as_py()
-    if is_outlier or _AGGREGATE.search(name):
+    if is_outlier or _AGGREGATE & {name.casefold(), *re.split(r"[\W_\d]+", name.casefold())}:
         yield (
             f"{escape_invisible(source)}: one name has {share:.0%} of all weight: "
             f"{escape_invisible(name)!r}. If it stands for many names, take its row out of the list."

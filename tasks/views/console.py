@@ -82,7 +82,7 @@ class PlainConsole:
             print(text, flush=True)
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
+        """Write a line for an event; of progress, one every few seconds."""
         match event:
             case Progress():
                 if self._is_due(event.stage):
@@ -156,7 +156,7 @@ class TerminalConsole:
         self._console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
+        """Move the bars, or write a notice above them."""
         with self._lock:
             match event:
                 case Progress():

@@ -28,7 +28,7 @@ class ListStages:
         self._artifacts: dict[str, dict[str, Artifact]] = {}
 
     def __call__(self, event: Event) -> None:
-        """Keep the artifact of a stage that has finished."""
+        """Collect the artifact of a finished stage."""
         if isinstance(event, Finished):
             self._artifacts.setdefault(event.stage, {})[event.artifact.origin] = event.artifact
 

@@ -1,4 +1,4 @@
-"""`namewright data`: a look at the lists, from which nothing is learnt."""
+"""`namewright data`: a summary of the lists, without training."""
 
 import os
 import pty
@@ -28,7 +28,7 @@ def sheets(output):
     return found
 
 
-def test_it_shows_of_every_list_what_was_taken_and_what_was_not_and_why(namewright, hostile):
+def test_it_shows_what_every_list_holds_and_which_rows_were_rejected_and_why(namewright, hostile):
     outcome = namewright("data", *hostile)
     assert outcome.returncode == 0, outcome.stderr
     shown = sheets(outcome.stdout)
@@ -38,11 +38,11 @@ def test_it_shows_of_every_list_what_was_taken_and_what_was_not_and_why(namewrig
         ["other", "2", "2", "2", "1", "3/3/3", "3"],
         ["all", "10", "9", "7", "5", "3/4/16", "20"],
     ]
-    told = [" ".join(row) for row in shown["Rejected rows"]]
-    assert "x[red] reading blank line 1" in told
-    assert "x[red] merging duplicate of an earlier name 1" in told
-    assert "x[red] validating holds a control or an invisible character 2" in told
-    assert "other merging duplicate of an earlier name 1" in told
+    rejected = [" ".join(row) for row in shown["Rejected rows"]]
+    assert "x[red] reading blank line 1" in rejected
+    assert "x[red] merging duplicate of an earlier name 1" in rejected
+    assert "x[red] validating holds a control or an invisible character 2" in rejected
+    assert "other merging duplicate of an earlier name 1" in rejected
     assert shown["Names in two lists"][1] == ["x[red]", "other", "1"]
     assert shown["Most frequent characters"][1][:3] == ["x[red]", "a", "3,"]
     assert "nothing to compare with" in outcome.stdout
@@ -55,7 +55,7 @@ def test_names_that_hide_something_are_shown_as_what_they_are(namewright, hostil
     assert "\u200b" not in output
 
 
-def test_nothing_is_learnt_and_a_run_finds_what_it_made(namewright, quick, tmp_path):
+def test_nothing_is_trained_and_a_run_finds_its_stages_cached(namewright, quick, tmp_path):
     outcome = namewright("data", *quick)
     assert outcome.returncode == 0, outcome.stderr
     made = {folder.name for folder in (tmp_path / "store").iterdir()} - {"locks", "scratch"}
@@ -86,7 +86,7 @@ def test_what_a_run_would_refuse_is_shown_and_has_the_exit_code_of_the_run(namew
             assert ["names", "lost", "180", "100", "44.4%", "10.0%", "too", "much"] in changed
             assert ["names", "of", "argentine", "120", "40", "-66.7%"] in changed
     assert namewright("data", *quick, "--gate.mode", "report").returncode == 0
-    assert namewright("run", "--dry-run", *quick).returncode == 8, "a look accepts nothing"
+    assert namewright("run", "--dry-run", *quick).returncode == 8, "a summary accepts nothing"
     assert namewright("run", "--engine", "plain", *quick, "--gate.mode", "report").returncode == 0
     assert namewright("data", *quick).returncode == 0
 
@@ -104,7 +104,7 @@ def test_it_reads_the_pipeline_file_and_the_variables_of_a_run(namewright, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "tells"),
+    ("arguments", "exit_code", "text"),
     [
         (["--source", "towns=nowhere.txt"], 3, "corpus.unreadable"),
         (["--refresh", "modle"], 2, "config.stage"),
@@ -114,11 +114,11 @@ def test_it_reads_the_pipeline_file_and_the_variables_of_a_run(namewright, tmp_p
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_wrong_is_one_clear_error(namewright, arguments, exit_code, tells):
+def test_what_is_wrong_is_one_clear_error(namewright, arguments, exit_code, text):
     outcome = namewright("data", *arguments)
     assert outcome.returncode == exit_code, outcome.stderr
     assert outcome.stderr.startswith("error[")
-    assert tells in outcome.stderr
+    assert text in outcome.stderr
     assert "Traceback" not in outcome.stderr
 
 

@@ -1,4 +1,4 @@
-"""The gate between the lists and what is learnt from them."""
+"""The gate between the lists and training."""
 
 import pickle
 from collections.abc import Iterator
@@ -54,14 +54,14 @@ class Runs:
         return replace(self.config, gate=gate, **others)
 
     def run(self, config: RetrainConfig, workers: WorkerSettings | None = None) -> list[Finished]:
-        """What was told, also of a run that was refused."""
-        told: list[Finished] = []
+        """The finished stages, also of a run that was refused."""
+        events: list[Finished] = []
         try:
-            with stage_runner(self.settings, told.append, workers) as run:
+            with stage_runner(self.settings, events.append, workers) as run:
                 pipeline(config, run)
         finally:
-            self.told = [event for event in told if isinstance(event, Finished)]
-        return self.told
+            self.finished = [event for event in events if isinstance(event, Finished)]
+        return self.finished
 
     @contextmanager
     def refused(self) -> Iterator[list[GateRefused]]:
@@ -71,7 +71,7 @@ class Runs:
         errors.append(caught.value)
 
     def stages(self) -> list[str]:
-        return [event.stage for event in self.told]
+        return [event.stage for event in self.finished]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def runs(tmp_path):
     return Runs(tmp_path)
 
 
-def test_half_a_list_is_refused_before_anything_is_learnt_and_the_findings_stay(runs):
+def test_half_a_list_is_refused_before_training_and_the_changes_stay(runs):
     config = runs.change(TOWNS[::2])
     with runs.refused() as errors:
         runs.run(config)
@@ -89,19 +89,19 @@ def test_half_a_list_is_refused_before_anything_is_learnt_and_the_findings_stay(
     assert "--gate.mode report" in error.fix
     assert runs.stages() == BEFORE_THE_GATE
     assert not (runs.settings.store / "vocabulary").exists()
-    gate = runs.told[-1].artifact
+    gate = runs.finished[-1].artifact
     assert error.where == str(gate.folder / "changes.parquet")
     assert gate.table("changes.parquet").num_rows
     assert gate.manifest().metadata["passed"] is False
 
 
-def test_a_refused_list_is_refused_every_time_also_when_the_gate_was_found_in_the_store(runs):
+def test_a_refused_list_is_refused_every_time_also_when_the_gate_is_cached(runs):
     config = runs.change(TOWNS[::2])
     for reused in (False, True):
         with runs.refused():
             runs.run(config)
         assert runs.stages() == BEFORE_THE_GATE
-        assert runs.told[-1].reused is reused
+        assert runs.finished[-1].reused is reused
 
 
 def test_every_reason_is_a_line_of_the_error_and_characters_are_named(runs):
@@ -126,7 +126,7 @@ def test_a_refused_list_is_accepted_by_a_higher_limit_or_by_a_gate_that_only_rep
     assert passed.manifest().metadata["reasons"]
 
 
-def test_lists_without_earlier_ones_are_let_through(runs):
+def test_lists_without_earlier_ones_pass(runs):
     gate = runs.accepted.gate
     assert gate.manifest().metadata == {"passed": True, "reasons": []}
     assert gate.table("changes.parquet").num_rows == 0
@@ -154,7 +154,7 @@ def test_a_refused_list_is_never_what_the_next_one_is_compared_with(runs):
     assert runs.accept(runs.change(TOWNS)).gate == runs.accepted.gate
 
 
-def test_a_list_that_only_reporting_let_through_is_accepted(runs):
+def test_a_list_that_a_reporting_gate_let_pass_is_accepted(runs):
     half = runs.change(TOWNS[::2], GateConfig(mode="report"))
     runs.accept(half)
     runs.accept(runs.change(TOWNS[::2]))  # whatever its gate says: these are the last accepted ones
@@ -172,7 +172,7 @@ def test_accepted_lists_of_which_nothing_is_known_any_more_are_one_clear_error(r
     runs.accept(runs.change([*TOWNS, "Bernis"]))
 
 
-def test_a_list_that_grew_a_little_is_learnt(runs):
+def test_a_list_that_grew_a_little_is_trained_on(runs):
     assert runs.run(runs.change([*TOWNS, "Bernis"]))[-1].stage == "report"
 
 

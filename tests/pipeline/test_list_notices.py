@@ -56,6 +56,9 @@ def test_nothing_stands_out_in_names_as_frequent_as_names_are(tmp_path: Path) ->
         ("Zzyx", 30_000, "59%"),
         ("Total", 1_000, "5%"),
         ("Unknown", 800, "4%"),
+        ("_PRENOMS_RARES", 800, "4%"),
+        ("Übrige Namen", 800, "4%"),
+        ("その他", 800, "4%"),
     ],
 )
 def test_one_row_with_an_absurd_share_of_all_counts_is_named(
@@ -64,6 +67,11 @@ def test_one_row_with_an_absurd_share_of_all_counts_is_named(
     rows = counted({**{city: 50 + rank % 70 for rank, city in enumerate(CITIES)}, name: count})
     (notice,) = notices(tmp_path, rows, COUNTS)
     assert notice.startswith(f"towns: one name has {share} of all weight: '{name}'.")
+
+
+def test_the_most_frequent_name_of_a_list_is_not_worth_a_line(tmp_path: Path) -> None:
+    rows = counted({**{city: 50 + rank % 70 for rank, city in enumerate(CITIES)}, "Otherton": 900})
+    assert notices(tmp_path, rows, COUNTS) == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +89,7 @@ def test_a_script_without_capitals_has_no_case_to_say(tmp_path: Path) -> None:
     assert notices(tmp_path, georgian) == []
 
 
-def test_names_that_look_like_codes_are_said_with_an_example(tmp_path: Path) -> None:
+def test_names_that_look_like_codes_are_reported_with_an_example(tmp_path: Path) -> None:
     assert notices(tmp_path, [*CITIES, "Apollo 11", "Unit_7"]) == []
     codes = [f"Ab-{number:04}" for number in range(300)]
     (notice,) = notices(tmp_path, codes)
@@ -112,7 +120,7 @@ def test_counts_with_separators_that_drop_the_most_frequent_names_are_said(tmp_p
     assert "100% of all weight, such as 'Smith,\"2,442,977\"'" in notice
 
 
-def test_a_count_that_is_none_and_heavy_by_no_digit_is_not_worth_a_line(tmp_path: Path) -> None:
+def test_an_invalid_count_without_heavy_digits_is_not_worth_a_line(tmp_path: Path) -> None:
     assert notices(tmp_path, counted({**dict.fromkeys(CITIES, 10), "Alia": 11, "Bad": "none"}), COUNTS) == []
 
 

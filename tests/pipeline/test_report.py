@@ -183,30 +183,30 @@ class StandIns:
     def inputs(self) -> dict[str, Any]:
         count = len(self.names)
         lines, ones = list(range(1, count + 1)), [1] * count
-        taken = ("CORPUS", [list(self.names), [self.source] * count, ones, lines, ones])
+        names = ("CORPUS", [list(self.names), [self.source] * count, ones, lines, ones])
 
         def rejected(rows: Sequence[tuple[int, Any, str]], schema: str) -> tuple[str, list[Any]]:
-            told = ([row[place] for row in rows] for place in range(3))
-            return schema, [[self.source] * len(rows), [1] * len(rows), *told]
+            columns = ([row[place] for row in rows] for place in range(3))
+            return schema, [[self.source] * len(rows), [1] * len(rows), *columns]
 
         corpus = self.left(
             "corpus",
             {"name": self.source, "limit": None},
             {
-                "names.parquet": taken,
+                "names.parquet": names,
                 "rejected.parquet": rejected(self.corpus_rejected, "CORPUS_REJECTED"),
             },
         )
         merged = self.left(
             "merged",
             self.merging,
-            {"names.parquet": taken, "rejected.parquet": rejected(self.merge_rejected, "REJECTED")},
+            {"names.parquet": names, "rejected.parquet": rejected(self.merge_rejected, "REJECTED")},
             **{"corpora.0": corpus},
         )
         validated = self.left(
             "validated",
             {"max_length": 49},
-            {"names.parquet": taken, "rejected.parquet": rejected(self.rule_rejected, "REJECTED")},
+            {"names.parquet": names, "rejected.parquet": rejected(self.rule_rejected, "REJECTED")},
             merged=merged,
         )
         profile = self.left(
@@ -420,10 +420,10 @@ def test_the_page_fetches_nothing_and_runs_no_script(stand_ins):
 def test_no_two_elements_have_one_id_and_every_reference_finds_its_own(page):
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    wanted = {value[1:] for _, name, value in page.attributes if name == "xlink:href"}
-    wanted |= {value[5:-1] for _, name, value in page.attributes if name == "clip-path"}
-    assert wanted
-    assert wanted <= set(ids)
+    referenced = {value[1:] for _, name, value in page.attributes if name == "xlink:href"}
+    referenced |= {value[5:-1] for _, name, value in page.attributes if name == "clip-path"}
+    assert referenced
+    assert referenced <= set(ids)
 
 
 def test_the_page_shows_both_curves_and_both_length_distributions(page):
@@ -465,7 +465,7 @@ def test_a_page_without_a_measured_sample_says_so(stand_ins):
     assert "measure network new equal no" in page_of(stand_ins.report()).text
 
 
-def test_what_was_not_taken_stands_with_reason_count_and_first_rows(stand_ins):
+def test_rejected_rows_are_listed_with_reason_count_and_the_first_of_them(stand_ins):
     stand_ins.rule_rejected = [
         (line, f"<i>Bad\u200b{line}", "holds <an> invisible one") for line in range(1, 10)
     ]
@@ -523,7 +523,7 @@ def test_a_users_plotting_style_changes_nothing(stand_ins, tmp_path, monkeypatch
     assert matplotlib.rcParams["lines.linewidth"] == 9
 
 
-def test_the_published_page_tells_configuration_lineage_and_timings(stand_ins):
+def test_the_published_page_shows_configuration_lineage_and_timings(stand_ins):
     report = stand_ins.report()
     path = publish_report(stand_ins.store, report)
     assert path == stand_ins.root / "report.html"
@@ -576,7 +576,7 @@ def test_publishing_another_report_replaces_the_page(stand_ins):
     assert [path.name for path in stand_ins.root.iterdir() if path.is_file()] == ["report.html"]
 
 
-def test_a_report_that_was_found_tells_of_the_configuration_of_this_run(stand_ins):
+def test_a_cached_report_shows_the_configuration_of_this_run(stand_ins):
     first = stand_ins.report()
     stand_ins.merging = {"duplicates": "keep"}  # which here leaves the same bytes
     inputs = stand_ins.inputs()
@@ -601,7 +601,7 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
     stand_ins.corpus_rejected = stand_ins.merge_rejected = ()
     report = stand_ins.report()
     text = page_of(report).text
-    for said in (
+    for text_of_none in (
         "No names were sampled.",
         "No history was recorded.",
         "Nothing was scored.",
@@ -610,7 +610,7 @@ def test_empty_tables_leave_a_page_that_says_so(stand_ins):
         "No lists were accepted before",
         "0 names kept from 0 lines.",
     ):
-        assert said in text
+        assert text_of_none in text
     assert "nan" not in text.split()
     publish_report(stand_ins.store, report)
 
@@ -754,7 +754,7 @@ def test_an_evaluation_that_cannot_be_read_costs_no_page(stand_ins):
     assert "The last models" in Page(publish_report(stand_ins.store, report).read_text()).text
 
 
-def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
+def test_the_published_page_shows_the_decision_and_its_figures(stand_ins):
     inputs = stand_ins.inputs()
     report = produced(stand_ins.root, inputs, stand_ins.run)
     draft = stand_ins.store.writer("decision", "0" * 32)
@@ -781,7 +781,7 @@ def test_the_published_page_tells_the_decision_and_its_figures(stand_ins):
         ("rolled_back", "it did <well>, but. It was compared with mixture/222222222222."),
     ],
 )
-def test_the_published_page_tells_what_became_of_the_new_model(stand_ins, kind, lead):
+def test_the_published_page_says_what_became_of_the_new_model(stand_ins, kind, lead):
     inputs = stand_ins.inputs()
     report = produced(stand_ins.root, inputs, stand_ins.run)
     draft = stand_ins.store.writer("decision", "0" * 32)
