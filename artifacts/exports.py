@@ -4,7 +4,7 @@ The bytes depend on the rows and not on how they are chunked; text is made a chu
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from artifacts.formats import ROWS_PER_GROUP, parquet_writer
 
 Format = Literal["parquet", "csv", "jsonl", "txt"]
 
-_ROWS_OF_TEXT = 1 << 16
+ROWS_OF_TEXT = 1 << 16
 _TO_BE_ESCAPED = r'["\\\x00-\x1f]'  # in a string of JSON (RFC 8259, section 7)
 _ESCAPES = {"\\": r"\\", '"': r"\""} | {chr(code): rf"\u{code:04x}" for code in range(0x20)}
 
@@ -29,37 +29,37 @@ def write(path: Path, table: pa.Table, format: Format, metadata: Mapping[str, st
 
     Raises OSError if the file cannot be written, and KeyError for txt without a column `name`.
     """
+    own = {key.encode(): value.encode() for key, value in metadata.items()}
+    schema = table.schema.with_metadata({**(table.schema.metadata or {}), **own})
+    rows = ROWS_PER_GROUP if format == "parquet" else ROWS_OF_TEXT
     with pa.OSFile(str(path), "wb") as file:
-        match format:
-            case "parquet":
-                _write_parquet(file, table, metadata)
-            case "csv":
-                _write_csv(file, table)
-            case "jsonl":
-                for rows in _cut(table, _ROWS_OF_TEXT):
-                    file.write(_joined(_json_lines(rows)))
-            case "txt":
-                for rows in _cut(table.select(["name"]), _ROWS_OF_TEXT):
-                    file.write(as_lines(rows["name"]))
+        write_batches(file, schema, _cut(table, rows), format)
+
+
+def write_batches(
+    file: pa.NativeFile, schema: pa.Schema, batches: Iterable[pa.RecordBatch], format: Format
+) -> None:
+    """Write rows to an open file; in Parquet, each batch is a row group. Raises as `write` does."""
+    match format:
+        case "parquet":
+            with parquet_writer(file, schema) as parquet:
+                for rows in batches:
+                    parquet.write_batch(rows)
+        case "csv":
+            with pyarrow.csv.CSVWriter(file, schema) as csv:
+                for rows in batches:
+                    csv.write_batch(rows)
+        case "jsonl":
+            for rows in batches:
+                file.write(_joined(_json_lines(rows)))
+        case "txt":
+            for rows in batches:
+                file.write(as_lines(rows["name"]))
 
 
 def as_lines(names: pa.StringArray) -> pa.Buffer:
     """Text with one name a line."""
     return _joined(pc.binary_join_element_wise(names, "\n", ""))
-
-
-def _write_parquet(file: pa.NativeFile, table: pa.Table, metadata: Mapping[str, str]) -> None:
-    ours = {key.encode(): value.encode() for key, value in metadata.items()}
-    schema = table.schema.with_metadata({**(table.schema.metadata or {}), **ours})
-    with parquet_writer(file, schema) as parquet:
-        for rows in _cut(table, ROWS_PER_GROUP):
-            parquet.write_batch(rows)
-
-
-def _write_csv(file: pa.NativeFile, table: pa.Table) -> None:
-    with pyarrow.csv.CSVWriter(file, table.schema) as csv:
-        for rows in _cut(table, _ROWS_OF_TEXT):
-            csv.write_batch(rows)
 
 
 def _cut(table: pa.Table, rows: int) -> Iterator[pa.RecordBatch]:

@@ -1,5 +1,6 @@
 """Every command of `namewright`."""
 
+import contextlib
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from artifacts import single_file
 from artifacts.errors import StoreError
 from flows import hints, models_commands, server_commands
 from flows.execute import GENERATE, RUN, Engine, execute
@@ -146,7 +148,9 @@ def generate(
         engine: `prefect` records the files in Prefect's UI, `plain` writes them in this process alone.
     """
     whole: list[Finished] = []
-    with console.open_console() as shown:
+    output = sys.stdout
+    aside = contextlib.redirect_stdout(sys.stderr) if settings.is_stdout else contextlib.nullcontext()
+    with aside, console.open_console() as shown:
 
         def listener(event: Event) -> None:
             if isinstance(event, Finished) and event.stage == dataset.LIST:
@@ -157,6 +161,11 @@ def generate(
         with signals.graceful_shutdown():
             lost = execute(GENERATE, config, settings, engine, listener, shown.print)
         shown.list_summary(whole[0])
+        if settings.file_format:
+            shown.print(f"file: {settings.output}")
+    if settings.is_stdout:
+        for lines in single_file.names(dataset.part_paths(whole[0].artifact)):
+            output.buffer.write(lines)
     if lost:
         raise lost
 

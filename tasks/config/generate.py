@@ -143,6 +143,17 @@ class GenerateConfig:
         """The configuration that identifies the list: `fewer` changes nothing in it."""
         return replace(self, fewer=False)
 
+    def for_one_file(self, file_format: Format) -> "GenerateConfig":
+        """The data set that one file of this format is written from. Raises ConfigError for other columns."""
+        if self.format not in ("parquet", file_format):  # parquet is the default
+            raise ConfigError(
+                "config.columns",
+                f"the output is a file in {file_format}, and the format is {self.format}",
+                fix="leave --format out: a file has the format of its suffix.",
+            )
+        replace(self, format=file_format)  # checks the columns
+        return replace(self, format="parquet")
+
     def resolve_columns(self, training_list_known: bool) -> "GenerateConfig":
         """With every column named. Raises ConfigError if it needs a training list that is unknown."""
         columns = self.columns or (("name",) if self.format == "txt" else COLUMNS)

@@ -54,8 +54,8 @@ def _refuse_fractions(arguments: ArgumentCollection) -> None:
 
 
 def _refuse_empty_paths(arguments: ArgumentCollection) -> None:
-    """Raise ConfigError for an empty path: as a Path it would be the current folder."""
+    """Raise ConfigError for an empty path, which would be the current folder, and for an option instead."""
     for argument in arguments:
         for token in argument.tokens if argument.hint in (Path, Path | None) else ():
-            if not token.value:
+            if not token.value or (token.value.startswith("-") and token.value != "-"):
                 raise out_of_range(token.keyword or argument.name, "a path", token.value)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from artifacts import single_file
+from artifacts.exports import Format
 from rnn_core.errors import ConfigError
 from rnn_core.validators import AT_LEAST_0, check_fields, out_of_range, whole
 
@@ -94,13 +96,16 @@ class ListSettings:
     Attributes:
         model: A file model.npz, the key of a model in the store or its first digits, or `champion`: the
             promoted model.
-        output: Folder of the list; by default one in the store, named by the list's key.
+        output: A file, elves.csv, .parquet, .jsonl or .txt; or a folder for a data set in shards; or - for
+            the names alone on standard output. Default: a folder in the store, named by the list's key.
+        excel: Begin a CSV file with a byte order mark, so that Excel reads it as UTF-8.
         overwrite: Replace another list that is there.
         store: Folder of the artifact store; by default artifacts/store in the current folder.
     """
 
     model: str = "champion"
-    output: Path | None = None
+    output: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None  # - is standard output
+    excel: bool = False
     overwrite: bool = False
     store: Path = field(default_factory=default_store)
     workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
@@ -109,3 +114,20 @@ class ListSettings:
         object.__setattr__(self, "store", checked_path("store", self.store))
         if self.output:
             object.__setattr__(self, "output", checked_path("output", self.output))
+        if self.excel and self.file_format != "csv":
+            raise ConfigError(
+                "config.columns",
+                "a byte order mark is for one CSV file",
+                saw=f"output {self.output}",
+                fix="--output names.csv --excel, or leave --excel out.",
+            )
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the names go to standard output."""
+        return self.output == Path("-")
+
+    @property
+    def file_format(self) -> Format | None:
+        """The format of the one file to write; None for a data set in a folder."""
+        return single_file.file_format(self.output) if self.output else None

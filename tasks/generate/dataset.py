@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from artifacts.dataset import Dataset
+from artifacts import single_file
+from artifacts.dataset import SUCCESS, Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
@@ -39,6 +41,9 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     """The request, checked. Raises what a user can cause, before anything is made."""
     # With the whole path: the stages may run elsewhere.
     model = load.find_model(settings.model, settings.store.resolve())
+    file_format = "txt" if settings.is_stdout else settings.file_format
+    if file_format:
+        config = config.for_one_file(file_format)
     config = config.resolve_columns(model.training is not None)
     lists.sampler(model, model.digest, replace(config.sampling, count=0))
     inputs: dict[str, ModelFile | Artifact] = {"model": model}
@@ -46,8 +51,11 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
         inputs["training"] = model.training
     digests = {role: artifact.digest for role, artifact in inputs.items()}
     recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
-    folder = settings.output or settings.store / LIST / recipe.key
-    return GenerateRequest(config, inputs, recipe, Dataset(folder.resolve()))
+    in_store = settings.store / LIST / recipe.key
+    dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())
+    if settings.output and settings.file_format and not (dataset.folder / SUCCESS).exists():
+        single_file.check_free(settings.output, settings.overwrite)
+    return GenerateRequest(config, inputs, recipe, dataset)
 
 
 def generate(
@@ -70,6 +78,13 @@ def generate(
     dataset, recipe = request.dataset, request.recipe
 
     def finish(artifact: Artifact, reused: bool) -> bool:
+        if settings.output and settings.file_format:
+            single_file.write_list(
+                part_paths(artifact),
+                settings.output,
+                byte_order_mark=settings.excel,
+                overwrite=settings.overwrite,
+            )
         names = artifact.manifest().metadata["names"]
         seconds = time.monotonic() - start
         on_event(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
@@ -95,6 +110,11 @@ def generate(
                 recipe, shards, metadata=metadata, origins=origins, seconds=seconds, run=run
             )
             return finish(artifact, reused=False)
+
+
+def part_paths(generated: Artifact) -> list[Path]:
+    """The files of a list, in their order."""
+    return [generated.folder / name for name in sorted(generated.manifest().files)]
 
 
 def _stage_settings(request: GenerateRequest, settings: ListSettings) -> Settings:
