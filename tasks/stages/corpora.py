@@ -5,21 +5,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
-from data import merging, schemas, validation
+from data import schemas
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
-from data.corpus import CheckedRows, read_corpus
-from data.reading.rows import BLANK
 from rnn_core.errors import DataError
 from tasks.core.stage import StageContext, stage
 
 Files = Mapping[str, Sequence[str]]  # by source: the names of its files, in the order of reading
+if TYPE_CHECKING:
+    from data.corpus import CheckedRows
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
@@ -47,11 +47,13 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
 
     file:  of the source, or several, in the order in which they are read.
     """
+    from data.corpus import read_corpus  # what reads, merges and validates is imported by who does it
+
     files = [file] if isinstance(file, SourceFile) else file
     paths = {config.name: [one.path.name for one in files]}
     rejected: list[pa.Table] = []
 
-    def names(parts: Iterable[CheckedRows]) -> Iterator[pa.Table]:
+    def names(parts: "Iterable[CheckedRows]") -> Iterator[pa.Table]:
         for part in parts:
             if len(part.rejected) or not rejected:
                 rejected.append(part.rejected)
@@ -75,6 +77,8 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
 @stage(version=4, is_quick=True)
 def merged(context: StageContext, config: MergingConfig, *, corpora: Sequence[Artifact]) -> None:
     """The names of all sources as one list, duplicates dealt with as configured."""
+    from data import merging
+
     together = merging.merge([one.table(NAMES) for one in corpora], config)
     context.writer.metadata["sources"] = together.sources
     context.writer.order(NAMES, REJECTED)
@@ -92,6 +96,8 @@ def validated(
 
     corpora:  what was merged: rows that were rejected there count in the share of rejected rows.
     """
+    from data import validation
+
     lines = merged.table(NAMES)
     found = validation.validate_corpus(lines, config)
     context.write_table(NAMES, schemas.CORPUS, found.names)
@@ -133,6 +139,8 @@ def validated(
 
 def _unread(corpus: Artifact) -> pa.Table:
     """Rows that were no names as they were read. A blank one is none that somebody might miss."""
+    from data.reading.rows import BLANK
+
     table = corpus.table(REJECTED)
     return table.filter(pc.invert(pc.is_in(table["reason"], pa.array(BLANK))))
 

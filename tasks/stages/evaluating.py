@@ -12,7 +12,6 @@ from artifacts.store import Artifact
 from data import schemas
 from data.config import ALL_SOURCES, EvaluationStageConfig, ValidationConfig
 from data.examples import SPLITS, encoded_names
-from data.validation import validate
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
 from rnn_core.metrics.novelty import casefold_set, new_mask
@@ -150,6 +149,8 @@ def _check_signals(*_: object) -> None:
 
 def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
     """Share of the names that the pipeline would accept, as they are, as lines of a source."""
+    from data.validation import validate
+
     lines = pa.table(
         {
             "name": pa.array(names, pa.string()),

@@ -18,14 +18,11 @@ from rnn_core.nn.cells import elman
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import TrainingConfig
-from rnn_core.train.loop import train
-from rnn_core.train.state import TrainingState
 from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
 from tasks.stages.checkpointing import Checkpoints
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
-from tasks.stages.notebook_training import train as train_as_notebook
 
 HISTORY = "history.parquet"
 
@@ -85,6 +82,8 @@ def load_split(examples: Artifact, split: str) -> EncodedNames:
 def _train_as_notebook(
     context: StageContext, config: notebook.NotebookConfig, vocabulary: Vocabulary, examples: Artifact
 ) -> Trained:
+    from tasks.stages.notebook_training import train as train_as_notebook
+
     sources = examples.table(EXAMPLES, ["source"])["source"].combine_chunks()
     counts = np.bincount(sources.indices.to_numpy(), minlength=len(sources.dictionary)).tolist()
     names = load_split(examples, "train")
@@ -101,6 +100,9 @@ def _train_in_batches(
     names: EncodedNames,
     validation: EncodedNames,
 ) -> Trained:
+    from rnn_core.train.loop import train
+    from rnn_core.train.state import TrainingState
+
     config = requested.resolve(names.count)
     checkpoints = Checkpoints(context)
     state = checkpoints.load(lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays))
