@@ -56,7 +56,7 @@ def run(
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
     config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
     settings: Annotated[Settings, FLAT] = Settings(),
-    engine: Engine = "prefect",
+    engine: Engine = "auto",
     dry_run: bool = False,
 ) -> None:
     """Train on lists of names and generate new ones. What did not change is reused from the store.
@@ -64,6 +64,7 @@ def run(
     Args:
         file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
         engine: `prefect` records the stages in Prefect's UI, `plain` runs them in this process alone.
+            `auto` takes `prefect` if a server answers, else `plain`.
         dry_run: Show which stages would be computed, and why; compute nothing.
     """
     from tasks.views.data_summary import ListStages
@@ -140,12 +141,13 @@ def generate(
     *,
     config: Annotated[GenerateConfig, FLAT] = GenerateConfig(),
     settings: Annotated[ListSettings, FLAT] = ListSettings(),
-    engine: Engine = "prefect",
+    engine: Engine = "auto",
 ) -> None:
     """Generate a list of names of any length. The same command resumes one that was killed.
 
     Args:
         engine: `prefect` records the files in Prefect's UI, `plain` writes them in this process alone.
+            `auto` takes `prefect` if a server answers, else `plain`.
     """
     whole: list[Finished] = []
     output = sys.stdout

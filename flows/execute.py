@@ -13,7 +13,7 @@ from tasks.core.events import Listener
 from tasks.engines.plain import RUN_CONTEXT, stage_runner
 from tasks.generate import dataset
 
-Engine = Literal["prefect", "plain"]
+Engine = Literal["auto", "prefect", "plain"]
 
 
 class Command(NamedTuple):
@@ -41,7 +41,7 @@ def execute(
 
     Raises what a stage raises.
     """
-    if engine == "plain":
+    if engine == "plain" or (engine == "auto" and not _is_recordable(settings, say)):
         command.plain(config, settings, listener)
         return None
     command.check(config, settings)
@@ -58,6 +58,17 @@ def execute(
     except NotRecorded as lost:
         return lost
     return None
+
+
+def _is_recordable(settings: Any, say: Callable[[str], None]) -> bool:
+    """Whether a Prefect server answers; if none does, it says so. Dask's workers need Prefect anyway."""
+    from tasks.server import connection
+
+    workers = getattr(settings, "workers", None)
+    fault = "" if workers and workers.runner == "dask" else connection.server_fault()
+    if fault:
+        say(f"not recorded in Prefect: {fault}; `namewright server start` starts one here, with its UI")
+    return not fault
 
 
 def _check_sources(config: RetrainConfig, _settings: Settings) -> None:

@@ -54,6 +54,15 @@ def connect_lasting(*, quiet: bool = True) -> str:
     return url
 
 
+def server_fault() -> str:
+    """Why no server would record a run: empty if one answers, at PREFECT_API_URL or in the background."""
+    _bypass_proxies()
+    if not (url := defaults.api_url()):
+        return "" if background.find_server() else "no Prefect server is running"
+    fault = health.health_fault(url)
+    return f"no Prefect server answers at {health.without_credentials(url)} ({fault})" if fault else ""
+
+
 def exit_process(code: int) -> NoReturn:
     """End the process; if its Prefect server is gone, without waiting for what that will never take.
 
@@ -67,9 +76,13 @@ def exit_process(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _running_server() -> str | None:
+def _bypass_proxies() -> None:
     for name in ("NO_PROXY", "no_proxy"):  # no proxy knows the servers on this machine
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))
+
+
+def _running_server() -> str | None:
+    _bypass_proxies()
     if url := defaults.api_url():
         health.check_answering(url)
         return url

@@ -79,3 +79,26 @@ def test_the_report_is_published_whoever_runs_the_stages(in_prefect, tmp_path):
     page = (tmp_path / "store" / "report.html").read_text()
     assert "<!-- provenance -->" not in page
     assert "retrain argentine+dinosaurs · 8 units" in page
+
+
+@pytest.mark.parametrize(
+    ("variables", "fault"),
+    [
+        ({}, "no Prefect server is running"),
+        ({"PREFECT_API_URL": "http://me:secret@127.0.0.1:9/api"}, "answers at http://127.0.0.1:9/api ("),
+    ],
+    ids=["none is running", "one that is named does not answer"],
+)
+def test_without_a_server_that_answers_a_run_goes_on_without_prefect_and_says_so(
+    namewright, quick, tmp_path, variables, fault
+):
+    outcome = namewright("run", *quick, **variables)
+    assert outcome.returncode == 0, outcome.stderr
+    first = outcome.stdout.splitlines()[0]
+    assert first.startswith("not recorded in Prefect: ")
+    assert fault in first
+    assert "namewright server start" in first
+    assert "secret" not in outcome.stdout
+    (folder,) = (tmp_path / "store" / "names").iterdir()
+    assert json.loads((folder / "manifest.json").read_text())["run"] == {"engine": "plain"}
+    assert not (tmp_path / "prefect").exists(), "no database of Prefect's was made"
