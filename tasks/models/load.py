@@ -40,7 +40,7 @@ from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
 
-_KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{6,{KEY_LENGTH}}})")
+_KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{1,{KEY_LENGTH}}})")
 
 
 @dataclass(frozen=True)
@@ -304,7 +304,7 @@ def _unknown(name: str, store: Store) -> DataError:
         "model not found",
         where=str(store.root),
         saw=name,
-        fix=f"name a file, `{CHAMPION}`, or a key by 6 digits or more{contents}",
+        fix=f"name a file, `{CHAMPION}`, or a key by its first digits{contents}",
     )
 
 

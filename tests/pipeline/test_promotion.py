@@ -351,6 +351,13 @@ def test_models_are_listed_shown_compared_promoted_and_rolled_back(models, runs)
     said = models("promote", second[:10])
     assert said == f"mixture/{second} is the champion; before it was {first.origin}\n"
     assert open_model(store=runs.store.root).origin == f"mixture/{second}"
+    keys = [*runs.store.keys("mixture"), *runs.store.keys("model")]
+    unique = next(
+        second[:length]
+        for length in range(1, 32)
+        if sum(key.startswith(second[:length]) for key in keys) == 1
+    )
+    assert models("show", unique) == models("show")  # any unique prefix of a key names the model
     shown = models("show")
     for fact in (
         second,
