@@ -45,7 +45,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     if file_format:
         config = config.for_one_file(file_format)
     config = config.resolve_columns(model.training is not None)
-    lists.sampler(model, model.digest, replace(config.sampling, count=0))
+    lists.sampler(model, model.digest, replace(config.sampling, count=0), model.training)
     inputs: dict[str, ModelFile | Artifact] = {"model": model}
     if model.training:
         inputs["training"] = model.training

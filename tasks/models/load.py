@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,10 +26,12 @@ from artifacts.manifest import Manifest
 from artifacts.model_file import MODEL, ModelContents, ModelKind, model_contents, stored_vocabulary
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
+from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.ngram import mixture
+from rnn_core.sample.constraints import NamePredicate
 from rnn_core.sample.sampler import SamplingConfig, sample
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import check, choice, whole
@@ -40,6 +42,7 @@ from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
 
+_NAMES = "names.parquet"  # of the stage `validated`
 _KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{1,{KEY_LENGTH}}})")
 
 
@@ -114,7 +117,21 @@ def load_model(file: ModelFile) -> "TrainedModel":
     if models.network.vocabulary_size != vocabulary.size:
         saw = f"{vocabulary.size} characters for a network of {models.network.vocabulary_size}"
         raise _invalid_file(str(file.path), "its network and its vocabulary differ in size", saw)
-    return TrainedModel(file.origin, vocabulary, models)
+    return TrainedModel(file.origin, vocabulary, models, file)
+
+
+@lru_cache(maxsize=4)
+def name_predicate(training: Artifact | None, vocabulary: Vocabulary) -> NamePredicate | None:
+    """Which sampled names keep the rules of the training list; None if names of these characters always do.
+
+    training:  of the stage `validated`. If it is unknown, only what no list may have is ruled out.
+    """
+    if NameRules(normal_form=True, single_spaces=True).predicate(vocabulary) is None:
+        return None
+    rules = (
+        NameRules() if training is None else NameRules.from_names(training.table(_NAMES, ["name"])["name"])
+    )
+    return rules.predicate(vocabulary)
 
 
 def open_model(model: str | Path = CHAMPION, store: str | Path | None = None) -> "TrainedModel":
@@ -135,11 +152,13 @@ class TrainedModel:
     """A model in memory, to sample names from and to score names with.
 
     origin:  where it is from, for people: `mixture/<key>`, or a path.
+    file:    what it was loaded from.
     """
 
     origin: str
     vocabulary: Vocabulary
     models: ModelContents
+    file: ModelFile | None = None
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.origin!r}, {self.vocabulary.size - 1} characters)"
@@ -149,16 +168,18 @@ class TrainedModel:
 
         threads:  how many blocks of names are made at once; the names are the same with any number.
         options:  those of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length, max_length,
-                  allowed, forbidden, trimmed, seed, capitalise_first, drawn_from.
+                  allowed, forbidden, trimmed, truncate, seed, capitalise_first, drawn_from.
 
         Raises ConfigError for an option out of range or when there are no such names, DataError if the
-        mixture is asked for and there is none, or for more than 2 GiB of text, and TrainingError if the
-        model's probabilities are not finite numbers.
+        mixture is asked for and there is none, if the training list is damaged, or for more than 2 GiB of
+        text, and TrainingError if the model's probabilities are not finite, or such names too rare.
         """
         config = SamplingConfig(count=count, **options)
         check("threads", threads, whole(1, 1 << 10))
         with blas.one_thread:
-            drawn = sample(self.models.select(config.drawn_from), self.vocabulary, config, threads)
+            model = self.models.select(config.drawn_from)
+            accepts = name_predicate(self.file and self.file.training, self.vocabulary)
+            drawn = sample(model, self.vocabulary, config, threads, accepts)
         return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
 
     def log_probabilities(

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from artifacts.store import Artifact
 from data import schemas
+from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
@@ -25,12 +26,13 @@ def names(
 ) -> None:
     """New names, drawn from the network or the mixture."""
     characters = load_vocabulary(vocabulary)
-    sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config)
+    known = validated.table(NAMES, ["name"])["name"].combine_chunks()
+    accepts = NameRules.from_names(known).predicate(characters)
+    sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config, accepts)
     parts = list(sampler.names(0, config.count, on_progress=context.names_reporter(config.count)))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(strings, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
-    known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     context.write_table(
         NAMES,
         schemas.NAMES,

@@ -1,6 +1,6 @@
 """The stage `evaluation`: how well each model predicts names, and what the names are like that it samples."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +12,13 @@ from artifacts.store import Artifact
 from data import schemas
 from data.config import ALL_SOURCES, EvaluationStageConfig, ValidationConfig
 from data.examples import SPLITS, encoded_names
+from data.name_rules import NameRules
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
 from rnn_core.metrics.novelty import casefold_set, new_mask
 from rnn_core.metrics.sample_metrics import MetricValue, NameList, compare_samples
 from rnn_core.ngram import mixture as mixing
+from rnn_core.sample.constraints import NamePredicate
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
@@ -69,7 +71,8 @@ def evaluation(
     if config.evaluation.sample_names:
         known = load_vocabulary(vocabulary)
         samples = {name: _sample(model, config, known) for name, model in _generators(models).items()}
-        rows += _sample_metrics(samples, held_out, training, config)
+        accepts = NameRules.from_names(table["name"]).predicate(known)
+        rows += _sample_metrics(samples, held_out, training, config, accepts)
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
 
@@ -124,9 +127,13 @@ def _prediction_metrics(
 def _sample(model: Model, config: EvaluationStageConfig, vocabulary: Vocabulary) -> NameList:
     measured = config.evaluation
     too_long = min(config.validation.max_length + 1, MAX_LENGTH)  # where it is seen to be invalid
-    # White space at an edge is not kept away from a name that is measured: it is a fault of the model's.
+    # Names are measured as the model gives them: too long, with white space at an edge, against a rule.
     sampling = SamplingConfig(
-        count=measured.sample_names, max_length=too_long, trimmed=False, seed=measured.seed
+        count=measured.sample_names,
+        max_length=too_long,
+        truncate=True,
+        trimmed=False,
+        seed=measured.seed,
     )
     parts = Sampler(model, vocabulary, sampling).names(0, sampling.count, on_progress=_check_signals)
     encoded, _ = concatenate_samples(parts)
@@ -134,12 +141,16 @@ def _sample(model: Model, config: EvaluationStageConfig, vocabulary: Vocabulary)
 
 
 def _sample_metrics(
-    samples: Mapping[str, NameList], held_out: NameList, training: NameList, config: EvaluationStageConfig
+    samples: Mapping[str, NameList],
+    held_out: NameList,
+    training: NameList,
+    config: EvaluationStageConfig,
+    accepts: NamePredicate | None,
 ) -> Iterator[Row]:
     rng = np.random.default_rng(config.evaluation.seed)
     for model, figures in compare_samples(samples, held_out, training, rng, _check_signals).items():
         if model in samples:
-            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model].strings, config.validation))
+            yield _row(model, SAMPLE, ALL_SOURCES, _validity(samples[model], config.validation, accepts))
         yield from (_row(model, SAMPLE, ALL_SOURCES, figure) for figure in figures)
 
 
@@ -147,10 +158,15 @@ def _check_signals(*_: object) -> None:
     signals.raise_if_requested("while samples are drawn and measured")
 
 
-def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
-    """Share of the names that the pipeline would accept, as they are, as lines of a source."""
+def _validity(sample: NameList, rules: ValidationConfig, accepts: NamePredicate | None) -> MetricValue:
+    """Share of the names that the pipeline would accept, as they are, as lines of a source.
+
+    accepts:  which names keep the rules that all names of the lists keep.
+    """
     from data.validation import validate
 
+    names = sample.strings
+    keeps_rules = np.ones(len(names), np.bool_) if accepts is None else accepts(sample.encoded)
     lines = pa.table(
         {
             "name": pa.array(names, pa.string()),
@@ -160,7 +176,7 @@ def _validity(names: Sequence[str], rules: ValidationConfig) -> MetricValue:
             "weight": pa.array([1.0] * len(names), pa.float64()),
         }
     )
-    accepted = validate(lines, rules).names["name"].to_pylist()
+    accepted = validate(lines.filter(pa.array(keeps_rules)), rules).names["name"].to_pylist()
     return MetricValue("validity", sum(name == name.strip() for name in accepted) / len(names), len(names))
 
 

@@ -25,7 +25,7 @@ from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
-from tasks.models.load import ModelFile, load_model
+from tasks.models.load import ModelFile, load_model, name_predicate
 from tasks.stages.corpora import NAMES
 
 LIST_VERSION = 3  # of every stage of a generated list: they are raised together
@@ -57,7 +57,7 @@ def shard(
     context: StageContext, config: ShardConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """A file of a generated list, where no name is left out."""
-    table, _ = _sample(context, config, model)
+    table, _ = _sample(context, config, model, training)
     table = table.rename_columns(["index", "name", "log_probability"])
     _write(context, config.file, table, model, training, config.sampling.capitalise_first)
 
@@ -72,7 +72,7 @@ def sampled(
     context: StageContext, config: CandidatesConfig, *, model: ModelFile, training: Artifact | None = None
 ) -> None:
     """Sampled names that may come into the list: a row group for every partition, in their order."""
-    table, vocabulary = _sample(context, config, model)
+    table, vocabulary = _sample(context, config, model, training)
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(table["name"], vocabulary, config, training)))
     if config.sifting.unique:
@@ -158,11 +158,14 @@ def _accepted_rows(candidates: Artifact, place: int, let_in: Sequence[Artifact])
 
 
 def _sample(
-    context: StageContext, config: ShardConfig | CandidatesConfig, model: ModelFile
+    context: StageContext,
+    config: ShardConfig | CandidatesConfig,
+    model: ModelFile,
+    training: Artifact | None,
 ) -> tuple[pa.Table, Vocabulary]:
     """The names from number `config.start` on (number, name, log_probability), and the model's vocabulary."""
     sampling = config.sampling
-    drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0))
+    drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0), training)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
     parts = list(drawing.names(config.start, stop, context.settings.threads, on_progress))
@@ -179,16 +182,23 @@ def _sample(
 
 
 @functools.lru_cache(maxsize=1)
-def sampler(model: ModelFile, digest: str, sampling: SamplingConfig) -> tuple[Sampler, Vocabulary]:  # noqa: ARG001
+def sampler(
+    model: ModelFile,
+    digest: str,  # noqa: ARG001
+    sampling: SamplingConfig,
+    training: Artifact | None,
+) -> tuple[Sampler, Vocabulary]:
     """The sampler of a list and its vocabulary, made once in a process.
 
-    digest:  of the model, whose path could be another's by now.
+    digest:    of the model, whose path could be another's by now.
+    training:  the list whose rules the names keep, if it is known.
 
     Raises what a user can cause: no such model, or no such names.
     """
     loaded = load_model(model)
     chosen = loaded.models.select(sampling.drawn_from)
-    return Sampler(chosen, loaded.vocabulary, sampling), loaded.vocabulary
+    accepts = name_predicate(training, loaded.vocabulary)
+    return Sampler(chosen, loaded.vocabulary, sampling, accepts), loaded.vocabulary
 
 
 @functools.lru_cache(maxsize=1)

@@ -6,7 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.store import Artifact
+from data.name_rules import NameRules
 from data.text.strings import to_strings
+from rnn_core.sample.constraints import NamePredicate
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
@@ -28,16 +30,21 @@ def temperature_samples(
         return []
     network = network_model(load_models(model).network)
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
+    accepts = NameRules.from_names(list_names).predicate(vocabulary)
     return [
-        _sample(network, vocabulary, list_names, replace(config, temperature=temperature))
+        _sample(network, vocabulary, list_names, accepts, replace(config, temperature=temperature))
         for temperature in TEMPERATURES
     ]
 
 
 def _sample(
-    network: Model, vocabulary: Vocabulary, list_names: pa.ChunkedArray, config: SamplingConfig
+    network: Model,
+    vocabulary: Vocabulary,
+    list_names: pa.ChunkedArray,
+    accepts: NamePredicate | None,
+    config: SamplingConfig,
 ) -> TemperatureSample:
-    parts = Sampler(network, vocabulary, config).names(0, config.count)
+    parts = Sampler(network, vocabulary, config, accepts).names(0, config.count)
     sampled = pa.chunked_array(
         [to_strings(part.names, vocabulary, config.capitalise_first) for part in parts], pa.string()
     )

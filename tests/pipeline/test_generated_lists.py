@@ -199,7 +199,7 @@ def test_a_model_that_has_too_few_names_says_how_many_and_what_to_change_or_writ
 def test_a_list_that_is_whole_loses_what_led_to_it_even_if_its_run_was_killed_before(made, monkeypatch):
     knobs = {"count": 500, "unique": True}
     with monkeypatch.context() as patch:
-        patch.setattr(Dataset, "tidy", lambda _self: None)
+        patch.setattr(Dataset, "remove_leftovers", lambda _self: None)
         folder = made(**knobs)
     assert (folder / "__namewright__" / "candidates").exists()
     made(**knobs)
