@@ -98,7 +98,7 @@ def test_a_run_ends_with_the_lines_that_it_shows(printed):
 
 def test_it_ends_with_a_csv_of_500_new_names_as_they_were_asked_for(printed):
     folder, outputs = printed
-    with (folder / "elves" / "part-00000.csv").open(encoding="utf-8", newline="") as file:
+    with (folder / "elves.csv").open(encoding="utf-8", newline="") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     assert len(names) == len(set(names)) == 500
     assert all(name.startswith("El") and 4 <= len(name) <= 9 for name in names)
