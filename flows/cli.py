@@ -5,10 +5,10 @@ import io
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -16,15 +16,18 @@ from artifacts import single_file
 from artifacts.errors import StoreError
 from flows import hints, models_commands, server_commands
 from flows.execute import GENERATE, RUN, Engine, execute
-from flows.pipeline import lists, pipeline
+from flows.help import USED, OneScreen, epilogue
+from flows.pipeline import lists as compose_lists
+from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, TrainingError
 from tasks import stages
 from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
 from tasks.config.maintenance import MaintenanceConfig
-from tasks.config.resolve import FLAT, SOURCES, option_error
+from tasks.config.resolve import FLAT, SOURCES
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings, default_store
+from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
 from tasks.core.plan import Plan
 from tasks.engines.plain import SequentialRunner
@@ -34,6 +37,9 @@ from tasks.process import signals
 from tasks.report.publish import FILE
 from tasks.stages.gate_rule import GateRefused
 from tasks.views import console, maintenance
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def _version() -> str:
@@ -45,6 +51,7 @@ def _version() -> str:
 app = App(
     name="namewright",
     help="Learn to generate names from your own lists.",
+    help_epilogue=epilogue(""),
     version=_version,
 )
 app.config = SOURCES
@@ -52,7 +59,7 @@ app.config = SOURCES
 
 @app.command
 def run(
-    *,
+    *lists: Path,  # noqa: ARG001  # are sources by the time that this is called
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
     config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
     settings: Annotated[Settings, FLAT] = Settings(),
@@ -62,6 +69,7 @@ def run(
     """Train on lists of names and generate new ones. What did not change is reused from the store.
 
     Args:
+        lists: Files, folders or patterns with names; each is a source, named after the file.
         file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
         engine: `prefect` records the stages in Prefect's UI, `plain` runs them in this process alone.
             `auto` takes `prefect` if a server answers, else `plain`.
@@ -100,7 +108,7 @@ def run(
 
 @app.command(name="data")
 def look_at_data(
-    *,
+    *lists: Path,  # noqa: ARG001  # are sources by the time that this is called
     file: Annotated[Path | None, Parameter(name="--config")] = None,  # noqa: ARG001  # read before all else
     config: Annotated[RetrainConfig, FLAT] = RetrainConfig(),
     settings: Annotated[Settings, FLAT] = Settings(),
@@ -110,6 +118,7 @@ def look_at_data(
     The exit code is 8 if a run would be refused because the lists drifted beyond the limits of [gate].
 
     Args:
+        lists: Files, folders or patterns with names; each is a source, named after the file.
         file: Configuration file; options and variables override it. Default: ./pipeline.toml, if it exists.
     """
     from tasks.views.data_summary import ListStages, data_summary
@@ -126,9 +135,8 @@ def look_at_data(
         refusal = None
         try:
             with signals.graceful_shutdown():
-                lists(
-                    config, SequentialRunner(settings, listener)
-                )  # a look accepts no lists: only a run does
+                # Only a run accepts lists; this only looks.
+                compose_lists(config, SequentialRunner(settings, listener))
         except GateRefused as refused:
             refusal = refused  # raised once all has been shown
         shown.sections(data_summary(list_stages))
@@ -227,6 +235,9 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
     print(f"wrote {file}; change it, then: namewright run --config {file}")
 
 
+for command, used in USED.items():
+    app[command].help_formatter = OneScreen(used)
+    app[command].help_epilogue = epilogue(command)
 app.command(models_commands.commands)
 app.command(server_commands.deploy)
 app.command(server_commands.serve)
@@ -244,20 +255,32 @@ def commands() -> Iterator[tuple[str, App]]:
 
 
 def help_pages() -> Iterator[tuple[str, str]]:
-    """Every command and what its --help prints; the first is that of `namewright` itself, named by ``."""
+    """Every command and what its --help-all prints; the first is that of `namewright` itself, named by ``."""
     from rich.console import Console
 
     for name in ("", "models", "server", *(name for name, _ in commands())):
         page = io.StringIO()
-        app.help_print(name.split(), console=Console(file=page, width=110))
+        print_help(name.split(), Console(file=page, width=110))
         yield name, page.getvalue()
+
+
+def print_help(words: Sequence[str], page: "Console | None" = None) -> None:
+    """Print the help of a command with all of its options."""
+    OneScreen.everything = True
+    try:
+        app.help_print(words, console=page)
+    finally:
+        OneScreen.everything = False
 
 
 def main() -> None:
     """Run the command line. The exit codes are those of docs/reference/errors.md."""
     _make_output_safe()
     try:
-        app(exit_on_error=False, print_error=False)
+        if "--help-all" in sys.argv:
+            print_help([word for word in sys.argv[1:] if not word.startswith("-")])
+        else:
+            app(exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as refusal:
         _fail(option_error(refusal))

@@ -10,7 +10,7 @@ from typing import Any
 
 _ENTRY = re.compile(r"^    (?P<name>\w+): (?P<text>.*)$")
 _WIDTH = 100
-_NEAR = 0.75  # of difflib's ratio
+NEAR = 0.75  # of difflib's ratio
 
 
 def descriptions(config: type) -> dict[str, str]:
@@ -38,7 +38,7 @@ def options_of(config: Any) -> list[Field[Any]]:
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """Of the known words, the one that was most probably meant; None if none is near."""
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_NEAR)), None)
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=NEAR)), None)
 
 
 def as_toml(config: Any) -> str:

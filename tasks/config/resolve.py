@@ -6,14 +6,19 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.config import Env
 
-from rnn_core.errors import ConfigError
 from tasks.config import pipeline_file
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
+from tasks.config.sources import lists_as_sources
+from tasks.config.suggestions import option_error
 from tasks.config.variables import PREFIX
 
 FLAT = Parameter(name="*")  # the fields of the configuration are the options
-SOURCES = (Env(PREFIX, command=False), pipeline_file.from_file)  # what fills in options that were not given
+SOURCES = (
+    lists_as_sources,
+    Env(PREFIX, command=False),
+    pipeline_file.from_file,
+)  # what fills in options that were not given
 
 
 def resolve_config(config: RetrainConfig | None, settings: Settings | None) -> tuple[RetrainConfig, Settings]:
@@ -38,11 +43,6 @@ def parse_defaults() -> tuple[RetrainConfig, Settings]:
         raise option_error(refusal) from refusal
     config, settings = command(**bound.arguments)
     return config, settings
-
-
-def option_error(refusal: CycloptsError) -> ConfigError:
-    """What cyclopts refused, as one of our errors."""
-    return ConfigError("config.option", str(refusal), fix="namewright --help lists every command and option.")
 
 
 def _app() -> App:

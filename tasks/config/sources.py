@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from cyclopts import Token
+from cyclopts import App, Token
+from cyclopts.argument import ArgumentCollection
 
 import data
 from artifacts.source_file import SourceFile
@@ -81,6 +82,29 @@ def parse_sources(_type: Any, tokens: Sequence[Token]) -> tuple[Source, ...]:
     A relative path is relative to the file that names it, or else to the current folder. Raises ConfigError.
     """
     return tuple(_resolved(_from_text(token), token) for token in tokens)
+
+
+def lists_as_sources(_app: App, _commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Turn the positional arguments of a command that takes lists into sources, for cyclopts.
+
+    A list is named after its file: `lists/elves.txt.gz` is the source `elves`. `name=path` names it.
+    """
+    lists, sources = (arguments.get(name, None) for name in ("LISTS", "--source"))
+    if lists is None or sources is None:
+        return
+    for token in lists.tokens:
+        name, equals, _ = token.value.partition("=")
+        if not (name and equals) or Path(token.value).exists():
+            table = {"name": _name_of(token.value), "path": token.value}
+            token = token.evolve(value=json.dumps(table))
+        sources.append(token.evolve(keyword="--source", index=0))
+    lists.tokens.clear()
+
+
+def _name_of(path: str) -> str:
+    """The name of a file without its folder and suffixes."""
+    file = Path(path.removeprefix(_BUNDLED)).name
+    return file.lstrip(".").partition(".")[0] or file or path
 
 
 def _from_text(token: Token) -> Source:

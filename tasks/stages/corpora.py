@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+import data
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import schemas
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NAMES, REJECTED = "names.parquet", "rejected.parquet"
 
+_BUNDLED = Path(data.__path__[0], "corpora")  # whose limit is known
+_MOST_COUNTED = 5_000_000  # rows beyond a limit
 _CASES = 3  # rejected rows that are shown; all are in the table
 _CHARACTERS = 20  # removed ones that are shown; all are in the manifest
 
@@ -72,6 +76,21 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
             fix="check the file, or take it out of the sources.",
         )
     _write_rejected(context, schemas.CORPUS_REJECTED, rejected, paths)
+    rows = taken + sum(map(len, rejected))
+    if rows == config.limit and _BUNDLED not in files[0].path.parents:
+        context.notice(f"{_rows_in(files, config)} rows in the file, {rows:,} read (limit)")
+
+
+def _rows_in(files: Sequence[SourceFile], config: CorpusConfig) -> str:
+    """How many rows a source has, for people: counted up to a bound, and as far as it can be read."""
+    rows, more = 0, ""
+    try:
+        with closing(read_corpus(files, replace(config, limit=_MOST_COUNTED))) as parts:
+            for part in parts:
+                rows += len(part.names) + len(part.rejected)
+    except DataError:
+        more = "more than "
+    return f"{'more than ' if rows >= _MOST_COUNTED else more}{rows:,}"
 
 
 @stage(version=4, is_quick=True)

@@ -35,7 +35,7 @@ def test_the_version_is_that_of_the_distribution(namewright):
 
 
 def test_help_lists_every_option_and_says_what_it_does(namewright):
-    shown = namewright("run", "--help").stdout
+    shown = namewright("run", "--help-all").stdout
     assert "--training.learning-rate" in shown
     assert "--dry-run" in shown
     assert "Units per layer" in shown

@@ -1,0 +1,127 @@
+"""The first minutes: a list by its file, help on one screen, and common words that lead somewhere."""
+
+import json
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows import cli
+from flows.help import EXAMPLES, USED
+
+# It is in the place of a process of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+
+@pytest.fixture
+def called(tmp_path, monkeypatch, capfd):
+    """Runs a command in this process; its exit code, and what it printed."""
+
+    def run(*words):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setattr(sys, "argv", ["namewright", *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def sources_of(store):
+    configs = [json.loads(path.read_text())["recipe"]["config"] for path in (store / "corpus").glob("*/manifest.json")]
+    return sorted((config["name"], config["format"]) for config in configs)
+
+
+@pytest.mark.parametrize(
+    ("words", "sources"),
+    [
+        (["elves.txt"], [("elves", "text")]),
+        (["elves.txt", "lists/dwarves.csv"], [("dwarves", "csv"), ("elves", "text")]),
+        (["lists"], [("lists", "csv")]),
+        (["small=elves.txt"], [("small", "text")]),
+        (["elves.txt", "--source", "more=lists/dwarves.csv"], [("elves", "text"), ("more", "csv")]),
+    ],
+    ids=["a file", "two", "a folder", "a name", "with an option"],
+)
+def test_a_list_is_named_after_its_file(called, tmp_path, words, sources):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "elves.txt").write_text("Elrond\nElwing\n")
+    (tmp_path / "lists" / "dwarves.csv").write_text("name\nGimli\nBalin\n")
+    (tmp_path / "pipeline.toml").write_text('[[source]]\nname = "other"\npath = "nowhere.txt"\n')
+    code, _, err = called("data", *words, "--store", "store")
+    assert code == 0, err
+    assert sources_of(tmp_path / "store") == sources
+
+
+def test_two_lists_of_one_name_are_refused(called):
+    code, _, err = called("data", "a/elves.txt", "b/elves.txt")
+    assert (code, err.splitlines()[0]) == (2, "error[config.source]: two sources have the same name")
+
+
+@pytest.mark.parametrize("command", USED)
+def test_help_is_one_screen_with_examples_and_help_all_has_the_rest(called, command):
+    _, screen, _ = called(command, "--help")
+    options = {word for line in screen.splitlines() for word in line.split() if word.startswith("--")}
+    assert len(USED[command]) <= 14
+    assert len(screen.splitlines()) < 60
+    assert f"namewright {command} --help-all" in screen
+    assert screen.count(f"namewright {command} ") >= 3
+    _, everything, _ = called(command, "--help-all")
+    assert len(everything) > len(screen)
+    assert all(option in everything for option in USED[command] & options)
+    assert "NAMEWRIGHT_STORE" in everything
+
+
+def test_every_example_fits_a_line_and_begins_with_the_command():
+    for command, examples in EXAMPLES.items():
+        lines = examples.strip().splitlines()
+        assert len(lines) == 3
+        assert all(len(line) <= 78 and line.startswith(f"namewright {command}") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["train", "elves.txt"], "namewright run"),
+        (["elves.txt"], "namewright run elves.txt"),
+        (["runn"], "namewright run"),
+        (["models", "lst"], "namewright models list"),
+        (["generate", "-n", "5"], "--count"),
+        (["generate", "--starts-with", "El"], "--prefix"),
+        (["generate", "--tempreature", "1"], "--temperature"),
+        (["run", "--lr", "3"], "--training.learning-rate or --notebook.learning-rate"),
+        (["run", "--seed", "3"], "--training.seed or --sampling.seed or --examples.seed"),
+        (["run", "--training.learning-rat", "3"], "--training.learning-rate"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_common_word_leads_to_ours(called, words, meant):
+    code, _, err = called(*words)
+    assert code == 2
+    assert f"  fix:   Did you mean {meant}? See namewright " in err
+    assert " --help" in err
+
+
+@pytest.mark.parametrize("words", [["run", "--foo", "1"], ["generate", "--colour", "red"]], ids=" ".join)
+def test_nothing_is_suggested_where_nothing_is_near(called, words):
+    code, _, err = called(*words)
+    assert (code, "Did you mean" in err) == (2, False)
+    assert f"see namewright {words[0]} --help, and namewright {words[0]} --help-all" in err
+
+
+def test_rows_beyond_a_limit_are_counted(called, tmp_path):
+    (tmp_path / "names.txt").write_text(
+        "".join(f"Ana{chr(97 + n % 26)}{chr(97 + n // 26)}\n" for n in range(80))
+    )
+    source = '{"name": "names", "path": "names.txt", "limit": 30}'
+    _, out, _ = called("data", "--source", source, "--store", "store")
+    assert "80 rows in the file, 30 read (limit)" in out
+    (folder,) = (tmp_path / "store" / "corpus").iterdir()
+    assert pq.read_metadata(folder / "names.parquet").num_rows == 30
+    _, out, _ = called("data", "names.txt", "--store", "other")
+    assert "(limit)" not in out
