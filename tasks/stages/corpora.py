@@ -83,6 +83,8 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
 
 def _rows_in(files: Sequence[SourceFile], config: CorpusConfig) -> str:
     """How many rows a source has, for people: counted up to a bound, and as far as it can be read."""
+    from data.corpus import read_corpus
+
     rows, more = 0, ""
     try:
         with closing(read_corpus(files, replace(config, limit=_MOST_COUNTED))) as parts:

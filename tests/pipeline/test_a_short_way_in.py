@@ -33,7 +33,10 @@ def called(tmp_path, monkeypatch, capfd):
 
 
 def sources_of(store):
-    configs = [json.loads(path.read_text())["recipe"]["config"] for path in (store / "corpus").glob("*/manifest.json")]
+    configs = [
+        json.loads(path.read_text())["recipe"]["config"]
+        for path in (store / "corpus").glob("*/manifest.json")
+    ]
     return sorted((config["name"], config["format"]) for config in configs)
 
 
