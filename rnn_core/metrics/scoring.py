@@ -1,7 +1,7 @@
 """The log-probabilities of names under a network."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,17 +15,24 @@ from rnn_core.errors import DataError
 from rnn_core.nn import network
 from rnn_core.text.names import EncodedNames
 
+OnScored = Callable[[int], object]  # is called with every number of names that were scored
+
 ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keeps the work in the cache
 
 
-def log_probabilities(parameters: network.NetworkParameters, names: EncodedNames) -> npt.NDArray[np.float64]:
+def log_probabilities(
+    parameters: network.NetworkParameters, names: EncodedNames, on_scored: OnScored = lambda _names: None
+) -> npt.NDArray[np.float64]:
     """(N,) the log-probability of each name in nats, the end token included.
 
     Raises DataError if a token is not in the vocabulary of the network.
     """
     check_tokens(names, parameters.vocabulary_size)
     return _stream_log_probabilities(
-        network.pad_vocabulary(parameters), BatchStream.from_names(names), Workspace(parameters.dtype)
+        network.pad_vocabulary(parameters),
+        BatchStream.from_names(names),
+        Workspace(parameters.dtype),
+        on_scored,
     )
 
 
@@ -130,11 +137,15 @@ def _chunks(
 
 
 def _stream_log_probabilities(
-    parameters: network.NetworkParameters, stream: BatchStream, workspace: Workspace
+    parameters: network.NetworkParameters,
+    stream: BatchStream,
+    workspace: Workspace,
+    on_scored: OnScored = lambda _names: None,
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
     for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):
         result[chosen] = np.bincount(names, weights=log_probabilities, minlength=len(chosen))
+        on_scored(len(chosen))
     return result
 
 

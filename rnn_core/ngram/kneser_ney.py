@@ -24,7 +24,7 @@ import numpy.typing as npt
 from rnn_core.arrays import Integers
 from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.resampling import MIDPOINT, systematic_resample
-from rnn_core.metrics.scoring import check_tokens, split_by_rows, sum_per_name
+from rnn_core.metrics.scoring import OnScored, check_tokens, split_by_rows, sum_per_name
 from rnn_core.state_dict import invalid_arrays
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
@@ -194,17 +194,19 @@ class KneserNey:
         scored = [self._score(NgramRows.from_names(part)) for part in split_by_rows(names, ROWS_AT_ONCE)]
         return np.concatenate([np.zeros(0), *scored])
 
-    def log_probabilities(self, names: EncodedNames) -> Probabilities:
+    def log_probabilities(
+        self, names: EncodedNames, on_scored: OnScored = lambda _names: None
+    ) -> Probabilities:
         """(N,) the log-probability of each name in nats, the end token included.
 
         Raises DataError for a token that is not in the vocabulary.
         """
         check_tokens(names, self.vocabulary_size)
-        scored = [
-            sum_per_name(self._score(NgramRows.from_names(part)), part)
-            for part in split_by_rows(names, ROWS_AT_ONCE)
-        ]
-        return np.concatenate([np.zeros(0), *scored])
+        scored = [np.zeros(0)]
+        for part in split_by_rows(names, ROWS_AT_ONCE):
+            scored.append(sum_per_name(self._score(NgramRows.from_names(part)), part))
+            on_scored(part.count)
+        return np.concatenate(scored)
 
     def _score(self, rows: NgramRows) -> Probabilities:
         probability = np.full(len(rows.tokens), 1.0 / self.vocabulary_size)

@@ -103,16 +103,18 @@ def weight_from_array(array: npt.NDArray[Any]) -> float:
     return float(array)
 
 
-def log_probabilities(mixture: Mixture, names: EncodedNames) -> Probabilities:
+def log_probabilities(
+    mixture: Mixture, names: EncodedNames, on_scored: scoring.OnScored = lambda _names: None
+) -> Probabilities:
     """(N,) the log-probability of each name in nats, the end token included.
 
     Raises DataError for a token that is not in the vocabulary.
     """
-    scored = [
-        scoring.sum_per_name(_character_log_probabilities(mixture, part), part)
-        for part in scoring.split_by_rows(names, ROWS_AT_ONCE)
-    ]
-    return np.concatenate([np.zeros(0), *scored])
+    scored = [np.zeros(0)]
+    for part in scoring.split_by_rows(names, ROWS_AT_ONCE):
+        scored.append(scoring.sum_per_name(_character_log_probabilities(mixture, part), part))
+        on_scored(part.count)
+    return np.concatenate(scored)
 
 
 def mixture_model(mixture: Mixture) -> Model:

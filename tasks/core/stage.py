@@ -21,6 +21,7 @@ from tasks.core.events import Finished, Listener, Notice, Progress
 from tasks.process import blas, signals
 
 Input = Artifact | SourceFile | Sequence[Artifact | SourceFile]
+_MEASURED_SECONDS = 2.0  # of a stage, before the time that is left is estimated
 Config = TypeVar("Config")
 Inputs = ParamSpec("Inputs")
 
@@ -40,6 +41,7 @@ class StageContext:
     writer: ArtifactWriter
     settings: Settings
     on_event: Listener
+    _first_progress: tuple[float, int] | None = None
 
     def write_table(self, name: str, schema: schemas.Schema, table: pa.Table) -> None:
         """Write a table of the artifact. Raises DataError if it does not match its schema."""
@@ -53,19 +55,23 @@ class StageContext:
         return self.writer.write_parts(name, (schemas.conform(schema, part) for part in parts))
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """Emit how far the stage is."""
-        self.on_event(Progress(self.stage, self.title, done, total, note))
+        """Emit how far the stage is, and the time that is left at the speed so far."""
+        now = time.monotonic()
+        start, before = self._first_progress = self._first_progress or (now, done)
+        is_known = done > before and now - start >= _MEASURED_SECONDS
+        left = round((total - done) * (now - start) / (done - before)) if is_known else None
+        self.on_event(Progress(self.stage, self.title, done, total, note, left))
 
-    def names_reporter(self, total: int) -> Callable[[int], None]:
-        """To be called with every number of names that were sampled, by any thread. It raises Interrupted."""
+    def names_reporter(self, total: int, note: str = "names") -> Callable[[int], None]:
+        """To be called with every number of names that are done, by any thread. It raises Interrupted."""
         done, lock = 0, threading.Lock()
 
         def report(names: int) -> None:
             nonlocal done
             with lock:
                 done += names
-            self.progress(done, total, "names")
-            signals.raise_if_requested(f"sampling names, {done:,} of {total:,}")
+            self.progress(done, total, note)
+            signals.raise_if_requested(f"{self.title}, {done:,} of {total:,} {note}")
 
         return report
 

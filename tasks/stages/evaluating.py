@@ -1,6 +1,7 @@
 """The stage `evaluation`: how well each model predicts names, and what the names are like that it samples."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,9 +35,10 @@ METRICS = "metrics.parquet"
 NETWORK, MIXTURE = "rnn", "mixture"
 SAMPLE, UNSEEN = "sample", "_unseen"
 
+MAX_SCORED = 100_000  # names of a split: a mean over more is no better in the digits that are shown
 MAX_LENGTH = 10_000  # characters, whatever is valid: they are held for every name that is sampled
 
-Score = Callable[[EncodedNames], npt.NDArray[np.float64]]
+Score = Callable[[EncodedNames, scoring.OnScored], npt.NDArray[np.float64]]
 Row = dict[str, Any]
 
 
@@ -67,13 +69,26 @@ def evaluation(
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
     new = new_mask(names.strings, casefold_set(training.strings))
     models = load_models(mixture)
-    rows = list(_prediction_metrics(_scores(models), list(_groups(split, source, new)), names.encoded))
+    scored = _scored_rows(split, config.evaluation.seed)
+    groups = list(_groups(split[scored], source[scored], new[scored]))
+    rows = list(_prediction_metrics(context, _scores(models), groups, names.encoded.take(scored)))
     if config.evaluation.sample_names:
         known = load_vocabulary(vocabulary)
         samples = {name: _sample(model, config, known) for name, model in _generators(models).items()}
         accepts = NameRules.from_names(table["name"]).predicate(known)
         rows += _sample_metrics(samples, held_out, training, config, accepts)
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
+
+
+def _scored_rows(split: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+    """The names of each split, in their order; of a split with very many, a sample."""
+    rng, rows = np.random.default_rng(seed), []
+    for part in SPLITS:
+        of_part = np.flatnonzero(split == part)
+        if len(of_part) > MAX_SCORED:
+            of_part = np.sort(rng.choice(of_part, MAX_SCORED, replace=False))
+        rows.append(of_part)
+    return np.sort(np.concatenate(rows))
 
 
 def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
@@ -83,9 +98,9 @@ def _categories(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
 
 
 def _scores(models: ModelContents) -> dict[str, Score]:
-    scores: dict[str, Score] = {NETWORK: lambda names: scoring.log_probabilities(models.network, names)}
-    if (both := models.mixture) is not None:
-        scores[MIXTURE] = lambda names: mixing.log_probabilities(both, names)
+    scores: dict[str, Score] = {NETWORK: partial(scoring.log_probabilities, models.network)}
+    if models.mixture is not None:
+        scores[MIXTURE] = partial(mixing.log_probabilities, models.mixture)
     if (ngrams := models.ngrams) is not None:
         scores[f"kneser-ney {len(ngrams.levels)}-gram"] = ngrams.log_probabilities
     return scores
@@ -113,11 +128,11 @@ def _groups(
 
 
 def _prediction_metrics(
-    scores: Mapping[str, Score], groups: list[Group], names: EncodedNames
+    context: StageContext, scores: Mapping[str, Score], groups: list[Group], names: EncodedNames
 ) -> Iterator[Row]:
+    on_scored = context.names_reporter(names.count * len(scores), "names scored, once by each model")
     for model, score in scores.items():
-        signals.raise_if_requested(f"before {model} scores the names")
-        scored = score(names)
+        scored = score(names, on_scored)
         for group in groups:
             chosen = names.take(group.rows)
             for metric, value in metrics(scored[group.rows], chosen).items():

@@ -15,7 +15,9 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.config.settings import Settings
+from tasks.core.events import Event, Progress
 from tasks.core.stage import AnyStage, EmptyConfig
+from tasks.stages import evaluating
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al", "sor", "qui", "Ga")
 Rows = dict[tuple[str, str, str, str], tuple[float, int]]
@@ -26,10 +28,15 @@ class Pipeline:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.progress: list[Progress] = []
+
+    def on_event(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            self.progress.append(event)
 
     def made(self, stage: AnyStage, config: Any, **inputs: Any) -> Artifact:
         settings = Settings(store=self.folder / "store")
-        return stage.produce(settings, config, lambda _event: None, {"engine": "test"}, **inputs)[0]
+        return stage.produce(settings, config, self.on_event, {"engine": "test"}, **inputs)[0]
 
     def evaluated(
         self,
@@ -170,3 +177,16 @@ def test_another_seed_draws_other_names_and_scores_the_given_ones_alike(tmp_path
 def test_a_knob_of_evaluation_that_is_out_of_range_is_refused(wrong):
     with pytest.raises(ConfigError, match=r"EvaluationConfig\."):
         EvaluationConfig(**wrong)
+
+
+def test_a_split_with_very_many_names_is_scored_on_a_sample_and_progress_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluating, "MAX_SCORED", 60)
+    pipeline = Pipeline(tmp_path)
+    splitting = ExamplesConfig(validation_share=0.15, test_share=0.1)
+    rows, _ = pipeline.evaluated(EvaluationConfig(sample_names=0), splitting)
+    names = {split: rows["rnn", split, "all", "perplexity"][1] for split in ("train", "validation", "test")}
+    assert names["train"] == 60
+    assert 0 < names["test"] < names["validation"] <= 60, "what is not too large is scored whole"
+    scored = [event for event in pipeline.progress if event.stage == "evaluation"]
+    assert scored[-1].done == scored[-1].total == 3 * sum(names.values())
+    assert {event.note for event in scored} == {"names scored, once by each model"}

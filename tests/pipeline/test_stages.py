@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from threadpoolctl import threadpool_info
@@ -19,6 +20,7 @@ from data.config import CorpusConfig, MergingConfig
 from rnn_core.errors import ConfigError, DataError, Interrupted
 from tasks import stages
 from tasks.config.settings import Settings
+from tasks.core.stage import StageContext
 from tasks.process import signals
 
 
@@ -141,3 +143,13 @@ def test_a_stage_does_not_begin_once_someone_asked_to_stop_and_the_next_run_is_n
 def test_a_name_that_is_no_stage_is_refused():
     with pytest.raises(ConfigError, match="modle"):
         stages.check_names(["model", "modle"])
+
+
+def test_progress_tells_the_time_that_is_left_once_it_can_be_known(monkeypatch):
+    events, now = [], 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    context = StageContext("model", "model", None, None, None, events.append)
+    for now, done in ((0.0, 100), (1.0, 110), (10.0, 200)):  # resumed at 100, then 10 a second
+        context.progress(done, 1000, "steps")
+    assert [event.seconds_left for event in events] == [None, None, 80]
+    assert str(events[-1]) == "model: 200 of 1,000  steps, 0:01:20 left"
