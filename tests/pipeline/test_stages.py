@@ -149,7 +149,7 @@ def test_progress_tells_the_time_that_is_left_once_it_can_be_known(monkeypatch):
     events, now = [], 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     context = StageContext("model", "model", None, None, None, events.append)
-    for now, done in ((0.0, 100), (1.0, 110), (10.0, 200)):  # resumed at 100, then 10 a second
+    for now, done in ((0.0, 100), (1.0, 110), (10.0, 200)):  # noqa: B007  # resumed at 100; 10 a second
         context.progress(done, 1000, "steps")
     assert [event.seconds_left for event in events] == [None, None, 80]
     assert str(events[-1]) == "model: 200 of 1,000  steps, 0:01:20 left"
