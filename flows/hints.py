@@ -21,7 +21,7 @@ HINTS = {  # by error code
     "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,
-    "sampling.too_rare": "wider --min-length and --max-length, or --truncate",
+    "sampling.too_rare": "wider --min-length and --max-length, another --prefix, or --truncate",
 }
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
 

@@ -124,9 +124,9 @@ def too_rare(share: float) -> TrainingError:
     """The error for options that next to no name satisfies; share: of the names, at most."""
     return TrainingError(
         "sampling.too_rare",
-        "the model has next to no whole names under these options",
+        "next to no name of the model satisfies these options and the rules of its list",
         saw=f"fewer than one name in {1 / share:,.0f}" if share else "no name at all",
-        fix="allow more lengths, raise the temperature, or truncate names at max_length.",
+        fix="allow more lengths, choose another prefix, raise the temperature, or truncate names.",
     )
 
 
