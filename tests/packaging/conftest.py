@@ -31,13 +31,21 @@ class Installed:
     def site_packages(self) -> Path:
         return Path(sysconfig.get_path("purelib", "venv", {"base": str(self.environment)}))
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment's variables, without those of Python."""
+        return {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+
+    def program(self, name: str) -> Path:
+        """The path of a program of the environment."""
+        return Path(sysconfig.get_path("scripts", "venv", {"base": str(self.environment)})) / name
+
     def run(self, program: str, *arguments: str) -> str:
         """What a program of the environment prints, run from the other folder."""
-        scripts = Path(sysconfig.get_path("scripts", "venv", {"base": str(self.environment)}))
         outcome = subprocess.run(
-            [scripts / program, *arguments],
+            [self.program(program), *arguments],
             cwd=self.folder,
-            env={name: text for name, text in os.environ.items() if not name.startswith("PYTHON")},
+            env=self.variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -73,7 +81,9 @@ def pyproject() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def our_names(pyproject) -> set[str]:
-    return set(pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"])
+    """Of the packages, and of the one module beside them."""
+    names = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    return {name.removesuffix(".py") for name in names}
 
 
 @pytest.fixture(scope="session")

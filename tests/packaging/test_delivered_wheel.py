@@ -1,5 +1,6 @@
 """What is in the wheel, and that it works far from the checkout."""
 
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -20,11 +21,12 @@ def dist_info(pyproject) -> str:
 
 
 def test_the_wheel_holds_our_packages_and_nothing_else(files, our_names, dist_info):
-    assert {PurePosixPath(file).parts[0] for file in files} == our_names | {dist_info}
+    tops = {PurePosixPath(file).parts[0].removesuffix(".py") for file in files}
+    assert tops == our_names | {dist_info}
 
 
 def test_the_wheel_holds_every_module_of_the_checkout(files, checkout, our_names):
-    modules = {
+    modules = {"namewright.py"} | {
         str(path.relative_to(checkout).as_posix())
         for name in our_names
         for path in (checkout / name).rglob("*.py")
@@ -39,7 +41,8 @@ def test_the_wheel_brings_the_templates_of_the_report(files):
 
 
 def test_every_package_says_that_it_is_typed(files, our_names):
-    assert {f"{name}/py.typed" for name in our_names} <= files
+    packages = our_names - {"namewright"}  # one module, which has no place for the mark
+    assert {f"{name}/py.typed" for name in packages} <= files
 
 
 def test_the_wheel_brings_the_bundled_corpora_byte_for_byte(wheel, checkout):
@@ -88,7 +91,7 @@ found = {{}}
 for name in {sorted(our_names)}:
     package = importlib.import_module(name)
     found[name] = package.__file__
-    for module in pkgutil.walk_packages(package.__path__, name + "."):
+    for module in pkgutil.walk_packages(getattr(package, "__path__", ()), name + "."):
         found[module.name] = importlib.import_module(module.name).__file__
 print(json.dumps(found))
 """
@@ -120,3 +123,36 @@ def test_the_wheel_makes_names_and_a_report_with_no_checkout_in_sight(installed)
     assert "13 stages: 13 computed, 0 cached" in installed.run("namewright", "run", *options)
     assert "13 stages: 0 computed, 13 cached" in installed.run("namewright", "run", *options)
     assert "<style>" in (installed.folder / "artifacts" / "store" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["tasks", "data"])
+def test_a_folder_beside_a_script_that_has_the_name_of_a_package_is_named(installed, tmp_path, name):
+    """Python imports what lies beside a script before all else."""
+    (tmp_path / name).mkdir()
+    (tmp_path / "script.py").write_text(
+        "from namewright import generate, open_model\nprint(open_model.__name__)\n"
+    )
+    ours = {**installed.variables}
+    plain = subprocess.run(
+        [installed.program("python"), tmp_path / "script.py"], env=ours, capture_output=True, text=True
+    )
+    assert plain.stdout == "open_model\n", plain.stderr  # a folder that is no package hides nothing
+    (tmp_path / name / "__init__.py").touch()
+    hidden = subprocess.run(
+        [installed.program("python"), tmp_path / "script.py"], env=ours, capture_output=True, text=True
+    )
+    assert hidden.returncode == 1
+    last = hidden.stderr.splitlines()[-1]
+    assert f"needs its own package '{name}', and Python finds {tmp_path / name} in its place" in last
+    assert "Rename that folder, or run Python from another folder." in last
+    module = subprocess.run(
+        [installed.program("python"), "-m", "namewright", "--version"],
+        cwd=tmp_path, env=ours, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (module.returncode, module.stdout) == (1, "")
+    assert module.stderr.startswith(f"error: namewright needs its own package '{name}'")
+    assert "Traceback" not in module.stderr
+
+
+def test_the_public_module_is_the_command_line_too(installed, pyproject):
+    assert installed.run("python", "-m", "namewright", "--version").strip() == pyproject["project"]["version"]

@@ -35,7 +35,8 @@ def test_the_import_contracts_hold(checkout):
 
 def test_everything_that_we_import_is_declared(checkout, pyproject, our_names):
     imported = set().union(
-        *(imported_names(module) for name in our_names for module in (checkout / name).rglob("*.py"))
+        imported_names(checkout / "namewright.py"),
+        *(imported_names(module) for name in our_names for module in (checkout / name).rglob("*.py")),
     )
     project = pyproject["project"]
     dependencies = chain(project["dependencies"], *project["optional-dependencies"].values())

@@ -6,6 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
+import namewright as namewright_module
 from artifacts.model_file import ModelContents
 from data.config import CorpusConfig, MergingConfig, ValidationConfig
 from flows import cli
@@ -139,3 +140,10 @@ def test_a_weight_of_a_billion_and_numbers_of_numpy_are_numbers():
     config = TrainingConfig(layers=np.int64(2), learning_rate=np.float32(0.5))
     assert (type(config.layers), type(config.learning_rate)) == (int, float)
     assert config == TrainingConfig(layers=2, learning_rate=0.5)
+
+
+def test_the_public_module_generates_from_the_champion_or_a_model_that_is_named(learnt):
+    champion = open_model(store=learnt)
+    assert namewright_module.generate(20, store=learnt, prefix="Ma") == champion.draw(20, prefix="Ma")
+    by_key = namewright_module.generate(5, model=champion.origin, store=learnt)
+    assert by_key == namewright_module.open_model(store=learnt).draw(5)
