@@ -91,7 +91,8 @@ def rejected_section(profile: Profile, first_rows: FirstRows | None = None) -> S
     more = len(counts) - len(rows)
     return Section(
         title,
-        f"{sum(count for *_, count in counts):,} of {lines(profile):,} rows were rejected.",
+        # Not the sum of the counts: a row may break several rules.
+        f"{lines(profile) - profile.count('kept'):,} of {lines(profile):,} rows were rejected.",
         table=Table(columns("source", "when", "reason", numeric=("rows",)), rows),
         note=f"And {more:,} more reasons." if more else "",
         folded=True,

@@ -74,6 +74,8 @@ def rows_of(known):
 def test_the_figures_of_a_list_are_its_lines_its_names_and_their_lengths():
     known = profiled({"towns": ["Bern", "Bern", "Au", "Zürich"]}, not_read=rejected(("towns", "blank line")))
     assert rows_of(known) == [["towns", "5", "4", "3", "4", "2/4/6", "11"]]
+    heads = [column.title for column in lists_section(known).table.columns]
+    assert heads == ["source", "lines", "names", "distinct", "kept", "min/median/max", "characters"]
 
 
 def test_several_lists_have_figures_together_as_well():
