@@ -1,12 +1,16 @@
 """Locks of the operating system, which are freed when their holder dies."""
 
 import contextlib
+import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from artifacts.errors import StoreError
+
 _POLL_SECONDS = 0.1
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
 
 
 @contextlib.contextmanager
@@ -18,7 +22,8 @@ def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     lock = _lock(path)
     while True:
         try:
-            lock.acquire(timeout=_POLL_SECONDS)
+            with _lock_errors(path):
+                lock.acquire(timeout=_POLL_SECONDS)
             break
         except Timeout:
             on_wait()
@@ -33,7 +38,8 @@ def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock at `path` if nobody else does; gives whether it is held."""
     lock = _lock(path)
     try:
-        lock.acquire(timeout=0)
+        with _lock_errors(path):
+            lock.acquire(timeout=0)
     except Timeout:
         yield False
         return
@@ -41,6 +47,26 @@ def try_lock(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _lock_errors(path: Path) -> Iterator[None]:
+    """Turn what a file system without locks raises into a StoreError that says so."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except (OSError, NotImplementedError) as refusal:
+        number = getattr(refusal, "errno", None)
+        if number is not None and number not in _NO_LOCKS:
+            raise
+        raise StoreError(
+            "store.refused",
+            "this file system has no locks",
+            where=str(path),
+            saw=str(refusal),
+            fix="choose another folder, on another file system.",
+        ) from refusal
 
 
 def _lock(path: Path) -> BaseFileLock:

@@ -1,9 +1,10 @@
 """The options of the stages that make tables, apart from their code, which is slower to import."""
 
 import codecs
-from dataclasses import dataclass, fields
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal, get_args
 
+from data.reading.conditions import Condition, parse_conditions
 from data.text.scripts import check_scripts
 from rnn_core.errors import ConfigError
 from rnn_core.metrics.evaluation import EvaluationConfig
@@ -13,6 +14,7 @@ from rnn_core.validators import (
     SHARE,
     SHARE_OR_ALL,
     UTF8,
+    Rule,
     ValidatedConfig,
     between,
     check,
@@ -21,11 +23,22 @@ from rnn_core.validators import (
     whole,
 )
 
-FileFormat = Literal["text", "csv", "tsv", "parquet", "feather"]
+FileFormat = Literal["text", "csv", "tsv", "json", "jsonl", "parquet", "feather"]
 FORMATS = get_args(FileFormat)
 MAX_ROW_BYTES, MAX_BYTES = 1 << 20, 4 << 30
 
 ALL_SOURCES = "all"  # where figures of each source stand beside those of all together
+
+
+def _added_later(default: Any) -> Any:
+    """A field that is part of a key only where it differs from its default, so that older artifacts stay."""
+    return field(default=default, metadata={"neutral": lambda _config: default})
+
+
+_DELIMITER = Rule(
+    "one character of ASCII, but for quotes and line ends",
+    lambda value: isinstance(value, str) and len(value) == 1 and value.isascii() and value not in '"\r\n\0',
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +46,10 @@ class ReadingConfig:
     """How the files of a source are read, as a user sets it and as the key of its corpus holds it.
 
     Attributes:
-        encoding: Encoding of text, csv and tsv, `latin-1` for instance. UTF-16 with a byte order mark is
-            detected.
-        column: Column of the names in csv, tsv, parquet and feather, by name or by number from 1.
-            Default: the only column, or the one called `name`.
+        encoding: Encoding of text, csv, tsv and JSON, `latin-1` for instance. UTF-16 with a byte order mark
+            is detected.
+        column: Column of the names in csv, tsv, parquet and feather, or field of JSON, by name or by number
+            from 1. Default: the only column, or the one called `name`.
         header: Whether the first row of csv and tsv names the columns.
         counts: Column of how often each name counts, by name or by number from 1.
         weight: Factor for these counts, or the weight of each name if there are none.
@@ -45,6 +58,14 @@ class ReadingConfig:
             original notebook.
         max_row_bytes: Longest row, in bytes; a longer one is an error.
         max_bytes: Most bytes of its files, uncompressed, and of the table made of them; more is an error.
+        delimiter: Character between the fields of csv and tsv; a space stands for one or more of them.
+        quoting: Whether fields of csv and tsv may be in quotes; if not, a quote is a character.
+        decimal: Decimal separator of the counts: `.` or `,`.
+        thousands: Thousands separator of the counts: `,`, `.`, `'` or a space.
+        where: Rows to read, such as `sex = "F" and year != 1900`; all by default.
+        case: `title` writes names in all capitals, or all small letters, with a capital for each word;
+            `keep` leaves them.
+        skip_rows: Number of lines to skip at the top of each file of text, csv and tsv.
     """
 
     encoding: str = "utf-8"
@@ -56,6 +77,17 @@ class ReadingConfig:
     empty_last_line: bool = False
     max_row_bytes: Annotated[int, whole(1, 1 << 26)] = MAX_ROW_BYTES
     max_bytes: Annotated[int, whole(1, 1 << 62)] = MAX_BYTES
+    delimiter: Annotated[str | None, _DELIMITER] = _added_later(None)
+    quoting: bool = _added_later(True)
+    decimal: Literal[".", ","] | None = _added_later(None)
+    thousands: Literal[",", ".", "'", " "] | None = _added_later(None)
+    where: str | None = _added_later(None)
+    case: Literal["keep", "title"] = _added_later("keep")
+    skip_rows: Annotated[int, whole(0, 1 << 31)] = _added_later(0)
+
+
+# Options that say that a file is a table, whatever it is called.
+TABLE_OPTIONS = ("column", "header", "counts", "delimiter", "quoting", "decimal", "thousands", "where")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +97,13 @@ class CorpusConfig(ReadingConfig):
     Attributes:
         name: Name of the source; it stands beside every name.
         format: Format of all its files. Whether one is compressed is read from its bytes.
+        is_format_given: Whether the user set the format. If not, a text that looks like a table is refused.
     """
 
     name: str
     format: FileFormat = "text"
+    # Decides what is refused and never what is written, so it is part of no key.
+    is_format_given: bool = field(default=False, metadata={"neutral": lambda config: config.is_format_given})
 
     def __post_init__(self) -> None:
         if self.name in ("", ALL_SOURCES) or not self.name.isprintable():
@@ -79,31 +114,53 @@ class CorpusConfig(ReadingConfig):
             )
         check_fields(self)
         object.__setattr__(self, "encoding", _codec(self.encoding))
-        for field, column in (("column", self.column), ("counts", self.counts)):
+        for option, column in (("column", self.column), ("counts", self.counts)):
             if isinstance(column, int):
-                check(field, column, whole(1, 1 << 31), f"CorpusConfig.{field}")
+                check(option, column, whole(1, 1 << 31), f"CorpusConfig.{option}")
         object.__setattr__(self, "weight", float(self.weight))  # 1 and 1.0 would be two keys
         self._check_no_option_without_effect()
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ConfigError(
+                "config.source",
+                f"thousands and decimal are both {self.thousands!r}",
+                where=self.name,
+                fix='name the other one too: thousands = ".", decimal = ",".',
+            )
+        _ = self.conditions
 
     @property
-    def delimiter(self) -> str:
-        """What separates the columns of csv and tsv."""
-        return "\t" if self.format == "tsv" else ","
+    def field_delimiter(self) -> str:
+        """What stands between the fields of a row."""
+        return self.delimiter or ("\t" if self.format == "tsv" else ",")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What `where` asks of a row. Raises ConfigError if that is not understood."""
+        return parse_conditions(self.where) if self.where is not None else ()
 
     def _check_no_option_without_effect(self) -> None:
         """An option that would change nothing is a mistake somewhere."""
         is_text, is_binary = self.format == "text", self.format in ("parquet", "feather")
-        idle = {
+        is_delimited, is_json = self.format in ("csv", "tsv"), self.format in ("json", "jsonl")
+        has_text_counts = self.counts is not None and (is_delimited or is_json)
+        unused = {
             "column": is_text and self.column is not None,
             "counts": is_text and self.counts is not None,
-            "header": (is_text or is_binary) and not self.header,
+            "header": not is_delimited and not self.header,
             "encoding": is_binary and self.encoding != "utf-8",
             "empty_last_line": not is_text and self.empty_last_line,
+            "delimiter": not is_delimited and self.delimiter is not None,
+            "quoting": not is_delimited and not self.quoting,
+            "decimal": not has_text_counts and self.decimal is not None,
+            "thousands": not has_text_counts and self.thousands is not None,
+            "where": is_text and self.where is not None,
+            "skip_rows": (is_binary or is_json) and self.skip_rows != 0,
         }
-        for option in (option for option, is_idle in idle.items() if is_idle):
+        for option in (option for option, is_unused in unused.items() if is_unused):
             raise ConfigError(
                 "config.source",
-                f"{option} has no effect on a source in {self.format}",
+                f"{option} has no effect on a source in {self.format}"
+                + (" without counts" if option in ("decimal", "thousands") and self.counts is None else ""),
                 where=self.name,
                 fix="leave it out, or set the format of the files.",
             )

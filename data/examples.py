@@ -5,12 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.config import ExamplesConfig
 from data.partitions import fingerprints_of
+from data.text.columns import replace_where
 from data.text.strings import narrow_offsets
-from rnn_core.random_numbers import splitmix64
+from rnn_core.random_numbers import Words, splitmix64
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.spelling import spelling_key
 
 SPLITS = ("train", "validation", "test")
 
@@ -27,18 +30,19 @@ class Arrangement(NamedTuple):
 
 
 def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
-    """A random order, and a split by distinct name: equal names never stand on both sides.
+    """A random order, and a split by distinct name: spellings of one name never are on both sides.
 
     Distinct names are put in the order of a hash of the seed and their UTF-8. The first of them are for test
     and the last for validation, as many as the shares say. So one name more or less in the list moves at most
     one other into or out of each: yesterday's model has hardly read what today's is judged by. And as they
     stand at two ends, a change of one share moves no name into or out of the other.
 
-    Two names with one hash, of which there are n^2 / 2^65 pairs among n, go to one side like equal ones.
+    Spellings of one name (`spelling_key`: O'Neil and O’Neil, José and Jose, ANA and Ana) have the hash of the
+    first of them, by its UTF-8. So do two names with one hash by chance: n^2 / 2^65 pairs among n.
 
     Raises ValueError if a name is null.
     """
-    hashes = splitmix64(fingerprints_of(names), np.uint64(config.seed))
+    hashes = splitmix64(_shared_fingerprints(names), np.uint64(config.seed))
     ordered = np.sort(hashes)  # which np.unique does too, in ten times as long
     distinct = np.concatenate([ordered[:1], ordered[1:][ordered[1:] != ordered[:-1]]])
     test, validation = (
@@ -51,6 +55,37 @@ def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
         split[hashes >= distinct[-validation]] = SPLITS.index("validation")
     order = np.random.default_rng(config.seed).permutation(len(names))
     return Arrangement(order, split[order])
+
+
+def _shared_fingerprints(names: pa.ChunkedArray) -> Words:
+    """(N,) the fingerprint of each name; of several spellings of one name, that of the first in UTF-8."""
+    own, keys = fingerprints_of(names), fingerprints_of(_spelling_keys(names))
+    if _distinct(own) == _distinct(keys):  # which sorts numbers and not rows, several times as fast
+        return own
+    rows = np.argsort(keys, kind="stable")
+    begins = np.flatnonzero(np.diff(keys[rows], prepend=keys[rows[:1]] + 1))
+    differ = np.minimum.reduceat(own[rows], begins) != np.maximum.reduceat(own[rows], begins)
+    ends = np.append(begins[1:], len(rows))
+    for begin, end in zip(begins[differ].tolist(), ends[differ].tolist(), strict=True):
+        group = rows[begin:end]
+        spellings = [name.encode() for name in names.take(pa.array(group)).to_pylist()]
+        own[group] = own[group[spellings.index(min(spellings))]]
+    return own
+
+
+def _distinct(words: Words) -> int:
+    ordered = np.sort(words)
+    return len(ordered) - int(np.count_nonzero(ordered[1:] == ordered[:-1]))
+
+
+def _spelling_keys(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    keys = pc.replace_substring(pc.ascii_lower(names), "`", "'")  # as spelling_key does of ASCII
+    others = pc.invert(pc.string_is_ascii(names))
+    return replace_where(
+        keys,
+        others.to_numpy(),
+        pa.chunked_array([[spelling_key(name) for name in names.filter(others).to_pylist()]], pa.string()),
+    )
 
 
 def token_lists(names: EncodedNames) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Which column of a table holds the names, and which the counts."""
+"""The columns of a table that hold the names, the counts and what a row filter asks for."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,53 +10,58 @@ import pyarrow.compute as pc
 from data.config import CorpusConfig
 from rnn_core.errors import DataError
 
-_USUAL = "name"
-_LEAST, _MOST = 1e-15, 1e15  # a count beyond is none; times a weight it would be 0 or no number
-_SAY_WHICH = "say which, by name or by number: column = 2, for instance"
+_DEFAULT = "name"
+_LEAST, _MOST = 1e-15, 1e15  # beyond, a count times a weight would be 0 or infinite
+_NAME_IT = "name it, or give its number: column = 2, for instance"
 
 
 class ColumnPlaces(NamedTuple):
-    """Places among the columns, from 0."""
+    """Places among the columns, from 0; of the row filter one for each condition."""
 
     names: int
     counts: int | None
+    conditions: tuple[int, ...] = ()
 
 
 def column_places(columns: Sequence[str], config: CorpusConfig, path: Path) -> ColumnPlaces:
-    """columns: the names of all there are.
+    """The places of the columns that the configuration asks for.
 
-    Raises DataError, with them, if one is missing or stands twice, or if names and counts are to be one.
+    columns:  the names of all columns.
+
+    Raises DataError, listing them, if one is missing or ambiguous, or if names and counts are one column.
     """
     count = None if config.counts is None else _place(columns, config.counts, "counts", path)
+    filtered = tuple(_place(columns, condition.column, "where", path) for condition in config.conditions)
     if config.column is not None:
         names = _place(columns, config.column, "column", path)
         if names == count:
-            raise column_error("names and counts are to be one column", columns, _SAY_WHICH, path)
-        return ColumnPlaces(names, count)
+            raise column_error("names and counts are the same column", columns, _NAME_IT, path)
+        return ColumnPlaces(names, count, filtered)
     others = [place for place in range(len(columns)) if place != count]
-    usual = [place for place in others if is_default_name(columns[place])]
-    for candidates in (others, usual):
+    by_name = [place for place in others if is_default_name(columns[place])]
+    for candidates in (others, by_name):
         if len(candidates) == 1:
-            return ColumnPlaces(candidates[0], count)
-    raise column_error("it is not said which column holds the names", columns, _SAY_WHICH, path)
+            return ColumnPlaces(candidates[0], count, filtered)
+    raise column_error("it is not known which column holds the names", columns, _NAME_IT, path)
 
 
 def is_default_name(column: str) -> bool:
-    """Whether a column that is called so holds the names, where nothing else is said."""
-    return column.strip().casefold() == _USUAL
+    """Whether a column of this name holds the names by default."""
+    return column.strip().casefold() == _DEFAULT
 
 
 def column_error(what: str, columns: Sequence[str], fix: str, path: Path) -> DataError:
-    """columns: the names of all there are."""
+    """The error of a column that is missing or ambiguous, listing the columns there are."""
     shown = ", ".join(f"{column!r:.80}" for column in columns[:20])
     saw = f"{shown}{', ...' if len(columns) > 20 else ''}"
     return DataError("corpus.column", what, where=str(path), saw=f"columns: {saw}", fix=f"{fix}.")
 
 
 def column_type_error(column: str, kind: str, expected: str, path: Path) -> DataError:
+    """The error of a column that holds values of another type."""
     return DataError(
         "corpus.column_type",
-        f"the column {column!r} holds no {expected}",
+        f"the column {column!r} does not hold {expected}",
         where=str(path),
         saw=f"its type is {kind}",
         fix=f"name another column, or write it anew as {expected}.",
@@ -64,20 +69,23 @@ def column_type_error(column: str, kind: str, expected: str, path: Path) -> Data
 
 
 def valid_counts(values: pa.Array) -> tuple[pa.DoubleArray, pa.StringArray]:
-    """values: numbers, null where there is none. The counts, and a reason where one is no count."""
+    """The counts, and the reason where a value is not a valid one.
+
+    values:  numbers, null where there is none.
+    """
     counts = values.cast(pa.float64(), safe=False)
     is_count = pc.fill_null(pc.and_(pc.greater_equal(counts, _LEAST), pc.less_equal(counts, _MOST)), False)
-    reasons = pc.if_else(is_count, pa.scalar(None, pa.string()), "the count is no number above 0")
+    reasons = pc.if_else(is_count, pa.scalar(None, pa.string()), "the count must be a positive number")
     return pc.if_else(is_count, counts, 1.0), reasons
 
 
-def _place(columns: Sequence[str], wanted: str | int, knob: str, path: Path) -> int:
-    if isinstance(wanted, int):
-        if wanted <= len(columns):
-            return wanted - 1
-        raise column_error(f"there is no column {wanted}", columns, f"change the source's {knob}", path)
-    places = [place for place, column in enumerate(columns) if column == wanted]
+def _place(columns: Sequence[str], column: str | int, option: str, path: Path) -> int:
+    if isinstance(column, int):
+        if 1 <= column <= len(columns):
+            return column - 1
+        raise column_error(f"there is no column {column}", columns, f"change the source's {option}", path)
+    places = [place for place, name in enumerate(columns) if name == column]
     if len(places) == 1:
         return places[0]
-    what = f"two columns are called {wanted!r}" if places else f"there is no column {wanted!r}"
-    raise column_error(what, columns, f"change the source's {knob}, or give the column's number", path)
+    what = f"two columns are named {column!r}" if places else f"there is no column {column!r}"
+    raise column_error(what, columns, f"change the source's {option}, or give the column's number", path)

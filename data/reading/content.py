@@ -1,4 +1,4 @@
-"""The bytes of a file that somebody else owns: decompressed, bounded, and known to be those of its digest."""
+"""The bytes of an input file: decompressed, bounded, and verified against its digest."""
 
 import contextlib
 import hashlib
@@ -14,15 +14,15 @@ import pyarrow as pa
 from rnn_core.errors import DataError
 
 BLOCK_BYTES = 1 << 20
-# How a file of each kind begins. The bytes decide, since a file's name is no part of a key; but one that is
-# called after a compression has to be compressed, or a truncated one could pass for a short list.
+# How a compressed file begins. The bytes decide, since a file's name is no part of a key; but a file with the
+# suffix of a compression has to be compressed, or a truncated one could pass for a short list.
 _COMPRESSIONS = {
     ".gz": ("gzip", re.compile(rb"\x1f\x8b\x08")),
     ".zst": ("zstd", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),
     ".bz2": ("bz2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")),
 }
-# Files that are no text, in a form that is not read here: how they begin, what they are, what to do.
-_FOREIGN = {
+# Other files that are not read: how they begin, what they are, what to do.
+_UNSUPPORTED = {
     b"PK\x03\x04": ("a zip archive or an Excel file", "unpack it, or save the sheet as CSV."),
     b"\xd0\xcf\x11\xe0": ("an old Excel file", "save the sheet as CSV."),
     b"\xfd7zXZ\x00": ("compressed by xz", "unpack it, or compress it by gzip, Zstandard or bzip2."),
@@ -32,45 +32,52 @@ COMPRESSED_SUFFIXES = tuple(_COMPRESSIONS)
 
 
 class ListFile(Protocol):
-    """digest: sha256 of the file's bytes, as they were when it was decided what to make of them."""
+    """A file and the SHA-256 of its bytes when the run began."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """The SHA-256 that its bytes must have."""
+        ...
 
 
 class Content:
-    """An open file, read from its beginning, once.
+    """An open file, read once, from its beginning.
 
-    unpacked:   bytes that were given out so far, those of the files before it among them.
-    max_bytes:  that are given out at most.
+    unpacked:   bytes given out so far, including those of the files before it.
+    max_bytes:  the most that is given out.
     """
 
     def __init__(self, path: Path, file: BinaryIO, max_bytes: int, unpacked: int) -> None:
         self.path, self.unpacked = path, unpacked
-        self._hashed = _Hashed(file)
+        self._hashed = _HashingFile(file)
         self._max_bytes = max_bytes
-        with _reading(path):
+        with _read_errors(path):
             self._beginning = self._hashed.peek(_LONGEST_MAGIC)
 
     @property
     def compression(self) -> str | None:
-        """Raises DataError for a file that is called after a compression and does not begin with it, and for
-        one that begins as no list does.
+        """The codec of a compressed file, else None.
+
+        Raises DataError for a file with the suffix of a compression that is not compressed, and for kinds of
+        files that are not read.
         """
-        for beginning, (kind, fix) in _FOREIGN.items():
+        for beginning, (kind, fix) in _UNSUPPORTED.items():
             if self._beginning.startswith(beginning):
-                raise _damaged(self.path, f"it is {kind}", fix)
+                raise _damaged_error(self.path, f"it is {kind}", fix)
         for suffix, (codec, magic) in _COMPRESSIONS.items():
             if magic.match(self._beginning):
                 return codec
             if self.path.suffix.lower() == suffix:
-                raise _damaged(self.path, f"it is called {suffix} and does not begin like one")
+                raise _damaged_error(self.path, f"it is named {suffix} and does not begin like one")
         return None
 
     def blocks(self) -> Iterator[bytes]:
-        """All of it, decompressed, in blocks of one size but for the last.
+        """The content, decompressed, in blocks of equal size but for the last.
 
         Raises DataError for a compressed file that is damaged or truncated, and beyond `max_bytes`.
         """
@@ -82,17 +89,17 @@ class Content:
                 yield block
 
     def digest(self) -> str:
-        """sha256 of the whole file, as far as it was read just as it was read then."""
-        with _reading(self.path):
+        """The SHA-256 of the whole file, including what was read already."""
+        with _read_errors(self.path):
             return self._hashed.digest_to_the_end()
 
     def _stream(self) -> pa.NativeFile:
-        # Read by this thread alone: one of Arrow's that held a Python file would abort the process's end.
+        # Read by this thread alone: Arrow threads that hold a Python file can abort the process at its end.
         raw = pa.PythonFile(self._hashed, mode="r")
         return pa.CompressedInputStream(raw, self.compression) if self.compression else raw
 
     def _block(self, stream: pa.NativeFile) -> bytes:
-        """A whole block whatever the stream likes to give at once: where blocks end decides about bytes."""
+        """A whole block, however much the stream gives at once: block ends must not depend on that."""
         parts: list[bytes] = []
         missing = BLOCK_BYTES
         try:
@@ -102,21 +109,28 @@ class Content:
         except OSError as fault:
             if fault.errno:
                 raise unreadable_error(self.path, fault) from fault
-            raise _damaged(self.path, str(fault)) from fault  # Arrow's own, which have no number
+            if "too much memory" in str(fault):  # of zstd, for a window beyond 128 MiB
+                raise _format_error(
+                    self.path,
+                    "it was compressed with a long window: zstd --long",
+                    str(fault),
+                    "compress it again without --long, or unpack it: zstd -d --long=31.",
+                ) from fault
+            raise _damaged_error(self.path, str(fault)) from fault  # Arrow's own, which have no number
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 @contextlib.contextmanager
 def open_content(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Content]:
-    """The content of a file, for who reads it within.
+    """Open a file and give its content.
 
     unpacked, max_bytes:  as of `Content`.
 
-    Raises DataError if it cannot be opened; and at the end if its bytes are not those of `file.digest`,
-    also in place of what was wrong with them.
+    Raises DataError if it cannot be opened; and at the end if its bytes are not those of `file.digest`, also
+    in place of another error that they caused.
     """
-    with _reading(file.path):
-        # Never blocks: should there be a FIFO by now, it reads as empty, which is another digest.
+    with _read_errors(file.path):
+        # Never blocks: a FIFO that took its place reads as empty, which has another digest.
         descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb", buffering=0) as raw:
         content = Content(file.path, raw, max_bytes, unpacked)
@@ -128,8 +142,8 @@ def open_content(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Cont
         _check_unchanged(content, file)
 
 
-class _Hashed(io.RawIOBase):
-    """A file that hashes what is read of it."""
+class _HashingFile(io.RawIOBase):
+    """A file that hashes what is read from it."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -169,7 +183,7 @@ def _check_unchanged(content: Content, file: ListFile, fault: DataError | None =
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as refusal:
@@ -177,6 +191,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def unreadable_error(path: Path, refusal: OSError) -> DataError:
+    """The error of an input file that the system does not let us read."""
     return DataError(
         "corpus.unreadable",
         f"the corpus could not be read: {refusal.strerror or refusal}",
@@ -185,7 +200,7 @@ def unreadable_error(path: Path, refusal: OSError) -> DataError:
     )
 
 
-def _damaged(path: Path, saw: str, fix: str = "fetch it again, or call it what it is.") -> DataError:
+def _damaged_error(path: Path, saw: str, fix: str = "fetch it again, or call it what it is.") -> DataError:
     return DataError(
         "corpus.damaged",
         "the file is truncated, damaged, or not what it is called",
@@ -195,7 +210,12 @@ def _damaged(path: Path, saw: str, fix: str = "fetch it again, or call it what i
     )
 
 
+def _format_error(path: Path, what: str, saw: str, fix: str) -> DataError:
+    return DataError("corpus.format", f"the file is not read: {what}", where=str(path), saw=saw, fix=fix)
+
+
 def too_large_error(path: Path, max_bytes: int) -> DataError:
+    """The error of a source beyond `max_bytes`."""
     return DataError(
         "corpus.too_large",
         f"the source holds more than {max_bytes:,} bytes",

@@ -13,12 +13,14 @@ from data.reading.rows import BLANK_LINE, Rows, as_lines, line_ends, whole_rows
 
 
 def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
-    r"""blocks: of UTF-8, without a byte order mark. Lines end at \n, \r\n and \r, and nowhere else.
+    r"""The lines of a text.
+
+    blocks:  of UTF-8, without a byte order mark. Lines end at \n, \r\n and \r, and nowhere else.
 
     Raises DataError for a line that is not UTF-8, or too long.
     """
-    first, ended = 1, True
-    for data, ends in whole_rows(blocks, line_ends, config.max_row_bytes, path):
+    first, ended = 1 + config.skip_rows, True
+    for data, ends in whole_rows(blocks, line_ends, config.max_row_bytes, path, first):
         check_utf8(data, ends, first, "line", path)
         lines = as_lines(data, ends)
         yield Rows(lines, None, None, BLANK_LINE, partial(without_ends, lines))
@@ -28,5 +30,5 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
 
 
 def without_ends(lines: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
-    """The bytes of some lines, each without what ends it."""
+    """The bytes of the lines of a mask, without their line ends."""
     return pc.replace_substring_regex(lines.filter(chosen), r"(?:\r\n|\r|\n)\z", "").cast(pa.binary())

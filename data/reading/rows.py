@@ -1,4 +1,4 @@
-"""Blocks of bytes as blocks of whole rows, and a row as a reader hands it on."""
+"""Rows as the readers of all formats hand them on, and blocks of bytes cut where rows end."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,20 +12,21 @@ from rnn_core.errors import DataError
 
 Ends = npt.NDArray[np.int64]
 
-# Reasons of rows that hold nothing which could be lost.
+# Reasons for rejecting rows that hold nothing which could be lost.
 BLANK_LINE, BLANK_NAME = BLANK = "blank line", "blank name"
 
 _LF, _CR = b"\n"[0], b"\r"[0]
 
 
 class Rows(NamedTuple):
-    """N rows that stand one after another in a file.
+    """N consecutive rows of a file.
 
-    values:   (N,) strings as they stand there, null where there is none.
-    reasons:  (N,) why a row cannot be taken, null where it can; None if all can.
-    counts:   (N,) float64, positive where the row can be taken; None if there are none.
-    blank:    why a name of white space alone is not taken; None if it is.
-    raw:      the bytes of the rows that a mask chooses: asked for only where some are rejected.
+    values:    (N,) strings as in the file, null where there is none.
+    reasons:   (N,) why a row is rejected, null where it is not; None if none is.
+    counts:    (N,) float64, positive in rows that are not rejected; None without counts.
+    blank:     why a name of white space alone is rejected; None if it is not.
+    raw:       the bytes of the rows of a mask; called only where some are rejected.
+    selected:  (N,) which rows satisfy the row filter; None without one.
     """
 
     values: pa.StringArray
@@ -33,16 +34,16 @@ class Rows(NamedTuple):
     counts: pa.DoubleArray | None
     blank: str | None
     raw: Callable[[pa.BooleanArray], pa.BinaryArray]
+    selected: pa.BooleanArray | None = None
 
 
 def whole_rows(
     blocks: Iterator[bytes], ends_of: Callable[[bytes], Ends], max_row_bytes: int, path: Path, first: int = 1
 ) -> Iterator[tuple[bytes, Ends]]:
-    """The same bytes, cut where rows end, with one past the last byte of each row, ascending.
+    """The same bytes, cut where rows end, with the end offsets of the rows, ascending.
 
-    ends_of:        the ends that are certain, whatever follows.
-    max_row_bytes:  of a row with the end of its line. No more than that, and a block, is ever held.
-
+    ends_of:        gives the row ends that are certain, whatever follows.
+    max_row_bytes:  of a row with its line end. No more than that, and a block, is held in memory.
     first:          number of the first row, for messages.
 
     What follows the last end is a row too. Raises DataError for a row that is longer.
@@ -62,7 +63,7 @@ def whole_rows(
 
 
 def line_ends(data: bytes) -> Ends:
-    r"""After every \n, \r\n and \r; the last byte may be half of a \r\n, and is then none."""
+    r"""The offsets after every \n, \r\n and \r; not after a \r at the end, which may be half of \r\n."""
     characters = np.frombuffer(data, np.uint8)
     is_end = characters == _LF
     if b"\r" in data:
@@ -74,7 +75,7 @@ def line_ends(data: bytes) -> Ends:
 
 
 def as_lines(data: bytes, ends: Ends) -> pa.StringArray:
-    """(N,) the rows with the ends of their lines, without a copy, and unchecked."""
+    """(N,) the rows with their line ends, without a copy, and not checked to be UTF-8."""
     offsets = np.zeros(len(ends) + 1, np.int32)
     offsets[1:] = ends
     return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data))
@@ -93,11 +94,12 @@ def _check_lengths(data: bytes, ends: Ends, max_row_bytes: int, first: int, path
 
 
 def row_too_long_error(path: Path, row: str, beginning: str, max_row_bytes: int) -> DataError:
+    """The error of a row beyond `max_row_bytes`."""
     return DataError(
         "corpus.row_too_long",
         f"a row is longer than {max_row_bytes:,} bytes",
         where=f"{path}, {row}",
         saw=beginning and f"{beginning}...",
-        fix="check that it is a list of names, in this format and without a quote left open; "
-        "or raise the source's max_row_bytes.",
+        fix="check that it is a list of names in this format. If a quote is left open: quoting = false. "
+        "Or raise the source's max_row_bytes.",
     )

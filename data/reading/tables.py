@@ -1,4 +1,4 @@
-"""Parquet and Feather: a column of a table in binary, read by a process that has no more than its memory."""
+"""Parquet and Arrow files, read by a process of its own with bounded memory."""
 
 import contextlib
 import json
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from data.config import CorpusConfig
 from data.reading import table_process
 from data.reading.columns import column_error, column_places, column_type_error, valid_counts
+from data.reading.conditions import matching_rows
 from data.reading.content import Content
 from data.reading.rows import BLANK_NAME, Rows, row_too_long_error
 from rnn_core.errors import DataError
@@ -26,7 +27,9 @@ _ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "
 
 
 def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[Rows]:
-    """limit:  how many rows are wanted; None for all.
+    """The rows of a Parquet, Feather or Arrow file.
+
+    limit:  how many rows are read; None for all.
 
     Raises DataError for a missing column or one of another type, for a value that is too long or not UTF-8,
     and for a file that is damaged or takes more memory than `table_process.MEMORY_BYTES` to read.
@@ -37,39 +40,42 @@ def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[
         columns = json.loads(process.stdout.readline() or "null")
         if columns is None:
             return
-        name, count = _wanted(columns, config, content.path)
-        process.stdin.write(json.dumps([name, count]).encode() + b"\n")
+        wanted = _wanted(columns, config, content.path)
+        process.stdin.write(json.dumps(wanted).encode() + b"\n")
         process.stdin.close()
         with contextlib.suppress(pa.ArrowInvalid, EOFError, OSError):  # the exit code tells what went wrong
             for batch in pa.ipc.open_stream(process.stdout):
-                yield _as_rows(batch, count is not None)
+                yield _as_rows(batch, config)
 
 
-def _as_rows(batch: pa.RecordBatch, with_counts: bool) -> Rows:
-    counts, reasons = valid_counts(batch["count"]) if with_counts else (None, None)
-    return Rows(batch["name"], reasons, counts, BLANK_NAME, partial(_raw, batch["name"]))
+def _as_rows(batch: pa.RecordBatch, config: CorpusConfig) -> Rows:
+    counts, reasons = (None, None) if config.counts is None else valid_counts(batch["count"])
+    selected = matching_rows(batch.columns[2:], config.conditions) if config.conditions else None
+    return Rows(batch["name"], reasons, counts, BLANK_NAME, partial(_raw, batch["name"]), selected)
 
 
 def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
     return pc.fill_null(names.filter(chosen).cast(pa.binary()), b"")
 
 
-def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> tuple[str, str | None]:
+def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> list[str | None]:
+    """The columns to ask for: of the names, of the counts, of each condition."""
     called = [column for column, _ in columns]
     places = column_places(called, config, path)
-    for name in (called[place] for place in places if place is not None):
+    for name in (called[place] for place in (*places[:2], *places.conditions) if place is not None):
         if called.count(name) > 1:  # in a file of these formats they are asked for by their names
             fix = "write it anew, with another name for each column"
-            raise column_error(f"two columns are called {name!r}", called, fix, path)
-    for place, expected in zip(places, ("text", "number"), strict=True):
+            raise column_error(f"two columns are named {name!r}", called, fix, path)
+    for place, expected in zip(places[:2], ("text", "number"), strict=True):
         if place is not None and columns[place][1] != expected:
             raise column_type_error(columns[place][0], columns[place][1], expected, path)
-    return called[places.names], None if places.counts is None else called[places.counts]
+    count = None if places.counts is None else called[places.counts]
+    return [called[places.names], count, *(called[place] for place in places.conditions)]
 
 
 @contextlib.contextmanager
 def _plain_file(content: Content) -> Iterator[Path]:
-    """The file itself, or what it unpacks to: these formats are not read from beginning to end."""
+    """The file itself, or a temporary one that it is unpacked into: these formats need random access."""
     if content.compression is None:
         yield content.path
         return
@@ -132,10 +138,18 @@ def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> Data
             saw=saw,
             fix="write the column anew as text.",
         )
+    if exit_code == table_process.FEATHER_1:
+        return DataError(
+            "corpus.format",
+            "the file is in Feather's old format, version 1",
+            where=str(path),
+            saw=saw,
+            fix="write it anew as Feather 2 or Parquet: pyarrow.feather.read_table reads it.",
+        )
     if exit_code == table_process.TOO_LARGE:
         return DataError(
             "corpus.too_large",
-            f"to read the file takes more than {table_process.MEMORY_BYTES >> 20:,} MiB of memory",
+            f"reading the file takes more than {table_process.MEMORY_BYTES >> 20:,} MiB of memory",
             where=str(path),
             saw=saw,
             fix="write it anew with smaller row groups and pages, or as text.",
@@ -144,6 +158,6 @@ def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> Data
         "corpus.damaged",
         f"the file cannot be read as {config.format}",
         where=str(path),
-        saw=saw if exit_code > 0 else f"its reader was ended by signal {-exit_code}",
+        saw=saw if exit_code > 0 else f"its reader was killed by signal {-exit_code}",
         fix="fetch it again, or say what it is: format.",
     )

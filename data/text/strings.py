@@ -1,5 +1,6 @@
 """Names as Arrow strings: encoding and decoding without a Python object per name."""
 
+import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -15,6 +16,9 @@ from rnn_core.text.vocabulary import CODE_POINTS, Bytes, Vocabulary, character_c
 
 Strings: TypeAlias = pa.StringArray | pa.LargeStringArray | pa.ChunkedArray
 
+# A run of letters and marks; after an apostrophe a new one, if there were one or two letters before it.
+_LETTERS = "\\w\u0300-\u036f"
+_WORD: Final = re.compile(rf"[^\W\d_][{_LETTERS}]*(?:(?<=[{_LETTERS}]{{3}})['’ʼ][{_LETTERS}]+)*")
 _OFFSETS: Final = {pa.string(): np.int32, pa.large_string(): np.int64}
 _MOST: Final = np.iinfo(np.int32).max  # what Arrow counts in 32 bits
 
@@ -49,10 +53,26 @@ def counts_of_characters(names: Strings) -> npt.NDArray[np.int64]:
 
 
 def capitalized(names: pa.StringArray) -> pa.StringArray:
-    """The first character of each as a capital, which may be several characters, and the rest as it is."""
+    """The names with their first character in Unicode's title case, which may be several characters."""
     first = pc.dictionary_encode(pc.utf8_slice_codeunits(names, 0, 1))
-    capitals = pa.array([character.upper() for character in first.dictionary.to_pylist()], pa.string())
+    capitals = pa.array([character.title() for character in first.dictionary.to_pylist()], pa.string())
     return pc.binary_join_element_wise(capitals.take(first.indices), pc.utf8_slice_codeunits(names, 1), "")
+
+
+def title_cased(names: pa.StringArray) -> pa.StringArray:
+    """The names with a capital at the beginning of each word, where all letters were of one case."""
+    distinct = pc.dictionary_encode(names)
+    cased = pa.array([_title_cased(name) for name in distinct.dictionary.to_pylist()], pa.string())
+    return cased.take(distinct.indices)
+
+
+def _title_cased(name: str) -> str:
+    return _WORD.sub(_title_cased_word, name) if name in (name.upper(), name.lower()) else name
+
+
+def _title_cased_word(word: re.Match[str]) -> str:
+    """Of O'NEIL and D'ARCY the second letter is a capital too; of HAWAI'I the last one is none."""
+    return word[0][0].title() + (word[0][1:].lower() if len(word[0]) > 1 else "")
 
 
 def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:

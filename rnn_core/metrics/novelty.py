@@ -1,7 +1,7 @@
 """Novelty and uniqueness of names.
 
-A name is new if it differs from every known one in more than case (`str.casefold`): a network that learned to
-write MADRID as Madrid has found nothing new.
+A name is new if it differs from every known one in more than its spelling (`spelling_key`): a network that
+learned to write MADRID as Madrid, or José as Jose, has found nothing new.
 
 Sources: generators of molecules are judged in the same way. N. Brown, M. Fiscato, M. H. S. Segler &
 A. C. Vaucher, "GuacaMol: benchmarking models for de novo molecular design", Journal of Chemical Information
@@ -16,6 +16,8 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 import numpy.typing as npt
 
+from rnn_core.text.spelling import spelling_key
+
 
 def uniqueness(names: Sequence[str]) -> float:
     """The share of distinct names, case-sensitive; nan for none.
@@ -26,18 +28,18 @@ def uniqueness(names: Sequence[str]) -> float:
 
 
 def novelty(names: Sequence[str], known: AbstractSet[str]) -> float:
-    """The share of new names, repeats included; nan for none. known: from `casefold_set`."""
+    """The share of new names, repeats included; nan for none. known: from `spelling_keys`."""
     return float(new_mask(names, known).mean()) if names else math.nan
 
 
 def new_mask(names: Sequence[str], known: AbstractSet[str]) -> npt.NDArray[np.bool_]:
-    """(N,) which names are new. known: from `casefold_set`."""
-    return np.fromiter((name.casefold() not in known for name in names), np.bool_, len(names))
+    """(N,) which names are new. known: from `spelling_keys`."""
+    return np.fromiter((spelling_key(name) not in known for name in names), np.bool_, len(names))
 
 
-def casefold_set(names: Iterable[str]) -> frozenset[str]:
-    """The names, case-folded."""
-    return frozenset(name.casefold() for name in names)
+def spelling_keys(names: Iterable[str]) -> frozenset[str]:
+    """The keys of the names, which all spellings of a name share."""
+    return frozenset(map(spelling_key, names))
 
 
 def words(names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from rnn_core.batching.resampling import MIDPOINT, systematic_resample
 from rnn_core.metrics.distributions import length_distance, ngram_divergence
 from rnn_core.metrics.edit_distance import NearestNames
-from rnn_core.metrics.novelty import casefold_set, novelty, uniqueness, words
+from rnn_core.metrics.novelty import novelty, spelling_keys, uniqueness, words
 from rnn_core.text.names import EncodedNames
 
 HELD_OUT = "held-out"
@@ -56,7 +56,7 @@ class TrainingNames:
         strings = training.strings
         rows = {name: row for row, name in enumerate(strings)}
         distinct = training.encoded.take(np.array(list(rows.values()), np.int64))
-        return cls(casefold_set(strings), casefold_set(words(strings)), NearestNames.from_names(distinct))
+        return cls(spelling_keys(strings), spelling_keys(words(strings)), NearestNames.from_names(distinct))
 
 
 class MetricValue(NamedTuple):

@@ -210,4 +210,4 @@ def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:
 
 def capitalize_first(name: str) -> str:
     """The name with its first letter as a capital, and the rest as it is."""
-    return name[:1].upper() + name[1:]
+    return name[:1].title() + name[1:]

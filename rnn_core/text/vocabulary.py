@@ -133,7 +133,7 @@ class Vocabulary:
         Raises DataError for a token outside of the vocabulary.
         """
         self._check(names)
-        forms = [*self.characters, *(character.upper() for character in self.characters)]
+        forms = [*self.characters, *(character.title() for character in self.characters)]
         encoded = [form.encode("utf-8", "surrogatepass") for form in forms]
         widths = np.array([len(form) for form in encoded])
         widest = int(widths.max())

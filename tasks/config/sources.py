@@ -1,33 +1,37 @@
-"""Sources of names, as a user writes them: in pipeline.toml, or `name=path` on the command line."""
+"""Sources of names, as a user writes them: in pipeline.toml, or `name=path,option=value`."""
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cyclopts import App, Token
 from cyclopts.argument import ArgumentCollection
 
 import data
 from artifacts.source_file import SourceFile
-from data.config import FORMATS, CorpusConfig, FileFormat, ReadingConfig
+from data.config import FORMATS, TABLE_OPTIONS, CorpusConfig, FileFormat, ReadingConfig
 from rnn_core.errors import ConfigError
 from tasks.config import source_paths
 from tasks.config.options import nearest
 
 _BUNDLED = "bundled:"
 _FORMATS = ("auto", *FORMATS)
+_NEXT_OPTION = re.compile(r",([a-z_]+)=")
 _EXAMPLES = {
-    "name": 'name = "towns"',
-    "path": 'path = "towns.txt"',
-    "encoding": 'encoding = "latin-1"',
-    "column": 'column = "town", or column = 2',
-    "counts": 'counts = "births", or counts = 3',
-    "header": "header = false",
-    "empty_last_line": "empty_last_line = true",
-    "limit": "limit = 3000",
+    "name": '"towns"',
+    "path": '"towns.txt"',
+    "encoding": '"latin-1"',
+    "column": '"town", or column = 2',
+    "counts": '"births", or counts = 3',
+    "delimiter": '";"',
+    "decimal": '","',
+    "thousands": '"."',
+    "where": "'sex = \"F\"'",
+    "case": '"title"',
 }
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -40,8 +44,8 @@ class Source(ReadingConfig):
         name: Name of the source; it stands beside every name that comes from it.
         path: A file, a folder with all its lists, or a pattern such as `lists/*.csv.gz`.
             `bundled:argentine.txt` is a file that comes with Namewright.
-        format: `text` with one name per line, `csv`, `tsv`, `parquet` or `feather`; `auto` goes by the
-            files' names. Any of them may be compressed, as .gz, .zst or .bz2.
+        format: `text` with one name per line, `csv`, `tsv`, `json`, `jsonl`, `parquet` or `feather` (Arrow);
+            `auto` goes by the files' names. Any of them may be compressed, as .gz, .zst or .bz2.
     """
 
     name: str
@@ -60,8 +64,16 @@ class Source(ReadingConfig):
         Raises ConfigError for an option out of range, DataError as `files` does.
         """
         options = {option.name: getattr(self, option.name) for option in fields(ReadingConfig)}
-        format = source_paths.format_from_names(self.files) if self.format == "auto" else self.format
-        return CorpusConfig(self.name, format, **options)
+        return CorpusConfig(self.name, self._file_format, self.format != "auto", **options)
+
+    @property
+    def _file_format(self) -> FileFormat:
+        """As given; or else by the files' names, where a text with options of a table is a csv."""
+        if self.format != "auto":
+            return self.format
+        by_name = source_paths.format_from_names(self.files)
+        is_table = any(getattr(self, option) != _DEFAULTS[option] for option in TABLE_OPTIONS)
+        return "csv" if by_name == "text" and is_table else by_name
 
     @property
     def _place(self) -> Path:
@@ -70,6 +82,8 @@ class Source(ReadingConfig):
         return Path(self.path)
 
 
+_DEFAULTS = {option.name: option.default for option in fields(ReadingConfig)}
+
 BUNDLED_SOURCES = (
     Source("argentine", "bundled:argentine.txt", limit=3000),
     Source("dinosaurs", "bundled:dinosaurs.txt"),
@@ -77,7 +91,7 @@ BUNDLED_SOURCES = (
 
 
 def parse_sources(_type: Any, tokens: Sequence[Token]) -> tuple[Source, ...]:
-    """Parse sources: each token is `name=path`, or a table of pipeline.toml as JSON.
+    """Parse sources: each token is `name=path,option=value,…`, or a table of pipeline.toml as JSON.
 
     A relative path is relative to the file that names it, or else to the current folder. Raises ConfigError.
     """
@@ -108,37 +122,71 @@ def _name_of(path: str) -> str:
 
 
 def _from_text(token: Token) -> Source:
-    if not token.value.startswith("{"):
-        name, equals, path = token.value.partition("=")
-        if not (name and equals and path):
-            raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")
-        return Source(name, path)
-    try:
-        table = json.loads(token.value)
-    except ValueError as fault:
-        raise _wrong(token, f"not valid JSON: {fault}", "write the source as name=path") from fault
-    options = get_type_hints(Source)
+    is_json = token.value.startswith("{")
+    table = _from_json(token) if is_json else _from_pairs(token)
+    hints = get_type_hints(Source)
+    if isinstance(table.get("where"), dict):
+        table["where"] = " and ".join(f'"{column}" = "{value}"' for column, value in table["where"].items())
     for key in table:
-        if key not in options:
-            near = nearest(key, options)
-            hint = f"did you mean {near!r}?" if near else f"the keys are {', '.join(options)}"
+        if key not in hints:
+            near = nearest(key, hints)
+            hint = f"did you mean {near!r}?" if near else f"the keys are {', '.join(hints)}"
             raise _wrong(token, f"unknown key {key!r} in a source", hint)
-        if key != "format" and not _is(table[key], options[key]):
-            hint = f"for instance: {_EXAMPLES.get(key, key + ' = 2')}"
-            raise _wrong(token, f"a source's {key!r} is {_expected(options[key])}", hint)
+        if key != "format" and not _is(table[key], hints[key]):
+            hint = f"for instance: {key} = {_example(key, hints[key])}"
+            raise _wrong(token, f"a source's {key!r} is {_expected(hints[key])}", hint)
     for key in ("name", "path"):
         if not table.get(key):
-            raise _wrong(token, f"a source has no {key!r}", 'for instance: path = "towns.txt"')
+            raise _wrong(token, f"a source has no {key!r}", f"for instance: {key} = {_EXAMPLES[key]}")
     if table.get("format", "auto") not in _FORMATS:
         raise _wrong(token, "unknown format of a source", f"the formats are {', '.join(_FORMATS)}")
     return Source(**table)
 
 
+def _from_json(token: Token) -> dict[str, Any]:
+    try:
+        table: dict[str, Any] = json.loads(token.value)
+    except ValueError as fault:
+        raise _wrong(token, f"not valid JSON: {fault}", "write the source as name=path") from fault
+    return table
+
+
+def _from_pairs(token: Token) -> dict[str, Any]:
+    """`name=path,option=value,…`: a comma begins an option only before a word and an equals sign."""
+    name, equals, rest = token.value.partition("=")
+    path, *options = _NEXT_OPTION.split(rest)
+    if not (name and equals and path):
+        raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")
+    if options and Path(rest).exists():  # a file whose name looks like options
+        path, options = rest, []
+    hints = get_type_hints(Source)
+    pairs = dict(zip(options[::2], options[1::2], strict=True))
+    return {"name": name, "path": path} | {key: _value(text, hints.get(key)) for key, text in pairs.items()}
+
+
+def _value(text: str, kind: Any) -> Any:
+    """An option's value: as JSON where the option may be one, or else the text without its quotes."""
+    kinds = {kind, *get_args(kind)} - {str}
+    if text[:1] in "\"'" and text[-1:] == text[:1] and len(text) > 1:
+        return text[1:-1].replace("\\t", "\t")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}.get(text, text)
+    return value if type(value) in kinds or (float in kinds and isinstance(value, int)) else text
+
+
 def _is(value: object, kind: Any) -> bool:
     """Like isinstance, but a bool is not a number, and an int may stand for a float."""
+    if any(get_origin(part) is Literal for part in (kind, *get_args(kind))):
+        return True  # the configuration checks the choice
     if isinstance(value, bool):
         return kind is bool
     return isinstance(value, int | float if kind is float else kind)
+
+
+def _example(key: str, kind: Any) -> str:
+    return _EXAMPLES.get(key) or {bool: "false", float: "2.0"}.get(kind, "1000")
 
 
 def _expected(kind: Any) -> str:

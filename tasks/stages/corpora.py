@@ -72,7 +72,7 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
             "corpus.empty",
             "the source holds no names",
             where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
-            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows, paths))}" if len(rows) else "no row",
+            saw=f"{len(rows)} rows: {'; '.join(_reasons(rows, paths))}" if len(rows) else _no_row(config),
             fix="check the file, or take it out of the sources.",
         )
     _write_rejected(context, schemas.CORPUS_REJECTED, rejected, paths)
@@ -156,6 +156,10 @@ def validated(
             fix="look at these tables, then mend the lists or the rules under [validation]"
             + ("." if is_empty else "; or allow it: validation.max_rejected_share."),
         )
+
+
+def _no_row(config: CorpusConfig) -> str:
+    return f"no row where {config.where}" if config.where else "no row"
 
 
 def _unread(corpus: Artifact) -> pa.Table:

@@ -56,7 +56,7 @@ def _check_equal_weights(weights: pa.ChunkedArray) -> None:
         )
 
 
-@stage(version=3)
+@stage(version=4)
 def examples(
     context: StageContext,
     config: ExamplesConfig | NotebookOrder,

@@ -16,7 +16,7 @@ from data.examples import SPLITS, encoded_names
 from data.name_rules import NameRules
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
-from rnn_core.metrics.novelty import casefold_set, new_mask
+from rnn_core.metrics.novelty import new_mask, spelling_keys
 from rnn_core.metrics.sample_metrics import MetricValue, NameList, compare_samples
 from rnn_core.ngram import mixture as mixing
 from rnn_core.sample.constraints import NamePredicate
@@ -53,7 +53,7 @@ class Group(NamedTuple):
     rows: npt.NDArray[np.int64]
 
 
-@stage(version=3)
+@stage(version=4)
 def evaluation(
     context: StageContext,
     config: EvaluationStageConfig,
@@ -67,7 +67,7 @@ def evaluation(
     names = NameList(table["name"].to_pylist(), encoded_names(table))
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
-    new = new_mask(names.strings, casefold_set(training.strings))
+    new = new_mask(names.strings, spelling_keys(training.strings))
     models = load_models(mixture)
     scored = _scored_rows(split, config.evaluation.seed)
     groups = list(_groups(split[scored], source[scored], new[scored]))

@@ -101,7 +101,7 @@ def _is_novel(
 def _printed_vocabulary(vocabulary: Vocabulary) -> Vocabulary:
     """With the capitals, each of which may be several characters."""
     return Vocabulary.from_characters(
-        chain.from_iterable((letter, *letter.upper()) for letter in vocabulary.characters)
+        chain.from_iterable((letter, *letter.title()) for letter in vocabulary.characters)
     )
 
 

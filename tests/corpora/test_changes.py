@@ -107,7 +107,7 @@ def test_every_character_that_is_new_or_gone_is_named_with_its_count_the_most_fr
     ]
 
 
-def test_a_source_that_is_new_and_one_that_is_gone_are_told():
+def test_a_source_that_is_new_and_one_that_is_gone_are_reported():
     found = changes(profiled({"towns": ["Bern"]}), profiled({"rivers": ["Aare"]}), GateConfig())
     rows = [(each.value, each.before, each.after, each.change) for each in found if each.measure == "rows"]
     assert rows == [("towns", 1, 0, -1.0), ("rivers", 0, 1, float("inf"))]

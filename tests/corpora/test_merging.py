@@ -14,7 +14,7 @@ from rnn_core.errors import DataError
 
 
 def corpus(source, *names, weights=None):
-    table = read_text("\n".join(names).encode(), CorpusConfig(source)).names
+    table = read_text("\n".join(names).encode(), CorpusConfig(source, is_format_given=True)).names
     if weights:
         table = table.set_column(4, "weight", pa.array(weights, pa.float64()))
     return table
@@ -46,7 +46,7 @@ def test_more_than_2_gib_of_names_is_one_error():
         merge([table] * 2048, MergingConfig())
 
 
-def test_the_same_list_twice_is_taken_once_and_told_as_duplicates_of_an_earlier_source():
+def test_the_same_list_twice_is_taken_once_and_reported_as_duplicates_of_an_earlier_source():
     corpora = [corpus("once", "Ana", "Bea", "Ana"), corpus("again", "Ana", "Bea", "Ana")]
     names, rejected, sources = merge(corpora, MergingConfig())
     assert rows(names, "name", "source") == [("Ana", "once"), ("Bea", "once")]
@@ -110,7 +110,7 @@ COMPOSING = st.sampled_from("eo\u0301\u0308\u0323\u1100\u1161\u11a8\uac00\u0f71\
 
 
 @given(st.lists(st.text(KNOWN | COMPOSING, min_size=1, max_size=12), min_size=1))
-def test_names_are_in_the_nfc_that_python_tells(texts):
+def test_names_are_in_the_nfc_that_python_gives(texts):
     table = pa.table(
         {
             "name": pa.array(texts, pa.string()),

@@ -73,17 +73,17 @@ def test_blank_rows_of_a_table_are_no_rejects(validated):
     assert any("3 rows not taken" in getattr(event, "text", "") for event in heard)
 
 
-def test_a_header_that_may_have_been_a_name_is_told_as_the_list_is_read(validated):
+def test_a_header_that_may_have_been_a_name_is_reported_as_the_list_is_read(validated):
     _, heard = validated("Bern\nBasel\n", ValidationConfig(), format="csv")
     assert any("'Bern' for the column of the names" in getattr(event, "text", "") for event in heard)
 
 
-def test_a_share_at_the_limit_is_allowed_and_the_manifest_tells_it(validated):
+def test_a_share_at_the_limit_is_allowed_and_the_manifest_says_so(validated):
     artifact, _ = validated("Bern\nB\u200basel\n", ValidationConfig(max_rejected_share=0.5))
     assert artifact.manifest().metadata["rejected_share"] == 0.5
 
 
-def test_removed_characters_are_told_and_stand_in_the_manifest(validated):
+def test_removed_characters_are_reported_and_are_in_the_manifest(validated):
     config = ValidationConfig(min_character_count=2, rare="remove")
     artifact, heard = validated("anna\nnina\ninna¿\n", config)
     assert artifact.manifest().metadata["rare_characters_removed"] == {

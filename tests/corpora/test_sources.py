@@ -129,15 +129,15 @@ def test_counts_times_the_weight_of_the_source_are_the_weights(written, format):
 
 
 @pytest.mark.parametrize("format", ["csv", "tsv"])
-def test_a_count_that_is_no_number_above_0_sets_its_row_aside(written, format):
+def test_a_count_that_is_no_number_above_0_rejects_its_row(written, format):
     counts = ["3", "0", "-1", "many", "", "nan", "inf", "1e99", "1_0", "0x10", "٣", "1e-320"]
     path = written(f"list.{format}", as_table(format, name=[f"N{n}" for n in range(12)], n=counts))
     assert names(path, counts="n") == ["N0"]
     assert [row[0] for row in rejected(path, counts="n")] == list(range(2, 13))
-    assert {row[2] for row in rejected(path, counts="n")} == {"the count is no number above 0"}
+    assert {row[2] for row in rejected(path, counts="n")} == {"the count must be a positive number"}
 
 
-def test_a_count_of_null_or_nan_in_a_table_sets_its_row_aside(written):
+def test_a_count_of_null_or_nan_in_a_table_rejects_its_row(written):
     path = written("list.parquet", as_table("parquet", name=["a", "b", "c"], n=[None, float("nan"), 2.0]))
     assert names(path, counts="n") == ["c"]
 
@@ -178,7 +178,7 @@ def test_a_list_with_another_delimiter_is_one_error_unless_its_column_is_named(w
     assert names(path, column=1) == [text.split("\n")[1]]
 
 
-def test_a_header_that_may_have_been_a_name_is_told(written):
+def test_a_header_that_may_have_been_a_name_is_reported(written):
     def told(text, **knobs):
         heard = []
         source = Source("list", str(written("list.csv", text)), **knobs)
@@ -213,7 +213,7 @@ def test_quotes_hold_delimiters_quotes_and_ends_of_lines(written):
     assert read.names["line"].to_pylist() == [1, 2, 3, 4, 5]
 
 
-def test_ragged_and_blank_rows_are_set_aside_as_they_stood(written):
+def test_ragged_and_blank_rows_are_rejected_as_they_stood(written):
     path = written("list.csv", 'name,n\nAna,1\nBea\n\nCleo,3,x\r\n" ",4\nDora,5\n')
     assert names(path) == ["Ana", "Dora"]
     assert rejected(path) == [
@@ -224,11 +224,16 @@ def test_ragged_and_blank_rows_are_set_aside_as_they_stood(written):
     ]
 
 
-def test_a_quote_left_open_sets_the_rest_aside_or_is_too_long(written):
+def test_a_quote_left_open_is_refused_where_it_swallows_rows_and_else_rejects_its_row(written):
     path = written("list.csv", 'name,n\nAna,1\n"Bea,2\nCleo,3\n')
-    assert names(path) == ["Ana"]
-    assert rejected(path) == [(2, b'"Bea,2\nCleo,3', "a quote is left open")]
+    error = refusal(path)
+    assert (error.code, error.saw) == ("corpus.format", "b'\"Bea,2'")
+    assert "quoting = false" in error.fix
+    assert names(path, quoting=False) == ["Ana", '"Bea', "Cleo"]
     assert "quote" in refusal(path, max_row_bytes=10).fix
+    last = written("last.csv", 'name,n\nAna,1\n"Bea,2\n')
+    assert names(last) == ["Ana"]
+    assert rejected(last) == [(2, b'"Bea,2', "a quote is left open")]
 
 
 def test_a_quote_left_open_in_the_header_is_one_error(written):
@@ -238,7 +243,7 @@ def test_a_quote_left_open_in_the_header_is_one_error(written):
     assert error.saw.startswith("b'id,\"name")
 
 
-def test_nulls_in_a_table_are_set_aside(written):
+def test_nulls_in_a_table_are_rejected(written):
     path = written("list.parquet", as_table("parquet", name=["Ana", None, " ", "\n"]))
     assert names(path) == ["Ana"]
     assert rejected(path) == [(2, b"", "no value"), (3, b" ", "blank name"), (4, b"\n", "blank name")]
@@ -277,7 +282,7 @@ def test_a_table_is_read_under_a_path_that_is_no_utf8_and_a_lower_limit_of_memor
         "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); "
         "from data import corpus; from tasks.config.sources import Source; "
         "source = Source('list', sys.argv[1]); "
-        "_, part = corpus.read(source.files, source.reading); print(part.names['name'].to_pylist())"
+        "_, part = corpus.read_corpus(source.files, source.reading); print(part.names['name'].to_pylist())"
     )
     ended = subprocess.run([sys.executable, "-c", reading, path], capture_output=True, check=False)
     assert ended.stdout == b"['Ana']\n", ended.stderr
@@ -318,8 +323,7 @@ def test_a_list_in_an_unnamed_encoding_is_refused_with_what_it_may_be(written):
     error = refusal(written("list.txt", text.encode("cp1252")))
     assert error.code == "corpus.encoding"
     assert error.where.endswith("list.txt, line 1, byte 1 (0xC4)")
-    assert "encoding = " in error.fix
-    assert "looks like" in error.fix
+    assert "encoding = \"cp1252\" reads 'Ärger'" in error.fix
 
 
 def test_without_a_guess_no_encoding_is_proposed(written):
@@ -390,7 +394,7 @@ def test_two_spellings_of_an_encoding_are_one_and_what_is_none_is_refused():
     ],
     ids=str,
 )
-def test_a_knob_of_no_effect_or_out_of_range_is_refused(knobs):
+def test_an_option_of_no_effect_or_out_of_range_is_refused(knobs):
     with pytest.raises(ConfigError):
         CorpusConfig("x", **knobs)
 

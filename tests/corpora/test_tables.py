@@ -15,7 +15,7 @@ TABLES = {name: schema for name, schema in vars(schemas).items() if name[0] != "
 
 
 def corpus(source, *names):
-    return read_text("\n".join(names).encode(), CorpusConfig(source)).names
+    return read_text("\n".join(names).encode(), CorpusConfig(source, is_format_given=True)).names
 
 
 def test_every_column_of_every_table_says_what_it_means():
@@ -64,7 +64,7 @@ def test_of_equal_names_the_first_is_kept_and_the_others_are_listed():
     ]
 
 
-def test_every_rule_that_a_name_breaks_is_told():
+def test_every_rule_that_a_name_breaks_is_reported():
     names = corpus("x", "Ana", "B\u200bea", "C" * 60, "\u202e" * 60, "Bo")
     accepted, rejected = validate(names, ValidationConfig(min_length=3))
     assert accepted["name"].to_pylist() == ["Ana"]

@@ -21,7 +21,7 @@ MEANINGLESS = "holds a private, unassigned or replacement character"
 
 
 def corpus(*names):
-    return read_text("\n".join(names).encode(), CorpusConfig("x")).names
+    return read_text("\n".join(names).encode(), CorpusConfig("x", is_format_given=True)).names
 
 
 def accepted(names, **knobs):
@@ -198,7 +198,7 @@ def test_names_with_a_rare_character_are_dropped_until_none_is_left():
     assert (found.removed, found.shortened_rows, found.new_duplicates) == ({}, 0, 0)
 
 
-def test_rare_characters_are_removed_and_what_was_done_is_told():
+def test_rare_characters_are_removed_and_what_was_done_is_reported():
     names = corpus("Ana Bea", "Bea Ana", "Ana Bea ¿", "Aña Bea", "¡", "Bea")
     found = validate_corpus(names, ValidationConfig(min_character_count=2, rare="remove"))
     assert found.names["name"].to_pylist() == ["Ana Bea", "Bea Ana", "Ana Bea", "Aa Bea", "Bea"]
@@ -265,7 +265,7 @@ def test_rows_validated_and_rows_rejected_are_the_rows_given(texts, config):
 
 
 @given(st.lists(TEXT, min_size=1), st.integers(1, 4), st.integers(4, 8))
-def test_a_name_of_a_length_out_of_bounds_is_told_whatever_it_is_written_in(texts, shortest, longest):
+def test_a_name_of_a_length_out_of_bounds_is_rejected_whatever_its_script(texts, shortest, longest):
     names = corpus(*texts)
     rejected = validate(names, ValidationConfig(shortest, longest)).rejected
     told = {row["line"] for row in rejected.to_pylist() if row["reason"].startswith("shorter")}

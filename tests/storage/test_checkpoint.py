@@ -13,7 +13,7 @@ def test_a_checkpoint_under_the_name_of_another_training_is_refused(store):
         other.read()
 
 
-def test_a_checkpoint_set_aside_is_kept(store):
+def test_a_quarantined_checkpoint_is_kept(store):
     checkpoint = store.checkpoint("model", "a" * 32)
     checkpoint.write({"step": np.array(7)})
     aside = checkpoint.quarantine()

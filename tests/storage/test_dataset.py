@@ -119,7 +119,7 @@ def test_a_file_without_its_manifest_is_no_shard(whole):
     assert all(shard(whole, number)[1] for number in range(SHARDS))
 
 
-def test_a_damaged_shard_is_set_aside_with_its_manifest_and_the_reason(whole):
+def test_a_damaged_shard_is_quarantined_with_its_manifest_and_the_reason(whole):
     recipe, _ = shard(whole, 1)
     (whole.folder / part_file(1, "parquet")).write_bytes(b"no names")
     told = []

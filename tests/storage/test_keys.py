@@ -50,7 +50,7 @@ def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
         Recipe.for_stage("model", 1, Knobs(learning_rate=math.nan), {})
 
 
-def test_the_order_in_which_knobs_are_named_is_no_part_of_the_key():
+def test_the_order_in_which_options_are_named_is_no_part_of_the_key():
     assert replace(RECIPE, config=dict(reversed(RECIPE.config.items()))).key == RECIPE.key
 
 

@@ -51,7 +51,7 @@ def test_nothing_stands_in_a_role_before_the_first_promotion_and_asking_writes_n
     assert not store.root.exists()
 
 
-def test_what_was_promoted_stands_there_with_all_that_is_told_of_it(champion, store):
+def test_what_was_promoted_stands_there_with_everything_known_of_it(champion, store):
     first, second = entry("a"), entry("b", against="a", why=BY_HAND)
     champion.promote(first, None, on_wait=lambda: None)
     champion.promote(second, model("a"), on_wait=lambda: None)
@@ -153,7 +153,7 @@ def read(registry):
 
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b'{"checksum": 1}', b"\xff", b"{}"], ids=repr)
-def test_what_is_no_registry_is_told(champion, content):
+def test_what_is_no_registry_is_reported(champion, content):
     champion.path.parent.mkdir(parents=True)
     champion.path.write_bytes(content)
     with pytest.raises(DataError) as caught:

@@ -27,7 +27,7 @@ def found(store, recipe):
     return artifact, reasons
 
 
-def test_an_artifact_is_found_again_with_all_that_its_manifest_tells(store, put_artifact, recipe):
+def test_an_artifact_is_found_again_with_everything_in_its_manifest(store, put_artifact, recipe):
     artifact = put_artifact(store, recipe)
     assert found(store, recipe) == (artifact, [])
     manifest = artifact.manifest()
@@ -66,7 +66,7 @@ def swap(path):
 
 @pytest.mark.parametrize("damage", [flip_a_bit, truncate, empty, Path.unlink, swap], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_file_is_found_and_set_aside_and_never_read(store, put_artifact, recipe, name, damage):
+def test_a_damaged_file_is_found_and_quarantined_and_never_read(store, put_artifact, recipe, name, damage):
     artifact = put_artifact(store, recipe)
     other = put_artifact(store, replace(recipe, version=9))
     (other.folder / "names.parquet").write_bytes(b"another table")

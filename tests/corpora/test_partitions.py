@@ -67,7 +67,7 @@ def test_a_name_occurs_first_where_no_equal_one_comes_before(names, cut, type_):
 
 @pytest.mark.usefixtures("names_at_once")
 @given(st.lists(ALIKE, max_size=30), st.integers(0, 30), TYPES, st.booleans())
-def test_names_that_are_long_or_have_one_hash_are_told_apart_all_the_same(names, cut, type_, one_hash):
+def test_names_that_are_long_or_have_one_hash_are_still_told_apart(names, cut, type_, one_hash):
     with pytest.MonkeyPatch.context() as patch:
         if one_hash:
             patch.setattr(equal_names, "_WEIGHTS", np.zeros(3, np.uint64))

@@ -38,7 +38,7 @@ def damage(artifact: Artifact) -> None:
     (artifact.folder / "report.html").write_text("<p>Eve</p>")
 
 
-def test_a_damaged_artifact_is_set_aside_and_a_whole_one_stays(store: Store) -> None:
+def test_a_damaged_artifact_is_quarantined_and_a_whole_one_stays(store: Store) -> None:
     whole, damaged = (put(store, recipe_of(stage)) for stage in ("names", "report"))
     damage(damaged)
     acts = list(upkeep(store).verify(["names", "report"]))
