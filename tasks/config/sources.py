@@ -27,6 +27,7 @@ _EXAMPLES = {
     "encoding": '"latin-1"',
     "column": '"town", or column = 2',
     "counts": '"births", or counts = 3',
+    "limit": "3000",
     "delimiter": '";"',
     "decimal": '","',
     "thousands": '"."',

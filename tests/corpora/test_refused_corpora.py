@@ -75,7 +75,7 @@ def test_blank_rows_of_a_table_are_no_rejects(validated):
 
 def test_a_header_that_may_have_been_a_name_is_reported_as_the_list_is_read(validated):
     _, heard = validated("Bern\nBasel\n", ValidationConfig(), format="csv")
-    assert any("'Bern' for the column of the names" in getattr(event, "text", "") for event in heard)
+    assert any("'Bern' as the column of the names" in getattr(event, "text", "") for event in heard)
 
 
 def test_a_share_at_the_limit_is_allowed_and_the_manifest_says_so(validated):

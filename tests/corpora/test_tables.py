@@ -10,6 +10,7 @@ from data.examples import SPLITS, arrange, from_token_lists, token_lists
 from data.validation import validate
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.spelling import spelling_key
 
 TABLES = {name: schema for name, schema in vars(schemas).items() if name[0] != "_" and name.isupper()}
 
@@ -133,9 +134,11 @@ def numbered(start, stop):
     st.sampled_from([0.0, 0.1, 0.33]),
 )
 def test_the_split_has_exactly_its_shares_of_the_distinct_names(names, validation, test):
-    split = list(sides(names, ExamplesConfig(validation, test, seed=3)).values())
-    assert split.count("validation") == round(validation * len(set(names)))
-    assert split.count("test") == round(test * len(set(names)))
+    split = sides(names, ExamplesConfig(validation, test, seed=3))
+    side_of = {spelling_key(name): side for name, side in split.items()}
+    assert split == {name: side_of[spelling_key(name)] for name in names}
+    assert list(side_of.values()).count("validation") == round(validation * len(side_of))
+    assert list(side_of.values()).count("test") == round(test * len(side_of))
 
 
 @given(st.integers(0, 999), st.text(max_size=8), st.booleans())
