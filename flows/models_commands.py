@@ -1,5 +1,6 @@
 """The command line of the model registry: `namewright models`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from tasks.config.promotion import DecisionConfig, PromotionConfig
 from tasks.config.settings import default_store
 from tasks.models import champion, load
 from tasks.models.champion import CHAMPION
+from tasks.models.training_lists import list_names
 from tasks.process import signals
 from tasks.views import console
 
@@ -47,10 +49,11 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
 
     models = _store(store)
     model = _model(key, models)
+    lists = list_names(models, model.reference)
     with console.open_console() as shown:
         shown.sections([models_view.model_section(models, model)])
         shown.sections(models_view.decision_sections(models, model))
-        shown.sections([models_view.history_section(models.registry(CHAMPION).history())])
+        shown.sections([models_view.history_section(champion.champion_registry(models, lists).history())])
 
 
 @commands.command
@@ -66,13 +69,14 @@ def compare(
 
     Args:
         candidate: Key of the candidate, or its first digits.
-        other: Key of the model that it is compared with; by default the champion.
+        other: Key of the model that it is compared with; by default the champion of its lists.
         drawn_from: What is compared of each model: the network, or the mixture with n-grams.
     """
     from tasks.views import models_view
 
     models = _store(store)
-    pair = [_model(key, models) for key in (candidate, other)]
+    model = _model(candidate, models)
+    pair = model, _model(other, models, list_names(models, model.reference))
     with signals.graceful_shutdown(), console.open_console() as shown:
         shown.sections([models_view.comparison_section(models, DecisionConfig(promotion, drawn_from), *pair)])
         shown.sections([models_view.settings_section(models, *pair)])
@@ -93,10 +97,16 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
 
 
 @commands.command
-def rollback(*, store: StoreFolder = None) -> None:
-    """Restore the previous champion. A run does not promote again what was rolled back."""
+def rollback(*, sources: tuple[str, ...] = (), store: StoreFolder = None) -> None:
+    """Restore the previous champion. A run does not promote again what was rolled back.
+
+    Args:
+        sources: Names of the lists whose champion is meant; by default those that were trained on last.
+    """
+    models = _store(store)
     with signals.graceful_shutdown():
-        until_now, before = champion.roll_back(_store(store), BY, _wait)
+        lists = champion.chosen_lists(models, sources)
+        until_now, before = champion.roll_back(models, lists, BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
 
@@ -104,9 +114,9 @@ def _store(store: Path | None) -> Store:
     return Store((store or default_store()).expanduser())
 
 
-def _model(key: str, store: Store) -> Artifact:
+def _model(key: str, store: Store, sources: Sequence[str] = ()) -> Artifact:
     """Raises DataError unless it is a whole artifact of the stage `mixture`."""
-    found = load.find_model(key, store.root).artifact
+    found = load.find_model(key, store.root, sources).artifact
     if found and found.stage == "mixture":
         return found
     raise DataError(

@@ -96,6 +96,7 @@ class ListSettings:
     Attributes:
         model: A file model.npz, the key of a model in the store or its first digits, or `champion`: the
             promoted model.
+        sources: Names of the lists whose champion is meant; by default those that were trained on last.
         output: A file, elves.csv, .parquet, .jsonl or .txt; or a folder for a data set in shards; or - for
             the names alone on standard output. Default: a folder in the store, named by the list's key.
         excel: Begin a CSV file with a byte order mark, so that Excel reads it as UTF-8.
@@ -104,6 +105,7 @@ class ListSettings:
     """
 
     model: str = "champion"
+    sources: tuple[str, ...] = ()
     output: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None  # - is standard output
     excel: bool = False
     overwrite: bool = False

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +28,13 @@ class GenerateRequest(NamedTuple):
     """A valid request: there is such a model, and it has such names.
 
     config:   with every column named.
+    model:    the one that names are sampled from.
     inputs:   of the stages: `model`, and `training`, the list it was trained on, if that is known.
     recipe:   what makes it this list and no other.
     """
 
     config: GenerateConfig
+    model: ModelFile
     inputs: Mapping[str, ModelFile | Artifact]
     recipe: Recipe
     dataset: Dataset
@@ -40,7 +43,7 @@ class GenerateRequest(NamedTuple):
 def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     """The request, checked. Raises what a user can cause, before anything is made."""
     # With the whole path: the stages may run elsewhere.
-    model = load.find_model(settings.model, settings.store.resolve())
+    model = load.find_model(settings.model, settings.store.resolve(), settings.sources)
     file_format = "txt" if settings.is_stdout else settings.file_format
     if file_format:
         config = config.for_one_file(file_format)
@@ -55,7 +58,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())
     if settings.output and settings.file_format and not (dataset.folder / SUCCESS).exists():
         single_file.check_free(settings.output, settings.overwrite)
-    return GenerateRequest(config, inputs, recipe, dataset)
+    return GenerateRequest(config, model, inputs, recipe, dataset)
 
 
 def generate(
@@ -75,6 +78,7 @@ def generate(
     Raises StoreError if the folder holds something else, and what the stages raise.
     """
     start = time.monotonic()
+    on_event(Notice("model", request.model.line(datetime.now().astimezone())))
     dataset, recipe = request.dataset, request.recipe
 
     def finish(artifact: Artifact, reused: bool) -> bool:
@@ -100,7 +104,7 @@ def generate(
         dataset.mark_incomplete()
         with stage_runner(_stage_settings(request, settings)) as runner:
             shards = compose(request.config, runner, **request.inputs)
-            metadata = _metadata(shards)
+            metadata = _metadata(shards, request.model)
             if len(metadata["kernels"]) > 1:
                 kernels = ", ".join(metadata["kernels"])
                 on_event(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
@@ -125,7 +129,7 @@ def _stage_settings(request: GenerateRequest, settings: ListSettings) -> Setting
     return Settings(store=request.dataset.work, threads=threads)
 
 
-def _metadata(shards: Sequence[Artifact]) -> dict[str, Any]:
+def _metadata(shards: Sequence[Artifact], model: ModelFile) -> dict[str, Any]:
     """Of the whole list, for its manifest.
 
     names:    how many.
@@ -133,6 +137,7 @@ def _metadata(shards: Sequence[Artifact]) -> dict[str, Any]:
     content:  sha256 of the names, the same whatever the files: of the digests of every 65,536 of them.
     new:      how many the training list does not have, where it is known.
     kernels:  what multiplied the matrices.
+    lists:    what the model was trained on, where it is known: by the name of a list, how many names it has.
     """
     of_shards = [shard.manifest().metadata for shard in shards]
     chunks = "".join(chunk for metadata in of_shards for chunk in metadata["chunks"])
@@ -142,5 +147,7 @@ def _metadata(shards: Sequence[Artifact]) -> dict[str, Any]:
         "content": sha256(chunks.encode()),
         "kernels": sorted({kernel for metadata in of_shards for kernel in metadata["kernels"]}),
     }
+    if model.training_lists:
+        whole["lists"] = {training_list.name: training_list.names for training_list in model.training_lists}
     new = [metadata["new"] for metadata in of_shards if "new" in metadata]
     return {**whole, "new": sum(new)} if new else whole

@@ -1,15 +1,20 @@
-"""The champion: the model that names are sampled from unless another is named."""
+"""The champion of every set of lists: the model that names are sampled from unless another is named.
 
-from collections.abc import Callable, Mapping
+A set of lists has a role of its own in the registry, `champion-…`. A store from before has one champion, in
+the role `champion`: it is read, and replaced, as the champion of the lists that it was trained on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from artifacts.registry import BY_HAND, ConflictError, Entry, Reference
+from artifacts.registry import BY_HAND, ConflictError, Entry, Reference, Registry
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
+from tasks.models.training_lists import last_trained, list_names, remember_trained, role_of_lists
 
-CHAMPION = "champion"  # its role
+CHAMPION = "champion"  # the role before there was one per set of lists; otherwise the prefix of the roles
 
 OnWait = Callable[[], None]
 
@@ -30,23 +35,63 @@ class Outcome(NamedTuple):
     """What became of a decision about a candidate.
 
     kind:        promoted; refused by the policy; stands: it is the champion already; rolled_back: it passed,
-                 but was rolled back before; manual: it passed, and a person is to promote it, since the
-                 configuration says so or its lists differ from the champion's; overtaken: another model was
-                 promoted since the decision was made.
+                 but was rolled back before; manual: it passed, and the configuration leaves its promotion
+                 to a person; overtaken: another model was promoted since the decision was made.
     candidate:  the candidate.
     champion:    the model that it was compared with.
     text:        for people.
+    lists:       that the candidate was trained on, as far as is known.
     """
 
     kind: Kind
     candidate: Reference
     champion: Reference | None
     text: str
+    lists: tuple[str, ...] = ()
 
 
 def short_name(reference: Reference) -> str:
     """The stage and the first twelve digits of the key, for people."""
     return f"{reference.stage}/{reference.key[:12]}"
+
+
+def champion_registry(store: Store, lists: Sequence[str]) -> Registry:
+    """The registry of the champions of a set of lists.
+
+    lists:  names of their sources; empty if they are unknown.
+
+    Raises DataError if the registry is damaged.
+    """
+    earlier = store.registry(CHAMPION)
+    if not lists:
+        return earlier
+    registry = store.registry(role_of_lists(CHAMPION, lists))
+    if registry.history():
+        return registry
+    current = earlier.current()
+    is_of_lists = current and list_names(store, current.artifact) in ((), tuple(sorted(lists)))
+    return earlier if is_of_lists else registry
+
+
+def champion_registries(store: Store) -> list[Registry]:
+    """The registries of the champions of every set of lists."""
+    return [registry for registry in store.registries() if registry.path.stem.split("-")[0] == CHAMPION]
+
+
+def current_champions(store: Store) -> list[Entry]:
+    """The entries of all champions, the latest promoted last. Raises DataError if a registry is damaged."""
+    entries = [registry.current() for registry in champion_registries(store)]
+    return sorted((entry for entry in entries if entry), key=attrgetter("created_at"))
+
+
+def chosen_lists(store: Store, lists: Sequence[str] = ()) -> tuple[str, ...]:
+    """The lists whose champion is meant: these, or those trained on last; empty if that is unknown."""
+    if lists:
+        return tuple(sorted(lists))
+    if names := last_trained(store):
+        return names
+    latest = next(reversed(current_champions(store)), None)
+    return list_names(store, latest.artifact) if latest else ()
 
 
 def resolve_baseline(
@@ -61,7 +106,7 @@ def resolve_baseline(
 
     Raises DataError if the registry is damaged.
     """
-    registry = store.registry(CHAMPION)
+    registry = champion_registry(store, list_names(store, mixture.reference))
     reference = registry.baseline_for(mixture.digest)
     if not reference:
         return {}
@@ -106,12 +151,12 @@ def latest_evaluation(store: Store, mixture: Artifact, like: Artifact | None = N
     return None
 
 
-def load_champion(store: Store) -> Artifact | None:
-    """The champion, intact; None if no model was ever promoted.
+def load_champion(store: Store, lists: Sequence[str]) -> Artifact | None:
+    """The champion of these lists, intact; None if no model of them was ever promoted.
 
     Raises DataError if it is missing or damaged, or the registry is.
     """
-    current = store.registry(CHAMPION).current()
+    current = champion_registry(store, lists).current()
     return require_intact(store, current.artifact) if current else None
 
 
@@ -141,61 +186,49 @@ def apply_decision(
 
     Raises DataError if the champion is missing or damaged, or the registry is: nothing is promoted over it.
     """
-    load_champion(store)
-    manifest, registry = decision.manifest(), store.registry(CHAMPION)
+    lists = list_names(store, candidate.reference)
+    remember_trained(store, lists)
+    load_champion(store, lists)
+    manifest, registry = decision.manifest(), champion_registry(store, lists)
     before, current = decision.input("champion"), registry.current()
     reference, why = candidate.reference, "; ".join(manifest.metadata["reasons"])
 
     def outcome(kind: Kind, text: str) -> Outcome:
-        return Outcome(kind, reference, before, f"{short_name(reference)} {text}")
+        return Outcome(kind, reference, before, f"{short_name(reference)} {text}", lists)
 
     by_hand = f"by hand: namewright models promote {reference.key[:12]}"
+    use = f"to use it all the same: namewright generate --model {reference.key[:12]}"
     if current and current.artifact.digest == reference.digest:
         return outcome("stands", "is the champion")
     if not manifest.metadata["promote"]:
-        return outcome("refused", f"is not promoted: {why}")
+        return outcome("refused", f"is not promoted: {why}; {use}")
     if reference.digest in registry.rolled_back():
-        return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}")
-    if others := _other_lists(store, candidate, before):
-        return outcome("manual", f"is not promoted, since it was trained on {others}; {by_hand}")
+        return outcome("rolled_back", f"is not promoted, since it was rolled back; {by_hand}; {use}")
     if manifest.recipe.config["promotion"]["mode"] == "manual":
-        return outcome("manual", f"is ready to be promoted, {by_hand} ({why})")
+        return outcome("manual", f"is ready to be promoted, {by_hand} ({why}); {use}")
     try:
         registry.promote(Entry.now(reference, before, decision.origin, by), before, on_wait)
     except ConflictError as conflict:
-        return outcome("overtaken", f"is not promoted: {conflict.what}; the next run decides anew")
+        return outcome("overtaken", f"is not promoted: {conflict.what}; the next run decides anew; {use}")
     return outcome(
         "promoted", f"is the champion now, after {short_name(before) if before else 'none'}: {why}"
     )
 
 
-def _other_lists(store: Store, candidate: Artifact, champion: Reference | None) -> str:
-    """How the lists of a candidate differ from the champion's, in words; empty if they are not known to."""
-    current = store.resolve(champion)[0] if champion else None
-    ours, theirs = _lists(store, candidate), _lists(store, current) if current else []
-    if not (ours and theirs) or ours == theirs:
-        return ""
-    return f"other lists than the champion ({', '.join(ours)}, not {', '.join(theirs)})"
-
-
-def _lists(store: Store, mixture: Artifact) -> list[str]:
-    """The sorted names of the lists that a model was trained on; none if that is unknown."""
-    artifact: Artifact | None = mixture
-    for role in ("examples", "validated", "merged"):
-        artifact = load_input(store, artifact, role) if artifact else None
-    return sorted(artifact.manifest().metadata.get("sources", ())) if artifact else []
-
-
 def promote_by_hand(
     store: Store, model: Artifact, by: Mapping[str, str], on_wait: OnWait
 ) -> Reference | None:
-    """Promote a model, bypassing the policy. Returns the previous champion, if there was one.
+    """Promote a model, bypassing the policy. Returns the previous champion of its lists, if there was one.
+
+    Its lists count as those trained on last: names are sampled from it from now on.
 
     model:  an artifact of the stage `mixture`.
 
     Raises DataError if the registry is damaged; ConflictError if another is promoted at this moment.
     """
-    registry = store.registry(CHAMPION)
+    lists = list_names(store, model.reference)
+    registry = champion_registry(store, lists)
+    remember_trained(store, lists)
     current = registry.current()
     if not current:
         registry.promote(Entry.now(model.reference, None, BY_HAND, by), None, on_wait)
@@ -208,13 +241,15 @@ def promote_by_hand(
     return before
 
 
-def roll_back(store: Store, by: Mapping[str, str], on_wait: OnWait) -> tuple[Reference, Reference]:
-    """Restore the previous champion. Returns the one until now, and the restored one.
+def roll_back(
+    store: Store, lists: Sequence[str], by: Mapping[str, str], on_wait: OnWait
+) -> tuple[Reference, Reference]:
+    """Restore the previous champion of these lists. Returns the one until now, and the restored one.
 
     Raises DataError if none came before it, if that is missing or damaged, or if the registry is;
     ConflictError if another is promoted at this moment.
     """
-    registry = store.registry(CHAMPION)
+    registry = champion_registry(store, lists)
     current = registry.current()
     check = partial(require_intact, store, name="the previous champion", fix=_NO_ROLL_BACK)
     return registry.roll_back(current.artifact if current else None, by, check, on_wait)

@@ -38,6 +38,7 @@ from rnn_core.validators import check, choice, whole
 from tasks.config.settings import Settings
 from tasks.models import champion
 from tasks.models.champion import CHAMPION
+from tasks.models.training_lists import TrainingList, list_names, model_line, training_lists
 from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
@@ -72,22 +73,33 @@ class ModelFile(SourceFile):
             artifact = artifact and _input(artifact, role)
         return artifact
 
+    @cached_property
+    def training_lists(self) -> list[TrainingList]:
+        """The lists that the model was trained on; empty if that is unknown."""
+        artifact = self.artifact
+        return training_lists(Store(artifact.folder.parents[1]), artifact.reference) if artifact else []
+
+    def line(self, now: datetime) -> str:
+        """Which model it is, from which lists, and its age, in a line for people."""
+        return model_line(self.artifact, now) if self.artifact else self.origin
+
     def _unreadable(self, why: str) -> DataError:
         return _invalid_file(str(self.path), f"it could not be read: {why}", "")
 
 
-def find_model(model: str | Path, store: Path) -> ModelFile:
+def find_model(model: str | Path, store: Path, sources: Sequence[str] = ()) -> ModelFile:
     """The file of a trained model; `load_model` reads it.
 
-    model:  a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its first
-            6 digits, with or without the stage (`mixture/3f2a91`); or `champion`, the promoted model.
+    model:    a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its
+              first 6 digits, with or without the stage (`mixture/3f2a91`); or `champion`, the promoted one.
+    sources:  the lists whose champion is meant; by default those trained on last.
 
     Raises DataError if there is no such file, if no artifact or more than one has such a key, if no model was
     promoted, and if the artifact is damaged; StoreError if the store cannot be read.
     """
     named = str(model)
     if named == CHAMPION:
-        return _champion(Store(store))
+        return _champion(Store(store), sources)
     path = Path(os.path.expanduser(named))  # noqa: PTH111  # no user: no error
     if not os.path.isfile(path) and (key := _KEY.fullmatch(named.lower())):  # noqa: PTH113  # never raises
         return _by_key(Store(store), *key.groups())
@@ -134,17 +146,20 @@ def name_predicate(training: Artifact | None, vocabulary: Vocabulary) -> NamePre
     return rules.predicate(vocabulary)
 
 
-def open_model(model: str | Path = CHAMPION, store: str | Path | None = None) -> "TrainedModel":
+def open_model(
+    model: str | Path = CHAMPION, store: str | Path | None = None, sources: Sequence[str] = ()
+) -> "TrainedModel":
     """A trained model, to sample names from and to score names with.
 
-    model:  as for `find_model`: a path, a key, or `champion`.
-    store:  folder of the artifact store; by default NAMEWRIGHT_STORE, or artifacts/store below the current
-            folder.
+    model:    as for `find_model`: a path, a key, or `champion`.
+    store:    folder of the artifact store; by default NAMEWRIGHT_STORE, or artifacts/store below the current
+              folder.
+    sources:  names of the lists whose champion is meant; by default those trained on last.
 
     Raises as `find_model` and `load_model` do.
     """
     settings = Settings() if store is None else Settings(store=store)  # type: ignore[arg-type]  # an empty text is no Path any more
-    return load_model(find_model(model, settings.store))
+    return load_model(find_model(model, settings.store, sources))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,8 +241,9 @@ def _created_at(folder: Path) -> str:
         return datetime.fromtimestamp(folder.stat().st_mtime, UTC).isoformat(timespec="seconds")
 
 
-def _champion(store: Store) -> ModelFile:
-    current = champion.load_champion(store)
+def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
+    lists = champion.chosen_lists(store, sources)
+    current = champion.load_champion(store, lists)
     if current:
         return ModelFile(current.folder / MODEL, current)
     models = _stored_models(store)
@@ -240,11 +256,17 @@ def _champion(store: Store) -> ModelFile:
         )
     raise DataError(
         "champion.none",
-        "no model of the store was promoted",
+        f"no model of {', '.join(lists)} was promoted" if lists else "no model of the store was promoted",
         where=str(store.root),
-        fix="promote one by hand, `namewright models promote KEY`, or name it with --model:"
-        + _as_lines(models),
+        saw=f"champions of {'; of '.join(others)}" if (others := _sets_with_champion(store)) else "",
+        fix="name a model with --model, or other lists with --sources; or promote a model by hand, "
+        "`namewright models promote KEY`:" + _as_lines(models),
     )
+
+
+def _sets_with_champion(store: Store) -> list[str]:
+    names = (list_names(store, entry.artifact) for entry in champion.current_champions(store))
+    return [", ".join(lists) or "unknown lists" for lists in names]
 
 
 def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:

@@ -90,13 +90,14 @@ def emit_decision(decided: Decided, is_new: bool) -> None:
 
     is_new:  this run made the decision; one that was reported before is not reported again.
     """
-    kind, candidate, champion, text = decided.outcome
+    kind, candidate, champion, text, _ = decided.outcome
     event = _MODEL_EVENTS.get(kind)
     if event and (is_new or kind == "promoted"):
         payload = {
             **_location(decided.decision),
             "model": candidate.origin,
             "champion": champion.origin if champion else "",
+            "lists": list(decided.outcome.lists),
             "outcome": text,
             "reasons": decided.decision.manifest().metadata["reasons"],
         }
@@ -111,6 +112,7 @@ def emit_generated_list(generated: Finished) -> None:
         "names": manifest.metadata["names"],
         "files": len(manifest.files),
         "model": manifest.origins["model"],
+        "lists": list(manifest.metadata.get("lists", ())),
         "content": manifest.metadata["content"],
         "reused": generated.reused,
     }

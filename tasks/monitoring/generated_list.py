@@ -58,6 +58,8 @@ def _page(generated: Finished) -> str:
         "folder": str(generated.artifact.folder),
         "files": f"{len(manifest.files):,}, {megabytes:,.1f} MB",
         "model": manifest.origins["model"],
+        "lists": ", ".join(f"{name} ({names:,})" for name, names in metadata.get("lists", {}).items())
+        or "unknown",
         "took": "existed already" if generated.reused else f"{generated.seconds:,.1f} s",
         "sha256 of the names": metadata["content"],
         **{name: str(value) for name, value in options.items() if value not in ("", None, [])},

@@ -4,14 +4,15 @@ The artifact says what the files of its inputs say, so the same inputs give the 
 the moment (the outcome, earlier models, configuration, lineage, timings) is filled in here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from artifacts import atomic_io
 from artifacts.keys import sha256
+from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
 from rnn_core.errors import NamewrightError
-from tasks.models.champion import CHAMPION, Outcome
+from tasks.models.champion import Outcome, champion_registry
 from tasks.report import html
 from tasks.report.history import history_section, past_runs
 from tasks.report.outcome import outcome_sections
@@ -59,14 +60,16 @@ def publish_last(root: Path, artifacts: Sequence[Artifact], outcome: Outcome | N
         publish_report(Store(root), artifacts[-1], artifacts, outcome)
 
 
-def models_section(store: Store, made_from: Iterable[str]) -> Section:
+def models_section(store: Store, made_from: Mapping[str, Manifest | None]) -> Section:
     """The last models of the store beside that of the report.
 
-    made_from:  the origins of all that the report was made from.
+    made_from:  the lineage of the report.
     """
+    recipes = [manifest.recipe for manifest in made_from.values() if manifest]
+    lists = [recipe.config["name"] for recipe in recipes if recipe.stage == "corpus"]
     current = next((origin for origin in made_from if origin.startswith("evaluation/")), "")
     try:
-        champion = store.registry(CHAMPION).current()
+        champion = champion_registry(store, lists).current()
     except NamewrightError:  # a page about it is no place to fail
         champion = None
     return history_section(past_runs(store), current, champion.artifact.key if champion else "")

@@ -9,7 +9,14 @@ from artifacts.registry import Entry
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from tasks.config.promotion import NATS, DecisionConfig
-from tasks.models.champion import CHAMPION, latest_evaluation, load_input, short_name
+from tasks.models.champion import (
+    CHAMPION,
+    champion_registries,
+    current_champions,
+    latest_evaluation,
+    load_input,
+    short_name,
+)
 from tasks.report.outcome import figure_text
 from tasks.report.sections import Cell, Column, Row, Section, Table, columns
 from tasks.report.terms import model_title
@@ -26,15 +33,14 @@ def models_section(store: Store) -> Section:
 
     Raises DataError if the registry is damaged.
     """
-    registry = store.registry(CHAMPION)
-    current, rolled_back = registry.current(), registry.rolled_back()
+    champions = {entry.artifact.digest for entry in current_champions(store)}
+    rolled_back = {digest for registry in champion_registries(store) for digest in registry.rolled_back()}
     models, marks = [], []
     for manifest in sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True):
         folder = store.folder("mixture", manifest.recipe.key)
         models.append(StoredModel(store, Artifact("mixture", manifest.recipe.key, manifest.digest, folder)))
-        is_champion = current and current.artifact.digest == manifest.digest
-        mark = Cell(CHAMPION, tone="good") if is_champion else Cell("")
-        marks.append(Cell("rolled back", tone="muted") if manifest.digest in rolled_back else mark)
+        mark = Cell("rolled back", tone="muted") if manifest.digest in rolled_back else Cell("")
+        marks.append(Cell(CHAMPION, tone="good") if manifest.digest in champions else mark)
     settings = [model.settings() for model in models]
     differing = differing_settings(settings)
     rows: list[Row] = [

@@ -9,7 +9,8 @@ import pytest
 from small_artifacts import put, recipe_of
 from small_runs import outcomes
 
-from artifacts.registry import Reference
+from artifacts.checksummed_json import dumps, loads
+from artifacts.registry import Reference, Registry
 from artifacts.store import Store
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.metrics.bootstrap import Gain
@@ -27,6 +28,7 @@ from tasks.core.stage import EmptyConfig
 from tasks.engines.plain import stage_runner
 from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
+from tasks.models.load import find_model
 from tasks.models.promotion import Comparison, promotion_verdict
 
 SYLLABLES = ("ba", "do", "ri", "Lu", "men", "to", "al")
@@ -74,7 +76,10 @@ class Runs:
 
     @property
     def champion(self) -> Reference:
-        return self.store.registry(CHAMPION).current().artifact
+        return self.registry().current().artifact
+
+    def registry(self, source="syllables") -> Registry:
+        return champion.champion_registry(self.store, (source,))
 
     def figures(self) -> tuple[dict[str, dict], dict]:
         """The rows by metric, and the facts, of the decision that was made last."""
@@ -152,7 +157,7 @@ def test_a_better_challenger_is_promoted_and_an_unchanged_run_finds_the_same_dec
     first, config = runs.champion, runs.config(BETTER)
     _, told = runs.run(config)
     assert f"is the champion now, after {first.stage}/{first.key[:12]}: its gain on" in told
-    standing = runs.store.registry(CHAMPION).current()
+    standing = runs.registry().current()
     assert standing.artifact != first
     assert standing.against == first
     assert standing.why.startswith("decision/")
@@ -187,7 +192,7 @@ def test_what_was_rolled_back_is_not_promoted_again_by_a_run_but_by_hand(runs):
     first, config = runs.champion, runs.config(BETTER)
     runs.run(config)
     second = runs.champion
-    assert champion.roll_back(runs.store, {}, on_wait=lambda: None) == (second, first)
+    assert champion.roll_back(runs.store, ("syllables",), {}, on_wait=lambda: None) == (second, first)
     computed, told = runs.run(config)
     assert not any(computed.values())
     assert "was rolled back; by hand: namewright models promote" in told
@@ -203,7 +208,7 @@ def test_a_roll_back_to_a_model_that_is_gone_says_what_else_there_is(runs):
     second = runs.champion
     shutil.rmtree(runs.store.folder(first.stage, first.key))
     with pytest.raises(DataError, match="the previous champion is not in the store") as caught:
-        champion.roll_back(runs.store, {}, on_wait=lambda: None)
+        champion.roll_back(runs.store, ("syllables",), {}, on_wait=lambda: None)
     assert "namewright models rollback" not in caught.value.fix
     assert "namewright models promote KEY" in caught.value.fix
     assert runs.champion == second
@@ -231,16 +236,82 @@ def test_by_hand_means_that_a_run_only_says_who_deserves_it(runs):
     assert runs.champion == first
 
 
-def test_a_model_of_lists_with_other_names_takes_the_champions_place_only_by_hand(runs):
-    first = runs.champion
-    told = runs.decide(BETTER, source="towns")
-    assert "is not promoted, since it was trained on other lists than the champion (towns, not syll" in told
+def keys_of(runs) -> set[str]:
+    return set(runs.store.keys("mixture"))
+
+
+def test_every_set_of_lists_has_a_champion_of_its_own_and_that_of_the_last_run_is_taken(runs):
+    first, known = runs.champion, keys_of(runs)
+    assert "is the champion now, after none" in runs.decide(BETTER, source="towns")
+    (towns,) = keys_of(runs) - known
     assert runs.champion == first
-    (key,) = (key for key in runs.store.keys("mixture") if key != first.key)
-    assert told.endswith(f"by hand: namewright models promote {key[:12]}")
-    towns, _ = runs.store.examine("mixture", key)
-    champion.promote_by_hand(runs.store, towns, {}, on_wait=lambda: None)
-    assert runs.decide(BETTER, source="towns").endswith("is the champion")
+    assert runs.registry("towns").current().artifact.key == towns
+    root = runs.store.root
+    assert open_model(store=root).origin == f"mixture/{towns}"
+    assert open_model(store=root, sources=["syllables"]).origin == first.origin
+    assert runs.decide(GOOD).endswith("is the champion")  # all from the cache
+    assert open_model(store=root).origin == first.origin
+    assert find_model("champion", root, ["towns"]).origin == f"mixture/{towns}"
+
+
+def test_a_roll_back_and_a_promotion_by_hand_concern_one_set_of_lists(runs, models):
+    first = runs.champion
+    runs.decide(GOOD, source="towns")
+    towns = runs.registry("towns").current().artifact
+    runs.decide(BETTER)
+    assert runs.champion != first
+    assert "is the champion again" in models("rollback")
+    assert runs.champion == first
+    assert runs.registry("towns").current().artifact == towns
+    listed = models("list")
+    assert re.search(rf"{first.key[:12]} .* syllables +champion$", listed, flags=re.M)
+    assert re.search(rf"{towns.key[:12]} .* towns +champion$", listed, flags=re.M)
+    models("promote", towns.key)
+    assert open_model(store=runs.store.root).origin == towns.origin
+
+
+def test_of_lists_without_a_champion_none_is_taken_and_it_is_told_what_there_is(runs):
+    known = keys_of(runs)
+    told = runs.decide(GOOD, source="towns", min_edit_distance_ratio=9.0)
+    (towns,) = keys_of(runs) - known
+    assert told.endswith(f"; to use it all the same: namewright generate --model {towns[:12]}")
+    with pytest.raises(DataError) as caught:
+        open_model(store=runs.store.root)
+    assert (caught.value.code, caught.value.what) == ("champion.none", "no model of towns was promoted")
+    assert caught.value.saw == "champions of syllables"
+    assert "--sources" in caught.value.fix
+    assert towns in caught.value.fix
+    with pytest.raises(DataError, match="no model of nowhere was promoted"):
+        open_model(store=runs.store.root, sources=["nowhere"])
+
+
+def test_the_champion_of_a_store_from_before_is_that_of_its_lists(runs):
+    """One registry, `champion`, and nothing of which lists were trained on last."""
+    first, own = runs.champion, runs.registry().path
+    document = loads(own.read_bytes())
+    own.unlink()
+    earlier = runs.store.registry(CHAMPION).path
+    earlier.write_bytes(dumps({**document, "role": CHAMPION}))
+    (runs.store.root / "trained.json").unlink()
+    assert open_model(store=runs.store.root).origin == first.origin
+    assert runs.decide(GOOD).endswith("is the champion")
+    assert f"is the champion now, after {first.stage}/{first.key[:12]}" in runs.decide(BETTER)
+    second = runs.champion
+    assert "is the champion now, after none" in runs.decide(GOOD, source="towns")
+    assert runs.champion == second == runs.store.registry(CHAMPION).current().artifact
+    assert champion.roll_back(runs.store, ("syllables",), {}, on_wait=lambda: None) == (second, first)
+    assert not own.exists()
+
+
+def test_the_champions_of_all_lists_are_kept_by_maintenance(runs, namewright):
+    runs.decide(GOOD, source="towns")
+    for epochs in (2, 3):
+        runs.decide(epochs, source="towns")
+    outcome = namewright("maintain", "--store", str(runs.store.root), "--artifact-days=0", "--keep-last=1")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "removed  mixture/" in outcome.stdout
+    for source in ("syllables", "towns"):
+        assert open_model(store=runs.store.root, sources=[source]).draw(1)
 
 
 def test_with_too_few_names_to_compare_the_champion_stays(runs):
@@ -392,7 +463,7 @@ def test_what_cannot_be_shown_or_promoted_is_told_with_what_to_do(namewright, ru
 
 
 def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over(namewright, runs):
-    path = runs.store.registry(CHAMPION).path
+    path = runs.registry().path
     path.write_bytes(path.read_bytes().replace(b"mixture", b"mixtrue"))
     damaged = path.read_bytes()
     with pytest.raises(DataError) as caught:
