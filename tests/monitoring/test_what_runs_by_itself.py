@@ -13,6 +13,7 @@ from small_runs import STAGES_BY_NAME
 
 from artifacts.dataset import manifests
 from artifacts.store import Store
+from tasks.models.champion import champion_registry
 
 if TYPE_CHECKING:
     from tasks.deploy.apply import Change
@@ -185,7 +186,7 @@ def keys(site: Site) -> list[str]:
 
 
 def champion(site: Site) -> str:
-    standing = Store(site.store).registry("champion").current()
+    standing = champion_registry(Store(site.store), ["dinosaurs"]).current()
     assert standing
     return standing.artifact.origin
 

@@ -62,7 +62,8 @@ def test_nothing_is_removed_while_nobody_knows_what_the_champion_is(
 ) -> None:
     plain()
     store = tmp_path / "store"
-    (store / "registry" / "champion.json").write_text("{")
+    (registry,) = (store / "registry").glob("champion-*.json")
+    registry.write_text("{")
     before = sorted(store.glob("*/*"))
     outcome = namewright("maintain", "--store", str(store), "--artifact-days", "0")
     assert outcome.returncode == 3
