@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from tasks.server import background as prefect_server
 
 
-def deploy(*, file: Path = Path("prefect.yaml")) -> None:
+def deploy(*, file: Path | None = None) -> None:
     """Create or update the deployments on the Prefect server (idempotent).
 
     Args:
-        file: Deployment file. It deploys the current folder.
+        file: Deployment file; by default ./prefect.yaml if it is there, otherwise the one that Namewright
+            brings along. It deploys the current folder.
     """
     url = _connect(quiet=True)
     from tasks.deploy import apply, deployment_file
@@ -26,11 +27,11 @@ def deploy(*, file: Path = Path("prefect.yaml")) -> None:
     print(f"{ui}  a worker runs them: prefect worker start --pool namewright")
 
 
-def serve(*, file: Path = Path("prefect.yaml")) -> None:
+def serve(*, file: Path | None = None) -> None:
     """Run the deployments in this process, without a worker: for demonstrations. Ctrl-C ends it.
 
     Args:
-        file: Deployment file. It serves the current folder.
+        file: Deployment file; by default as for `deploy`. It serves the current folder.
     """
     _connect(quiet=False)
     from tasks.deploy import deployment_file, serve

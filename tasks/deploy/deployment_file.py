@@ -32,6 +32,9 @@ _DEPLOYMENT_KEYS = (
 )  # fmt: skip
 _WORK_POOL_KEYS = ("name", "job_variables")
 _SCHEDULE_KEYS = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "active", "parameters")
+LOCAL = Path("prefect.yaml")
+DEFAULT = Path(__file__).with_name("prefect.yaml")  # for a site that has none of its own
+
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 
 _Entry = Mapping[str, Any]  # a part of the file, as YAML gives it
@@ -61,11 +64,15 @@ class Deployment(NamedTuple):
         return "; ".join(map(_when, self.schedules.values()))
 
 
-def load_deployments(file: Path) -> list[Deployment]:
+def load_deployments(file: Path | None) -> list[Deployment]:
     """The deployments that a file declares. {{ $VARIABLE }} stands for a variable of the environment.
 
-    Entrypoints are relative to the current folder. Raises ConfigError.
+    file:  by default prefect.yaml in the current folder, or without one the file of this package. Entrypoints
+           that name a file are relative to the current folder.
+
+    Raises ConfigError.
     """
+    file = file or (LOCAL if LOCAL.exists() else DEFAULT)
     try:
         document: Any = apply_values(
             yaml.safe_load(file.read_text(encoding="utf-8")), {}, remove_notset=False
@@ -198,5 +205,5 @@ def _invalid(file: Path, what: str, saw: str) -> ConfigError:
         f"the deployment file is invalid: {what}",
         where=str(file.absolute()),
         saw=saw,
-        fix="compare it with the prefect.yaml of a checkout, or name another file: --file.",
+        fix=f"compare it with {DEFAULT}, or name another file: --file.",
     )

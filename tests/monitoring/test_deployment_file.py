@@ -41,8 +41,8 @@ def test_the_deployments_of_the_file_are_loaded(monkeypatch: pytest.MonkeyPatch)
         ("name: x", "KeyError: 'deployments'"),
         (FILE.replace("$PWD", "$NOWHERE_SET"), "the variable NOWHERE_SET is not set"),
         (FILE.replace("slug: nightly", "slag: nightly"), "'slug' is missing"),
-        (FILE.replace("flows/retrain.py:retrain", "flows/retrain.py:retain"), "cannot be loaded"),
-        (FILE.replace("flows/retrain.py:retrain", "flows/retrian.py:retrain"), "cannot be loaded"),
+        (FILE.replace("flows.retrain.retrain", "flows.retrain.retain"), "cannot be loaded"),
+        (FILE.replace("flows.retrain.retrain", "flows.retrian.retrain"), "cannot be loaded"),
         (FILE.replace("30 2 * * *", "30 2 * *"), "the deployment retrain is invalid"),
         (FILE.replace("Etc/UTC", "Mars/Olympus"), "the deployment retrain is invalid"),
         (FILE.replace("cron:", "corn:"), "the deployment retrain is invalid"),
@@ -98,6 +98,28 @@ def test_a_server_that_is_down_when_serving_is_one_clear_error(monkeypatch: pyte
     with pytest.raises(ServerError) as caught:
         serve.serve_deployments([])
     assert (caught.value.code, caught.value.saw) == ("server.gone", "ConnectError: nobody there")
+
+
+def test_a_folder_without_a_file_has_the_deployments_that_namewright_brings_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.deploy import deployment_file
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    brought = deployment_file.load_deployments(None)
+    assert {each.fields["entrypoint"] for each in brought} == {
+        "flows.retrain.retrain",
+        "flows.generate.generate",
+        "flows.maintain.maintain",
+        "flows.watch.watch",
+    }
+    Path("prefect.yaml").write_text(FILE[: FILE.index("  - name: generate")])
+    (own,) = deployment_file.load_deployments(None)
+    assert own.full_name == "retrain/retrain"
+    assert own.fields["pull_steps"][0]["prefect.deployments.steps.set_working_directory"] == {
+        "directory": str(tmp_path)
+    }
 
 
 @pytest.mark.parametrize("command", ["deploy", "serve"])

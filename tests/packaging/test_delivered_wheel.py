@@ -1,9 +1,11 @@
 """What is in the wheel, and that it works far from the checkout."""
 
+import socket
 import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -38,6 +40,24 @@ def test_the_wheel_holds_every_module_of_the_checkout(files, checkout, our_names
 def test_the_wheel_brings_the_templates_of_the_report(files):
     templates = {f"tasks/report/{name}" for name in ("page.html", "sections.html", "page.css")}
     assert templates <= files
+
+
+def test_the_installed_command_sets_up_the_deployments_in_an_empty_folder(installed, tmp_path, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    site = replace(installed, folder=tmp_path / "site")
+    site.folder.mkdir()
+    site.run("namewright", "server", "start", "--port", port)
+    try:
+        first, second = (site.run("namewright", "deploy").splitlines()[:-1] for _ in range(2))
+    finally:
+        site.run("namewright", "server", "stop")
+    assert [line.split()[0] for line in first] == ["created"] * 9
+    assert {line.split()[0] for line in second} == {"unchanged"}
+    assert list(site.folder.iterdir()) == []
 
 
 def test_every_package_says_that_it_is_typed(files, our_names):

@@ -187,7 +187,6 @@ def opened(folder: Path) -> Iterator[Site]:
         "PREFECT_SERVER_API_PORT": str(_free_port()),
     }
     (folder / "checkout").mkdir()
-    (folder / "checkout" / "flows").symlink_to(ROOT / "flows")
     shutil.copy(ROOT / "prefect.yaml", folder / "checkout")
     lines = (CORPORA / "dinosaurs.txt").read_text().splitlines()[:60]
     (folder / "dinosaurs.txt").write_text("\n".join(lines) + "\n")
