@@ -8,7 +8,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -254,11 +254,12 @@ def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
             where=str(store.root),
             fix="train one: namewright run; or name a store with --store, or a model's file with --model.",
         )
+    others = _sets_with_champion(store)
     raise DataError(
         "champion.none",
         f"no model of {', '.join(lists)} was promoted" if lists else "no model of the store was promoted",
         where=str(store.root),
-        saw=f"champions of {'; of '.join(others)}" if (others := _sets_with_champion(store)) else "",
+        saw=f"champions of {'; of '.join(others)}" if others else "",
         fix="name a model with --model, or other lists with --sources; or promote a model by hand, "
         "`namewright models promote KEY`:" + _as_lines(models),
     )
