@@ -78,8 +78,10 @@ def generate(
     Raises StoreError if the folder holds something else, and what the stages raise.
     """
     start = time.monotonic()
-    on_event(Notice("model", request.model.line(datetime.now().astimezone())))
     dataset, recipe = request.dataset, request.recipe
+
+    def announce_model() -> None:
+        on_event(Notice("model", request.model.line(datetime.now().astimezone())))
 
     def finish(artifact: Artifact, reused: bool) -> bool:
         if settings.output and settings.file_format:
@@ -100,9 +102,11 @@ def generate(
         if existing:
             dataset.remove_leftovers()
             rounds.check_existing(request.config, existing.manifest().metadata["names"])
+            announce_model()
             return finish(existing, reused=True)
         dataset.mark_incomplete()
         with stage_runner(_stage_settings(request, settings)) as runner:
+            announce_model()
             shards = compose(request.config, runner, **request.inputs)
             metadata = _metadata(shards, request.model)
             if len(metadata["kernels"]) > 1:
