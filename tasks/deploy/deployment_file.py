@@ -184,7 +184,9 @@ def _check_keys(what: str, entry: Any, known: Collection[str]) -> None:
         raise ValueError(f"{what} is {entry!r}, not keys with values")
     for key in entry:
         if key not in known:
-            raise ValueError(f"{what} has an unknown key {key}; did you mean {nearest(str(key), known)}?")
+            meant = nearest(str(key), known)
+            hint = f"did you mean {meant}?" if meant else f"known are {', '.join(known)}"
+            raise ValueError(f"{what} has an unknown key {key}; {hint}")
 
 
 def _check_unique(what: str, names: Iterable[str]) -> None:

@@ -55,7 +55,10 @@ def test_the_deployments_of_the_file_are_loaded(monkeypatch: pytest.MonkeyPatch)
             "its work_pool is 'mine', not",
         ),
         (FILE.replace("timezone:", "timezome:"), "its schedule nightly has an unknown key timezome"),
-        (FILE.replace("collision_strategy:", "strategy:"), "did you mean collision_strategy?"),
+        (
+            FILE.replace("collision_strategy:", "strategy:"),
+            "key strategy; known are limit, collision_strategy",
+        ),
         (FILE.replace("expect:", "expects:"), "did you mean expect?"),
         (FILE.replace("expect:", "for_each:"), "has neither expect nor after: every event would fire it"),
         (FILE.replace("limit: 1", "limit: one"), "valid integer"),
