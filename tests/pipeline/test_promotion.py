@@ -264,8 +264,8 @@ def test_a_roll_back_and_a_promotion_by_hand_concern_one_set_of_lists(runs, mode
     assert runs.champion == first
     assert runs.registry("towns").current().artifact == towns
     listed = models("list")
-    assert re.search(rf"{first.key[:12]} .* syllables +champion$", listed, flags=re.M)
-    assert re.search(rf"{towns.key[:12]} .* towns +champion$", listed, flags=re.M)
+    assert re.search(rf"{first.key[:12]} .* syllables\b.* champion$", listed, flags=re.M)
+    assert re.search(rf"{towns.key[:12]} .* towns\b.* champion$", listed, flags=re.M)
     models("promote", towns.key)
     assert open_model(store=runs.store.root).origin == towns.origin
 
