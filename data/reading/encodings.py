@@ -152,8 +152,8 @@ def likely_readings(sample: bytes, line: bytes) -> dict[str, str]:
         if text is None or reading is None or any(reading == other for *_, other in readings):
             continue
         beyond_ascii = [character for character in text if not character.isascii()]
-        letters = sum(character.isalpha() or character.isspace() for character in beyond_ascii)
-        if letters >= _LETTERS * len(beyond_ascii):
+        alphabetic = sum(character.isalpha() or character.isspace() for character in beyond_ascii)
+        if alphabetic >= _LETTERS * len(beyond_ascii):
             readings.append((_strangeness(text), encoding, reading))
     readings.sort(key=lambda one: one[0])  # of equals, the order above stays
     return {encoding: reading for _, encoding, reading in readings[:_READINGS]}

@@ -23,5 +23,5 @@ def spelling_key(name: str) -> str:
         return folded
     decomposed = unicodedata.normalize("NFKD", folded)
     # A mark of class 0 is a vowel sign, or a part of a letter.
-    letters = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return letters.casefold().translate(_SAME)
+    unmarked = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return unmarked.casefold().translate(_SAME)
