@@ -136,14 +136,14 @@ def load_model(file: ModelFile) -> "TrainedModel":
 def name_predicate(training: Artifact | None, vocabulary: Vocabulary) -> NamePredicate | None:
     """Which sampled names keep the rules of the training list; None if names of these characters always do.
 
-    training:  of the stage `validated`. If it is unknown, only what no list may have is ruled out.
+    training:  of the stage `validated`. If it is unknown, the normal form is not held: the list may have
+               another.
     """
     if NameRules(normal_form=True, single_spaces=True).predicate(vocabulary) is None:
         return None
-    rules = (
-        NameRules() if training is None else NameRules.from_names(training.table(_NAMES, ["name"])["name"])
-    )
-    return rules.predicate(vocabulary)
+    if training is None:
+        return NameRules(single_spaces=True).predicate(vocabulary)
+    return NameRules.from_names(training.table(_NAMES, ["name"])["name"]).predicate(vocabulary)
 
 
 def open_model(
