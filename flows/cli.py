@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,8 +26,9 @@ from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.resolve import FLAT, SOURCES
-from tasks.config.retrain import RetrainConfig
+from tasks.config.retrain import RetrainConfig, Sources
 from tasks.config.settings import ListSettings, Settings, default_store
+from tasks.config.sources import Source
 from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
 from tasks.core.plan import Plan
@@ -211,15 +213,21 @@ def maintain(
 
 
 @app.command
-def init(*, file: Path = pipeline_file.DEFAULT) -> None:
+def init(
+    *lists: Path,  # noqa: ARG001  # are sources by the time that this is called
+    file: Path = pipeline_file.DEFAULT,
+    sources: Sources = (),
+) -> None:
     """Write a pipeline.toml with every option of `run`, its default and what it does.
 
     Args:
+        lists: Lists to look at: their columns are written into the file.
         file: The file to write. An existing file is never overwritten.
     """
+    described = _described(sources, file.absolute().parent) if sources else (RetrainConfig(),)
     try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(options.as_toml(RetrainConfig()))
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(options.as_toml(*described))
     except FileExistsError as refusal:
         raise ConfigError(
             "config.exists", "the file already exists", where=str(file), fix="choose another with --file."
@@ -233,6 +241,20 @@ def init(*, file: Path = pipeline_file.DEFAULT) -> None:
             fix="choose another with --file.",
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
+
+
+def _described(sources: Sequence[Source], folder: Path) -> tuple[RetrainConfig, dict[str, str]]:
+    """A configuration of these lists as they look, with paths relative to the folder; and a note on each."""
+    from tasks.config.detect import detect
+
+    looks = [detect(source) for source in sources]
+    relative = [
+        replace(source, path=str(Path(source.path).relative_to(folder)))
+        if Path(source.path).is_relative_to(folder)
+        else source
+        for source, _ in looks
+    ]
+    return RetrainConfig(sources=tuple(relative)), {source.name: note for source, note in looks}
 
 
 for command, used in USED.items():

@@ -4,8 +4,9 @@ import difflib
 import inspect
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any
 
 _ENTRY = re.compile(r"^    (?P<name>\w+): (?P<text>.*)$")
@@ -41,25 +42,29 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=NEAR)), None)
 
 
-def as_toml(config: Any) -> str:
-    """A pipeline.toml with every option as it is in `config`, and what it does above it."""
-    return "\n".join(_lines(config)) + "\n"
+def as_toml(config: Any, notes: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A pipeline.toml with every option as it is in `config`, and what it does above it.
+
+    notes:  a comment for each source, by its name.
+    """
+    return "\n".join(_lines(config, notes)) + "\n"
 
 
-def _lines(config: Any) -> Iterator[str]:
+def _lines(config: Any, notes: Mapping[str, str]) -> Iterator[str]:
     texts, values = descriptions(type(config)), _values(config)
     sections = {name: value for name, value in values.items() if is_dataclass(value)}
     sources = values.pop("sources", ())
     for name, value in values.items():
         if name not in sections:
             yield from _option(name, value, texts.get(name, ""))
-    for source in sources:
-        yield from ("", "[[source]]")
+    for number, source in enumerate(sources):
+        meanings = {} if number else descriptions(type(source))  # once is enough
+        yield from ("", *(f"# {line}" for line in notes.get(source.name, "").splitlines()), "[[source]]")
         for name, value in _values(source).items():
-            yield from _option(name, value, "")
+            yield from _option(name, value, meanings.get(name, ""))
     for name, section in sections.items():
         yield from ("", f"[{name}]")
-        yield from _lines(section)
+        yield from _lines(section, notes)
 
 
 def _values(config: Any) -> dict[str, Any]:

@@ -155,6 +155,8 @@ def _from_json(token: Token) -> dict[str, Any]:
 def _from_pairs(token: Token) -> dict[str, Any]:
     """`name=path,option=value,…`: a comma begins an option only before a word and an equals sign."""
     name, equals, rest = token.value.partition("=")
+    if not equals and (Path(name).suffix or (name and Path(name).exists())):
+        return {"name": _name_of(name), "path": name}
     path, *options = _NEXT_OPTION.split(rest)
     if not (name and equals and path):
         raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")

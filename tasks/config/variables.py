@@ -34,7 +34,7 @@ def variable(option: str) -> str:
 
 def variables(arguments: ArgumentCollection) -> set[str]:
     """The environment variables that set the options of one command."""
-    return {variable(name) for argument in arguments for name in argument.names if "*" not in name}
+    return {variable(name) for argument in arguments for name in argument.names if name.startswith("--")}
 
 
 def known_variables() -> set[str]:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import tomllib
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -128,3 +130,58 @@ def test_rows_beyond_a_limit_are_counted(called, tmp_path):
     assert pq.read_metadata(folder / "names.parquet").num_rows == 30
     _, out, _ = called("data", "names.txt", "--store", "other")
     assert "(limit)" not in out
+
+
+TABLES = {
+    "registry.csv": ("year,sex,name,births\n1990,F,Ana,12\n1990,M,Leo,9\n", ("name", True, "births")),
+    "yob.txt.csv": ("Mary,F,7065\nAnna,F,2604\nIda,F,1472\n", (1, False, 3)),
+    "towns.tsv": ("country\ttown\nch\tBern\nch\tBasel\n", ("town", True, None)),
+    "semicolons.csv": (
+        "sexe;preusuel;annais;nombre\n1;Abel;1900;4\n2;Zoé;1900;7\n",
+        ("preusuel", True, "nombre"),
+    ),
+    "yob2023.txt": ("Mary,F,7065\nAnna,F,2604\nIda,F,1472\n", (1, False, 3)),
+    "one.csv": ("given\nAna\nLeo\n", (None, True, None)),
+}
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_init_looks_at_a_list_and_writes_its_columns(called, tmp_path, file):
+    content, expected = TABLES[file]
+    (tmp_path / file).write_text(content)
+    code, _, err = called("init", "--source", file)
+    assert code == 0, err
+    (source,) = tomllib.loads((tmp_path / "pipeline.toml").read_text())["source"]
+    assert (source.get("column"), source["header"], source.get("counts")) == expected
+    assert (source["name"], source["path"]) == (file.partition(".")[0], file)
+    assert "limit" not in source
+    code, out, err = called("data", "--store", "store", "--config", "pipeline.toml")
+    assert code == 0, err
+    assert "(limit)" not in out
+    (names,) = (tmp_path / "store").glob("corpus/*/names.parquet")
+    assert pq.read_metadata(names).num_rows == len(content.splitlines()) - expected[1]
+
+
+def test_init_looks_at_a_parquet_file_and_at_several_lists(called, tmp_path):
+    table = pa.table({"id": [1, 2], "first_name": ["Ana", "Leo"], "count": [3, 4]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "b.txt").write_text("Bern\n")
+    assert called("init", "a.parquet", "b.txt")[0] == 0
+    written = (tmp_path / "pipeline.toml").read_text()
+    first, second = tomllib.loads(written)["source"]
+    assert (first["column"], first["counts"], second["path"]) == ("first_name", "count", "b.txt")
+    assert "# columns of the file: id, first_name, count\n[[source]]" in written
+
+
+def test_init_of_a_list_that_is_missing_writes_nothing(called, tmp_path):
+    code, _, err = called("init", "nowhere.csv")
+    assert (code, err.splitlines()[0].split(":")[0]) == (3, "error[corpus.unreadable]")
+    assert not (tmp_path / "pipeline.toml").exists()
+
+
+def test_lists_are_no_variable(called, monkeypatch):
+    monkeypatch.setenv("NAMEWRIGHT_LISTS", "elves.txt")
+    code, _, err = called("data")
+    assert (code, err.splitlines()[0]) == (
+        2, "error[config.variable]: unknown environment variable NAMEWRIGHT_LISTS",
+    )  # fmt: skip
