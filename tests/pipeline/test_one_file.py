@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -12,6 +13,7 @@ import pytest
 from artifacts import exports, single_file
 from artifacts.errors import StoreError
 from flows import cli
+from tasks.models import open_model
 
 # It is in the place of a process of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
@@ -141,3 +143,14 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match=r"store\.full"):
         single_file.write_list([part], tmp_path / "names.csv", byte_order_mark=False, overwrite=False)
     assert [path.name for path in tmp_path.iterdir()] == ["part.parquet"]
+
+
+def test_log_probabilities_are_those_at_temperature_1_without_constraints(generate, learnt, tmp_path):
+    assert generate("--temperature", "0.5", "--prefix", "Ma", "--output", "names.parquet")[0] == 0
+    table = pq.read_table(tmp_path / "names.parquet")
+    alone = open_model(store=learnt).log_probabilities(table["name"])
+    assert table["log_probability"].to_numpy() == pytest.approx(alone, abs=1e-3)
+    description = table.schema.field("log_probability").metadata[b"description"].decode()
+    assert "under the model at temperature 1" in description
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "lists.md").read_text(encoding="utf-8")
+    assert "under the model itself: at temperature 1, without constraints" in page
