@@ -4,10 +4,12 @@ import contextlib
 import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from filelock import BaseFileLock, FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from artifacts.errors import StoreError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _POLL_SECONDS = 0.1
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)
@@ -19,6 +21,8 @@ def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
     on_wait:  called again and again while another process holds it; it may raise to give up.
     """
+    from filelock import Timeout  # a run that is fully cached takes no lock
+
     lock = _lock(path)
     while True:
         try:
@@ -36,6 +40,8 @@ def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 @contextlib.contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock at `path` if nobody else does; gives whether it is held."""
+    from filelock import Timeout
+
     lock = _lock(path)
     try:
         with _lock_errors(path):
@@ -52,6 +58,8 @@ def try_lock(path: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def _lock_errors(path: Path) -> Iterator[None]:
     """Turn what a file system without locks raises into a StoreError that says so."""
+    from filelock import Timeout
+
     try:
         yield
     except Timeout:
@@ -69,5 +77,7 @@ def _lock_errors(path: Path) -> Iterator[None]:
         ) from refusal
 
 
-def _lock(path: Path) -> BaseFileLock:
+def _lock(path: Path) -> "BaseFileLock":
+    from filelock import FileLock
+
     return FileLock(path, fallback_to_soft=False)  # a soft lock would outlive its holder

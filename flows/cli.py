@@ -31,7 +31,6 @@ from tasks.config.settings import ListSettings, Settings, default_store
 from tasks.config.sources import Source
 from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
-from tasks.core.plan import Plan
 from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
 from tasks.models.training_lists import model_line
@@ -83,6 +82,8 @@ def run(
     began = time.monotonic()
     with console.open_console() as shown:
         if dry_run:
+            from tasks.core.plan import Plan
+
             plan = Plan(settings)
             try:
                 pipeline(config, plan)

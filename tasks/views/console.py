@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from tasks.core.events import Event, Finished, Notice, Progress
-from tasks.core.plan import Plan, PlannedStage
 from tasks.report.sections import Cell, Row, Section, Table, cell, columns
 from tasks.report.text import escape_invisible
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
+
+    from tasks.core.plan import Plan, PlannedStage
 
 
 _LINE_SECONDS = 5.0  # between two progress lines in a log
@@ -32,7 +33,7 @@ class Console(Protocol):
     def print(self, text: str) -> None:
         """Show one line, or several."""
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: "Plan") -> None:
         """Show what a run would do."""
 
     def run_summary(
@@ -94,7 +95,7 @@ class PlainConsole:
                 done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {f'{event.seconds:.2f} s':>10}"
                 self.print(f"{done}  {event.artifact.folder}")
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: "Plan") -> None:
         """Write what changed, what follows from it, and a line for each stage."""
         for line in (*plan.changes, plan.summary):
             self.print(line)
@@ -172,7 +173,7 @@ class TerminalConsole:
                     if event.stage in self._bar_of:
                         self.bars.remove_task(self._bar_of.pop(event.stage))
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: "Plan") -> None:
         """Write what changed and what follows from it, and draw a table of the stages."""
         for line in (*plan.changes, plan.summary):
             self.print(line)
@@ -270,5 +271,5 @@ def _text(value: Cell) -> str:
     return escape_invisible(value.text, _LONGEST)
 
 
-def _plan_cell(stage: PlannedStage) -> Cell:
+def _plan_cell(stage: "PlannedStage") -> Cell:
     return Cell(f"computed: {stage.reason}", tone="good") if stage.reason else Cell("cached", tone="muted")
