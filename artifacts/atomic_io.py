@@ -65,6 +65,16 @@ def publish(scratch: Path, target: Path) -> None:
     sync(target.parent)
 
 
+def replace_link(path: Path, target: str) -> None:
+    """Make a symbolic link point at this, atomically: a reader follows the old or the new one."""
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        fresh.symlink_to(target)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file's content atomically: a reader sees the old or the new, never a part."""
     make_folder(path.parent)

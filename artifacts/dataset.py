@@ -213,6 +213,8 @@ def manifests(folder: Path) -> Iterator[Manifest]:
     """The manifest of every complete list below a folder; broken ones are skipped."""
     with atomic_io.io_errors(folder, "look for lists"):
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
+            if path.parent.is_symlink():  # `latest`, which is one of the others
+                continue
             with contextlib.suppress(ValueError):
                 yield Manifest.from_json(path.read_bytes())
 

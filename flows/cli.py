@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -242,6 +242,16 @@ def init(
             fix="choose another with --file.",
         ) from refusal
     print(f"wrote {file}; change it, then: namewright run --config {file}")
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print what completes commands and options in a shell: eval "$(namewright completion bash)".
+
+    Args:
+        shell: The shell: bash, zsh or fish.
+    """
+    print(app.generate_completion(shell=shell))
 
 
 def _described(sources: Sequence[Source], folder: Path) -> tuple[RetrainConfig, dict[str, str]]:

@@ -13,7 +13,18 @@ from rnn_core.validators import out_of_range
 from tasks.config.variables import refuse_unknown_variables
 
 DEFAULT = Path("pipeline.toml")
-_COMMANDS = {"run", "generate", "data", "models", "maintain", "init", "deploy", "serve", "server"}
+_COMMANDS = {
+    "run",
+    "generate",
+    "data",
+    "models",
+    "maintain",
+    "init",
+    "deploy",
+    "serve",
+    "server",
+    "completion",
+}
 _OF_A_RUN = {"engine", "dry_run"}  # ignored by commands that have no such option
 
 

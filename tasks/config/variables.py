@@ -24,6 +24,7 @@ _OF_COMMANDS = (
     "candidate",
     "challenger",
     "other",
+    "shell",
 )
 
 

@@ -151,7 +151,7 @@ class _PrefectRunner(ConcurrentRunner):
 
     def stop(self) -> None:
         super().stop()
-        self._progress.end()
+        self._progress.end()  # its sum is whole where all shards are
 
     def submit(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> PrefectFuture[Any]:
         on_event = None if self._pool.is_remote else self._on_event
@@ -271,8 +271,10 @@ def _task_reporter(stage: AnyStage) -> Iterator[Listener]:
 
     try:
         yield report
-    finally:
+    except BaseException:
         progress.end()
+        raise
+    progress.end(complete=True)
 
 
 def _log_line(finished: Finished) -> str:
@@ -300,20 +302,31 @@ class _LiveProgress:
                 self._thread = threading.Thread(target=self._context.run, args=(self._show,), daemon=True)
                 self._thread.start()
 
-    def end(self) -> None:
+    def end(self, complete: bool = False) -> None:
+        """Show it a last time. complete:  the stage has all that it set out for, or needs no more."""
+        if complete and self._latest:
+            self._latest = self._latest._replace(done=self._latest.total)
         self._ended.set()
         if self._thread:
             self._thread.join(_PROGRESS_SECONDS)
 
     def _show(self) -> None:
         artifact: UUID | None = None
-        try:
-            while not self._ended.wait(_PROGRESS_SECONDS):
+        is_lost = False
+        while True:
+            is_last = self._ended.wait(_PROGRESS_SECONDS)
+            if is_last and artifact is None and not is_lost:
+                return  # over before there was anything to watch
+            try:
                 artifact = self._put(artifact)
-            if artifact:
-                self._put(artifact)
-        except Exception as error:  # whatever it is, it must not cost the stage
-            self._logger.warning(f"progress is no longer shown: {type(error).__name__}: {error}")
+                is_lost = False
+            except Exception as error:  # whatever it is, it must not cost the stage
+                if not is_lost:  # once for every outage
+                    fault = f"{type(error).__name__}: {error}"
+                    self._logger.warning(f"progress is not shown for a while: {fault}")
+                is_lost = True
+            if is_last:
+                return
 
     def _put(self, artifact: UUID | None) -> UUID:
         latest = self._latest  # another may come meanwhile

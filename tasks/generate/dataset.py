@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from artifacts import single_file
+from artifacts import atomic_io, single_file
 from artifacts.dataset import SUCCESS, Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
@@ -22,6 +22,8 @@ from tasks.models.load import ModelFile
 from tasks.stages import lists
 
 LIST = "generated"  # its name among stages, and the folder of the store where lists are by default
+
+LATEST = "latest"  # a link beside the lists in the store, to the one that was asked for last
 
 
 class GenerateRequest(NamedTuple):
@@ -93,6 +95,9 @@ def generate(
             )
         names = artifact.manifest().metadata["names"]
         seconds = time.monotonic() - start
+        if settings.output is None:
+            with atomic_io.io_errors(dataset.folder, "point to the latest list"):
+                atomic_io.replace_link(dataset.folder.with_name(LATEST), dataset.folder.name)
         on_event(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
         return reused
 

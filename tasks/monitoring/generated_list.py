@@ -14,25 +14,32 @@ from tasks.core.prefect_states import CACHED
 from tasks.engines import prefect
 from tasks.generate import dataset
 from tasks.monitoring import events
+from tasks.monitoring.run_tags import add_tags
 from tasks.report import markdown
 from tasks.report.markdown import Markdown
 from tasks.report.sections import Table, columns
 
 _PAGE = "generated-list"
+_TAGS = ("namewright", "generate")  # those of the deployment, also where there is none
 
 
 def generate_list(
     config: GenerateConfig, settings: ListSettings, compose: Callable[..., list[Artifact]]
-) -> State[None] | None:
-    """Generate a list inside a flow, with a page and an event; the state is "Cached" if it existed already.
+) -> State[None]:
+    """Generate a list inside a flow, with a page, an event and a state that says how many names it has.
+
+    The state is named "Cached" if the list existed already.
 
     Raises what `dataset.prepare` and `dataset.generate` raise.
     """
     emit = prefect.caller_listener()
+    add_tags(_TAGS)
+    finished: list[Finished] = []
 
     def on_event(event: Event) -> None:
         emit(event)
         if isinstance(event, Finished):
+            finished.append(event)
             create_markdown_artifact(_page(event), key=_PAGE, description=markdown.plain(event.title))
             events.emit_generated_list(event)
 
@@ -44,7 +51,13 @@ def generate_list(
         on_event,
         prefect.run_context(),
     )
-    return Completed(name=CACHED, message="the list exists already") if reused else None
+    *_, last = finished  # the list itself
+    files = len(last.artifact.manifest().files)
+    names, of_files = last.rows or 0, "file" if files == 1 else "files"
+    message = f"{names:,} names in {files:,} {of_files}"
+    if reused:
+        return Completed(name=CACHED, message=f"{message}, which existed already")
+    return Completed(message=f"{message}, {last.seconds:,.1f} s")
 
 
 def _page(generated: Finished) -> str:

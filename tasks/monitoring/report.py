@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 
 import httpx
-from prefect import get_client
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas import State
-from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
@@ -19,6 +17,7 @@ from tasks.core.prefect_states import CACHED
 from tasks.core.stage import StageRunner
 from tasks.engines import prefect
 from tasks.monitoring import events
+from tasks.monitoring.run_tags import add_tags
 from tasks.report import markdown
 from tasks.report.changes import changes_section
 from tasks.report.markdown import Markdown
@@ -55,7 +54,7 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
             # At once: whatever fails after a promotion, it has happened.
             events.emit_decision(event, is_new=not _was_reused(finished, event.decision))
 
-    _tag(tags)
+    add_tags(tags)
     start = time.monotonic()
     try:
         with prefect.stage_runner(settings, on_event=on_event) as run:
@@ -97,19 +96,6 @@ def _was_reused(finished: Sequence[Finished], artifact: Artifact) -> bool:
 
 def _of_stage(finished: Sequence[Finished], stage: str) -> list[Artifact]:
     return [each.artifact for each in finished if each.stage == stage]
-
-
-def _tag(tags: Sequence[str]) -> None:
-    """Besides those that the flow run has of its deployment, or of who has started it."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        return
-    run = context.flow_run
-    try:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(run.id, tags={*run.tags, *tags})
-    except httpx.HTTPError as fault:
-        get_run_logger().warning(f"the run has no tags: {fault}")
 
 
 def _failure(error: Exception) -> Section:

@@ -3,6 +3,7 @@
 Prefect reads its settings when it is imported, so this comes first and imports none of it.
 """
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Finished runs are deleted after 90 days. Prefect's own default keeps them, and `watch` adds 144 a day.
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     # Prefect waits 20 s for its embedded server; a cold disk has taken 36.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # A request waits 2 + 4 + 8 s for a server that restarts. Prefect's own 5 retries would be 62 s.
@@ -25,6 +28,7 @@ _QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
+_UI_FOLDER = ("PREFECT_UI_STATIC_DIRECTORY", "PREFECT_SERVER_UI_STATIC_DIRECTORY")
 _ALIASES = {"PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL"}
 
 
@@ -42,7 +46,24 @@ def apply_defaults(*, quiet: bool = False) -> None:
 def server_environment() -> dict[str, str]:
     """The environment of a server process: this one's with our defaults, but for the quiet console."""
     apply_defaults()
-    return {name: value for name, value in os.environ.items() if _QUIET.get(name) != value}
+    environment = {name: value for name, value in os.environ.items() if _QUIET.get(name) != value}
+    if not user_settings().keys() & _UI_FOLDER:
+        environment[_UI_FOLDER[0]] = str(_ui_folder())
+    return environment
+
+
+def _ui_folder() -> Path:
+    """A folder for the files of Prefect's UI, in which its second one finds no place.
+
+    That one calls a host of analytics as soon as a page of it opens, whatever the settings say, and the first
+    has a link to it wherever it is served. Prefect serves what it can copy: a link to nowhere is in the way,
+    of which its log has a line.
+    """
+    folder = prefect_home() / "namewright-ui"
+    with contextlib.suppress(OSError):  # `start` says what is wrong with that home
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "v2").symlink_to("not-served")
+    return folder
 
 
 def api_url() -> str | None:

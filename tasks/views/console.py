@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from tasks.core.events import Event, Finished, Notice, Progress
 from tasks.report.sections import Cell, Row, Section, Table, cell, columns
 from tasks.report.text import escape_invisible
+from tasks.stages import OF_A_LIST
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.core.plan import Plan, PlannedStage
 
 
+_IN_PARTS = {stage.name for stage in OF_A_LIST}  # of which a long list has thousands
 _LINE_SECONDS = 5.0  # between two progress lines in a log
 _NAMES_SHOWN = 10
 _LONGEST = 10_000  # characters of a cell
@@ -91,9 +93,7 @@ class PlainConsole:
             case Notice():
                 self.print(f"{event.stage}: {event.text}")
             case Finished():
-                rows = "" if event.rows is None else f"{event.rows:,} rows"
-                done = f"{event.title:<20} {outcome(event):<9} {rows:>12} {f'{event.seconds:.2f} s':>10}"
-                self.print(f"{done}  {event.artifact.folder}")
+                self.print(f"{_stage_line(event)}  {event.artifact.folder}")
 
     def plan(self, plan: "Plan") -> None:
         """Write what changed, what follows from it, and a line for each stage."""
@@ -138,16 +138,23 @@ class TerminalConsole:
         from rich.console import Console as RichConsole
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
+        from rich.table import Column
 
         self._console = RichConsole(highlight=False)
+        # On 80 columns there is not room for all: the note gives way.
         self.bars = Bars(
-            TextColumn("{task.description:<20}"),
-            BarColumn(),
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+            TextColumn(
+                "{task.fields[note]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
             console=self._console,
             transient=True,
+            expand=True,
         )
         self._lock = threading.Lock()
         self._bar_of: dict[str, TaskID] = {}
@@ -172,6 +179,8 @@ class TerminalConsole:
                 case Finished():
                     if event.stage in self._bar_of:
                         self.bars.remove_task(self._bar_of.pop(event.stage))
+                    if event.stage not in _IN_PARTS:
+                        self.print(_stage_line(event))
 
     def plan(self, plan: "Plan") -> None:
         """Write what changed and what follows from it, and draw a table of the stages."""
@@ -184,7 +193,7 @@ class TerminalConsole:
         self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
     ) -> None:
         """Draw a table of the stages, and write which model it is, its names, and where the report is."""
-        self._table(stages_table(stages))
+        self._table(stages_table(stages, whole_paths=False))
         self.print(f"{count_outcomes(stages)} in {seconds:.1f} s")
         self.print(f"model   {model}")
         self.print(f"names   {', '.join(names[:_NAMES_SHOWN])}")
@@ -217,6 +226,11 @@ class TerminalConsole:
             cells = map(cell, row)
             drawn.add_row(*(Text(_text(value), style=_STYLES.get(value.tone, "")) for value in cells))
         self._console.print(drawn)
+
+
+def _stage_line(event: Finished) -> str:
+    rows = "" if event.rows is None else f"{event.rows:,} rows"
+    return f"{event.title:<20} {outcome(event):<9} {rows:>12} {f'{event.seconds:.2f} s':>10}"
 
 
 def stages_table(stages: Sequence[Finished], whole_paths: bool = True) -> Table:

@@ -52,10 +52,12 @@ def test_a_list_that_was_there_shows_as_cached(store: Path, tmp_path: Path, pref
     for name in ("Completed", "Cached"):
         state = generate(config, settings, return_state=True)
         assert state.name == name
+        assert state.message.startswith("7 names in 1 file, ")
     runs = prefect_shows(
         "flow_runs", lambda found: len(found) == 2, flow_runs={"name": {"any_": ["generate 7"]}}
     )
     assert {run["state_name"] for run in runs} == {"Completed", "Cached"}
+    assert all({"namewright", "generate"} <= set(run["tags"]) for run in runs)
 
 
 def test_a_model_with_too_few_names_is_the_error_that_the_flow_ends_with(store: Path, tmp_path: Path) -> None:

@@ -154,6 +154,19 @@ def test_no_page_asks_anyone_else_for_anything(browser: Browser, shown: Shown) -
     assert browser.hosts() == {shown.ui.removeprefix("http://")}
 
 
+def test_no_page_leads_to_the_second_ui_which_asks_a_host_of_analytics(
+    browser: Browser, shown: Shown
+) -> None:
+    browser.open(f"{shown.ui}/v2/dashboard")
+    browser.wait(lambda: len(browser.text) > 100)
+    links = [link.get_attribute("href") or "" for link in browser.all("a")]
+    assert links
+    assert not [link for link in links if "/v2" in link]
+    assert browser.hosts() == {shown.ui.removeprefix("http://")}
+    (settings,) = [json.loads(urlopen(f"{shown.ui}/ui-settings").read())]
+    assert settings["available_uis"] == ["v1"]
+
+
 @pytest.fixture(scope="module")
 def bundled(ui_server: background.Server, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """A run as the README's first command does it; quicker, unless it is for the README's pictures."""

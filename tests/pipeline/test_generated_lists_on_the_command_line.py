@@ -59,7 +59,12 @@ def test_it_says_how_many_names_where_they_are_and_how_they_look(generate, tmp_p
 def test_without_an_output_the_list_lies_in_the_store_under_its_key(generate, learnt):
     generate("--count", "12")
     generate("--count", "13", "--format", "txt")
-    keys = {folder.name: manifest_of(folder) for folder in (learnt / "generated").iterdir()}
+    latest = learnt / "generated" / "latest"
+    assert manifest_of(latest).metadata["names"] == 13
+    generate("--count", "12")  # also one that exists
+    assert manifest_of(latest).metadata["names"] == 12
+    folders = [folder for folder in (learnt / "generated").iterdir() if not folder.is_symlink()]
+    keys = {folder.name: manifest_of(folder) for folder in folders}
     assert all(made.recipe.key == name for name, made in keys.items())
     assert sorted(made.metadata["names"] for made in keys.values()) == [12, 13]
 
