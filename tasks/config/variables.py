@@ -24,7 +24,6 @@ _OF_COMMANDS = (
     "candidate",
     "challenger",
     "other",
-    "shell",
 )
 
 
