@@ -122,7 +122,7 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
         ("[[source]]\nname = 'towns'\npath = 'x'\ncolumn = true\n", ("column", "a text or a whole number")),
         ("[[source]]\nname = 'towns'\npath = 'x'\nformat = 'xls'\n", ("xls", "parquet")),
         ("[[source]]\nname = 'towns'\npath = 'x'\nencoding = 'klingon'\n", ("klingon", "latin-1")),
-        ("[[source]]\nname = 'towns'\npath = 'x'\ncolumn = 'y'\n", ("column", "text")),
+        ("[[source]]\nname = 'towns'\npath = 'x'\nformat = 'text'\ncolumn = 'y'\n", ("column", "text")),
         ("[[source]]\nname = 'towns'\npath = 'x'\nweight = 0\n", ("weight",)),
         ("[[source]]\nname = 'a'\npath = 'x'\n[[source]]\nname = 'a'\npath = 'y'\n", ("two sources",)),
         ("recipe = 'cookbook'\n", ("recipe",)),
