@@ -13,11 +13,24 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("flows", "tasks", "artifacts", "data", "rnn_core")
+PUBLIC = """# namewright
+
+The public module: what a program of yours imports.
+
+::: namewright.generate
+
+::: tasks.models.load.open_model
+
+::: tasks.models.load.TrainedModel
+"""
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(((?:\.\./)+[^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add a page for each room, and name it and the decisions in the navigation."""
+    page = "reference/api/namewright.md"
+    files.append(File.generated(config, page, content=PUBLIC))
+    section(config, "API").append({"namewright": page})
     for package in PACKAGES:
         entries: list[Any] = []
         for room in (package, *rooms(package)):

@@ -44,8 +44,9 @@ def test_every_room_of_the_code_has_an_api_page_with_its_docstrings(site):
     }
     for room in rooms:
         assert (site / "reference" / "api" / f"{room}.html").is_file(), room
-    models = (site / "reference" / "api" / "tasks.models.html").read_text(encoding="utf-8")
-    assert "open_model" in models
+    public = (site / "reference" / "api" / "namewright.html").read_text(encoding="utf-8")
+    for name in ("generate", "open_model", "TrainedModel"):
+        assert f">{name}</" in public
 
 
 def test_no_page_fetches_anything_from_elsewhere(site):

@@ -91,3 +91,22 @@ def test_80_000_names_with_counts_become_parquet_that_duckdb_reads(tell, tmp_pat
     ).stdout.splitlines()[-1]  # fmt: skip
     lengths = Counter(len(name) for name in generated["name"].to_pylist())
     assert ast.literal_eval(queried) == sorted(lengths.items())
+
+
+def test_a_second_list_gets_a_champion_of_its_own_and_names_come_from_each(tell):
+    story = tell(
+        "two-lists.md", "elves.txt", "dwarves.txt",
+        NAMEWRIGHT_ENGINE="plain", NAMEWRIGHT_EVALUATION_SAMPLE_NAMES="200",
+    )  # fmt: skip
+    first, second, chosen = story.outputs.values()
+    assert "elves" in model_line(first)
+    assert "dwarves" in model_line(second)
+    elves, dwarves = re.findall(r"^names: (.*)$", chosen, flags=re.M)
+    assert elves == re.findall(r"^names: (.*)$", first, flags=re.M)[-1]
+    assert dwarves == re.findall(r"^names: (.*)$", second, flags=re.M)[-1]
+    assert elves != dwarves
+
+
+def model_line(output: str) -> str:
+    """The line that says which model the names are from, and which lists it was trained on."""
+    return re.findall(r"^model: .*·.*names.*$", output, flags=re.M)[-1]
