@@ -354,7 +354,7 @@ def test_a_name_is_cut_at_50_and_ends_without_its_end_token():
 def test_the_first_letter_is_printed_as_a_capital():
     letters = ("\n", " ", "a", "ß")
     assert notebook.printed_name([2, 1, 2], letters) == "A a"
-    assert notebook.printed_name([3, 2], letters) == "SSa"
+    assert notebook.printed_name([3, 2], letters) == "Ssa"
     assert notebook.printed_name([], letters) == ""
 
 

@@ -23,11 +23,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from artifacts import formats
 from artifacts.manifest import Manifest
 from artifacts.store import Store
+from data.text.strings import to_strings
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.ngram.kneser_ney import NgramConfig
-from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.sample.sampler import SamplingConfig, sample
 from rnn_core.text.vocabulary import UnknownCharacter
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
@@ -236,7 +237,10 @@ def test_the_probabilities_of_all_short_names_are_the_share_of_them_that_is_draw
     for drawn_from in ("network", "mixture"):
         expected = np.exp(model.log_probabilities(short, drawn_from)[1:]).sum()
         empty = np.exp(model.log_probabilities([""], drawn_from)).sum()
-        names = model.draw(20_000, trimmed=False, truncate=True, drawn_from=drawn_from)  # all lengths count
+        # All lengths count, and names that break a rule of the list too: these are the model's own shares.
+        config = SamplingConfig(count=20_000, trimmed=False, truncate=True)
+        drawn = sample(model.models.select(drawn_from), model.vocabulary, config)
+        names = to_strings(drawn.names, model.vocabulary)
         share = np.mean(pc.utf8_length(names).to_numpy() <= 2)  # no drawn name is empty
         assert share == pytest.approx(expected / (1 - empty), abs=4 * np.sqrt(0.25 / 20_000))
 
@@ -307,15 +311,18 @@ def test_a_damaged_artifact_is_refused_however_it_was_named(store, file):
             find_model(named, store)
 
 
-def test_damage_to_the_training_list_concerns_those_who_want_it_and_a_removed_one_is_not_known(store):
+def test_a_damaged_training_list_is_an_error_where_its_rules_are_needed_and_a_removed_one_is_unknown(store):
     validated = folder_of(store, "validated")
     damage(validated / "names.parquet")
     file = find_model("champion", store)
-    assert len(load_model(file).draw(3)) == 3
-    with refused("model.damaged", str(validated), "names.parquet"):
-        _ = file.training
+    assert load_model(file).log_probabilities(["Ana"]) < 0
+    for needs_it in (lambda: load_model(file).draw(3), lambda: file.training):
+        with refused("model.damaged", str(validated), "names.parquet"):
+            needs_it()
     shutil.rmtree(validated)
-    assert find_model("champion", store).training is None
+    file = find_model("champion", store)
+    assert file.training is None
+    assert len(load_model(file).draw(3)) == 3
 
 
 def arrays_of(store, stage="mixture"):

@@ -239,7 +239,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(tmp_path, put_artifac
     with pytest.raises(StoreError) as refusal:
         put_artifact(Store(tmp_path / "store"), recipe)
     assert refusal.value.code == "store.refused"
-    assert "--store" in refusal.value.fix
+    assert "choose another folder" in refusal.value.fix  # which option that is, the command line adds
 
 
 FILL = """
