@@ -22,7 +22,8 @@ class PromotionConfig(ValidatedConfig):
             champion: the lower end of the interval is at least this. Above 0, or else another seed would
             be enough.
         margin: Nats per character by which the candidate may be worse if its list of names is not the
-            champion's: the lower end of the interval is at least minus this.
+            champion's: the lower end of the interval is at least minus this, or somewhat lower where
+            few names make it wide.
         confidence: Confidence level of the interval.
         resamples: Bootstrap resamples for the interval.
         min_names: Fewest held-out names for a comparison; with fewer the champion stays.

@@ -66,7 +66,7 @@ class Candidate(NamedTuple):
         return {row["metric"]: row["value"] for row in rows if of_sample.items() <= row.items()}
 
 
-@stage(version=1, resolve_baseline=resolve_baseline)
+@stage(version=2, resolve_baseline=resolve_baseline)
 def decision(
     context: StageContext,
     config: DecisionConfig,
