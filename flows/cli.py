@@ -227,8 +227,8 @@ def init(
     """
     described = _described(sources, file.absolute().parent) if sources else (RetrainConfig(),)
     try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(options.as_toml(*described))
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(options.as_toml(*described))
     except FileExistsError as refusal:
         raise ConfigError(
             "config.exists", "the file already exists", where=str(file), fix="choose another with --file."
