@@ -22,7 +22,7 @@ def main(rounds: int) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         environment = {**own, "PREFECT_HOME": f"{folder}/prefect"}
         run = [NAMEWRIGHT, "run", "--training.epochs", "1", "--store", f"{folder}/store"]
-        plain = [*run, "--engine", "plain"]
+        plain, run = [*run, "--engine", "plain"], [*run, "--engine", "prefect"]
         subprocess.run(plain, env=environment, check=True, stdout=subprocess.DEVNULL)
         alone = {
             "import numpy, pyarrow.parquet": [sys.executable, "-c", "import numpy, pyarrow.parquet"],
