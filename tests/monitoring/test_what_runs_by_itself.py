@@ -253,7 +253,7 @@ def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> No
         process.kill()
     crashed = site.ended(run["id"])
     assert crashed["state_type"] == "CRASHED"
-    assert crashed["state"]["message"].startswith("It died without a word.")
+    assert crashed["state"]["message"].startswith("No heartbeat: it was killed.")
 
 
 def test_an_error_of_ours_is_an_event_with_its_code(site: Site) -> None:
