@@ -91,13 +91,13 @@ def test_a_page_that_cannot_be_made_costs_no_run(
 ) -> None:
     import httpx
 
-    from tasks.monitoring import report
+    from tasks.monitoring import report, run_tags
 
     def refuse(*_: object, **__: object) -> None:
         raise httpx.ConnectError("nobody is there")
 
     monkeypatch.setattr(report, "create_markdown_artifact", refuse)
-    monkeypatch.setattr(report, "get_client", refuse)
+    monkeypatch.setattr(run_tags, "get_client", refuse)
     run_flow("unseen", tmp_path, greet)
     (run,) = prefect_shows("flow_runs", ended(1), **of_flow("unseen"))
     assert run["state_type"] == "COMPLETED"
