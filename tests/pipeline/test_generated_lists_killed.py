@@ -83,7 +83,8 @@ def test_a_list_that_is_asked_to_stop_says_how_to_go_on_and_does(learnt, environ
         command(learnt, tmp_path / "list", SHARDS),
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    run.stdout.readline()  # the first shard is complete
+    while run.poll() is None and not stamps(tmp_path / "list"):
+        time.sleep(0.005)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 130
