@@ -4,7 +4,7 @@ import codecs
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, get_args
 
-from data.reading.conditions import Condition, parse_conditions
+from data.conditions import Condition, parse_conditions
 from data.text.scripts import check_scripts
 from rnn_core.errors import ConfigError
 from rnn_core.metrics.evaluation import EvaluationConfig

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from data import schemas
 from data.config import ValidationConfig
 from data.corpus import CheckedRows
+from data.rare_characters import without_rare
 from data.schemas import Rule
 from data.text.columns import characters_class
-from data.text.rare_characters import without_rare
 from data.text.strings import counts_of_characters
 
 Mask = npt.NDArray[np.bool_]

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from data.conditions import matching_rows
 from data.config import CorpusConfig
 from data.reading.columns import ColumnPlaces, column_error, column_places, is_default_name, valid_counts
-from data.reading.conditions import matching_rows
 from data.reading.counts import Numbers
 from data.reading.encodings import check_utf8
 from data.reading.kinds import as_option, delimiter_of

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.conditions import matching_rows
 from data.config import CorpusConfig
 from data.reading.columns import ColumnPlaces, column_error, column_places, valid_counts
-from data.reading.conditions import matching_rows
 from data.reading.counts import Numbers
 from data.reading.rows import BLANK_LINE, BLANK_NAME, Rows, as_lines, line_ends, whole_rows
 from rnn_core.errors import DataError

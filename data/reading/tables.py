@@ -14,10 +14,10 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data.conditions import matching_rows
 from data.config import CorpusConfig
 from data.reading import table_process
 from data.reading.columns import column_error, column_places, column_type_error, valid_counts
-from data.reading.conditions import matching_rows
 from data.reading.content import Content
 from data.reading.rows import BLANK_NAME, Rows, row_too_long_error
 from rnn_core.errors import DataError

@@ -12,8 +12,8 @@ from cyclopts import Token
 from small_corpora import read
 
 from artifacts.keys import Recipe
+from data.conditions import parse_conditions
 from data.config import CorpusConfig
-from data.reading.conditions import parse_conditions
 from data.text.strings import title_cased
 from rnn_core.errors import ConfigError, DataError
 from tasks.config.sources import Source, parse_sources

@@ -8,7 +8,7 @@ from small_corpora import read_text
 
 from data import schemas
 from data.config import CorpusConfig, ValidationConfig
-from data.text.rare_characters import AFTER_REMOVAL
+from data.rare_characters import AFTER_REMOVAL
 from data.text.scripts import SCRIPTS
 from data.validation import _JOINING, validate, validate_corpus
 from rnn_core.errors import ConfigError
