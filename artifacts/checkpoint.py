@@ -1,5 +1,6 @@
 """Training checkpoints: one file per training, replaced atomically, removed once the model is committed."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from artifacts import atomic_io, formats
+from artifacts import atomic_io, formats, npz
 
 _KEY = "key"  # shows that a file was renamed
 
@@ -26,11 +27,18 @@ class Checkpoint:
         with atomic_io.io_errors(self.path, "write a checkpoint"):
             atomic_io.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
-    def read(self) -> formats.Arrays | None:
-        """Its arrays; None without a checkpoint. Raises DataError if damaged, or if of another training."""
-        if not self.path.exists():
+    def read(self, check: npz.Check = npz.accept_any) -> formats.Arrays | None:
+        """Its arrays; None without a checkpoint.
+
+        check:  as of `npz.read`.
+
+        Raises DataError if it is damaged, or of another training.
+        """
+        if not os.path.lexists(self.path):
             return None
-        arrays = formats.read_arrays(self.path)
+        arrays = formats.read_arrays(
+            self.path, lambda headers: check({name: headers[name] for name in headers if name != _KEY})
+        )
         key = arrays.pop(_KEY, None)
         if key is None or not np.array_equal(key, self._key):
             raise formats.read_error(self.path, "the checkpoint of this training", "it holds another key")
@@ -50,4 +58,4 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove the checkpoint, and what a killed writer left of one."""
         for file in (self.path, *self.path.parent.glob(f".{self.path.name}.*")):
-            file.unlink(missing_ok=True)
+            atomic_io.remove(file)

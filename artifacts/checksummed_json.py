@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from artifacts.documents import parse_json
 from artifacts.keys import canonical_json, sha256
 
 
@@ -15,11 +16,10 @@ def dumps(document: Mapping[str, Any]) -> bytes:
 
 
 def loads(content: bytes) -> dict[str, Any]:
-    """The document without its checksum.
-
-    Raises ValueError if it does not match; for other documents also TypeError, KeyError or AttributeError.
-    """
-    document: dict[str, Any] = json.loads(content)
+    """The document without its checksum. Raises ValueError if it does not match, and for other documents."""
+    document = parse_json(content)
+    if not isinstance(document, dict) or "checksum" not in document:
+        raise ValueError("is not an object with a checksum")
     if document.pop("checksum") != sha256(canonical_json(document)):
         raise ValueError("does not match its own checksum")
     return document

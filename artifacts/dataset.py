@@ -11,16 +11,15 @@ Readers of such folders skip files that begin with an underscore.
 """
 
 import contextlib
-import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from artifacts import atomic_io, locks, manifest
+from artifacts.documents import as_type, parse_json, read_file
 from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
@@ -68,10 +67,11 @@ class Shards(Store):
         """Move a damaged shard; where its manifest is unreadable, that alone."""
         folder, file = self.root.parent, Path(_shard_manifest(key))
         aside = make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
-        with contextlib.suppress(ValueError):
-            for name in Manifest.from_json((folder / file).read_bytes()).files:
-                with contextlib.suppress(FileNotFoundError):
-                    (folder / name).rename(aside / name)
+        with contextlib.suppress(ValueError, OSError):
+            for name in Manifest.read(folder / file).files:
+                if _PART.fullmatch(name):  # nothing else in that folder is a shard's
+                    with contextlib.suppress(FileNotFoundError):
+                        (folder / name).rename(aside / name)
         (folder / file).rename(aside / file.name)
         (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
         return aside
@@ -148,9 +148,10 @@ class Dataset:
 
     def _request(self) -> Recipe | None:
         try:
-            return Recipe(**json.loads((self.work / "request.json").read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
+            recipe: Recipe = as_type(Recipe, parse_json(read_file(self.work / "request.json")))
+        except (FileNotFoundError, ValueError):
             return None
+        return recipe
 
     def _check_no_foreign_files(self) -> None:
         """Raise StoreError if readers of the folder would take a file for a part of the list that is none."""
@@ -173,8 +174,8 @@ class Dataset:
         if not (self.folder / SUCCESS).exists():
             return parts
         try:
-            known = Manifest.from_json((self.folder / _MANIFEST).read_bytes()).files
-        except (FileNotFoundError, ValueError):  # it will be made again
+            known = Manifest.read(self.folder / _MANIFEST).files
+        except (OSError, ValueError):  # it will be made again
             return parts
         return [name for name in parts if name in known]
 
@@ -203,10 +204,7 @@ class Dataset:
 
     def _remove(self, paths: Iterator[Path]) -> None:
         for path in sorted(paths):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            atomic_io.remove(path)
 
 
 def manifests(folder: Path) -> Iterator[Manifest]:
@@ -215,8 +213,8 @@ def manifests(folder: Path) -> Iterator[Manifest]:
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
             if path.parent.is_symlink():  # `latest`, which is one of the others
                 continue
-            with contextlib.suppress(ValueError):
-                yield Manifest.from_json(path.read_bytes())
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+                yield Manifest.read(path)
 
 
 def _shard_manifest(key: str) -> str:

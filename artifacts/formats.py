@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artifacts import documents, npz
 from rnn_core.errors import DataError
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -135,30 +136,13 @@ def arrays_as_bytes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> bytes:
     return buffer.getvalue()
 
 
-def read_arrays(path: Path) -> Arrays:
-    """An npz file. Raises DataError if it is not one, holds pickled objects, or a member fails its CRC."""
+def read_arrays(path: Path, check: npz.Check = npz.accept_any) -> Arrays:
+    """An npz file. Raises DataError if it is not one of plain arrays, and what `check` raises."""
     try:
-        return arrays_from_bytes(path.read_bytes())
+        with documents.open_file(path) as file:
+            return npz.read(file, check)
     except (OSError, ValueError) as refusal:
         raise read_error(path, "an npz file of plain arrays", refusal) from refusal
-
-
-def arrays_from_bytes(content: bytes) -> Arrays:
-    """The arrays of an npz in memory.
-
-    Raises ValueError if it is not an npz of plain arrays, or a member fails its CRC.
-    """
-    if not zipfile.is_zipfile(io.BytesIO(content)):  # NumPy would take it for a pickle
-        raise ValueError("not a complete zip file")
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as members:
-            arrays = {name: members[name] for name in members.files}
-    except Exception as refusal:  # a damaged zip makes zipfile and NumPy raise a dozen kinds
-        raise ValueError(str(refusal) or type(refusal).__name__) from refusal
-    for name, array in arrays.items():
-        if not isinstance(array, np.ndarray):  # np.load hands over other members of a zip as bytes
-            raise ValueError(f"its member {name!r} is not an array")
-    return arrays
 
 
 def read_error(path: Path, expected: str, refusal: BaseException | str) -> DataError:

@@ -3,20 +3,22 @@
 Nothing is touched while a run holds its key's lock, and nothing at all by a dry run.
 """
 
+import os
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from artifacts import atomic_io
+from artifacts.errors import StoreError
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
-from artifacts.store import Artifact, Store
+from artifacts.store import UNREADABLE, Artifact, Store
 
-Outcome = Literal["whole", "damaged", "removed", "in use"]
+Outcome = Literal["whole", "damaged", "removed", "in use", "failed"]
 
 _NAMED_AFTER_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
 _DAY = 86_400.0
@@ -25,15 +27,18 @@ _DAY = 86_400.0
 class MaintenanceAction(NamedTuple):
     """What was done to one path of the store, or would be in a dry run.
 
-    what:   the path, relative to the store.
-    why:    the reason; empty for a whole artifact.
-    bytes:  its size on disk.
+    what:    the path, relative to the store.
+    why:     the reason; empty for a whole artifact.
+    bytes:   its size on disk.
+    is_odd:  whether no run leaves such an entry (a link, a FIFO, a file that may not be read), or it could
+             not be dealt with.
     """
 
     outcome: Outcome
     what: str
     why: str
     bytes: int
+    is_odd: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,82 +61,106 @@ class GarbageCollector:
 
     def clear_scratch(self) -> Iterator[MaintenanceAction]:
         """Remove what crashed runs left in scratch."""
-        for path in self._entries("scratch/*"):
+        for path in self._entries("scratch"):
             if match := _NAMED_AFTER_A_KEY.fullmatch(path.name):
-                yield self._removal(path, match["stage"], match["key"], "left by a crashed run")
+                yield from self._removal(path, match["stage"], match["key"], "left by a crashed run")
 
     def clear_checkpoints(self, days: float) -> Iterator[MaintenanceAction]:
         """Remove checkpoints that were not continued for so many days, or whose model exists."""
-        for path in self._entries("checkpoints/*/*"):
-            stage, key = path.parent.name, path.name.lstrip(".").partition(".")[0]
-            if self.store.folder(stage, key).exists():
-                yield self._removal(path, stage, key, "its model exists")
-            elif age := self._age_beyond(path, days):
-                yield self._removal(path, stage, key, f"not continued for {age}")
+        for folder in self._entries("checkpoints"):
+            for path in self._entries(f"checkpoints/{folder.name}"):
+                stage, key = folder.name, path.name.lstrip(".").partition(".")[0]
+                if self.store.folder(stage, key).exists():
+                    yield from self._removal(path, stage, key, "its model exists")
+                elif age := self._age_beyond(path, days):
+                    yield from self._removal(path, stage, key, f"not continued for {age}")
 
     def clear_quarantine(self, days: float) -> Iterator[MaintenanceAction]:
         """Remove what was quarantined so many days ago, or earlier."""
-        for path in self._entries("quarantine/*"):
+        for path in self._entries("quarantine"):
             if age := self._age_beyond(path, days):
-                yield self._deletion(path, f"quarantined {age} ago")
+                yield from self._deletion(path, f"quarantined {age} ago", partial(atomic_io.remove, path))
 
     def remove(self, manifests: Iterable[Manifest]) -> Iterator[MaintenanceAction]:
         """Remove these artifacts, in this order."""
         for manifest in manifests:
             stage, key = manifest.recipe.stage, manifest.recipe.key
             reason = f"unreferenced, from {manifest.created_at}"
-            yield self._removal(self.store.folder(stage, key), stage, key, reason)
+            yield from self._removal(self.store.folder(stage, key), stage, key, reason)
 
     def _verification(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
-        artifact, fault = self.store.examine(stage, key)
         folder = self.store.folder(stage, key)
+        try:
+            artifact, fault = self.store.examine(stage, key)
+        except StoreError as refusal:  # the others are verified all the same
+            yield self._failure(folder, refusal)
+            return
         if artifact:
             yield MaintenanceAction("whole", self._relative(folder), "", _size(folder))
         elif fault and self.dry_run:
-            yield MaintenanceAction("damaged", self._relative(folder), fault, _size(folder))
+            yield self._damage(folder, fault, _size(folder))
         elif fault:
             with self.store.try_lock(stage, key) as is_held:
                 if not is_held:  # a run is making it again at this moment
                     yield self._in_use(folder)
                     return
                 size, faults = _size(folder), list[str]()
-                self.store.find(stage, key, faults.append)
+                try:
+                    self.store.find(stage, key, faults.append)
+                except StoreError as refusal:
+                    yield self._failure(folder, refusal)
                 for fault in faults:
-                    yield MaintenanceAction("damaged", self._relative(folder), fault, size)
+                    yield self._damage(folder, fault, size)
 
-    def _removal(self, path: Path, stage: str, key: str, why: str) -> MaintenanceAction:
+    def _removal(self, path: Path, stage: str, key: str, why: str) -> Iterator[MaintenanceAction]:
+        artifact = Artifact(stage, key, "", path) if path == self.store.folder(stage, key) else None
+
+        def delete() -> None:
+            if artifact:
+                self.store.remove(artifact)
+            else:
+                atomic_io.remove(path)
+
         if self.dry_run:
-            return MaintenanceAction("removed", self._relative(path), why, _size(path))
+            yield from self._deletion(path, why, delete)
+            return
         with self.store.try_lock(stage, key) as is_held:
-            if not is_held:
-                return self._in_use(path)
-            if path != self.store.folder(stage, key):
-                return self._deletion(path, why)
-            action = MaintenanceAction("removed", self._relative(path), why, _size(path))
-            self.store.remove(Artifact(stage, key, "", path))
-            return action
+            if is_held:
+                yield from self._deletion(path, why, delete)
+            else:
+                yield self._in_use(path)
 
-    def _deletion(self, path: Path, why: str) -> MaintenanceAction:
-        action = MaintenanceAction("removed", self._relative(path), why, _size(path))
-        if not self.dry_run:
-            with atomic_io.io_errors(path, "clear the store"):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-        return action
+    def _deletion(self, path: Path, why: str, delete: Callable[[], None]) -> Iterator[MaintenanceAction]:
+        """One action; none if somebody else removed it meanwhile."""
+        if not os.path.lexists(path):
+            return
+        is_odd = path.is_symlink() or (path.parent == self.store.root / "scratch" and not path.is_dir())
+        action = MaintenanceAction("removed", self._relative(path), why, _size(path), is_odd)
+        try:
+            if not self.dry_run:
+                with atomic_io.io_errors(path, "clear the store"):
+                    delete()
+        except StoreError as refusal:
+            yield self._failure(path, refusal)
+        else:
+            yield action
+
+    def _damage(self, folder: Path, fault: str, size: int) -> MaintenanceAction:
+        return MaintenanceAction("damaged", self._relative(folder), fault, size, UNREADABLE in fault)
+
+    def _failure(self, path: Path, refusal: StoreError) -> MaintenanceAction:
+        return MaintenanceAction("failed", self._relative(path), refusal.what, 0, True)
 
     def _in_use(self, path: Path) -> MaintenanceAction:
         return MaintenanceAction("in use", self._relative(path), "a run holds its lock", _size(path))
 
-    def _entries(self, pattern: str) -> list[Path]:
-        with atomic_io.io_errors(self.store.root, "list the store"):
-            return sorted(self.store.root.glob(pattern))
+    def _entries(self, folder: str) -> list[Path]:
+        return [self.store.root / folder / name for name in self.store.entries(folder)]
 
     def _age_beyond(self, path: Path, days: float) -> str:
         """Its age in words if it is as old as this; else an empty text."""
         try:
-            age = (self.now - path.stat().st_mtime) / _DAY
+            age = (self.now - path.lstat().st_mtime) / _DAY
         except FileNotFoundError:  # removed meanwhile
             return ""
         return f"{age:.0f} days" if age >= days else ""
@@ -170,6 +199,15 @@ def _with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> 
 
 
 def _size(path: Path) -> int:
-    """Bytes on disk; 0 for what was removed meanwhile."""
-    paths = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in paths if file.is_file())
+    """Bytes on disk; 0 for what was removed meanwhile. Links are not followed."""
+    folders = (
+        os.walk(path) if path.is_dir() and not path.is_symlink() else [(str(path.parent), [], [path.name])]
+    )
+    return sum(_file_size(Path(folder, name)) for folder, _, files in folders for name in files)
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0

@@ -4,7 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from artifacts.documents import PLAIN_NAME
 
 KEY_LENGTH = 32  # hexadecimal digits, 128 bits
 
@@ -30,7 +32,7 @@ class Recipe:
     inputs:   the digest of every input, by role.
     """
 
-    stage: str
+    stage: Annotated[str, PLAIN_NAME]
     version: int
     config: Mapping[str, Any]
     inputs: Mapping[str, str]

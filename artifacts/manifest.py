@@ -5,13 +5,17 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from artifacts.checksummed_json import dumps, loads
+from artifacts.documents import HEX_DIGEST, MOMENT, PLAIN_NAME, as_type, read_file
 from artifacts.keys import Recipe, canonical_json, sha256
+from rnn_core.validators import AT_LEAST_0, whole
 
 FILE_NAME = "manifest.json"
 _JSON_KEYS = {"metadata": "facts", "created_at": "made_at"}  # attributes that have another name in the file
+_COUNT = whole(0, 1 << 62)
 _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
 
 
@@ -19,9 +23,9 @@ _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
 class FileRecord:
     """A file of an artifact; `rows` is None unless it is a table."""
 
-    bytes: int
-    sha256: str
-    rows: int | None
+    bytes: Annotated[int, _COUNT]
+    sha256: Annotated[str, HEX_DIGEST]
+    rows: Annotated[int, _COUNT] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,10 @@ class Manifest:
 
     recipe: Recipe
     origins: Mapping[str, str]
-    files: Mapping[str, FileRecord]
+    files: Mapping[Annotated[str, PLAIN_NAME], FileRecord]
     metadata: Mapping[str, Any]
-    created_at: str
-    seconds: float
+    created_at: Annotated[str, MOMENT]
+    seconds: Annotated[float, AT_LEAST_0]
     run: Mapping[str, str]
     libraries: Mapping[str, str] = field(default_factory=lambda: _library_versions())
 
@@ -77,17 +81,29 @@ class Manifest:
     @classmethod
     def from_json(cls, content: bytes) -> "Manifest":
         """The manifest in these bytes. Raises ValueError unless they are a whole, untouched one."""
+        document = loads(content)
+        attributes = {json_key: attribute for attribute, json_key in _JSON_KEYS.items()}
         try:
-            document = loads(content)
-            for implied in ("key", "digest"):
-                del document[implied]
-            for attribute, json_key in _JSON_KEYS.items():
-                document[attribute] = document.pop(json_key)
-            document["recipe"] = Recipe(**document["recipe"])
-            document["files"] = {name: FileRecord(**record) for name, record in document["files"].items()}
-            return cls(**document)
-        except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as fault:
+            written: Manifest = as_type(
+                cls,
+                {
+                    attributes.get(json_key, json_key): value
+                    for json_key, value in document.items()
+                    if json_key not in ("key", "digest")  # which follow from the rest
+                },
+            )
+            if not written.files:
+                raise ValueError("it has no files")
+            if unknown := sorted({*written.origins} - {*written.recipe.inputs}):
+                raise ValueError(f"it has origins that are not inputs: {', '.join(unknown)[:80]!r}")
+        except ValueError as fault:
             raise ValueError(f"is not a valid manifest ({fault})") from fault
+        return written
+
+    @classmethod
+    def read(cls, path: Path) -> "Manifest":
+        """The manifest in a file. Raises OSError unless that is regular, ValueError as `from_json` does."""
+        return cls.from_json(read_file(path))
 
 
 def _library_versions() -> dict[str, str]:

@@ -3,18 +3,31 @@
 One file is enough to generate names.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from io import FileIO
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from artifacts import npz
+from artifacts.documents import open_file
 from rnn_core.errors import DataError
+from rnn_core.ngram import kneser_ney
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import Mixture, mixture_model, mixture_unavailable, weight_from_array
+from rnn_core.ngram.mixture import (
+    Mixture,
+    check_weight_layout,
+    mixture_model,
+    mixture_unavailable,
+    weight_from_array,
+)
 from rnn_core.nn import network
 from rnn_core.sample.model import Model, network_model
-from rnn_core.state_dict import invalid_arrays
+from rnn_core.state_dict import Layouts, invalid_arrays
 from rnn_core.text.vocabulary import UTF32, Vocabulary
 
 MODEL = "model.npz"
@@ -23,6 +36,9 @@ _CHARACTERS, _NGRAMS, _WEIGHT = "characters", "ngrams.", "mixture.weight"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 ModelKind = Literal["network", "mixture"]
+Item = TypeVar("Item")
+
+_REMEDY = "make it again"
 
 
 class ModelContents(NamedTuple):
@@ -66,8 +82,7 @@ def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> d
 
 def model_contents(arrays: Arrays) -> ModelContents:
     """The models in a file's arrays. Raises DataError if they are not a valid model."""
-    kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
-    of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
+    kept, of_ngrams = _split(arrays)
     parameters = network.from_arrays(kept)
     if not of_ngrams and _WEIGHT not in arrays:
         return ModelContents(parameters, None, None)
@@ -76,22 +91,57 @@ def model_contents(arrays: Arrays) -> ModelContents:
     return ModelContents(parameters, ngrams, None if weight is None else both)
 
 
+def check_layout(arrays: Layouts) -> None:
+    """Raise DataError unless arrays of these types and shapes can be a model, whatever their values."""
+    of_network, of_ngrams = _split(arrays)
+    network.check_layout(of_network)
+    if of_ngrams:
+        kneser_ney.check_layout(of_ngrams, arrays["W_hy"].shape[1])
+    _check_characters(arrays)
+    if _WEIGHT in arrays:
+        check_weight_layout(arrays[_WEIGHT])
+
+
+@contextlib.contextmanager
+def open_model_file(path: Path) -> Iterator[FileIO]:
+    """A file, open, whose arrays have the names, types and shapes of a model; their values are not read.
+
+    Raises OSError, ValueError if it is no npz of plain arrays, and DataError as `check_layout` does.
+    """
+    with open_file(path, follow_links=True) as file:
+        npz.check_headers(file, check_layout)
+        file.seek(0)
+        yield file
+
+
+def _split(arrays: Mapping[str, Item]) -> tuple[dict[str, Item], dict[str, Item]]:
+    """The arrays of the network and those of the n-grams."""
+    kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
+    of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
+    return kept, of_ngrams
+
+
 def stored_vocabulary(arrays: Arrays) -> Vocabulary:
     """The vocabulary in a file's arrays. Raises DataError if there is none, or an invalid one."""
-    if _CHARACTERS not in arrays:
-        raise _no_characters("no such array")
+    _check_characters(arrays)
     code_points = arrays[_CHARACTERS]
-    if code_points.dtype != np.uint32 or code_points.ndim != 1:
-        raise _no_characters(f"{code_points.dtype} of shape {code_points.shape}")
     try:
         return Vocabulary(tuple(code_points.astype("<u4").tobytes().decode(UTF32)))
     except UnicodeDecodeError as fault:
         raise _no_characters(fault.reason) from fault
 
 
+def _check_characters(arrays: Layouts) -> None:
+    if _CHARACTERS not in arrays:
+        raise _no_characters("no such array")
+    code_points = arrays[_CHARACTERS]
+    if code_points.dtype != np.uint32 or code_points.ndim != 1 or code_points.shape[0] > sys.maxunicode + 1:
+        raise _no_characters(f"{code_points.dtype} of shape {code_points.shape}")
+
+
 def _no_characters(saw: str) -> DataError:
     what = "its characters are a vector of code points, uint32"
-    return invalid_arrays("model", "make it again", what, _CHARACTERS, saw)
+    return invalid_arrays("model", _REMEDY, what, _CHARACTERS, saw)
 
 
 def _network_alone() -> DataError:

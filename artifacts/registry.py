@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from artifacts import atomic_io
 from artifacts.checksummed_json import dumps, loads
+from artifacts.documents import MOMENT, PLAIN_NAME, as_type, read_file
 from artifacts.errors import StoreError
 from rnn_core.errors import DataError
 
@@ -28,8 +29,8 @@ OnWait = Callable[[], None]
 class Reference:
     """An artifact by its key and its content, whether or not it is still in the store."""
 
-    stage: str
-    key: str
+    stage: Annotated[str, PLAIN_NAME]
+    key: Annotated[str, PLAIN_NAME]
     digest: str
 
     @property
@@ -52,7 +53,7 @@ class Entry:
     artifact: Reference
     against: Reference | None
     why: str
-    created_at: str
+    created_at: Annotated[str, MOMENT]
     by: Mapping[str, str]
 
     @classmethod
@@ -89,23 +90,30 @@ class Registry:
         """Every change, newest last. Raises DataError if the file is damaged, StoreError if unreadable."""
         with atomic_io.io_errors(self.path, "read the registry"):
             try:
-                content = self.path.read_bytes()
+                content = read_file(self.path)
             except FileNotFoundError:
                 return ()
+            except ValueError as fault:
+                raise self._damaged(fault) from fault
         try:
-            document = loads(content)
-            if document["role"] != self.path.stem:
-                raise ValueError(f"it belongs to the role {document['role']}")
-            return tuple(_from_json(**each) for each in document["history"])
-        except (ValueError, TypeError, KeyError, AttributeError) as fault:
-            raise DataError(
-                "registry.damaged",
-                "the registry is damaged",
-                where=str(self.path),
-                saw=f"{type(fault).__name__}: {fault}",
-                fix="put a copy of this file in its place. Without one, move it away and promote a model by "
-                "hand: the history then begins anew.",
-            ) from fault
+            document = as_type(_Document, loads(content))
+            if document.role != self.path.stem:
+                raise ValueError(f"it belongs to the role {document.role!r}")
+            history = tuple(map(_from_json, document.history))
+            _replay(history)
+        except ValueError as fault:
+            raise self._damaged(fault) from fault
+        return history
+
+    def _damaged(self, fault: ValueError) -> DataError:
+        return DataError(
+            "registry.damaged",
+            "the registry is damaged",
+            where=str(self.path),
+            saw=str(fault),
+            fix="put a copy of this file in its place. Without one, move it away and promote a model by "
+            "hand: the history then begins anew.",
+        )
 
     def current(self) -> Entry | None:
         """The change that made its artifact current. Raises as `history` does."""
@@ -187,6 +195,12 @@ class Registry:
             atomic_io.write_file(self.path, dumps(document))
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    role: str
+    history: tuple[Mapping[str, Any], ...]
+
+
 class _Stack(NamedTuple):
     entries: tuple[Entry, ...]
     rolled_back: frozenset[str]
@@ -197,10 +211,13 @@ class _Stack(NamedTuple):
 
 
 def _replay(history: tuple[Entry, ...]) -> _Stack:
+    """What the changes lead to. Raises ValueError for a rollback with nothing to return to."""
     entries: list[Entry] = []
     rolled_back: set[str] = set()
     for entry in history:
         if entry.why == ROLLED_BACK:
+            if len(entries) < 2:
+                raise ValueError("has a rollback without an earlier artifact")
             rolled_back.add(entries.pop().artifact.digest)
         else:
             entries.append(entry)
@@ -216,7 +233,7 @@ def _as_json(entry: Entry) -> dict[str, Any]:
     return {"made_at" if name == "created_at" else name: value for name, value in asdict(entry).items()}
 
 
-def _from_json(
-    artifact: dict[str, str], against: dict[str, str] | None, why: str, made_at: str, by: dict[str, str]
-) -> Entry:
-    return Entry(Reference(**artifact), Reference(**against) if against else None, why, made_at, by)
+def _from_json(change: Mapping[str, Any]) -> Entry:
+    fields = {"created_at" if name == "made_at" else name: value for name, value in change.items()}
+    entry: Entry = as_type(Entry, fields, "a change")
+    return entry

@@ -12,8 +12,10 @@ files, can take its place behind them.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,12 +27,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts import atomic_io, exports, formats, locks, manifest
+from artifacts import atomic_io, documents, exports, formats, locks, manifest, npz
 from artifacts.checkpoint import Checkpoint
-from artifacts.keys import Recipe
+from artifacts.keys import KEY_LENGTH, Recipe
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.registry import Reference, Registry
 
+_KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
+_ODD = (  # what opening raises for a link, a FIFO, a folder, a file of somebody else
+    errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.EACCES, errno.EPERM,
+)  # fmt: skip
+UNREADABLE = "cannot be read"  # in the fault of an entry that no run of ours leaves
 _NOT_STAGES = ("scratch", "checkpoints", "quarantine", "locks", "registry")
 
 
@@ -63,10 +70,9 @@ class Artifact:
     def manifest(self) -> Manifest:
         """The artifact's manifest. Raises DataError if it was damaged since the artifact was found."""
         path = self.folder / self.manifest_file
-        with atomic_io.io_errors(path, "read the manifest"):
-            content = path.read_bytes()
         try:
-            return Manifest.from_json(content)
+            with atomic_io.io_errors(path, "read the manifest"):
+                return Manifest.read(path)
         except ValueError as fault:
             raise formats.read_error(path, "a manifest", fault) from fault
 
@@ -78,9 +84,9 @@ class Artifact:
         """One row group of a Parquet file. Raises DataError if it is damaged."""
         return formats.read_group(self.folder / name, number, columns)
 
-    def arrays(self, name: str) -> formats.Arrays:
-        """The arrays of an npz file. Raises DataError if it is damaged."""
-        return formats.read_arrays(self.folder / name)
+    def arrays(self, name: str, check: npz.Check) -> formats.Arrays:
+        """The arrays of an npz file. Raises DataError if it is damaged, and what `check` raises."""
+        return formats.read_arrays(self.folder / name, check)
 
     def text(self, name: str) -> str:
         """The text of a file in UTF-8."""
@@ -152,7 +158,7 @@ class ArtifactWriter:
         """
         with atomic_io.io_errors(self._refused, "quarantine a refused artifact"):
             (self.folder / "reason.txt").write_text(reason + "\n", encoding="utf-8")
-            shutil.rmtree(self._refused, ignore_errors=True)
+            atomic_io.remove(self._refused)
             atomic_io.sync_folder(self.folder)
             atomic_io.publish(self.folder, self._refused)
         return self._refused
@@ -194,7 +200,9 @@ class Store:
         """The verified artifact, or what is wrong with it; neither if there is none. Changes nothing."""
         folder = self.folder(stage, key)
         with atomic_io.io_errors(folder, "read an artifact"):
-            return examine_folder(folder, stage, key) if os.path.lexists(folder) else (None, "")
+            artifact, fault = examine_folder(folder, stage, key)
+            # One that is removed at this moment is no damaged one.
+            return (artifact, fault) if os.path.lexists(folder) else (None, "")
 
     def resolve(self, reference: Reference) -> tuple[Artifact | None, str]:
         """The verified artifact of a reference, or what is wrong; neither if there is none."""
@@ -242,8 +250,9 @@ class Store:
         """A writer into a new scratch folder, for the holder of the key's lock."""
         folder = self.root / "scratch" / f"{stage}-{key}"
         with atomic_io.io_errors(folder, "write to the store"):
-            for leftover in folder.parent.glob(f"{folder.name}*"):  # of a crashed run
-                shutil.rmtree(leftover, ignore_errors=True)
+            for name in self.entries("scratch"):
+                if name.startswith(folder.name):  # of a crashed run
+                    atomic_io.remove(folder.with_name(name))
             atomic_io.make_folder(folder.parent)
             folder.mkdir()
         refused = self.root / "quarantine" / f"{folder.name}-refused"
@@ -289,21 +298,32 @@ class Store:
 
     def list(self, stage: str = "*") -> Iterator[Manifest]:
         """The manifest of every artifact, or of those of a stage; broken ones are left to `find`."""
-        with atomic_io.io_errors(self.root, "list the store"):
-            for path in sorted(self.root.glob(f"{stage}/*/{manifest.FILE_NAME}")):
-                if path.parent.parent.name not in _NOT_STAGES:
-                    with contextlib.suppress(ValueError):
-                        yield Manifest.from_json(path.read_bytes())
+        stages = [stage] if stage != "*" else [name for name in self.entries() if name not in _NOT_STAGES]
+        for name in stages:
+            for key in self.keys(name):
+                with contextlib.suppress(OSError, ValueError):
+                    written = Manifest.read(self.folder(name, key) / manifest.FILE_NAME)
+                    if written.recipe.stage == name:
+                        yield written
 
     def keys(self, stage: str) -> Iterator[str]:
         """The key of every artifact of a stage, damaged ones included."""
-        with atomic_io.io_errors(self.root, "list the store"):
-            yield from sorted(folder.name for folder in (self.root / stage).glob("*") if folder.is_dir())
+        for name in self.entries(stage):
+            if _KEY.fullmatch(name) or (self.root / stage / name).is_dir():
+                yield name
+
+    def entries(self, folder: str = ".") -> Sequence[str]:
+        """The names in a folder of the store, sorted; none if there is no such folder."""
+        with atomic_io.io_errors(self.root / folder, "list the store"):
+            try:
+                return sorted(path.name for path in (self.root / folder).iterdir())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
     def remove(self, artifact: Artifact) -> None:
         """Remove an artifact; it is never seen half removed."""
         with atomic_io.io_errors(artifact.folder, "remove an artifact"):
-            shutil.rmtree(self._set_aside(artifact.folder, self.root / "scratch"))
+            atomic_io.remove(self._set_aside(artifact.folder, self.root / "scratch"))
 
     def _lock_file(self, stage: str, key: str) -> Path:
         path = self.root / "locks" / f"{stage}-{key}.lock"
@@ -331,9 +351,15 @@ def make_unique_folder(where: Path, prefix: str) -> Path:
 
 
 def file_digest(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
+    """The SHA-256 of a file's bytes. Raises OSError as `documents.open_file` does."""
+    with documents.open_file(path, follow_links=True) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _matches(path: Path, record: FileRecord) -> bool:
+    with documents.open_file(path) as file:
+        is_of_size = os.fstat(file.fileno()).st_size == record.bytes
+        return is_of_size and hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
 
 
 def examine_folder(
@@ -341,9 +367,11 @@ def examine_folder(
 ) -> tuple[Artifact | None, str]:
     """The verified artifact in an existing folder, or what is wrong with it."""
     try:
-        written = Manifest.from_json((folder / manifest_file).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        written = Manifest.read(folder / manifest_file)
+    except FileNotFoundError:
         return None, f"{manifest_file} is missing"
+    except OSError as refusal:
+        return None, _unreadable(manifest_file, refusal)
     except ValueError as fault:
         return None, f"{manifest_file} {fault}"
     if (written.recipe.stage, written.recipe.key) != (stage, key):
@@ -351,8 +379,21 @@ def examine_folder(
     for name, record in written.files.items():
         path = folder / name
         try:
-            if path.stat().st_size != record.bytes or file_digest(path) != record.sha256:
-                return None, f"{name} does not match its sha256"
-        except (FileNotFoundError, IsADirectoryError):
+            is_whole = _matches(path, record)
+        except FileNotFoundError:
             return None, f"{name} is missing"
+        except OSError as refusal:
+            return None, _unreadable(name, refusal)
+        if not is_whole:
+            return None, f"{name} does not match its sha256"
     return Artifact(stage, key, written.digest, folder, manifest_file), ""
+
+
+def _unreadable(name: str, refusal: OSError) -> str:
+    """The fault of an artifact with something else in the place of a file, or a file that may not be read.
+
+    Raises the OSError if it says nothing of the artifact: another time it may be read.
+    """
+    if refusal.errno not in _ODD:
+        raise refusal
+    return f"{name} {UNREADABLE}: {refusal.strerror or refusal}"

@@ -20,7 +20,7 @@ from flows.execute import GENERATE, RUN, Engine, execute
 from flows.help import USED, OneScreen, epilogue
 from flows.pipeline import lists as compose_lists
 from flows.pipeline import pipeline
-from rnn_core.errors import ConfigError, NamewrightError, TrainingError
+from rnn_core.errors import ConfigError, NamewrightError, TrainingError, escape_controls
 from tasks import stages
 from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
@@ -178,7 +178,10 @@ def generate(
             shown.print(f"file: {settings.output}")
     if settings.is_stdout:
         for lines in single_file.names(dataset.part_paths(whole[0].artifact)):
-            output.buffer.write(lines)
+            if output.isatty():
+                output.write(escape_controls(lines.to_pybytes().decode()))
+            else:
+                output.buffer.write(lines)
     if lost:
         raise lost
 
@@ -205,12 +208,14 @@ def maintain(
     """
     root = store or default_store()
     actions = []
-    with signals.graceful_shutdown():
-        for action in maintenance.maintenance_actions(config, root, dry_run):
-            actions.append(action)
-            for line in maintenance.action_lines([action]):
-                print(line)
-    print(f"{root}: {maintenance.summary(actions, dry_run)}")
+    try:
+        with signals.graceful_shutdown():
+            for action in maintenance.maintenance_actions(config, root, dry_run):
+                actions.append(action)
+                for line in maintenance.action_lines([action]):
+                    print(escape_controls(line))
+    finally:
+        print(escape_controls(f"{root}: {maintenance.summary(actions, dry_run)}"))
 
 
 @app.command

@@ -1,5 +1,15 @@
 """The errors of Namewright: each says what is wrong, where, what was seen, and how to fix it."""
 
+import re
+
+# Of C0 all but the tab and the line end; C1; and what ends a line or turns its direction in Unicode.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def escape_controls(text: str) -> str:
+    """Text that is safe to print on a terminal: control characters, which could change it, become escapes."""
+    return _CONTROLS.sub(lambda control: control[0].encode("unicode_escape").decode(), text)
+
 
 class NamewrightError(Exception):
     """An error that a user can cause and fix.
@@ -26,7 +36,7 @@ class NamewrightError(Exception):
         for label, text in (("where", self.where), ("saw", self.saw), ("fix", self.fix)):
             if text:
                 lines.append(f"  {label + ':':<7}" + text.replace("\n", "\n" + " " * 9))
-        return "\n".join(lines)
+        return escape_controls("\n".join(lines))
 
 
 def _rebuild(

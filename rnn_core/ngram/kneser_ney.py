@@ -16,6 +16,7 @@ Speech & Language 13 (1999).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from rnn_core.arrays import Integers
 from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.resampling import MIDPOINT, systematic_resample
 from rnn_core.metrics.scoring import OnScored, check_tokens, split_by_rows, sum_per_name
-from rnn_core.state_dict import invalid_arrays
+from rnn_core.state_dict import Layout, Layouts, invalid_arrays
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import ValidatedConfig, between, whole
@@ -264,20 +265,50 @@ class KneserNey:
         Raises DataError for invalid arrays: names missing or unknown, a shape, type or number out of range,
         codes that are unsorted or have an unknown context.
         """
-        levels = (len(arrays) - 2) // 2
-        expected = {_SIZE, _DISCOUNT}
-        expected |= {_name(length, part) for length in range(1, levels + 1) for part in ("codes", "counts")}
-        if set(arrays) != expected or not levels:
-            raise _invalid("missing or unknown arrays", "", f"names {', '.join(sorted(arrays))}")
-        size = _number(arrays, _SIZE, np.int64, 2, 1 << 31)
-        discount = _number(arrays, _DISCOUNT, np.float64, *DISCOUNT_RANGE)
+        levels = check_layout(arrays)
+        size = _number(arrays, _SIZE, 2, 1 << 31)
+        discount = _number(arrays, _DISCOUNT, *DISCOUNT_RANGE)
         counted: list[tuple[Indices, Indices]] = []
         for length in range(1, levels + 1):
-            codes, counts = (_whole_numbers(arrays, _name(length, part)) for part in ("codes", "counts"))
+            codes, counts = (arrays[_name(length, part)].copy() for part in ("codes", "counts"))
             contexts = len(counted[-1][0]) if counted else 1
             _check_level(length, codes, counts, contexts, int(size))
             counted.append((codes, counts))
         return cls._from_counts(counted, int(size), float(discount))
+
+
+def check_layout(arrays: Layouts, vocabulary_size: int = 0) -> int:
+    """The number of levels of an n-gram model in arrays of these types and shapes.
+
+    vocabulary_size:  if it is known from elsewhere, else 0.
+
+    Raises DataError as `KneserNey.from_arrays` does, but for their values, which are not looked at.
+    """
+    levels = (len(arrays) - 2) // 2
+    names = [[_name(length, part) for part in ("codes", "counts")] for length in range(1, levels + 1)]
+    if set(arrays) != {_SIZE, _DISCOUNT, *chain(*names)} or not levels:
+        raise _invalid("missing or unknown arrays", "", f"names {', '.join(sorted(arrays))}")
+    for name, dtype in ((_SIZE, np.int64), (_DISCOUNT, np.float64)):
+        if arrays[name].dtype != dtype or arrays[name].shape != ():
+            raise _invalid(f"it must be one {np.dtype(dtype)}", name, _layout(arrays[name]))
+    size = most = vocabulary_size
+    for codes, counts in names:
+        for name in (codes, counts):
+            if arrays[name].dtype != np.int64 or arrays[name].ndim != 1:
+                raise _invalid("it must be a vector of int64", name, _layout(arrays[name]))
+        count = arrays[codes].shape[0]
+        if arrays[counts].shape != (count,) or not count:
+            saw = f"{count} n-grams, {arrays[counts].shape[0]} counts"
+            raise _invalid("every n-gram must have one count", codes, saw)
+        size = size or count  # the first level has every character
+        if most and count > most:
+            raise _invalid(f"there are at most {most} such n-grams", codes, f"{count}")
+        most = count * size
+    return levels
+
+
+def _layout(array: Layout) -> str:
+    return f"{array.dtype} of shape {array.shape}"
 
 
 _SIZE, _DISCOUNT = "ngrams.vocabulary_size", "ngrams.discount"
@@ -287,30 +318,15 @@ def _name(length: int, part: str) -> str:
     return f"ngrams.{length}.{part}"
 
 
-def _number(
-    arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: npt.DTypeLike, lowest: float, highest: float
-) -> float:
+def _number(arrays: Mapping[str, npt.NDArray[Any]], name: str, lowest: float, highest: float) -> float:
     array = arrays[name]
-    if array.dtype != dtype or array.shape != ():
-        raise _invalid(f"it must be one {np.dtype(dtype)}", name, f"{array.dtype} of shape {array.shape}")
     if not lowest <= array <= highest:
         raise _invalid(f"it must lie from {lowest} to {highest}", name, f"{array}")
     return array.item()  # type: ignore[no-any-return]
 
 
-def _whole_numbers(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> Indices:
-    array = arrays[name]
-    if array.dtype != np.int64 or array.ndim != 1:
-        raise _invalid("it must be a vector of int64", name, f"{array.dtype} of shape {array.shape}")
-    return array.copy()
-
-
 def _check_level(length: int, codes: Indices, counts: Indices, contexts: int, size: int) -> None:
     where = _name(length, "codes")
-    if len(codes) != len(counts) or not len(codes):
-        raise _invalid(
-            "every n-gram must have one count", where, f"{len(codes)} n-grams, {len(counts)} counts"
-        )
     if length == 1 and len(codes) != size:
         raise _invalid("the first level must have every character", where, f"{len(codes)} of {size}")
     if not (codes[0] >= 0 and codes[-1] < contexts * size and (np.diff(codes) > 0).all()):

@@ -21,7 +21,7 @@ from rnn_core.metrics import scoring
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.nn.network import NetworkParameters, to_float64
 from rnn_core.sample.model import Model, ModelState, network_model
-from rnn_core.state_dict import invalid_arrays
+from rnn_core.state_dict import Layout, invalid_arrays
 from rnn_core.text.names import EncodedNames
 
 _invalid = partial(invalid_arrays, "mixture", "fit it again")
@@ -98,9 +98,14 @@ def fit_weight(parameters: NetworkParameters, ngrams: KneserNey, validation: Enc
 
 def weight_from_array(array: npt.NDArray[Any]) -> float:
     """The weight stored as one float64. Raises DataError for anything else."""
+    check_weight_layout(array)
+    return float(array)
+
+
+def check_weight_layout(array: Layout) -> None:
+    """Raise DataError unless an array of this type and shape can be a stored weight."""
     if array.dtype != np.float64 or array.shape != ():
         raise _invalid("the weight must be one float64", "", f"{array.dtype} of shape {array.shape}")
-    return float(array)
 
 
 def log_probabilities(

@@ -22,7 +22,7 @@ from rnn_core.nn import cells, loss
 from rnn_core.nn.cells.base import Backprop, Cell, CellState
 from rnn_core.nn.cells.inputs import CharacterInputs, HiddenInputs, Inputs
 from rnn_core.nn.dropout import NO_DROPOUT, DropoutMasks
-from rnn_core.state_dict import invalid_arrays
+from rnn_core.state_dict import Layouts, invalid_arrays
 from rnn_core.tree import tree_map
 
 _invalid = partial(invalid_arrays, "model", "train it again")
@@ -218,6 +218,18 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> NetworkParameters:
     Raises DataError for arrays that are not a network: names missing or unknown, inconsistent shapes, a type
     other than float32 or float64, more than one type, a value that is not finite.
     """
+    cell, layers = check_layout(arrays)
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise _invalid("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
+    return _assemble(cell, layers, arrays)
+
+
+def check_layout(arrays: Layouts) -> tuple[Cell, int]:
+    """The cell, and the number of layers, of a network in arrays of these types and shapes.
+
+    Raises DataError as `from_arrays` does, but for their values, which are not looked at.
+    """
     cell, layers = _infer_layers(arrays)
     for name in ("W_hy", "b_y"):
         if name not in arrays:
@@ -238,9 +250,7 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> NetworkParameters:
             raise _invalid(f"the shape must be {shape}", name, f"shape {array.shape}")
         if array.dtype != dtype:
             raise _invalid(f"the type must be {dtype}, as W_hy's", name, f"type {array.dtype}")
-        if not np.isfinite(array).all():
-            raise _invalid("a parameter is not a finite number", name, f"{array[~np.isfinite(array)][0]}")
-    return _assemble(cell, layers, arrays)
+    return cell, layers
 
 
 def matrices(parameters: NetworkParameters) -> list[Floats]:
@@ -275,7 +285,7 @@ def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> 
     return {**layer_shapes, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
 
 
-def _infer_layers(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Cell, int]:
+def _infer_layers(arrays: Layouts) -> tuple[Cell, int]:
     """The cell, and the number of its layers."""
     layers = {tuple(name.split(".")[:2]) for name in arrays if "." in name}
     names = {name for name, *_ in layers}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.notebook.config import NotebookConfig
-from rnn_core.state_dict import check_arrays, invalid_checkpoint
+from rnn_core.state_dict import Layouts, check_arrays, invalid_checkpoint
 
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -74,7 +74,7 @@ class NotebookState:
 
         Raises DataError if names, types, shapes or values are not those of such a training.
         """
-        check_arrays(cls.start(config, vocabulary_size, 0).arrays(), arrays)
+        cls.check_layout(config, vocabulary_size, arrays)
         _check_values(config, arrays)
         rng = np.random.RandomState()
         position, has_gauss, gauss = (
@@ -88,6 +88,11 @@ class NotebookState:
             arrays["hidden"].copy(),
             rng,
         )
+
+    @classmethod
+    def check_layout(cls, config: NotebookConfig, vocabulary_size: int, arrays: Layouts) -> None:
+        """Raise DataError unless arrays of these types and shapes can be a state of such a training."""
+        check_arrays(cls.start(config, vocabulary_size, 0).arrays(), arrays)
 
 
 def random_parameters(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rnn_core.arrays import Floats
 from rnn_core.nn import network
-from rnn_core.state_dict import check_arrays, invalid_checkpoint
+from rnn_core.state_dict import Layouts, check_arrays, invalid_checkpoint
 from rnn_core.train.build_optimizer import build_optimizer
 from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
@@ -118,8 +118,7 @@ class TrainingState:
         Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
         """
         state = cls.start(config, vocabulary_size)
-        expected = state.arrays()
-        check_arrays(expected, arrays)
+        check_arrays(state.arrays(), arrays)
         _check_numbers(arrays, vocabulary_size)
         state.vector[:] = arrays["parameters"]
         state.best[:] = arrays["best_parameters"]
@@ -132,6 +131,11 @@ class TrainingState:
         columns = [arrays[f"history.{name}"].tolist() for name in HistoryRow._fields]
         state.history = [HistoryRow(*row) for row in zip(*columns, strict=True)]
         return state
+
+    @classmethod
+    def check_layout(cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Layouts) -> None:
+        """Raise DataError unless arrays of these types and shapes can be a state of this configuration."""
+        check_arrays(cls.start(config, vocabulary_size).arrays(), arrays)
 
 
 def check_position(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:

@@ -1,6 +1,5 @@
 """Options from pipeline.toml, and what of it is refused."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from cyclopts import App
 from cyclopts.argument import ArgumentCollection
 from cyclopts.config import Dict
 
+from artifacts.documents import MOST_BYTES, open_file, parse_toml
 from rnn_core.errors import ConfigError
 from rnn_core.validators import out_of_range
 from tasks.config.variables import refuse_unknown_variables
@@ -44,10 +44,11 @@ def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection
 
 def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows write a mark
+        with open_file(file, follow_links=True) as stream:
+            tables = parse_toml(stream.read(MOST_BYTES))
     except OSError as refusal:
         fault, fix = refusal.strerror, "write one with `namewright init`."
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+    except ValueError as wrong:
         fault, fix = str(wrong), "fix that line; `namewright init` writes a file to compare with."
     else:
         for name in _COMMANDS & set(tables):  # cyclopts would take it for the section of a command

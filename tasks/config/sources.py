@@ -12,6 +12,7 @@ from cyclopts import App, Token
 from cyclopts.argument import ArgumentCollection
 
 import data
+from artifacts.documents import parse_json
 from artifacts.source_file import SourceFile
 from data.config import FORMATS, TABLE_OPTIONS, CorpusConfig, FileFormat, ReadingConfig
 from rnn_core.errors import ConfigError
@@ -146,7 +147,7 @@ def _from_text(token: Token) -> Source:
 
 def _from_json(token: Token) -> dict[str, Any]:
     try:
-        table: dict[str, Any] = json.loads(token.value)
+        table: dict[str, Any] = parse_json(token.value)
     except ValueError as fault:
         raise _wrong(token, f"not valid JSON: {fault}", "write the source as name=path") from fault
     return table
@@ -173,7 +174,7 @@ def _value(text: str, kind: Any) -> Any:
     if text[:1] in "\"'" and text[-1:] == text[:1] and len(text) > 1:
         return text[1:-1].replace("\\t", "\t")
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         return {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}.get(text, text)
     return value if type(value) in kinds or (float in kinds and isinstance(value, int)) else text

@@ -26,7 +26,7 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_API_URL, PREFECT_TASKS_REFRESH_CACHE
 from prefect.states import Completed
 
-from rnn_core.errors import NamewrightError
+from rnn_core.errors import NamewrightError, escape_controls
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Finished, Listener, Notice, Progress
 from tasks.core.prefect_states import CACHED
@@ -345,6 +345,9 @@ class _PlainErrors(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, NamewrightError):
             record.msg, record.args, record.exc_info = str(error), (), None
+        text = record.getMessage()
+        if (safe := escape_controls(text)) != text:  # the log is shown on terminals, too
+            record.msg, record.args = safe, ()
         return True
 
 

@@ -6,9 +6,11 @@
 >>> log_probabilities = model.log_probabilities(["Ana", "Bea"])
 """
 
+import contextlib
+import io
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -19,11 +21,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts import atomic_io, manifest
-from artifacts.formats import arrays_from_bytes
+from artifacts import atomic_io, manifest, npz
 from artifacts.keys import KEY_LENGTH, sha256
 from artifacts.manifest import Manifest
-from artifacts.model_file import MODEL, ModelContents, ModelKind, model_contents, stored_vocabulary
+from artifacts.model_file import (
+    MODEL,
+    ModelContents,
+    ModelKind,
+    check_layout,
+    model_contents,
+    open_model_file,
+    stored_vocabulary,
+)
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
 from data.name_rules import NameRules
@@ -114,18 +123,13 @@ def load_model(file: ModelFile) -> "TrainedModel":
     Raises DataError if it cannot be read, changed since its digest was taken, or is not a valid model file.
     """
     digest = file.digest
-    with atomic_io.io_errors(file.path, "read the model"):
-        content = file.path.read_bytes()
+    with _model_errors(file.path), open_model_file(file.path) as stream:
+        content = stream.readall()
     if sha256(content) != digest:
         raise _invalid_file(str(file.path), "it changed while it was read", "")
-    try:
-        arrays = arrays_from_bytes(content)
+    with _model_errors(file.path):
+        arrays = npz.read(io.BytesIO(content), check_layout)
         models, vocabulary = model_contents(arrays), stored_vocabulary(arrays)
-    except ValueError as fault:
-        raise _invalid_file(str(file.path), "it is not an npz file of plain arrays", str(fault)) from fault
-    except DataError as fault:
-        where = f"{file.path}, {fault.where}" if fault.where else str(file.path)
-        raise _invalid_file(where, fault.what, fault.saw) from fault
     if models.network.vocabulary_size != vocabulary.size:
         saw = f"{vocabulary.size} characters for a network of {models.network.vocabulary_size}"
         raise _invalid_file(str(file.path), "its network and its vocabulary differ in size", saw)
@@ -227,18 +231,21 @@ def _stored_models(store: Store) -> list[_StoredModel]:
     """The models of a store, the latest first."""
     with atomic_io.io_errors(store.root, "list the store"):
         models = [
-            _StoredModel(_created_at(store.folder(stage, key)), stage, key)
+            _StoredModel(created_at, stage, key)
             for stage in STAGES
             for key in store.keys(stage)
+            if (created_at := _created_at(store.folder(stage, key)))
         ]
     return sorted(models, reverse=True)
 
 
 def _created_at(folder: Path) -> str:
+    """When an artifact was made; empty if it was removed meanwhile."""
     try:
-        return Manifest.from_json((folder / manifest.FILE_NAME).read_bytes()).created_at
+        return Manifest.read(folder / manifest.FILE_NAME).created_at
     except (OSError, ValueError):  # damaged, which is reported if it is chosen; until then it has its place
-        return datetime.fromtimestamp(folder.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        modified = folder.lstat().st_mtime if os.path.lexists(folder) else None
+        return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds") if modified else ""
 
 
 def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
@@ -293,6 +300,9 @@ def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:
 
 def _by_path(path: Path) -> ModelFile:
     file = ModelFile(path.absolute())  # stages that read it may run elsewhere
+    if os.path.isfile(path):  # noqa: PTH113  # never raises; of anything else the digest says what it is
+        with _model_errors(path), open_model_file(path):  # before gigabytes are hashed
+            pass
     _ = file.digest  # raises at once if it cannot be read
     place = path.resolve()
     stage, key = place.parts[-3:-1] if len(place.parts) > 3 else ("", "")
@@ -321,6 +331,18 @@ def _input(artifact: Artifact, role: str) -> Artifact | None:
     if fault:
         raise _damaged(store.folder(reference.stage, reference.key), fault)
     return source if source and source.digest == reference.digest else None
+
+
+@contextlib.contextmanager
+def _model_errors(path: Path) -> Iterator[None]:
+    try:
+        with atomic_io.io_errors(path, "read the model"):
+            yield
+    except ValueError as fault:
+        raise _invalid_file(str(path), "it is not an npz file of plain arrays", str(fault)) from fault
+    except DataError as fault:
+        where = f"{path}, {fault.where}" if fault.where else str(path)
+        raise _invalid_file(where, fault.what, fault.saw) from fault
 
 
 def _texts(names: Iterable[str] | pa.Array | pa.ChunkedArray) -> list[str]:

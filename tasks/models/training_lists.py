@@ -1,12 +1,13 @@
 """Which lists a model was trained on, and which lists of a store were trained on last."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from artifacts import atomic_io, manifest
+from artifacts.documents import as_type, parse_json, read_file
 from artifacts.keys import canonical_json, sha256
 from artifacts.manifest import Manifest
 from artifacts.registry import Reference
@@ -64,10 +65,11 @@ def model_line(model: Artifact, now: datetime | None = None) -> str:
 def last_trained(store: Store) -> tuple[str, ...]:
     """The names of the lists that were trained on last in this store; empty if that is unknown."""
     try:
-        names = json.loads((store.root / FILE).read_bytes())["lists"]
-        return tuple(map(str, names)) if isinstance(names, list) else ()
-    except (OSError, ValueError, KeyError, TypeError):
+        document = as_type(Mapping[str, tuple[str, ...]], parse_json(read_file(store.root / FILE)))
+        names: tuple[str, ...] = document.get("lists", ())
+    except (OSError, ValueError):
         return ()
+    return names
 
 
 def remember_trained(store: Store, names: Sequence[str]) -> None:
@@ -89,8 +91,7 @@ def _age(created_at: str, now: datetime) -> str:
 def _manifest(store: Store, reference: Reference) -> Manifest | None:
     """The manifest of an artifact that is in the store, unchanged; not verified against its files."""
     try:
-        content = (store.folder(reference.stage, reference.key) / manifest.FILE_NAME).read_bytes()
-        current = Manifest.from_json(content)
+        current = Manifest.read(store.folder(reference.stage, reference.key) / manifest.FILE_NAME)
     except (OSError, ValueError):
         return None
     return current if current.digest == reference.digest else None

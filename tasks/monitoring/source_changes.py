@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from artifacts import atomic_io
+from artifacts.documents import as_type, parse_json, read_file
 from artifacts.keys import sha256
 from tasks.config.sources import Source
 
@@ -53,14 +54,14 @@ class SourceMemory:
 
     def _seen(self) -> Mapping[str, str]:
         with atomic_io.io_errors(self._file, "read the lists seen last"):
-            if not self._file.exists():
+            try:
+                seen: Mapping[str, str] = as_type(Mapping[str, str], parse_json(read_file(self._file)))
+            except (
+                FileNotFoundError,
+                ValueError,
+            ):  # damaged: each list is announced again, which costs little
                 return {}
-            content = self._file.read_bytes()
-        try:
-            seen = json.loads(content)
-        except ValueError:  # damaged: every list is announced once more, which costs a run of cached stages
-            return {}
-        return seen if isinstance(seen, dict) else {}
+        return seen
 
 
 def _digest(source: Source) -> str:

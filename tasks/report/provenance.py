@@ -81,7 +81,7 @@ def _is_artifact(origin: str) -> bool:
 def _manifest(store: Store, origin: str) -> Manifest | None:
     stage, _, key = origin.partition("/")
     try:
-        return Manifest.from_json((store.folder(stage, key) / manifest.FILE_NAME).read_bytes())
+        return Manifest.read(store.folder(stage, key) / manifest.FILE_NAME)
     except (OSError, ValueError):  # a page about it is no place to fail: a run verifies what it uses
         return None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from artifacts.formats import Arrays
+from artifacts.npz import Check
 from rnn_core.errors import DataError
 from tasks.core.stage import StageContext
 from tasks.process import signals
@@ -19,11 +20,14 @@ class Checkpoints:
         self._context = context
         self._next = time.monotonic() + context.settings.checkpoint_seconds
 
-    def load(self, from_arrays: Callable[[Arrays], State]) -> State | None:
-        """The state that a killed training left, if any; a damaged one is quarantined."""
+    def load(self, from_arrays: Callable[[Arrays], State], check: Check) -> State | None:
+        """The state that a killed training left, if any; a damaged one is quarantined.
+
+        check:  raises for arrays of other names, types or shapes, before they are in memory.
+        """
         checkpoint = self._context.writer.checkpoint
         try:
-            arrays = checkpoint.read()
+            arrays = checkpoint.read(check)
             return None if arrays is None else from_arrays(arrays)
         except DataError as damage:
             self._context.notice(

@@ -1,6 +1,6 @@
 """The stage `mixture`: an n-gram model beside the network, and the weight of each."""
 
-from artifacts.model_file import MODEL, ModelContents, mixture_arrays, model_contents
+from artifacts.model_file import MODEL, ModelContents, check_layout, mixture_arrays, model_contents
 from artifacts.store import Artifact
 from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
 from rnn_core.ngram.mixture import fit_weight
@@ -12,7 +12,7 @@ from tasks.stages.training import load_split
 def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
     """The network and an n-gram model, with the weight at which both together predict best."""
     training, validation = (load_split(examples, split) for split in ("train", "validation"))
-    arrays = model.arrays(MODEL)
+    arrays = model.arrays(MODEL, check_layout)
     parameters = model_contents(arrays).network
     ngrams = KneserNey.fit(training, parameters.vocabulary_size, config.order, config.discount)
     weight = fit_weight(parameters, ngrams, validation) if validation.count else None
@@ -24,4 +24,4 @@ def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, exam
 
 def load_models(artifact: Artifact) -> ModelContents:
     """The network, n-grams and mixture in an artifact. Raises DataError for arrays that are no model."""
-    return model_contents(artifact.arrays(MODEL))
+    return model_contents(artifact.arrays(MODEL, check_layout))

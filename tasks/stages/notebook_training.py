@@ -9,13 +9,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from artifacts.formats import Arrays
+from artifacts.npz import ArrayHeader
 from rnn_core import notebook
+from rnn_core.state_dict import Layouts, invalid_checkpoint
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext
 from tasks.stages.checkpointing import Checkpoints
 
 TRANSCRIPT = "transcript.txt"
+_LOG = "diary."  # how the names of its arrays begin
+_MOST_LOGGED = 1 << 24  # elements of such an array
 
 
 class TrainingLog:
@@ -53,6 +57,20 @@ class TrainingLog:
         ]
         return cls(arrays["diary.steps"].tolist(), arrays["diary.losses"].tolist(), reports)
 
+    @classmethod
+    def check_layout(cls, arrays: Layouts) -> None:
+        """Raise DataError unless arrays of these types and shapes can be a log."""
+        expected = cls([], [], []).arrays()
+        for name in sorted(set(expected) | set(arrays)):
+            if name not in expected or name not in arrays:
+                raise invalid_checkpoint(name, "unknown or missing array")
+            array = arrays[name]
+            if array.dtype != expected[name].dtype or array.ndim != 1 or array.shape[0] > _MOST_LOGGED:
+                raise invalid_checkpoint(name, f"{array.dtype} of shape {array.shape}")
+        for left, right in (("steps", "losses"), ("reported", "reported_losses")):
+            if arrays[_LOG + left].shape != arrays[_LOG + right].shape:
+                raise invalid_checkpoint(_LOG + left, f"another length than {_LOG}{right}")
+
     def add(self, now: notebook.NotebookProgress) -> None:
         """Keep what training reported."""
         self.steps.append(now.state.iteration)
@@ -74,13 +92,18 @@ def train(
     """
 
     def from_arrays(arrays: Arrays) -> tuple[notebook.NotebookState, TrainingLog]:
-        own = {name: array for name, array in arrays.items() if not name.startswith("diary.")}
+        own = {name: array for name, array in arrays.items() if not name.startswith(_LOG)}
         return notebook.NotebookState.from_arrays(config, vocabulary.size, own), TrainingLog.from_arrays(
             config, arrays
         )
 
+    def check(headers: Mapping[str, ArrayHeader]) -> None:
+        own = {name: header for name, header in headers.items() if not name.startswith(_LOG)}
+        notebook.NotebookState.check_layout(config, vocabulary.size, own)
+        TrainingLog.check_layout({name: headers[name] for name in headers if name not in own})
+
     checkpoints = Checkpoints(context)
-    state, log = checkpoints.load(from_arrays) or (
+    state, log = checkpoints.load(from_arrays, check) or (
         notebook.NotebookState.start(config, vocabulary.size, names.count),
         TrainingLog([], [], []),
     )

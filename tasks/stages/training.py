@@ -105,7 +105,10 @@ def _train_in_batches(
 
     config = requested.resolve(names.count)
     checkpoints = Checkpoints(context)
-    state = checkpoints.load(lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays))
+    state = checkpoints.load(
+        lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays),
+        lambda headers: TrainingState.check_layout(config, vocabulary.size, headers),
+    )
     state = state or TrainingState.start(config, vocabulary.size)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "

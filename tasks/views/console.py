@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from rnn_core.errors import escape_controls
 from tasks.core.events import Event, Finished, Notice, Progress
 from tasks.report.sections import Cell, Row, Section, Table, cell, columns
 from tasks.report.text import escape_invisible
@@ -82,7 +83,7 @@ class PlainConsole:
     def print(self, text: str) -> None:
         """Write a line at once, whole beside those of other threads."""
         with self._lock:
-            print(text, flush=True)
+            print(escape_controls(text), flush=True)
 
     def __call__(self, event: Event) -> None:
         """Write a line for an event; of progress, one every few seconds."""
@@ -161,7 +162,7 @@ class TerminalConsole:
 
     def print(self, text: str) -> None:
         """Write text above the bars; nothing in it is markup."""
-        self._console.print(text, markup=False, emoji=False, soft_wrap=True)
+        self._console.print(escape_controls(text), markup=False, emoji=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         """Move the bars, or write a notice above them."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from artifacts.dataset import manifests
+from artifacts.errors import StoreError
 from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.store import Store
 from tasks import stages
@@ -14,17 +15,30 @@ from tasks.config.maintenance import MaintenanceConfig
 from tasks.generate.dataset import LIST
 from tasks.process import signals
 
+_SHOWN = 20  # entries in an error
 _STAGES = tuple(stage.name for stage in stages.ALL)
 
 
 def maintenance_actions(config: MaintenanceConfig, root: Path, dry_run: bool) -> Iterator[MaintenanceAction]:
     """Put a store in order, one action at a time.
 
-    Raises StoreError, and Interrupted between two actions.
+    Raises StoreError, also at the end for entries that no run leaves; and Interrupted between two actions.
     """
+    odd: list[MaintenanceAction] = []
     for action in _actions(config, GarbageCollector(Store(root), time.time(), dry_run)):
         yield action
+        odd += [action] * action.is_odd
         signals.raise_if_requested("maintain", "run it again: it goes on with what is left.")
+    if odd:
+        raise StoreError(
+            "store.entries",
+            f"{len(odd):,} of the store's entries are nothing that a run leaves, or could not be dealt with",
+            where=str(root),
+            saw="\n".join(
+                [*(f"{action.what}: {action.why}" for action in odd[:_SHOWN]), *["…"][: len(odd) > _SHOWN]]
+            ),
+            fix="look who else writes to this folder. All other entries are in order.",
+        )
 
 
 def summary(actions: Sequence[MaintenanceAction], dry_run: bool) -> str:
@@ -39,7 +53,8 @@ def summary(actions: Sequence[MaintenanceAction], dry_run: bool) -> str:
         f"{counts['damaged']:,} {damaged}",
         f"{counts['removed']:,} {removed} ({freed:,.1f} MB)",
     ]
-    return ", ".join([*parts, *([f"{counts['in use']:,} in use"] if counts["in use"] else [])])
+    parts += [f"{counts[kind]:,} {kind}" for kind in ("in use", "failed") if counts[kind]]
+    return ", ".join(parts)
 
 
 def action_lines(actions: Iterable[MaintenanceAction]) -> Iterator[str]:

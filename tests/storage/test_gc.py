@@ -128,10 +128,10 @@ def chained(store: Store, parents: list[list[int]]) -> list[str]:
     """Artifacts of which each was made from earlier ones; their origins."""
     origins: list[str] = []
     for number, inputs in enumerate(parents):
-        recipe = Recipe.for_stage(f"stage{number % 3}", number, NoKnobs(), {})
+        made_from = {str(each): origins[each] for each in inputs}
+        recipe = Recipe.for_stage(f"stage{number % 3}", number, NoKnobs(), made_from)
         draft = store.writer(recipe.stage, recipe.key)
         draft.write_text("number.txt", str(number))
-        made_from = {str(each): origins[each] for each in inputs}
         origins.append(
             store.commit(draft, recipe, origins=made_from, seconds=0.0, run={"engine": "plain"}).origin
         )
