@@ -26,6 +26,7 @@ from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.load import ModelFile, load_model, name_predicate
+from tasks.process import blas
 from tasks.stages.corpora import NAMES
 
 LIST_VERSION = 3  # of every stage of a generated list: they are raised together
@@ -195,6 +196,7 @@ def sampler(
 
     Raises what a user can cause: no such model, or no such names.
     """
+    blas.limit_to_one_thread()  # a request is checked with it before the first stage
     loaded = load_model(model)
     chosen = loaded.models.select(sampling.drawn_from)
     accepts = name_predicate(training, loaded.vocabulary)
