@@ -26,6 +26,7 @@ MOST_DEPTH = 32
 _MOST_DIGITS = 20  # of a whole number: 64 bits
 _TOO_LARGE = 10**_MOST_DIGITS
 _TOO_DEEP = f"is nested more than {MOST_DEPTH} deep"
+_TOO_MANY_DIGITS = f"has a whole number of more than {_MOST_DIGITS} digits"
 _MOST_TOML = 1 << 20  # bytes
 _KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![\w.-]){_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{{MOST_DEPTH}}}")
@@ -103,6 +104,10 @@ def parse_toml(content: bytes) -> dict[str, Any]:
         tables = tomllib.loads(text)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:  # Python's own limit
+        raise ValueError(_TOO_MANY_DIGITS) from None
     check_bounds(tables)
     return tables
 
@@ -112,7 +117,7 @@ def check_bounds(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):
         if any(isinstance(part, int) and abs(part) >= _TOO_LARGE for part in level):
-            raise ValueError(f"has a whole number of more than {_MOST_DIGITS} digits")
+            raise ValueError(_TOO_MANY_DIGITS)
         level = [
             child
             for parent in level
@@ -192,7 +197,7 @@ def _wrong(name: str, expected: str, value: Any) -> ValueError:
 
 def _whole_number(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"has a whole number of {len(digits):,} digits")
+        raise ValueError(_TOO_MANY_DIGITS)
     return int(digits)
 
 

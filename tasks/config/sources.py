@@ -20,6 +20,7 @@ from tasks.config import source_paths
 from tasks.config.options import nearest
 
 _BUNDLED = "bundled:"
+_SHOWN = 1000  # characters of a source in a message
 _FORMATS = ("auto", *FORMATS)
 _NEXT_OPTION = re.compile(r",([a-z_]+)=")
 _EXAMPLES = {
@@ -210,5 +211,5 @@ def _resolved(source: Source, token: Token) -> Source:
 
 def _wrong(token: Token, what: str, fix: str) -> ConfigError:
     return ConfigError(
-        "config.source", what, where=f"{token.keyword} from {token.source}", saw=token.value, fix=fix
+        "config.source", what, where=f"{token.keyword} from {token.source}", saw=token.value[:_SHOWN], fix=fix
     )
