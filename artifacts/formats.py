@@ -24,6 +24,7 @@ _ENCODINGS = {pa.int64(): "DELTA_BINARY_PACKED", pa.float64(): "PLAIN", pa.strin
 
 ROWS_PER_GROUP = 1 << 17  # row groups of a size that query engines like to share out
 _ROWS_AT_ONCE = 4 * ROWS_PER_GROUP  # held together: some 30 MB, beside which what each table costs is little
+_BYTES_AT_ONCE = 32 << 20  # of longer rows
 
 
 # Tables go through pa.OSFile. Of a path, Arrow would ask whether it is a URI; of a Python file, a thread of
@@ -58,21 +59,22 @@ def write_parts(path: Path, parts: Iterable[pa.Table]) -> int:
 def whole_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The rows of parts of any size in a few tables, each but the last a whole number of row groups.
 
-    Each column is one chunk, since chunk ends change the bytes of a file.
+    Each column is one chunk, since chunk ends change the bytes of a file. Rows of 256 bytes and more,
+    which no names have, come in smaller groups: a table is bounded in bytes, too.
     """
     pending: list[pa.Table] = []
-    rows = 0
+    rows = size = 0
     for part in parts:
         if len(part) or not pending:
             pending.append(part)
-            rows += len(part)
-        if rows > _ROWS_AT_ONCE:
-            whole = (
-                (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP
-            )  # keeps a row: the last table is never empty
+            rows, size = rows + len(part), size + part.nbytes
+        if rows > 1 and (rows > _ROWS_AT_ONCE or size > _BYTES_AT_ONCE):
+            # One row is kept: the last table is never empty.
+            whole = (rows - 1) // ROWS_PER_GROUP * ROWS_PER_GROUP or rows - 1
             together = pa.concat_tables(pending)
             yield together.slice(0, whole).combine_chunks()
-            pending, rows = [together.slice(whole)], rows - whole
+            rest = together.slice(whole)
+            pending, rows, size = [rest], rows - whole, rest.nbytes
     yield pa.concat_tables(pending).combine_chunks()
 
 

@@ -5,10 +5,10 @@ for a hundred million, a buffer may unpack to a thousand times itself. Arrow all
 count, so the limit is the operating system's, and it ends this process and not its parent.
 
 It imports nothing of Namewright, so that it starts from its file alone. Its argument is JSON: path, format,
-limit, max_row_bytes. It writes to standard output a line of JSON, name and kind of every column; reads from
-standard input a line of JSON, the columns to read: [name, count or null, those of the row filter]; and writes
-an Arrow stream of `name`, `count` and the filter's columns as text. If it fails, its exit code tells how, and
-the last line of standard error what was seen.
+limit, max_row_bytes, max_bytes. It writes to standard output a line of JSON, name and kind of every column;
+reads from standard input a line of JSON, the columns to read: [name, count or null, those of the row filter];
+and writes an Arrow stream of `name`, `count` and the filter's columns as text. If it fails, its exit code
+tells how, and the last line of standard error what was seen.
 """
 
 import json
@@ -22,7 +22,7 @@ from typing import Any
 MEMORY_BYTES = 2 << 30  # of addresses; about 300 MB of them are for code
 BATCH_ROWS = 1 << 13
 BATCH_BYTES = 4 << 20  # of text that is sent at once
-DAMAGED, TOO_LARGE, TOO_LONG, NOT_UTF8, FEATHER_1 = 3, 4, 5, 6, 7  # exit codes
+DAMAGED, TOO_LARGE, TOO_LONG, NOT_UTF8, FEATHER_1, TOO_MANY_BYTES = 3, 4, 5, 6, 7, 8  # exit codes
 
 
 class _Failure(Exception):
@@ -71,7 +71,12 @@ def _serve(request: dict[str, Any]) -> None:
         answer = pa.schema([("name", pa.string()), ("count", pa.float64()), *filtered])
         with pa.ipc.new_stream(sys.stdout.buffer, answer) as stream:
             sent = 0
+            is_counted = request["limit"] is not None
             for batch in table.batches(list(dict.fromkeys(filter(None, wanted)))):
+                longest = 0 if is_counted else _longest(batch, wanted[0])
+                if longest <= request["max_row_bytes"] and longest * table.rows > request["max_bytes"]:
+                    _check_repeated_values(table, wanted[0], request["max_bytes"])
+                    is_counted = True
                 left = len(batch) if request["limit"] is None else request["limit"] - sent
                 for part in _parts(batch[:left], wanted, sent, request["max_row_bytes"]):
                     stream.write_batch(pa.record_batch(part, answer))
@@ -89,7 +94,8 @@ class _Parquet:
         self._file = file
         # A column chunk is read piece by piece. Its page checksums, if it has any, are compared.
         self._options = {"buffer_size": 1 << 20, "page_checksum_verification": True}
-        self.schema = pq.ParquetFile(file, **self._options).schema_arrow
+        parquet = pq.ParquetFile(file, **self._options)
+        self.schema, self.rows = parquet.schema_arrow, parquet.metadata.num_rows
 
     def batches(self, columns: list[str]) -> Iterator[Any]:
         """The names stay a dictionary where they are one, so that a repeated value is in memory once."""
@@ -108,6 +114,7 @@ class _Arrow:
         if beginning.startswith(b"FEA1"):
             raise _Failure(FEATHER_1, "its first bytes are FEA1")
         self._file, self._is_stream = file, not beginning.startswith(b"ARROW1")
+        self.rows = 1 << 40  # it is not said at the beginning
         self.schema = self._reader().schema
 
     def _reader(self, **options: Any) -> Any:
@@ -124,6 +131,33 @@ class _Arrow:
             _check(batch)
             for start in range(0, len(batch), BATCH_ROWS):
                 yield batch[start : start + BATCH_ROWS]
+
+
+def _longest(batch: Any, names: str) -> int:
+    """The bytes of the longest value that rows may share; 0 where each has its own."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = batch.column(names)
+    if not pa.types.is_dictionary(column.type):
+        return 0
+    return pc.max(pc.binary_length(column.dictionary.cast(pa.large_binary()))).as_py() or 0
+
+
+def _check_repeated_values(table: Any, names: str, max_bytes: int) -> None:
+    """Find a few long values that are meant a million times, before they are sent a million times."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text_bytes = 0
+    for batch in table.batches([names]):
+        column = batch.column(names)
+        if not pa.types.is_dictionary(column.type):
+            return
+        lengths = pc.binary_length(column.dictionary.cast(pa.large_binary()))
+        text_bytes += pc.sum(lengths.take(column.indices)).as_py() or 0
+        if text_bytes > max_bytes:
+            raise _Failure(TOO_MANY_BYTES, f"{text_bytes:,} bytes and more")
 
 
 def _check(batch: Any) -> None:

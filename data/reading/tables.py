@@ -18,7 +18,7 @@ from data.conditions import matching_rows
 from data.config import CorpusConfig
 from data.reading import table_process
 from data.reading.columns import column_error, column_places, column_type_error, valid_counts
-from data.reading.content import Content
+from data.reading.content import Content, too_large_error
 from data.reading.rows import BLANK_NAME, Rows, row_too_long_error
 from rnn_core.errors import DataError
 
@@ -104,6 +104,7 @@ def _reader(
         "format": config.format,
         "limit": limit,
         "max_row_bytes": config.max_row_bytes,
+        "max_bytes": config.max_bytes,
     }
     with (
         tempfile.TemporaryFile() as errors,
@@ -130,6 +131,8 @@ def _last_line(errors: IO[bytes]) -> str:
 def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> DataError:
     if exit_code == table_process.TOO_LONG:
         return row_too_long_error(path, saw, "", config.max_row_bytes)
+    if exit_code == table_process.TOO_MANY_BYTES:
+        return too_large_error(path, config.max_bytes)
     if exit_code == table_process.NOT_UTF8:
         return DataError(
             "corpus.encoding",

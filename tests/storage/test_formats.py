@@ -69,6 +69,14 @@ def test_a_table_has_the_same_bytes_whatever_the_parts_it_is_written_in(tmp_path
     assert (folder / "parts").read_bytes() == (folder / "whole").read_bytes()
 
 
+def test_long_rows_are_gathered_by_their_bytes(monkeypatch):
+    monkeypatch.setattr(formats, "_BYTES_AT_ONCE", 10_000)
+    parts = [pa.table({"name": ["x" * 1000] * 3}, SCHEMA) for _ in range(20)]
+    tables = list(formats.whole_groups(iter(parts)))
+    assert sum(map(len, tables)) == 60
+    assert all(len(table) and table.nbytes < 2 * 10_000 for table in tables)
+
+
 def test_a_flipped_bit_in_a_page_is_found_by_the_parquet_checksum(tmp_path):
     path = tmp_path / "names.parquet"
     formats.write_parts(path, [pa.table({"name": [f"name {number}" for number in range(1000)]})])
