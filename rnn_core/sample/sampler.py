@@ -93,10 +93,13 @@ class Sampler:
         vocabulary: Vocabulary,
         config: SamplingConfig,
         accepts: NamePredicate | None = None,
+        max_active: int = MAX_ACTIVE,
     ) -> None:
         """A sampler with these options, of which `count` is not used.
 
-        accepts:  which names are accepted, besides those options; others are sampled anew.
+        accepts:     which names are accepted, besides those options; others are sampled anew.
+        max_active:  names that are computed together. Fewer are quicker where only a few names are wanted; with
+                     another number the same names may differ in the last bit of their log-probabilities.
 
         Raises ConfigError if no name satisfies the options, DataError if the vocabulary is not the model's,
         and TrainingError if the model's probabilities are not finite.
@@ -124,8 +127,8 @@ class Sampler:
         self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
         self._tree = PrefixTree.build(model, self._processor, accepts)
         self._accepts = accepts
-        max_active = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
-        self._max_active = min(max_active, MAX_ACTIVE, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
+        fitting = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
+        self._max_active = min(fitting, max_active, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
 
     def names(
         self, start: int, stop: int, threads: int = 1, on_progress: OnProgress | None = None

@@ -44,7 +44,7 @@ def _sample(
     accepts: NamePredicate | None,
     config: SamplingConfig,
 ) -> TemperatureSample:
-    parts = Sampler(network, vocabulary, config, accepts).names(0, config.count)
+    parts = Sampler(network, vocabulary, config, accepts, max_active=config.count).names(0, config.count)
     sampled = pa.chunked_array(
         [to_strings(part.names, vocabulary, config.capitalise_first) for part in parts], pa.string()
     )
