@@ -98,8 +98,8 @@ class Sampler:
         """A sampler with these options, of which `count` is not used.
 
         accepts:     which names are accepted, besides those options; others are sampled anew.
-        max_active:  names that are computed together. Fewer are quicker where only a few names are wanted; with
-                     another number the same names may differ in the last bit of their log-probabilities.
+        max_active:  names that are computed together; few are quicker where only a few are wanted. With
+                     another number, log-probabilities may differ in their last bit.
 
         Raises ConfigError if no name satisfies the options, DataError if the vocabulary is not the model's,
         and TrainingError if the model's probabilities are not finite.

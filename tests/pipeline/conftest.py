@@ -1,48 +1,60 @@
-import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from small_lists import trained
-from small_runs import COMMAND, CORPORA, outcomes
+from small_runs import (
+    COMMAND,
+    clean_environment,
+    outcomes,
+    quick_options,
+    small_options,
+    write_lists,
+)
 
-FOREIGN = ("NAMEWRIGHT_", "PREFECT_")
 Ran = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def lists(tmp_path: Path) -> tuple[Path, Path]:
-    """The first lines of the bundled lists, in files of the test's own."""
-    folder = tmp_path / "lists"
-    folder.mkdir()
-    for name, count in (("argentine", 120), ("dinosaurs", 60)):
-        lines = (CORPORA / f"{name}.txt").read_text().splitlines()[:count]
-        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    return folder / "argentine.txt", folder / "dinosaurs.txt"
+    """Two short lists in files of the test's own."""
+    return write_lists(tmp_path / "lists")
 
 
 @pytest.fixture
 def small(lists: tuple[Path, Path]) -> list[str]:
-    """Options of a run that takes a moment: short lists and a small network."""
-    argentine, dinosaurs = lists
-    return [
-        *("--source", f"argentine={argentine}", "--source", f"dinosaurs={dinosaurs}"),
-        *("--training.hidden-size", "8", "--sampling.count", "25", "--evaluation.sample-names", "100"),
-    ]
+    """Options of a run that takes a moment."""
+    return small_options(lists)
 
 
 @pytest.fixture
-def quick(small: list[str], tmp_path: Path) -> list[str]:
-    """The same, hardly trained, with a store of the test's own."""
-    return [*small, "--training.epochs", "4", "--store", str(tmp_path / "store")]
+def quick(lists: tuple[Path, Path], tmp_path: Path) -> list[str]:
+    """Options of a run that takes a moment, with a store of the test's own."""
+    return quick_options(lists, tmp_path / "store")
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing of Namewright's or Prefect's that the developer may have set."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    return {**ours, "PREFECT_HOME": str(tmp_path / "prefect")}
+    """The environment of a command of the test's own."""
+    return clean_environment(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def quick_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of one quick run, for `stored`."""
+    folder = tmp_path_factory.mktemp("quick")
+    options = quick_options(write_lists(folder / "lists"), folder / "store")
+    command = [COMMAND, "run", "--engine", "plain", *options]
+    subprocess.run(command, cwd=folder, env=clean_environment(folder), check=True, capture_output=True)
+    return folder / "store"
+
+
+@pytest.fixture
+def stored(quick_store: Path, tmp_path: Path) -> Path:
+    """The store of the test's own, in which the quick run has been made."""
+    return shutil.copytree(quick_store, tmp_path / "store")
 
 
 @pytest.fixture

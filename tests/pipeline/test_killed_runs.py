@@ -8,12 +8,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from small_runs import COMMAND, files_of
+from small_runs import COMMAND, clean_environment, files_of, small_options, write_lists
 
 KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "6"))  # each takes seconds: more of them only where asked for
 
 
-def command(small, store, epochs=400):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The seconds that a run takes which nobody stops, and its files."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    began = time.monotonic()
+    finished(small_options(write_lists(folder / "lists")), folder / "store", clean_environment(folder))
+    return time.monotonic() - began, files_of(folder / "store")
+
+
+def command(small, store, epochs=200):
     epochs = ["--training.epochs", str(epochs), "--training.patience", str(epochs)]
     often = ["--checkpoint-seconds", "0.05"]
     return [COMMAND, "run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
@@ -27,11 +36,10 @@ def finished(small, store, environment, *more):
 
 
 @pytest.mark.timeout(600)
-def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(small, environment, tmp_path):
-    began = time.monotonic()
-    finished(small, tmp_path / "undisturbed", environment)
-    duration = time.monotonic() - began
-    expected = files_of(tmp_path / "undisturbed")
+def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(
+    undisturbed, small, environment, tmp_path
+):
+    duration, expected = undisturbed
     rng = random.Random(20)
 
     def killed_and_resumed(number, moment):
@@ -39,6 +47,9 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(small, 
         run = subprocess.Popen(
             command(small, store), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
+        if number % 2:  # in its training, and not too far from its beginning
+            wait_for_a_checkpoint(store, run)
+            moment /= 20
         try:
             run.wait(timeout=moment)
         except subprocess.TimeoutExpired:
@@ -92,8 +103,9 @@ def test_a_run_that_is_asked_to_stop_writes_a_checkpoint_and_says_how_to_go_on(
     again.communicate()
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(small, environment, tmp_path):
-    finished(small, tmp_path / "undisturbed", environment)
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(
+    undisturbed, small, environment, tmp_path
+):
     store = tmp_path / "store"
     run = subprocess.Popen(command(small, store), env=environment, stdout=subprocess.DEVNULL)
     wait_for_a_checkpoint(store, run)
@@ -105,13 +117,14 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(small, e
     checkpoint.write_bytes(content)
     resumed = finished(small, store, environment)
     assert "damaged checkpoint set aside" in resumed.stdout
-    assert files_of(store) == files_of(tmp_path / "undisturbed")
+    assert files_of(store) == undisturbed[1]
 
 
-def test_a_refresh_that_was_stopped_goes_on_as_it_says(small, environment, tmp_path):
+def test_a_refresh_that_was_stopped_goes_on_as_it_says(undisturbed, small, environment, tmp_path):
     store = tmp_path / "store"
     finished(small, store, environment)
     before = files_of(store)
+    assert before == undisturbed[1]
     run = subprocess.Popen(
         [*command(small, store), "--refresh", "model"], env=environment, stdout=subprocess.PIPE, text=True
     )

@@ -11,16 +11,14 @@ Ran = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_command_says_what_it_did_and_a_run_makes_again_what_was_damaged(
-    namewright: Ran, plain: Plain, tmp_path: Path
+    namewright: Ran, plain: Plain, stored: Path
 ) -> None:
-    plain()
-    store = tmp_path / "store"
-    (model,) = store.glob("model/*/model.npz")
+    (model,) = stored.glob("model/*/model.npz")
     model.write_bytes(model.read_bytes()[:-1])
-    (store / "scratch" / f"names-{'0' * 32}").mkdir()
+    (stored / "scratch" / f"names-{'0' * 32}").mkdir()
 
     def maintain(*options: str) -> list[str]:
-        outcome = namewright("maintain", "--store", str(store), *options)
+        outcome = namewright("maintain", "--store", str(stored), *options)
         assert outcome.returncode == 0, outcome.stderr
         return outcome.stdout.splitlines()
 

@@ -17,14 +17,13 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from small_runs import COMMAND, CORPORA
+from small_runs import COMMAND, CORPORA, FOREIGN
 
 from tasks.server import background
 
 ROOT = Path(__file__).parents[2]
 PREFECT = Path(sys.executable).with_name("prefect")
 PATIENCE_SECONDS = 240.0
-FOREIGN = ("NAMEWRIGHT_", "PREFECT_")
 
 # The loops of a server and a worker are made for people, who have more time.
 _HURRIED = {
