@@ -50,6 +50,11 @@ def test_everything_that_we_import_is_declared(checkout, pyproject, our_names):
     assert not undeclared
 
 
+def test_every_area_of_the_tests_is_run(checkout, pyproject):
+    areas = {str(module.parent.relative_to(checkout)) for module in (checkout / "tests").rglob("test_*.py")}
+    assert areas == set(pyproject["tool"]["pytest"]["ini_options"]["testpaths"])
+
+
 def texts(module: Path) -> list[str]:
     """Every string of a module, docstrings included."""
     nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
