@@ -11,6 +11,7 @@ from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings
 from tasks.core.events import Listener
 from tasks.engines.plain import RUN_CONTEXT, stage_runner
+from tasks.engines.removed import repeat_if_removed
 from tasks.generate import dataset
 
 Engine = Literal["auto", "prefect", "plain"]
@@ -77,8 +78,11 @@ def _check_sources(config: RetrainConfig, _settings: Settings) -> None:
 
 
 def _run(config: RetrainConfig, settings: Settings, listener: Listener) -> None:
-    with stage_runner(settings, listener) as run:
-        pipeline(config, run)
+    def run_once() -> None:
+        with stage_runner(settings, listener) as run:
+            pipeline(config, run)
+
+    repeat_if_removed(run_once, listener)
 
 
 def _run_flow() -> Callable[[Any, Any], object]:

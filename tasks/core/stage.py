@@ -1,6 +1,7 @@
 """A stage makes an artifact, or finds that the store has it."""
 
 import importlib
+import os
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -11,6 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, fin
 
 import pyarrow as pa
 
+from artifacts.errors import StoreError
 from artifacts.formats import whole_groups
 from artifacts.keys import Recipe
 from artifacts.source_file import SourceFile
@@ -164,7 +166,11 @@ class Stage(Generic[Config, Inputs]):
             return artifact, reused
 
         if found and not refresh:
-            return finish(found, reused=True)
+            try:
+                return finish(found, reused=True)
+            except StoreError:
+                if os.path.lexists(found.folder):
+                    raise  # else it was removed since it was found
 
         def notify_damage(reason: str) -> None:
             on_event(Notice(self.name, f"damaged artifact: {reason}"))

@@ -122,6 +122,10 @@ class ConcurrentRunner(StageRunner):
         """All artifacts that were promised, in that order."""
         return self.wait(self._promises)
 
+    def artifacts(self) -> list[Artifact]:
+        """All artifacts that are there so far."""
+        return list(self._artifacts.values())
+
     def stop(self) -> None:
         """Cancel what has not begun, and wait for what is under way."""
         for promise in list(self._pending):

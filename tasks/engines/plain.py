@@ -9,6 +9,7 @@ from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Listener
 from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import finalize
+from tasks.engines.removed import removal_detected
 
 RUN_CONTEXT = {"engine": "plain"}
 
@@ -26,20 +27,23 @@ def stage_runner(
     """
     if workers is None:
         sequential = SequentialRunner(settings, on_event)
-        yield sequential
-        artifacts = sequential.artifacts
+        with removal_detected(lambda: sequential.artifacts):
+            yield sequential
+            finalize.finalize(settings.store, sequential.artifacts, on_event, RUN_CONTEXT)
     else:
         from tasks.engines import executors  # slow to import, as is what knows of processes
         from tasks.engines.pool import PoolRunner
 
         with executors.executor(workers) as pool:
             concurrent = PoolRunner(settings, on_event, pool, RUN_CONTEXT)
-            try:
-                yield concurrent
-                artifacts = concurrent.finish()
-            finally:
-                concurrent.stop()
-    finalize.finalize(settings.store, artifacts, on_event, RUN_CONTEXT)
+            with removal_detected(concurrent.artifacts):
+                try:
+                    yield concurrent
+                    artifacts = concurrent.finish()
+                finally:
+                    concurrent.stop()
+        with removal_detected(concurrent.artifacts):
+            finalize.finalize(settings.store, artifacts, on_event, RUN_CONTEXT)
 
 
 class SequentialRunner(StageRunner):

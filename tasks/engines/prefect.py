@@ -34,6 +34,7 @@ from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, run_stage
 from tasks.engines.executors import WorkerPool
+from tasks.engines.removed import removal_detected
 from tasks.process import signals
 from tasks.process.worker_processes import sigint_blocked
 from tasks.server import health
@@ -106,12 +107,14 @@ def stage_runner(
         try:
             with _worker_pool(workers) as pool:
                 runner = _PrefectRunner(settings, emit, pool)
-                try:
-                    yield runner
-                    artifacts = runner.finish()
-                finally:
-                    runner.stop()
-            finalize.finalize(settings.store, artifacts, _with_log(emit), run_context())
+                with removal_detected(runner.artifacts):
+                    try:
+                        yield runner
+                        artifacts = runner.finish()
+                    finally:
+                        runner.stop()
+            with removal_detected(runner.artifacts):
+                finalize.finalize(settings.store, artifacts, _with_log(emit), run_context())
             caller.is_complete = True
         finally:
             _raise_if_server_lost()

@@ -16,6 +16,7 @@ from tasks.core.events import Decided, Event, Finished
 from tasks.core.prefect_states import CACHED
 from tasks.core.stage import StageRunner
 from tasks.engines import prefect
+from tasks.engines.removed import repeat_if_removed
 from tasks.monitoring import events
 from tasks.monitoring.run_tags import add_tags
 from tasks.report import markdown
@@ -56,9 +57,14 @@ def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -
 
     add_tags(tags)
     start = time.monotonic()
-    try:
+
+    def run_once() -> None:
+        finished.clear()
         with prefect.stage_runner(settings, on_event=on_event) as run:
             compose(run)
+
+    try:
+        repeat_if_removed(run_once, prefect.caller_listener())
     except Interrupted:
         raise
     except Exception as error:
