@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from rnn_core.validators import check, out_of_range, whole
+from rnn_core.validators import check, whole
 from tasks.server import defaults, health, startup
 from tasks.server.errors import ServerError
 from tasks.server.startup import HOST, Say
 
-_DEFAULT_PORT = 4200
+_CLOCK_SECONDS = 2.0  # between the clock of files and that of processes
+_COMMAND = ("-m", "tasks.server.guarded_prefect", "server", "start")
+
+
+OPEN = (
+    "This server obeys every web page that a browser on this machine opens. Only its own pages may call it "
+    "without your PREFECT_SERVER_CORS_ALLOWED_ORIGINS, and with PREFECT_SERVER_CSRF_PROTECTION_ENABLED=true."
+)
 
 
 class Server(NamedTuple):
@@ -68,7 +75,7 @@ def start(port: int | None = None, say: Say = print) -> Server:
 
     Raises ServerError: the port is taken, another background server is running, or it dies while starting.
     """
-    port = _default_port() if port is None else port
+    port = defaults.api_port() if port is None else port
     check("port", port, whole(1, 65_535))
     url = startup.api_url(port)
     if (running := find_server()) and running.url == url:
@@ -84,12 +91,11 @@ def start(port: int | None = None, say: Say = print) -> Server:
     }
     log = defaults.prefect_home() / "namewright-server.log"
     with _home_errors(log), _pid_file().open("x") as pid_file, log.open("w+b") as output:
-        process = startup.spawn(
-            ["-m", "prefect", "server", "start"], output, environment, stdin=subprocess.DEVNULL
-        )
+        process = startup.spawn(_COMMAND, output, environment, stdin=subprocess.DEVNULL)
         pid_file.write(str(process.pid))
     try:
-        _state_file().write_text(json.dumps([url, process.pid, str(log)]), encoding="utf-8")
+        state = [url, process.pid, str(log), _start_time(process.pid)]
+        _state_file().write_text(json.dumps(state), encoding="utf-8")
         with log.open("rb") as output:
             startup.wait_until_healthy(process, url, output, "the Prefect server", say)
     except BaseException:
@@ -97,6 +103,8 @@ def start(port: int | None = None, say: Say = print) -> Server:
         process.wait()
         _forget()
         raise
+    if health.is_open(url):
+        say(OPEN)
     return Server(url, process.pid, log)
 
 
@@ -115,13 +123,6 @@ def stop() -> bool:
         time.sleep(startup.POLL_SECONDS)
     _forget()
     return True
-
-
-def _default_port() -> int:
-    port = defaults.user_settings().get("PREFECT_SERVER_API_PORT", str(_DEFAULT_PORT))
-    if not port.isdecimal():
-        raise out_of_range("PREFECT_SERVER_API_PORT", "a whole number", port)
-    return int(port)
 
 
 def _refuse_taken_port(port: int) -> None:
@@ -162,11 +163,17 @@ def _state_file() -> Path:
 
 
 def _recorded() -> Server | None:
+    url, pid, log, _ = _state()
+    return Server(url, pid, Path(log)) if url and pid == _recorded_pid() else None
+
+
+def _state() -> tuple[str, int, str, int]:
+    """URL, process, log and start time of our server, as its start wrote them down; empty if it did not."""
     try:
-        url, pid, log = json.loads(_state_file().read_text(encoding="utf-8"))
-        return Server(url, pid, Path(log)) if pid == _recorded_pid() else None
+        url, pid, log, started = json.loads(_state_file().read_text(encoding="utf-8"))
+        return str(url), int(pid), str(log), int(started)
     except (OSError, ValueError, TypeError):
-        return None
+        return "", 0, "", 0
 
 
 def _recorded_pid() -> int | None:
@@ -182,16 +189,36 @@ def _forget() -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process lives, and is a Prefect server: pids are used again."""
+    """Whether the process lives, and is the server that was started: pids are used again."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # if we started it and it has ended, it is gone now
     try:
         os.kill(pid, 0)
-        return b"prefect" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return not Path("/proc/self").exists()  # no such file system: what kill says has to do
     except OSError:
         return False
+    _, ours, _, started = _state()
+    return _start_time(pid) == started if pid == ours else _is_prefects_own(pid)
+
+
+def _is_prefects_own(pid: int) -> bool:
+    """Whether that is a server of Prefect's own command, which writes the pid down once it has started it."""
+    try:
+        words = set(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        written = _pid_file().stat().st_mtime
+    except (OSError, ValueError):
+        return False
+    started = time.time() - uptime + _start_time(pid) / os.sysconf("SC_CLK_TCK")
+    is_server = b"prefect.server.api.server:create_app" in words or {b"prefect", b"server", b"start"} <= words
+    return is_server and started < written + _CLOCK_SECONDS
+
+
+def _start_time(pid: int) -> int:
+    """When the process started, in ticks since the system did; 0 if it is gone, or not to be found out."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 @contextlib.contextmanager

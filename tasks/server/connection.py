@@ -6,6 +6,7 @@ Prefect itself is imported late: finding out that a server is missing takes mill
 import atexit
 import gc
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def _embed(say: Say) -> str:
     process = startup.spawn(
         [str(Path(__file__).with_name("embedded.py")), str(port)],
         log,
-        {**defaults.server_environment(), **_EMBEDDED},
+        {**defaults.server_environment(), **_EMBEDDED, "PREFECT_SERVER_API_AUTH_STRING": _password()},
         stdin=subprocess.PIPE,  # its end tells the server that this process ended
     )
     # After Prefect's threads have delivered what they have: they are joined before.
@@ -109,6 +110,15 @@ def _embed(say: Say) -> str:
     _import_prefect()  # while the server starts
     startup.wait_until_healthy(process, url, log, "Prefect's embedded server", say)
     return url
+
+
+def _password() -> str:
+    """The embedded server's: the one that the user has set, or a random one. This process sends it along."""
+    settings = defaults.user_settings()
+    ours, theirs = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"
+    password = settings.get(theirs) or settings.get(ours) or f"run:{secrets.token_urlsafe(32)}"
+    os.environ[ours] = password
+    return password
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

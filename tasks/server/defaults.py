@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn_core.validators import out_of_range
+
 _DEFAULTS = {
     # Nothing is sent to anyone, and the UI fetches nothing from elsewhere.
     "DO_NOT_TRACK": "1",
@@ -29,7 +31,12 @@ _QUIET = {
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
 }
 _UI_FOLDER = ("PREFECT_UI_STATIC_DIRECTORY", "PREFECT_SERVER_UI_STATIC_DIRECTORY")
-_ALIASES = {"PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL"}
+_ALIASES = {
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "PREFECT_LOGGING_INTERNAL_LEVEL",
+    "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS",
+    "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED",
+}
+DEFAULT_PORT = 4200
 
 
 def apply_defaults(*, quiet: bool = False) -> None:
@@ -37,8 +44,23 @@ def apply_defaults(*, quiet: bool = False) -> None:
 
     quiet:  keep Prefect's logs off this process's console.
     """
+    _apply({**_DEFAULTS, **(_QUIET if quiet else {})})
+
+
+def close_server(port: int) -> None:
+    """Let only its own pages call the server that this process becomes, unless the user has set otherwise."""
+    own = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
+    _apply(
+        {
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(own),
+            "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        }
+    )
+
+
+def _apply(settings: Mapping[str, str]) -> None:
     set_by_user = user_settings()
-    for name, value in {**_DEFAULTS, **(_QUIET if quiet else {})}.items():
+    for name, value in settings.items():
         if name not in set_by_user and _ALIASES.get(name) not in set_by_user:
             os.environ[name] = value
 
@@ -69,6 +91,14 @@ def _ui_folder() -> Path:
 def api_url() -> str | None:
     """The URL of the server that the user has set, if any."""
     return user_settings().get("PREFECT_API_URL") or None
+
+
+def api_port() -> int:
+    """The port that the user has set for a server, or 4200. Raises ConfigError if it is not a number."""
+    port = user_settings().get("PREFECT_SERVER_API_PORT", str(DEFAULT_PORT))
+    if not port.isdecimal():
+        raise out_of_range("PREFECT_SERVER_API_PORT", "a whole number", port)
+    return int(port)
 
 
 def prefect_home() -> Path:

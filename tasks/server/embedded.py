@@ -10,18 +10,24 @@ import signal
 import sys
 import threading
 
+_HOST = "127.0.0.1"
+
 
 def main(port: int) -> None:
     """Serve Prefect's API on this port of the loopback interface until standard input closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()  # 2,000 modules full of things that stay: collecting among them is a quarter of the start
+    from tasks.server import defaults
+    from tasks.server.guarded_prefect import guarded
+
+    defaults.close_server(port)  # before Prefect reads its settings
     import uvicorn
     from prefect.server.api.server import create_app
 
-    app = create_app(ephemeral=True, final=True)
+    app = guarded(create_app(ephemeral=True, final=True), _HOST)
     gc.freeze()
     gc.enable()
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="on")
+    uvicorn.run(app, host=_HOST, port=port, log_level="error", lifespan="on")
 
 
 def _end_with_parent() -> None:

@@ -1,8 +1,11 @@
 """Whether a Prefect API answers, found out without importing Prefect."""
 
+import re
+
 from tasks.server.errors import ServerError
 
 _ANSWER_SECONDS = 5.0
+_STRANGER = "https://page.invalid"  # no page has this origin
 
 
 def is_answering(url: str) -> bool:
@@ -43,8 +46,24 @@ def health_fault(url: str) -> str:
         return str(reason) or type(refusal).__name__
 
 
+def is_open(url: str) -> bool:
+    """Whether any web page may read from the API, as by Prefect's defaults. False if it does not answer."""
+    from http.client import HTTPException
+    from urllib.request import Request, urlopen
+
+    health = Request(f"{without_credentials(url).rstrip('/')}/health", headers={"Origin": _STRANGER})
+    try:
+        with urlopen(health, timeout=_ANSWER_SECONDS) as answer:
+            return answer.headers["Access-Control-Allow-Origin"] in ("*", _STRANGER)
+    except (OSError, ValueError, HTTPException):
+        return False
+
+
 def without_credentials(url: str) -> str:
-    """The URL for a terminal or a log: a user and a password in it are for the server alone."""
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    """The URL for a terminal or a log: a user and a password in it are for the server alone.
+
+    All before the last @ counts as them: a password may hold a slash, and the scheme may be missing.
+    """
+    *credentials, rest = url.rsplit("@", 1)
+    scheme = re.match("https?://", url)
+    return f"{scheme[0] if scheme and credentials else ''}{rest}"

@@ -1,5 +1,7 @@
 """`namewright server`, and how a run finds the server it talks to."""
 
+import http.client
+import json
 import os
 import socket
 import subprocess
@@ -82,8 +84,67 @@ def test_the_ui_of_our_server_calls_its_own_port(running: background.Server) -> 
     assert f'"api_url":"{running.url}"' in asked.stdout
 
 
-def test_a_server_started_by_us_is_stopped(own_home: Path) -> None:
-    started = background.start(free_port(), say=silent)
+FOREIGN_STEPS = [
+    ("OPTIONS", "work_pools/filter", {"Access-Control-Request-Method": "POST"}),
+    ("POST", "work_pools/filter", {"Content-Type": "application/json"}),
+    ("POST", "flows/", {"Content-Type": "text/plain"}),  # as a form or a beacon sends it: without a preflight
+    ("POST", "deployments/", {}),
+    ("GET", "csrf-token?client=evil", {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [("https://evil.example", None), ("null", None), ("http://evil.example", "evil.example"), (None, "a.b")],
+    ids=["another origin", "a sandboxed page", "a name that was bound to this machine", "another host name"],
+)
+def test_a_page_of_another_origin_is_refused_at_every_step(
+    running: background.Server, origin: str | None, host: str | None
+) -> None:
+    port = int(running.ui.rpartition(":")[2])
+    headers = {name: text for name, text in (("Origin", origin), ("Host", host and f"{host}:{port}")) if text}
+    for method, path, more in FOREIGN_STEPS:
+        status, answered = asked(running, method, f"/api/{path}", {**headers, **more})
+        assert (status, answered.get("access-control-allow-origin")) == (403, None)
+    socket_words = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    socket_words["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+    for path in ("events/in", "events/out", "logs/out"):
+        assert asked(running, "GET", f"/api/{path}", {**headers, **socket_words})[0] == 403
+    assert asked(running, "GET", "/api/events/in", socket_words)[0] == 101  # Prefect's own clients
+
+
+def test_a_request_without_its_token_changes_nothing_and_the_ui_may_call_under_both_names(
+    running: background.Server,
+) -> None:
+    as_json = {"Content-Type": "application/json"}
+    assert asked(running, "POST", "/api/flows/", as_json)[0] == 403
+    port = running.ui.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost"):
+        ours = {"Origin": f"http://{host}:{port}", "Access-Control-Request-Method": "POST"}
+        status, answered = asked(running, "OPTIONS", "/api/flows/", ours)
+        assert (status, answered["access-control-allow-origin"]) == (200, ours["Origin"])
+
+
+def asked(
+    server: background.Server, method: str, path: str, headers: dict[str, str]
+) -> tuple[int, dict[str, str]]:
+    """The status and the headers of the answer."""
+    connection = http.client.HTTPConnection(server.ui.removeprefix("http://"), timeout=20)
+    body = b'{"name": "evil"}' if method == "POST" else None
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    connection.close()
+    return answer.status, {name.lower(): text for name, text in answer.getheaders()}
+
+
+def test_a_server_that_its_user_opened_says_so_once_and_a_server_started_by_us_is_stopped(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "*")
+    said: list[str] = []
+    started = background.start(free_port(), say=said.append)
+    assert said.count(background.OPEN) == 1
+    assert asked(started, "GET", "/api/health", {"Origin": "https://evil.example"})[0] == 200
     assert background.find_server() == started
     assert background.stop()
     assert background.find_server() is None
@@ -123,10 +184,16 @@ def test_the_pid_of_a_server_that_died_is_forgotten(own_home: Path) -> None:
     assert not (own_home / "server.pid").exists()
 
 
-def test_a_process_that_took_over_the_pid_is_left_alone(own_home: Path) -> None:
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_a_process_that_took_over_the_pid_is_left_alone(own_home: Path, is_recorded: bool) -> None:
     own_home.mkdir()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another:
+    words = [sys.executable, "-c", "input()", "prefect", "server", "start"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as another:
         (own_home / "server.pid").write_text(str(another.pid))
+        os.utime(own_home / "server.pid", (0, 0))  # it was written before that process started
+        if is_recorded:
+            state = ["http://127.0.0.1:1/api", another.pid, "log", 1]
+            (own_home / "namewright-server.json").write_text(json.dumps(state))
         assert not background.stop()
         assert another.poll() is None
         another.communicate(b"\n")
@@ -157,7 +224,15 @@ def test_a_password_in_the_address_of_a_server_is_not_shown(monkeypatch: pytest.
         connection.connect(silent)
     assert "secret" not in str(caught.value)
     assert health.without_credentials("http://anna:secret@host:1/api") == "http://host:1/api"
-    assert health.without_credentials("http://host:1/a@b") == "http://host:1/a@b"
+    assert health.without_credentials("http://host:1/api") == "http://host:1/api"
+    for url in (
+        "http://u:p@ss/secret@host:1/api",
+        "http://u:1/secret@host:1/api",
+        "https://u:a://b@host:1/api",
+    ):
+        assert health.without_credentials(url).partition("://")[2] == "host:1/api"
+    assert health.without_credentials("secret:foo@host:1/api") == "host:1/api"
+    assert health.without_credentials("secret://foo@host:1/api") == "host:1/api"
 
 
 def test_an_address_that_is_not_prefects_api_is_refused(
@@ -184,6 +259,10 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
         assert run.stdout
         url = run.stdout.readline().strip()
         assert health.is_answering(url)
+        # It has a password of its run.
+        server = background.Server(url, 0, own_home)
+        assert asked(server, "GET", "/api/flows/count", {})[0] == 401
+        assert asked(server, "GET", "/api/health", {"Origin": "https://evil.example"})[0] == 403
         run.kill()
     limit = time.monotonic() + 10
     while health.is_answering(url) and time.monotonic() < limit:

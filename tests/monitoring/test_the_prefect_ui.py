@@ -7,7 +7,9 @@ import json
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
@@ -15,6 +17,7 @@ from urllib.request import Request, urlopen
 import browsing
 import pytest
 from browsing import Browser
+from server_requests import posting_headers
 from small_runs import COMMAND, CORPORA, STAGES_BY_NAME
 
 from artifacts.store import Artifact, Store
@@ -34,7 +37,7 @@ class Shown(NamedTuple):
 
     def asked(self, kind: str, **filters: object) -> list[Any]:
         request = Request(
-            f"{self.api}/{kind}/filter", json.dumps(filters).encode(), {"Content-Type": "application/json"}
+            f"{self.api}/{kind}/filter", json.dumps(filters).encode(), posting_headers(self.api)
         )
         with urlopen(request, timeout=30) as answer:
             found = json.load(answer)
@@ -199,3 +202,40 @@ def test_the_report_of_the_readme_opens_in_a_browser_with_its_names_and_curves(
     browser.picture("report")
     assert set(bundled.names()[0].split()) <= set(browser.text.split())
     assert browser.all("svg") or browser.sizes("img")
+
+
+FOREIGN_PAGE = """<body>nothing yet<script>
+const api = "API", text = JSON.stringify({name: "evil"}), json = {"Content-Type": "application/json"};
+const ask = (path, options) => () => fetch(`${api}/${path}`, options).then(answer => answer.json());
+const steps = [
+  ask("flows/filter", {method: "POST", body: "{}", headers: json}),
+  ask("csrf-token?client=evil"),
+  ask("flows/", {method: "POST", body: text, headers: json}),
+  ask("flows/", {method: "POST", body: new Blob([text]), mode: "no-cors"}),
+  ...["events/in", "events/out", "logs/out"].map(path => () => new Promise((open, closed) => {
+    const socket = new WebSocket(`${api.replace("http", "ws")}/${path}`);
+    socket.onopen = open; socket.onerror = closed; })),
+];
+Promise.all(steps.map(step => step().then(() => "done", () => "refused"))).then(
+  all => { document.body.textContent = `outcome: ${all}`; });
+</script>"""
+
+
+def test_a_page_of_another_origin_is_refused_at_every_step(browser: Browser, shown: Shown) -> None:
+    class Foreign(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(FOREIGN_PAGE.replace("API", shown.api).encode())
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as foreign:
+        threading.Thread(target=foreign.serve_forever).start()
+        browser.open(f"http://127.0.0.1:{foreign.server_port}/")
+        browser.wait(lambda: browser.shows("outcome: "))
+        foreign.shutdown()
+    assert browser.text == f"outcome: {','.join(['refused'] * 7)}"
+    assert shown.asked("flows", flows={"name": {"any_": ["evil"]}}) == []

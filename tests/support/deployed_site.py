@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from server_requests import posting_headers
 from small_runs import COMMAND, CORPORA, FOREIGN
 
 from tasks.server import background
@@ -94,11 +95,9 @@ class Site:
     def _answers(self, path: str, body: Any, method: str | None = None) -> list[bytes]:
         """Empty if the server is busy with itself: on SQLite everyone now and then waits for many writers."""
         content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
         try:
-            with urlopen(
-                Request(f"{self.url}/{path}", content, headers, method=method), timeout=30
-            ) as answer:
+            request = Request(f"{self.url}/{path}", content, posting_headers(self.url), method=method)
+            with urlopen(request, timeout=30) as answer:
                 return [answer.read()]
         except HTTPError as refusal:
             if refusal.code != 503:
