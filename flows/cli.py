@@ -87,8 +87,12 @@ def run(
             plan = Plan(settings)
             try:
                 pipeline(config, plan)
+            except NamewrightError:
+                plan.is_refused = True
+                raise
             finally:
-                shown.plan(plan)
+                if plan.stages:
+                    shown.plan(plan)
             return
         finished: dict[str, Finished] = {}  # by title: the other engine may report the same stage again
         list_stages = ListStages()

@@ -7,7 +7,8 @@ from rnn_core.errors import NamewrightError
 from tasks.config.retrain import RetrainConfig
 
 _ELSEWHERE = "--store FOLDER, or --output FOLDER for a list"
-_PROMOTE = "namewright models promote KEY; `namewright models list` shows the keys"
+_KEYS = "`namewright models list` shows the keys"
+_PROMOTE = f"namewright models promote KEY; {_KEYS}"
 _CONSTRAINTS = "the constraints are prefix, min-length, max-length, truncate, allowed, forbidden and trimmed"
 
 HINTS = {  # by error code
@@ -17,10 +18,20 @@ HINTS = {  # by error code
     "list.another": "--output FOLDER, or --overwrite",
     "registry.damaged": _PROMOTE,
     "registry.nothing_before": _PROMOTE,
+    "model.none": "namewright run LIST; or --store FOLDER, or --model FILE",
+    "model.unknown": _KEYS,
+    "model.damaged": f"--model KEY; {_KEYS}",
+    "champion.none": f"--model KEY, or --sources LIST; or {_PROMOTE}",
+    "champion.missing": _PROMOTE,
+    "champion.damaged": _PROMOTE,
+    "config.dask": "--runner processes",
+    "dask.unreachable": "--dask-address ADDRESS, --workers NUMBER, or --runner processes",
+    "runner.worker": "--workers NUMBER",
     "artifact.unreadable": "--refresh STAGE",
     "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,
+    "sampling.too_few": "--temperature, --max-length, or another --prefix; or --fewer",
     "sampling.too_rare": "wider --min-length and --max-length, another --prefix, or --truncate",
 }
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
@@ -33,6 +44,8 @@ def message(error: NamewrightError, command: str) -> str:
     """
     error.where = _option(error.where, command)
     hint = HINTS.get(error.code)
+    if error.code in ("champion.missing", "champion.damaged") and command != "models":
+        hint = f"namewright models rollback; or {hint}"  # which may be what has just failed
     return f"{error}\n  hint:  {hint}" if hint else str(error)
 
 

@@ -92,7 +92,7 @@ def _places(
         _check_delimiter(first_row, delimiter, path)
     labels = first_row if config.header else [str(number + 1) for number in range(len(first_row))]
     places = column_places(labels, config, path)
-    if config.header and config.column is None and not is_default_name(labels[places.names]):
+    if config.header and not isinstance(config.column, str) and not is_default_name(labels[places.names]):
         label = f"{labels[places.names]!r:.{_SHOWN}}"
         notify(
             f"{path.name!r}: the first row is read as the header, and {label} as the column of the names; "

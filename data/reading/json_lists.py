@@ -19,6 +19,7 @@ from rnn_core.errors import DataError
 _ROWS = 1 << 16  # handed on at once
 _BLANK = object()  # a line of JSON Lines without a value
 _SHOWN = 80
+_SHAPES = "a list of texts, or of objects with a field for the names"
 
 
 def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
@@ -50,8 +51,9 @@ def _items(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterato
             yield from _cut(document[lists[0]])
             return
         if config.column not in lists:
-            what = "JSON: it is not known which field holds the list"
-            raise column_error(what, lists or list(document), "name it, as column", path)
+            what = f"JSON: {'it is not known which' if lists else 'no'} field holds the list"
+            fix = f'name it: column = "{lists[0]}"' if lists else f"write it anew, as {_SHAPES}"
+            raise column_error(what, lists or list(document), fix, path)
         document = document[config.column]
         if any(isinstance(item, dict) for item in document):
             raise column_error(
@@ -86,7 +88,19 @@ def _parsed(text: bytes, path: Path, place: str) -> Any:
     except RecursionError:
         raise _json_error("the file is nested too deeply", path, "") from None
     except ValueError as fault:  # UnicodeDecodeError is one
-        raise _json_error("the file is not valid JSON", path, str(fault), place) from fault
+        raise _json_error("the file is not valid JSON", path, str(fault), place, _fix(text, place)) from fault
+
+
+def _fix(text: bytes, place: str) -> str:
+    """What to do about JSON in the place of JSON Lines, or the other way round."""
+    if place:
+        is_json = text.strip() in (b"[", b"{")
+        return 'if it is one document: format = "json".' if is_json else ""
+    try:
+        json.loads(text.splitlines()[0])
+    except (ValueError, IndexError):
+        return ""
+    return 'if every line is a value of its own: format = "jsonl".'
 
 
 def _fields(example: dict[str, Any], config: CorpusConfig, path: Path) -> list[str]:
@@ -145,11 +159,11 @@ def _raw(items: list[Any], chosen: pa.BooleanArray) -> pa.BinaryArray:
     )
 
 
-def _json_error(what: str, path: Path, saw: str, place: str = "") -> DataError:
+def _json_error(what: str, path: Path, saw: str, place: str = "", fix: str = "") -> DataError:
     return DataError(
         "corpus.damaged",
         what,
         where=f"{path}{place}",
         saw=saw,
-        fix="write it anew, or say what it is: format.",
+        fix=fix or f"write it anew, as {_SHAPES}; or say what it is: format.",
     )

@@ -26,6 +26,8 @@ _BEGINNINGS: Final = (
     (rb"SQLite format 3\0", "an SQLite data base", "export its table as CSV."),
     (rb"\x89PNG|GIF8|\xff\xd8\xff", "a picture", "name the file with the list."),
     (rb"(?:insert into|create table|drop table)\b", _SQL, "export its table as CSV."),
+    (rb"BEGIN:VCARD", "a vCard", "export its names as CSV."),
+    (rb"0 HEAD\s", "a GEDCOM file", "export its names as CSV."),
     (rb"7z\xbc\xaf|Rar!|\x1f\x9d|\x04\x22M\x18", "compressed in a way that is not read here", "unpack it."),
     (
         rb"\s*<(?:!doctype|!--|\?xml|/?[a-z][\w:.-]*(?:\s[^<>]*)?/?>)",
@@ -49,6 +51,11 @@ _HEADER: Final = "header = false, if the first line is a name"
 _NUMBERED: Final = re.compile(r"\s*\d+\s*[.):\s]\s*\S.*")
 _QUOTED: Final = re.compile(r"""\s*\[?\s*(["']).*\1\s*[,\]]*\s*""")
 _BULLETS: Final = re.compile(r"\s*[-*+•]\s+\S.*")
+_ADDRESS: Final = re.compile(r"\s*(?:https?://|www\.)\S+\s*")
+_STATEMENT: Final = re.compile(r"\s*insert into\b.*", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*%?\s*")
+_SEVERAL: Final = 4  # separators that show several names in the only line
+_ONE_EACH: Final = "if they are names, put each on a line of its own"
 
 
 class _Guess(NamedTuple):
@@ -58,6 +65,8 @@ class _Guess(NamedTuple):
 
 def check_bytes(block: bytes, config: CorpusConfig, path: Path) -> None:
     """Raise DataError if a file that should be text begins like another kind of file.
+
+    UTF-16 and UTF-32 without a mark are such kinds, too.
 
     block:  its first bytes, unpacked; all of a short file.
     """
@@ -69,10 +78,10 @@ def check_bytes(block: bytes, config: CorpusConfig, path: Path) -> None:
     if block[_TAR] == b"ustar":
         name = block[:100].rstrip(b"\0").decode(errors="replace")
         raise _format_error("the file is a tar archive", path, f"it holds {name!r}", "unpack it: tar -xf.")
-    if config.encoding == "utf-8" and (encoding := _utf_16_without_mark(block)):
+    if config.encoding == "utf-8" and (encoding := _wide_without_mark(block)):
         raise DataError(
             "corpus.encoding",
-            "the file is in UTF-16, without a byte order mark",
+            f"the file is in {encoding[:6].upper()}, without a byte order mark",
             where=str(path),
             saw=repr(block[:_SHOWN]),
             fix=f'name its encoding: encoding = "{encoding}".',
@@ -86,7 +95,7 @@ def check_is_list(block: bytes, path: Path) -> None:
     """
     text = block.decode(errors="replace")
     lines = [line for line in re.split(r"\r\n|\r|\n", text)[:_SAMPLE_LINES] if line.strip()]
-    if len(lines) < 2 and not _JSON.match(text):
+    if len(lines) < 2 and not _JSON.match(text) and not _several_names(lines):
         return
     if guess := _guess(text, lines):
         line = min(1, len(lines) - 1)  # the first may be a header
@@ -113,6 +122,13 @@ def as_option(delimiter: str) -> str:
 def _guess(text: str, lines: list[str]) -> _Guess | None:
     if re.match(r"sep=.\s", text):
         return _Guess("it begins with sep=, as a table does", 'read it as a table: format = "csv"')
+    if (len(lines) == 1 and not _JSON.match(text)) or _mostly(lines, _is_enumeration):
+        columns = 'if they are columns, read it as a table: format = "csv", column = 1'
+        return _Guess("a line holds several names", f"{_ONE_EACH}; {columns}")
+    if _mostly(lines, _ADDRESS.fullmatch):
+        return _Guess("every line is an address", "take the names out of them")
+    if _mostly(lines, _STATEMENT.fullmatch):
+        return _Guess("every line is SQL", "export the table as CSV")
     if _JSON.match(text):
         is_lines = len(lines) > 1 and all(re.match(r"\s*[{\[\"].*[}\]\"]\s*\Z", line) for line in lines[:20])
         kind = "jsonl" if is_lines else "json"
@@ -123,7 +139,8 @@ def _guess(text: str, lines: list[str]) -> _Guess | None:
             options = {"\t": 'format = "tsv"', ",": 'format = "csv"'}
             option = options.get(delimiter, f'format = "csv", {as_option(delimiter)}')
             seen = f"every line holds a {word}" if count == 1 else f"every line holds {count} {word}s"
-            return _Guess(seen, f"read it as a table: {option}, and column = 1, or its name; {_HEADER}")
+            column = f"column = {_column_of_names(lines, delimiter)}, or its name"
+            return _Guess(seen, f"read it as a table: {option}, and {column}; {_HEADER}")
     if _mostly(lines, _QUOTED.fullmatch):
         return _Guess("every line is in quotes", 'read it as that: format = "csv" or "jsonl"')
     if _mostly(lines, _BULLETS.fullmatch):
@@ -149,15 +166,39 @@ def _is_record(delimiter: str, line: str) -> bool:
     return not line.partition(",")[2].startswith(" ")
 
 
+def _is_enumeration(line: str) -> bool:
+    """Whether a line is a sentence of names: Ana, Bea, Carla."""
+    commas = line.rstrip().rstrip(",").count(",")
+    return commas > 1 and line.count(", ") == commas and not re.search(r"\d", line)
+
+
+def _several_names(lines: list[str]) -> bool:
+    """Whether the only line holds names side by side; so short a one as `Mary,F,7065` is read as a name."""
+    return any(line.count(separator) >= _SEVERAL for line in lines for separator in (",", ";", "\t", "|"))
+
+
+def _column_of_names(lines: list[str], delimiter: str) -> int:
+    """The number of the column with the most different texts, which is not always the first."""
+    rows = [line.split(delimiter) for line in lines]
+    columns = [[row[place].strip() for row in rows if place < len(row)] for place in range(len(rows[0]))]
+    texts = [len({cell for cell in column if cell and not _NUMBER.fullmatch(cell)}) for column in columns]
+    return texts.index(max(texts)) + 1
+
+
 def _mostly(lines: list[str], matches: Callable[[str], object]) -> bool:
     return sum(bool(matches(line)) for line in lines) >= max(2, _MOST * len(lines))
 
 
-def _utf_16_without_mark(block: bytes) -> str | None:
-    """Text of mostly ASCII has a zero in every other byte; UTF-8 has none anywhere."""
+def _wide_without_mark(block: bytes) -> str | None:
+    """Text of mostly ASCII has zeros in every other byte, or in three of four; UTF-8 has none anywhere."""
     if block.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
     sample = block[: 1 << 12]
+    if len(sample) >= _UTF_16_BYTES and not len(sample) % 4:
+        for first_zero, encoding in ((1, "utf-32-le"), (0, "utf-32-be")):
+            others = [sample[first_zero + place :: 4] for place in range(3)]
+            if all(part.count(0) >= _MOST * len(part) for part in others):
+                return encoding
     zeros = [sample[start::2].count(0) for start in (0, 1)]
     for zero_first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         is_mostly_zero = zeros[zero_first] >= len(sample) / 4 and len(sample) >= _UTF_16_BYTES

@@ -72,7 +72,8 @@ def _title_cased(name: str) -> str:
 
 def _title_cased_word(word: re.Match[str]) -> str:
     """Of O'NEIL and D'ARCY the second letter is a capital too; of HAWAI'I the last one is none."""
-    return word[0][0].title() + (word[0][1:].lower() if len(word[0]) > 1 else "")
+    rest = word[0][1:].replace("İ", "i")  # whose lower() is an i with a second dot above it
+    return word[0][0].title() + rest.lower()
 
 
 def utf8(names: Strings) -> Iterator[tuple[Bytes, Integers]]:

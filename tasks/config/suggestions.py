@@ -50,6 +50,9 @@ def option_error(refusal: CycloptsError) -> ConfigError:
         names = [name for argument in refusal.argument_collection for name in argument.names]
         options = near_options(word.split("=")[0], names)
         text, meant = text.partition(" Did you mean")[0], " or ".join(options)
+        if word == "-":
+            fix = "save the list to a file, and name that."
+            return ConfigError("config.option", "lists are read from files, not from standard input", fix=fix)
     elif isinstance(refusal, UnknownCommandError) and refusal.unused_tokens:
         known = [name for name in refusal.app or () if not name.startswith("-")]
         word = refusal.unused_tokens[0]

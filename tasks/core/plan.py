@@ -45,12 +45,14 @@ class Plan(StageRunner):
 
     Stages that are quick are computed in a temporary folder, to see what follows from a changed list.
 
-    changes:  what is not as in the last run, a line for each.
+    changes:     what is not as in the last run, a line for each.
+    is_refused:  whether it ended with an error, as the run would.
     """
 
     settings: Settings
     stages: list[PlannedStage] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    is_refused: bool = False
     _folder: "tempfile.TemporaryDirectory[str] | None" = None
 
     def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | PendingArtifact:
@@ -90,11 +92,14 @@ class Plan(StageRunner):
     def summary(self) -> str:
         """One line on what follows from the changes."""
         computed = [stage for stage in self.stages if stage.reason]
+        titles = ", ".join(stage.title for stage in computed)
+        if self.is_refused:
+            until_then = f"computed until then: {titles}" if computed else "until then all stages are cached"
+            return f"the run would end with an error; {until_then}"
         if not computed:
             return f"nothing to compute: all {len(self.stages)} stages are cached"
         seconds = sum(stage.seconds for stage in computed)
         before = f"; before, they took {seconds:,.0f} s" if seconds >= 1 else ""
-        titles = ", ".join(stage.title for stage in computed)
         return f"{len(computed)} of {len(self.stages)} stages would be computed: {titles}{before}"
 
     def _note(self, changes: Sequence[str]) -> None:

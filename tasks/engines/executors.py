@@ -74,7 +74,7 @@ def executor(settings: WorkerSettings) -> Iterator[WorkerPool]:
                 "config.runner",
                 "Dask runs stages for Prefect only",
                 where="engine = plain",
-                fix="--engine prefect, or --runner processes.",
+                fix="use the engine prefect, or the runner processes.",
             )
 
 
@@ -152,7 +152,7 @@ def _dask() -> tuple[Any, Any, Any]:
             "Dask is not installed",
             where="runner = dask",
             saw=str(missing),
-            fix="pip install 'namewright[dask]', or --runner processes.",
+            fix="pip install 'namewright[dask]', or use the runner processes.",
         ) from missing
     return dask, distributed, DaskTaskRunner
 
@@ -187,12 +187,12 @@ def _unreachable(address: str, reason: Exception) -> ServerError:
             "Dask's workers are unavailable",
             where="runner = dask",
             saw=saw,
-            fix="run the same command again, with fewer --workers perhaps, or with --runner processes.",
+            fix="run it again, with fewer workers perhaps, or with the runner processes.",
         )
     return ServerError(
         "dask.unreachable",
         "the Dask scheduler does not answer",
         where=address,
         saw=saw,
-        fix="start it (dask scheduler), correct --dask-address, or leave it out to have workers here.",
+        fix="start it (dask scheduler), correct the address, or leave it out to have workers here.",
     )

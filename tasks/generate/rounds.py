@@ -51,7 +51,7 @@ def check_enough(config: GenerateConfig, rounds: Sequence[Round]) -> None:
 
 def check_existing(config: GenerateConfig, count: int) -> None:
     """Raise TrainingError if a list that exists has as many names as the model had, and those are too few."""
-    _check(config, count, "in the list that exists", "it was made with --fewer")
+    _check(config, count, "in the list that exists", "there were no more when it was made")
 
 
 def _check(config: GenerateConfig, count: int, where: str, saw: str) -> None:
@@ -63,8 +63,8 @@ def _check(config: GenerateConfig, count: int, where: str, saw: str) -> None:
         f"the model has too few {kind} names under these settings",
         where=f"{count:,} of {config.count:,} {where}",
         saw=saw,
-        fix="raise --temperature or --max-length, loosen --prefix, --top-k, --top-p, --allowed or "
-        "--forbidden; or take those there are: the same command with --fewer.",
+        fix="raise the temperature or the largest length, loosen the other constraints; "
+        "or take those there are.",
     )
 
 

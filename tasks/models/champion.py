@@ -19,14 +19,8 @@ CHAMPION = "champion"  # the role before there was one per set of lists; otherwi
 OnWait = Callable[[], None]
 
 _RECOMPUTE = "An unchanged run computes it again."
-_OTHER_CHAMPION = (
-    "restore the previous champion, `namewright models rollback`; or promote another, "
-    f"`namewright models promote KEY`. {_RECOMPUTE}"
-)
-_NO_ROLL_BACK = (
-    "nothing was changed. Promote an intact model, `namewright models promote KEY`: `namewright models "
-    f"list` lists them, and `namewright models show` the history of champions. {_RECOMPUTE}"
-)
+_OTHER_CHAMPION = f"restore the previous champion, or promote another model by hand. {_RECOMPUTE}"
+_NO_ROLL_BACK = f"nothing was changed. Promote an intact model by hand. {_RECOMPUTE}"
 
 Kind = Literal["promoted", "refused", "stands", "rolled_back", "manual", "overtaken"]
 

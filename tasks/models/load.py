@@ -99,8 +99,8 @@ class ModelFile(SourceFile):
 def find_model(model: str | Path, store: Path, sources: Sequence[str] = ()) -> ModelFile:
     """The file of a trained model; `load_model` reads it.
 
-    model:    a path; the key of an artifact of the stage `mixture` or `model` in the store, at least its
-              first 6 digits, with or without the stage (`mixture/3f2a91`); or `champion`, the promoted one.
+    model:    a path; the key of an artifact of the stage `mixture` or `model` in the store, or as many of its
+              first digits as no other has, with or without the stage (`mixture/3f2a91`); or `champion`.
     sources:  the lists whose champion is meant; by default those trained on last.
 
     Raises DataError if there is no such file, if no artifact or more than one has such a key, if no model was
@@ -259,7 +259,7 @@ def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
             "model.none",
             "the store holds no trained model",
             where=str(store.root),
-            fix="train one: namewright run; or name a store with --store, or a model's file with --model.",
+            fix="train one; or name another store, or a model's file.",
         )
     others = _sets_with_champion(store)
     raise DataError(
@@ -267,8 +267,7 @@ def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
         f"no model of {', '.join(lists)} was promoted" if lists else "no model of the store was promoted",
         where=str(store.root),
         saw=f"champions of {'; of '.join(others)}" if others else "",
-        fix="name a model with --model, or other lists with --sources; or promote a model by hand, "
-        "`namewright models promote KEY`:" + _as_lines(models),
+        fix="name a model, or other lists; or promote a model by hand:" + _as_lines(models),
     )
 
 
@@ -362,9 +361,7 @@ def _as_lines(models: list[_StoredModel], most: int = 10) -> str:
 
 def _unknown(name: str, store: Store) -> DataError:
     models = _stored_models(store)
-    contents = (
-        f"; the store holds:{_as_lines(models)}" if models else "; the store holds none: namewright run."
-    )
+    contents = f"; the store holds:{_as_lines(models)}" if models else "; the store holds none."
     return DataError(
         "model.unknown",
         "model not found",
@@ -380,7 +377,7 @@ def _damaged(folder: Path, fault: str) -> DataError:
         "the artifact is damaged",
         where=str(folder),
         saw=fault,
-        fix="repeat the `namewright run` that made it; or name another model.",
+        fix="repeat the run that made it; or name another model.",
     )
 
 

@@ -15,10 +15,7 @@ from tasks.process import signals
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
 _LOOK_SECONDS = 0.2
-_FIX = (
-    "if the machine was short of memory, ask for fewer: --workers. "
-    "The same command goes on from what is finished."
-)
+_FIX = "if the machine was short of memory, ask for fewer. The same command goes on from what is finished."
 
 
 @contextmanager

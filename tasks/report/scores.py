@@ -16,7 +16,7 @@ _UNSEEN = "_unseen"
 class Scores(NamedTuple):
     """What the models reach on the names of one source in one split.
 
-    unseen:      whether on those alone that equal no training name, whatever the case.
+    unseen:      whether on those alone that equal no training name in any spelling.
     nats:        per character, by model, the network first and the n-grams last.
     perplexity:  the same.
     """

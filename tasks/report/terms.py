@@ -19,7 +19,7 @@ class Metric(NamedTuple):
 METRICS = {
     "validity": Metric("valid", "would be accepted from a list, as they are", ".1%"),
     "uniqueness": Metric("distinct", "are left once repeats are dropped", ".1%"),
-    "novelty": Metric("new", "equal no training name, whatever the case", ".1%"),
+    "novelty": Metric("new", "equal no training name in any spelling", ".1%"),
     "word_novelty": Metric("new words", "of all their words, those in no training name", ".1%"),
     "length_distance": Metric(
         "lengths", "characters by which they differ from those of held-out names", ".2f"

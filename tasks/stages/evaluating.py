@@ -116,7 +116,7 @@ def _groups(
 ) -> Iterator[Group]:
     """Every split that holds names, whole and by source; of the held-out ones, also the unseen names.
 
-    new:  (N,) whether no training name equals the name, case folded.
+    new:  (N,) whether no training name is the name in any spelling.
     """
     for part in SPLITS:
         of_part = split == part

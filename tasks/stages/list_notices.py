@@ -15,6 +15,7 @@ from artifacts.store import Artifact
 from data.profile import Profile
 from tasks.report.text import escape_invisible
 from tasks.stages.corpora import NAMES, REJECTED
+from tasks.stages.name_notices import name_notices
 from tasks.stages.profiling import load_profile
 
 FEW_NAMES = 200
@@ -89,6 +90,7 @@ def list_notices(
     return [
         *_size_notices(lists),
         *(notice for source in lists.sources for notice in _spelling_notices(lists, source, corpora)),
+        *name_notices(corpora),
         *_weight_notices(corpora, merged, validated),
     ]
 
@@ -97,8 +99,8 @@ def _size_notices(lists: Profile) -> Iterator[str]:
     names = lists.count("kept")
     if names < FEW_NAMES:
         yield (
-            f"only {names:,} names: expect many that copy or recombine names of the list. More names of the "
-            f"same kind help most; {2 * FEW_NAMES:,} already do much."
+            f"only {names:,} name{'' if names == 1 else 's'}: expect many that copy or recombine names of "
+            f"the list. More names of the same kind help most; {2 * FEW_NAMES:,} already do much."
         )
 
 

@@ -23,6 +23,7 @@ _IN_PARTS = {stage.name for stage in OF_A_LIST}  # of which a long list has thou
 _LINE_SECONDS = 5.0  # between two progress lines in a log
 _NAMES_SHOWN = 10
 _LONGEST = 10_000  # characters of a cell
+_WHOLE = 12  # of a cell that is never folded
 _STYLES = {"good": "green", "bad": "bold red", "strong": "bold", "muted": "dim"}  # by the tone of a cell
 
 
@@ -220,12 +221,24 @@ class TerminalConsole:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        drawn = RichTable(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold")
-        for column in table.columns:
-            drawn.add_column(column.title, justify="right" if column.numeric else "left", overflow="fold")
-        for row in table.rows:
-            cells = map(cell, row)
-            drawn.add_row(*(Text(_text(value), style=_STYLES.get(value.tone, "")) for value in cells))
+        drawn = RichTable(
+            box=box.SIMPLE_HEAD,
+            title=title or None,
+            title_justify="left",
+            title_style="bold",
+            collapse_padding=True,
+        )
+        rows = [[cell(value) for value in row] for row in table.rows]
+        for place, column in enumerate(table.columns):
+            drawn.add_column(
+                column.title,
+                justify="right" if column.numeric else "left",
+                overflow="fold",
+                # A key or a word stays whole, whatever else has to be folded.
+                no_wrap=not column.numeric and all(len(row[place].text) <= _WHOLE for row in rows),
+            )
+        for row in rows:
+            drawn.add_row(*(Text(_text(value), style=_STYLES.get(value.tone, "")) for value in row))
         self._console.print(drawn)
 
 

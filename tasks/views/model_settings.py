@@ -18,6 +18,7 @@ _SECTIONS = {
 }
 
 Settings = Mapping[str, str]
+SOURCE = "source "  # begins the names of those of one list
 
 
 class StoredModel:
@@ -44,9 +45,10 @@ def differing_settings(models: Sequence[Settings]) -> list[str]:
 
 
 def short_titles(names: Sequence[str]) -> list[str]:
-    """Names of settings without their section, where that leaves no two alike."""
+    """Names of settings in words, without their section where that leaves no two alike."""
     short = [name.rpartition(".")[2] for name in names]
-    return [title if short.count(title) == 1 else name for title, name in zip(short, names, strict=True)]
+    titles = (title if short.count(title) == 1 else name for title, name in zip(short, names, strict=True))
+    return [title.replace("_", " ") for title in titles]
 
 
 def _options(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -54,7 +56,7 @@ def _options(manifest: Manifest) -> Iterator[tuple[str, str]]:
     stage, config = manifest.recipe.stage, manifest.recipe.config
     section = _SECTIONS.get(stage)
     if stage == "corpus":
-        section = f"source {config['name']}"
+        section = f"{SOURCE}{config['name']}"
     if stage == "model" and "iterations" in config:
         section = "notebook"
     if not section:

@@ -22,9 +22,9 @@ from tasks.report.sections import Cell, Column, Row, Section, Table, columns
 from tasks.report.terms import model_title
 from tasks.stages.deciding import DECISION, Candidate, decision_table, evaluate
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
-from tasks.views.model_settings import StoredModel, differing_settings, short_titles
+from tasks.views.model_settings import SOURCE, StoredModel, differing_settings, short_titles
 
-_SETTINGS_SHOWN = 8  # columns of the list of models
+_SETTINGS_SHOWN = 3  # columns of the list of models, so that 80 characters are enough
 _WORDS = ("metric", "kept")  # columns of a decision that hold no numbers
 
 
@@ -42,11 +42,12 @@ def models_section(store: Store) -> Section:
         mark = Cell("rolled back", tone="muted") if manifest.digest in rolled_back else Cell("")
         marks.append(Cell(CHAMPION, tone="good") if manifest.digest in champions else mark)
     settings = [model.settings() for model in models]
-    differing = differing_settings(settings)
+    # How a list is read is no setting of a model, and there are as many as lists; `compare` shows them.
+    differing = [name for name in differing_settings(settings) if not name.startswith(SOURCE)]
     rows: list[Row] = [
         [
             model.mixture.key[:12],
-            model.mixture.manifest().created_at[:19],
+            model.mixture.manifest().created_at[:10],
             *_test_nats(store, model.mixture),
             *(of_model.get(name, "–") for name in differing[:_SETTINGS_SHOWN]),
             model.lists(),
@@ -59,7 +60,7 @@ def models_section(store: Store) -> Section:
     return Section(
         "Models, with nats per character on test names and the settings that differ"
         + (f" ({more:,} more: namewright models compare)" if more > 0 else ""),
-        f"no model in {store.root}; train one: namewright run",
+        f"no model in {store.root}; train one: namewright run LIST",
         table=Table([*columns("key", "made, UTC", numeric=numeric), *columns("lists", "")], rows),
     )
 

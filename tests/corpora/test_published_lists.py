@@ -14,6 +14,7 @@ from small_corpora import read
 from artifacts.keys import Recipe
 from data.conditions import parse_conditions
 from data.config import CorpusConfig
+from data.corpus import read_corpus
 from data.text.strings import title_cased
 from rnn_core.errors import ConfigError, DataError
 from tasks.config.sources import Source, parse_sources
@@ -81,6 +82,16 @@ RECORDS = {
     "JSON": ('{\n  "names": ["Mary", "Anna"]\n}\n', 'format = "json"'),
     "a JSON list": ('["Mary", "Anna"]\n', 'format = "json"'),
     "JSON Lines": ('{"name": "Mary"}\n{"name": "Anna"}\n', 'format = "jsonl"'),
+    "a number before the name": ("1\tMary\n2\tAnna\n", "column = 2"),
+    "a bar at both ends": ("| Mary | 7 |\n| Anna | 6 |\n", "column = 2"),
+    "assignments": ("name=Mary\nname=Anna\n", "column = 2"),
+    "sentences of names": ("Mary, Anna, Emma\nAda, Bea, Cleo, Ida\n", "a line of its own"),
+    "one sentence of names": ("Mary, Anna, Emma, Eve, Ida, Ada\n", "a line of its own"),
+    "addresses": ("https://example.org/Mary\nhttps://example.org/Anna\n", "take the names out"),
+    "statements": (
+        "-- names\nINSERT INTO n VALUES ('Mary');\n" * 1 + "INSERT INTO n VALUES ('A');\n" * 20,
+        "CSV",
+    ),
     "quoted lines": ('"Mary",\n"Anna"\n', 'format = "csv"'),
 }
 
@@ -118,6 +129,8 @@ OTHER_KINDS = {
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3\n", "Git LFS"),
     "tar": (archive(), "tar"),
     "RTF": (b"{\\rtf1\\ansi Mary\\par Anna}", "RTF"),
+    "a vCard": (b"BEGIN:VCARD\nFN:Mary\nEND:VCARD\n", "vCard"),
+    "GEDCOM": (b"0 HEAD\n0 @I1@ INDI\n1 NAME Mary /X/\n", "GEDCOM"),
     "PDF": (b"%PDF-1.4\n", "PDF"),
     "Parquet": (b"PAR1\x15\x04", "Parquet"),
     "a picture": (b"\x89PNG\r\n\x1a\n", "picture"),
@@ -136,8 +149,8 @@ def test_names_in_angle_brackets_are_read_if_the_format_is_given(written):
     assert names(written("list.txt", "<a>\n<b>\n"), format="text") == ["<a>", "<b>"]
 
 
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_mark_is_refused_with_its_encoding(written, encoding):
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_utf_16_or_32_without_a_mark_is_refused_with_its_encoding(written, encoding):
     path = written("list.txt", "Mary\nÁnna\n".encode(encoding))
     assert f'encoding = "{encoding}"' in refusal(path).fix
     assert names(path, encoding=encoding) == ["Mary", "Ánna"]
@@ -179,6 +192,30 @@ def test_a_delimiter_is_an_option_and_one_that_is_missing_is_named_in_the_error(
     path = written("list.csv", "sexe;preusuel;nombre\n1;JEAN;50\n2;ANNE;51\n")
     assert 'delimiter = ";"' in refusal(path, column="preusuel", counts="nombre").fix
     assert weights(path, column="preusuel", counts="nombre", delimiter=";") == {"JEAN": 50.0, "ANNE": 51.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fix"),
+    [
+        ("a.json", '{"name": "Ana"}\n{"name": "Bea"}\n', 'format = "jsonl"'),
+        ("a.jsonl", '[\n"Ana",\n"Bea"\n]\n', 'format = "json"'),
+        ("a.json", '{"names": ["Ana", "Bea"]}', 'column = "names"'),
+        ("a.json", '{"Ana": 3, "Bea": 2}', "a list of texts, or of objects"),
+    ],
+)
+def test_json_of_another_shape_is_refused_with_what_reads_it(written, name, content, fix):
+    assert fix in refusal(written(name, content)).fix
+
+
+@pytest.mark.parametrize("column", [None, 1])
+def test_a_first_row_that_may_be_a_name_is_said_also_where_the_column_has_a_number(written, column):
+    content = "Mary,7065\nAnna,2604\n"
+    source = Source("list", str(written("list.csv", content)), column=column, counts=2)
+    said = []
+    for _ in read_corpus(source.files, source.reading, said.append):
+        pass
+    assert len(said) == 1
+    assert "'Mary' as the column of the names; if it is a name: header = false" in said[0]
 
 
 def test_a_line_that_names_the_separator_is_believed(written):
@@ -330,6 +367,8 @@ def test_names_in_one_case_are_written_with_capitals_where_that_is_asked_for(wri
         "élodie",
         "ΝΙΚΟΣ",
         "იოანე",
+        "ÇİĞDEM",
+        "İPEK",
     ]
     expected = [
         "Mary Ann",
@@ -341,6 +380,8 @@ def test_names_in_one_case_are_written_with_capitals_where_that_is_asked_for(wri
         "Élodie",
         "Νικος",
         "იოანე",
+        "Çiğdem",
+        "İpek",
     ]
     assert title_cased(pa.array(shouted)).to_pylist() == expected
     assert title_cased(pa.array(["MARI\u0301A", "იოანე"])).to_pylist() == ["Mari\u0301a", "იოანე"]

@@ -75,3 +75,21 @@ def test_what_lies_below_the_command_line_does_not_know_its_options(checkout):
         if syntax.search(text) or sections.search(text)
     ]
     assert not wrong
+
+
+def test_no_error_of_a_stage_or_an_engine_names_an_option_of_the_command_line(checkout):
+    """They are raised under Prefect and in a user's own Python as well, which have no such options."""
+    syntax = re.compile(r"(?<!\w)--[a-z]{2}|\bnamewright [a-z]+")
+    modules = (
+        module
+        for room in ("engines", "generate", "models", "process")
+        for module in (checkout / "tasks" / room).rglob("*.py")
+    )
+    errors = [
+        (module.name, node.lineno, ast.unparse(node))
+        for module in modules
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error")
+    ]
+    assert len(errors) > 10
+    assert not [(name, line) for name, line, call in errors if syntax.search(call)]

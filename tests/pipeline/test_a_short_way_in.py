@@ -63,6 +63,27 @@ def test_a_list_is_named_after_its_file(called, tmp_path, words, sources):
     assert sources_of(tmp_path / "store") == sources
 
 
+def test_the_name_of_a_file_can_neither_color_nor_clear_the_terminal(called, tmp_path):
+    hostile = "a\x1b[31m\u202eb.txt"
+    code, out, err = called("data", hostile, "--store", "store")
+    assert code == 3
+    assert "a\\x1b[31m\\u202eb.txt" in err
+    (tmp_path / hostile).write_text("Ana\nBe\x1ba\nمه\u200cرو\n")
+    code, out, err = called("data", f"towns={hostile}", "--store", "store")
+    assert code == 0, err
+    assert not {"\x1b", "\u202e"} & set(out + err)
+    assert "towns line 2: holds a control" in out
+
+
+def test_standard_input_is_refused_by_its_name(called):
+    code, _, err = called("data", "-")
+    assert (code, err.partition("\n")[0]) == (
+        2,
+        "error[config.option]: lists are read from files, not from standard input",
+    )
+    assert "save the list to a file" in err
+
+
 def test_two_lists_of_one_name_are_refused(called):
     code, _, err = called("data", "a/elves.txt", "b/elves.txt")
     assert (code, err.splitlines()[0]) == (2, "error[config.source]: two sources have the same name")
@@ -185,3 +206,16 @@ def test_lists_are_no_variable(called, monkeypatch):
     assert (code, err.splitlines()[0]) == (
         2, "error[config.variable]: unknown environment variable NAMEWRIGHT_LISTS",
     )  # fmt: skip
+
+
+def test_a_dry_run_of_a_list_that_is_refused_says_nothing_of_stages_that_were_not_reached(called, tmp_path):
+    code, out, err = called("run", "nowhere.txt", "--dry-run", "--store", "store")
+    assert (code, out) == (3, "")
+    assert err.startswith("error[corpus.unreadable]")
+    (tmp_path / "elves.txt").write_text("Elrond\nElwing\n")
+    assert called("data", "elves.txt", "--store", "store")[0] == 0
+    (tmp_path / "elves.txt").write_text("<!DOCTYPE html>\n<html>\n")
+    code, out, err = called("run", "elves.txt", "--dry-run", "--store", "store")
+    assert (code, err.partition(":")[0]) == (3, "error[corpus.format]")
+    first = out.splitlines()[0]
+    assert first == "the run would end with an error; computed until then: corpus elves"

@@ -20,6 +20,7 @@ from small_lists import (
 from artifacts.dataset import Dataset
 from artifacts.errors import StoreError
 from artifacts.keys import sha256
+from flows import hints
 from rnn_core.errors import ConfigError, TrainingError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from tasks.config import generate as list_config
@@ -197,7 +198,7 @@ def test_a_model_that_has_too_few_names_says_how_many_and_what_to_change_or_writ
         made(**knobs)
     assert (few.value.code, few.value.exit_code) == ("sampling.too_few", 5)
     found = int(few.value.where.partition(" of 5,000 ")[0].replace(",", ""))
-    assert "--fewer" in few.value.fix
+    assert "--fewer" in hints.message(few.value, "generate")
     folder = made(**knobs, fewer=True)
     assert len(rows_of(folder)) == found == manifest_of(folder).metadata["names"]
     with pytest.raises(TrainingError, match=r"sampling\.too_few"):

@@ -96,6 +96,37 @@ def test_names_that_look_like_codes_are_reported_with_an_example(tmp_path: Path)
     assert notice.startswith("towns: its names look like codes, such as 'Ab-0000', with 4.0 digits")
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (
+            ["JosÃ©", "ZoÃ«"],
+            "2 of its names look like UTF-8 that was read as another encoding, such as 'JosÃ©'.",
+        ),
+        ([f'"{city}"' for city in CITIES], "are in quotes, which belong to the names, such as"),
+        (["O&#39;Neil", "Jos&eacute;"], "2 of its names hold HTML entities, such as 'O&#39;Neil'."),
+        ([r"Jos\u00e9"] + [f"Zo%C3%AB{letter}" for letter in "abcd"], "5 of its names hold escapes"),
+        (["# made by hand", "// CC0"], "2 of its names begin like a comment, such as '# made by hand'."),
+        ([f"{city} - a town" for city in CITIES], "hold dashes or brackets"),
+    ],
+    ids=["encoding", "quotes", "entities", "escapes", "comments", "meanings"],
+)
+def test_names_that_nobody_would_write_so_are_said_with_an_example(
+    tmp_path: Path, names: list[str], text: str
+) -> None:
+    assert any(
+        notice.startswith("towns: ") and text in notice for notice in notices(tmp_path, [*CITIES, *names])
+    )
+    assert (
+        notices(tmp_path, [*CITIES, "Ånge", "Saint-Malo (France)", "L'Aquila", "Łódź", "'s-Gravenhage"]) == []
+    )
+
+
+def test_a_column_that_is_left_in_every_line_is_said(tmp_path: Path) -> None:
+    (notice,) = notices(tmp_path, [f"{city} {'FM'[rank % 2]}" for rank, city in enumerate(CITIES)])
+    assert notice.startswith("towns: nearly all its names end in the same words: 'F', 'M'.")
+
+
 def test_a_short_list_says_what_to_expect_and_what_helps(tmp_path: Path) -> None:
     (notice,) = notices(tmp_path, CITIES[:60])
     assert notice.startswith("only 60 names: expect many that copy or recombine names of the list.")

@@ -24,6 +24,7 @@ from artifacts import formats
 from artifacts.manifest import Manifest
 from artifacts.store import Store
 from data.text.strings import to_strings
+from flows import hints
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.metrics.evaluation import EvaluationConfig
@@ -89,7 +90,8 @@ def names_made(store, drawn_from):
 
 def refused(code, *saying):
     def told(error):
-        return error.code == code and error.exit_code == 3 and all(text in str(error) for text in saying)
+        shown = hints.message(error, "generate")
+        return error.code == code and error.exit_code == 3 and all(text in shown for text in saying)
 
     return pytest.raises(DataError, check=told)
 
