@@ -13,8 +13,10 @@ from tasks.config.settings import WorkerSettings
 from tasks.process import signals
 from tasks.process.worker_processes import SPAWN, WorkerProcesses, sigint_blocked, worker_death
 from tasks.server.errors import ServerError
+from tasks.server.startup import HOST
 
 _CONNECT_SECONDS = 5.0
+_NO_PAGES: dict[str, list[str]] = {f"distributed.{kind}.http.routes": [] for kind in ("scheduler", "worker")}
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,16 @@ def _process_task_runner(count: int) -> Iterator[WorkerPool]:
 @contextmanager
 def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
     dask, distributed, runner_class = _dask()
+    # Certificates of this run alone: a scheduler and workers run whatever code anyone sends who can connect.
+    security = distributed.security.Security.temporary()
     here = {
+        "security": security,
+        "host": HOST,
         "n_workers": settings.workers,
         "threads_per_worker": 1,
         "processes": True,
-        "dashboard_address": None,  # no port that nobody asked for
+        "dashboard_address": f"{HOST}:0",  # Dask opens a port in any case: not its usual one, and
+        "scheduler_kwargs": {"dashboard": False},  # there is nothing behind it (_NO_PAGES)
         "silence_logs": logging.CRITICAL,
         "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
     }
@@ -111,7 +118,7 @@ def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
         _validate_address(settings.dask_address)
         runner = runner_class(address=settings.dask_address, client_kwargs={"timeout": _CONNECT_SECONDS})
     else:
-        runner = runner_class(cluster_kwargs=here)
+        runner = runner_class(cluster_kwargs=here, client_kwargs={"security": security})
 
     def request_stop(signal_number: int) -> None:
         if not settings.dask_address:  # a cluster elsewhere may work for others as well
@@ -125,7 +132,7 @@ def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
         return error
 
     # A worker that was killed ends the run, as with processes: one short of memory would be so again.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), runner:
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0, **_NO_PAGES}), runner:
         with sigint_blocked():
             _connect(runner, settings.dask_address)
         yield WorkerPool(runner, True, request_stop, explain=explain)

@@ -1,5 +1,8 @@
 """A generated list: the same whoever makes it, without repeats or known names if asked, in any format."""
 
+import socket
+
+import distributed
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -92,6 +95,8 @@ def test_a_list_has_the_same_content_whoever_makes_it_and_in_shards_of_any_size(
     contents = set()
     with fresh_process(monkeypatch, threads=2), getattr(executors, kind)(workers) as hired:
         monkeypatch.setattr(executors, kind, always(hired))
+        if workers.runner == "dask":
+            check_it_is_closed(hired.pool.client.scheduler.address)
         for size in SHARD_SIZES:
             output = tmp_path / str(size)
             make(
@@ -106,6 +111,19 @@ def test_a_list_has_the_same_content_whoever_makes_it_and_in_shards_of_any_size(
             log_probabilities.add(sha256(rows["log_probability"].to_numpy().tobytes()))
     assert contents == {content}
     assert len(log_probabilities) == 1  # of all ways so far, to the last bit
+
+
+def check_it_is_closed(scheduler):
+    """Only this run's certificates open it: who can connect has any code run."""
+    assert scheduler.startswith("tls://127.0.0.1:")
+    for address, security in (
+        (scheduler.replace("tls", "tcp"), None),
+        (scheduler, distributed.security.Security.temporary()),
+    ):
+        with pytest.raises((OSError, AssertionError)):
+            distributed.Client(address, security=security, timeout=2)
+    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", 8787), timeout=2):
+        pass  # Dask's dashboard
 
 
 def content_of(folder):
