@@ -14,6 +14,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from artifacts.documents import as_type, parse_json, read_file
 from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
 from artifacts.manifest import FileRecord, Manifest
-from artifacts.store import Artifact, Store, examine_folder, make_unique_folder
+from artifacts.store import Artifact, Store, examine_folder
 
 SUCCESS = "_SUCCESS"
 _INTERNAL = "__namewright__"
@@ -66,7 +67,7 @@ class Shards(Store):
     def _quarantine(self, stage: str, key: str, fault: str) -> Path:
         """Move a damaged shard; where its manifest is unreadable, that alone."""
         folder, file = self.root.parent, Path(_shard_manifest(key))
-        aside = make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
+        aside = atomic_io.make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
         with contextlib.suppress(ValueError, OSError):
             for name in Manifest.read(folder / file).files:
                 if _PART.fullmatch(name):  # nothing else in that folder is a shard's
@@ -103,8 +104,8 @@ class Dataset:
         with atomic_io.io_errors(self.folder, "write the list"):
             self._check_no_foreign_files()
             atomic_io.make_folder(self.work)
-            (self.work / "lock").touch()
-        with locks.exclusive_lock(self.work / "lock", on_wait):
+            self.lock_file.touch()
+        with locks.exclusive_lock(self.lock_file, on_wait):
             with atomic_io.io_errors(self.folder, "write the list"):
                 self._check_no_foreign_files()  # again: another run may have written another list meanwhile
                 if self._request() != request:
@@ -112,6 +113,15 @@ class Dataset:
                     self._clear()
                     atomic_io.write_file(self.work / "request.json", canonical_json(asdict(request)))
             yield
+
+    def try_claim(self) -> AbstractContextManager[bool]:
+        """Hold the folder's lock if nobody else does; gives whether it is held."""
+        return locks.try_lock(self.lock_file)
+
+    @property
+    def lock_file(self) -> Path:
+        """Its lock, which has the time when the list was last asked for."""
+        return self.work / "lock"
 
     def finish(
         self,

@@ -3,6 +3,7 @@
 Nothing is touched while a run holds its key's lock, and nothing at all by a dry run.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from artifacts import atomic_io
+from artifacts.dataset import Dataset
 from artifacts.errors import StoreError
 from artifacts.keys import KEY_LENGTH
-from artifacts.manifest import Manifest
+from artifacts.manifest import FILE_NAME, Manifest
 from artifacts.store import UNREADABLE, Artifact, Store
 
-Outcome = Literal["whole", "damaged", "removed", "in use", "failed"]
+Outcome = Literal["whole", "damaged", "removed", "in use", "failed", "kept"]
 
 _NAMED_AFTER_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
 _DAY = 86_400.0
@@ -87,6 +89,63 @@ class GarbageCollector:
             stage, key = manifest.recipe.stage, manifest.recipe.key
             reason = f"unreferenced, from {manifest.created_at}"
             yield from self._removal(self.store.folder(stage, key), stage, key, reason)
+
+    def clear_lists(self, folder: str, days: float, keep: str) -> Iterator[MaintenanceAction]:
+        """Remove generated lists that nobody asked for during so many days.
+
+        folder:  of the store, with a folder for each list.
+        keep:    a link in it, to the one that stays.
+        """
+        kept = (self.store.root / folder / keep).resolve()
+        for path in self._entries(folder):
+            dataset = Dataset(path)
+            if path.is_symlink() or path.resolve() == kept or not dataset.work.is_dir():
+                continue
+            if age := self._age_beyond(dataset.lock_file, days):
+                remove = partial(self.store.remove, Artifact(folder, path.name, "", path))
+                with contextlib.nullcontext(True) if self.dry_run else dataset.try_claim() as is_held:
+                    if is_held:
+                        yield from self._deletion(path, f"not asked for during {age}", remove)
+                    else:
+                        yield self._in_use(path)
+
+    def shrink(self, removable: Iterable[Manifest], most_bytes: float) -> Iterator[MaintenanceAction]:
+        """Remove artifacts, those first that were not used for the longest time, until the store is so small.
+
+        removable:  those that nothing kept was made from.
+        """
+        size = _size(self.store.root)
+        for manifest in sorted(removable, key=self._last_use):
+            if size <= most_bytes:
+                return
+            for action in self.remove([manifest]):
+                size -= action.bytes * (action.outcome == "removed")
+                yield action
+        if size > most_bytes:
+            why = f"the store has {size / 1e6:,.1f} MB, and what is left of it is protected"
+            yield MaintenanceAction("kept", ".", why, size)
+
+    def clear_locks(self) -> None:
+        """Remove the empty lock files of artifacts that are not there, unless somebody holds them."""
+        for path in self._entries("locks"):
+            match = _NAMED_AFTER_A_KEY.fullmatch(path.stem)
+            if (
+                match
+                and not self.dry_run
+                and not os.path.lexists(self.store.folder(match["stage"], match["key"]))
+            ):
+                with self.store.try_lock(match["stage"], match["key"]) as is_held:
+                    if is_held:  # who waits for it notices, and opens a new one
+                        with atomic_io.io_errors(path, "clear the store"):
+                            path.unlink(missing_ok=True)
+
+    def _last_use(self, manifest: Manifest) -> float:
+        path = self.store.folder(manifest.recipe.stage, manifest.recipe.key) / FILE_NAME
+        try:
+            status = path.lstat()
+        except OSError:  # removed meanwhile
+            return 0.0
+        return max(status.st_atime, status.st_mtime)
 
     def _verification(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
         folder = self.store.folder(stage, key)

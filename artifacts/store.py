@@ -17,7 +17,7 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,12 @@ class Artifact:
                 return Manifest.read(path)
         except ValueError as fault:
             raise formats.read_error(path, "a manifest", fault) from fault
+
+    def mark_used(self) -> None:
+        """Note the time, for who has to find what was not used for long: as that of the last access."""
+        path = self.folder / self.manifest_file
+        with contextlib.suppress(OSError):  # a store that one may only read
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A Parquet file of the artifact. Raises DataError if it is damaged."""
@@ -339,15 +345,9 @@ class Store:
 
     def _set_aside(self, folder: Path, where: Path) -> Path:
         """Move a folder by one rename, so that it is never seen half removed."""
-        aside = make_unique_folder(where, f"{folder.parent.name}-{folder.name}-")
+        aside = atomic_io.make_unique_folder(where, f"{folder.parent.name}-{folder.name}-")
         folder.rename(aside / folder.name)
         return aside
-
-
-def make_unique_folder(where: Path, prefix: str) -> Path:
-    """Make an empty folder whose name begins with the prefix and is new."""
-    where.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
 
 
 def file_digest(path: Path) -> str:

@@ -1,9 +1,19 @@
 """What `maintain` keeps in a store, and for how long."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from rnn_core.validators import AT_LEAST_0, ValidatedConfig, whole
+from rnn_core.validators import AT_LEAST_0, Rule, ValidatedConfig, whole
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE_TEXT = re.compile(
+    rf"(?P<number>\d{{1,15}}(?:\.\d{{1,6}})?) ?(?P<unit>{'|'.join(_UNITS)})", re.IGNORECASE
+)
+_SIZE = Rule(
+    "a size such as 500MB or 20GB",
+    lambda value: isinstance(value, str) and bool(_SIZE_TEXT.fullmatch(value)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,10 @@ class MaintenanceConfig(ValidatedConfig):
         quarantine_days: Days to keep what is in quarantine; by default forever.
         artifact_days: Days to keep artifacts; by default forever. The champion, the models of generated
             lists and the latest artifacts stay, with all that they were made from.
+        list_days: Days to keep generated lists that nobody asks for again; by default forever. The latest
+            stays.
+        max_size: Most that the store may take, such as 20GB: then the artifacts that were not used for the
+            longest time are removed; by default any size. What stays despite artifact_days stays here, too.
         keep_last: Number of latest artifacts of each stage, and of latest champions, that always stay.
     """
 
@@ -24,4 +38,12 @@ class MaintenanceConfig(ValidatedConfig):
     checkpoint_days: Annotated[float | None, AT_LEAST_0] = None
     quarantine_days: Annotated[float | None, AT_LEAST_0] = None
     artifact_days: Annotated[float | None, AT_LEAST_0] = None
+    list_days: Annotated[float | None, AT_LEAST_0] = None
+    max_size: Annotated[str | None, _SIZE] = None
     keep_last: Annotated[int, whole(1, 1 << 20)] = 10
+
+    @property
+    def max_bytes(self) -> float | None:
+        """The same as `max_size`, in bytes."""
+        size = _SIZE_TEXT.fullmatch(self.max_size or "")
+        return float(size["number"]) * _UNITS[size["unit"].upper()] if size else None

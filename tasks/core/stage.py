@@ -161,6 +161,8 @@ class Stage(Generic[Config, Inputs]):
 
         def finish(artifact: Artifact, reused: bool) -> tuple[Artifact, bool]:
             seconds, rows = time.monotonic() - began, artifact.manifest().rows
+            if reused:
+                artifact.mark_used()
             on_event(Finished(self.name, label, artifact, reused, rows, seconds))
             self.raise_if_refused(store, artifact)
             return artifact, reused

@@ -9,10 +9,11 @@ from pathlib import Path
 from artifacts.dataset import manifests
 from artifacts.errors import StoreError
 from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
+from artifacts.manifest import Manifest
 from artifacts.store import Store
 from tasks import stages
 from tasks.config.maintenance import MaintenanceConfig
-from tasks.generate.dataset import LIST
+from tasks.generate.dataset import LATEST, LIST
 from tasks.process import signals
 
 _SHOWN = 20  # entries in an error
@@ -72,12 +73,20 @@ def _actions(config: MaintenanceConfig, collector: GarbageCollector) -> Iterator
         yield from collector.clear_checkpoints(config.checkpoint_days)
     if config.quarantine_days is not None:
         yield from collector.clear_quarantine(config.quarantine_days)
+    if config.list_days is not None:  # before the artifacts that they keep
+        yield from collector.clear_lists(LIST, config.list_days, LATEST)
     if config.artifact_days is not None:
         before = datetime.now(UTC) - timedelta(days=config.artifact_days)
-        roots = list(_referred_to(collector.store, config.keep_last))
-        yield from collector.remove(
-            unreferenced_artifacts(collector.store, _STAGES, roots, config.keep_last, before)
-        )
+        yield from collector.remove(_unreferenced(config, collector.store, before))
+    if config.max_bytes is not None:
+        never = datetime.now(UTC) + timedelta(days=1)  # however young
+        yield from collector.shrink(_unreferenced(config, collector.store, never), config.max_bytes)
+    collector.clear_locks()
+
+
+def _unreferenced(config: MaintenanceConfig, store: Store, before: datetime) -> list[Manifest]:
+    roots = list(_referred_to(store, config.keep_last))
+    return unreferenced_artifacts(store, _STAGES, roots, config.keep_last, before)
 
 
 def _referred_to(store: Store, keep_last: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A store is put in order, and nothing that anyone uses is touched."""
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_artifacts import put, recipe_of
 
+from artifacts.dataset import Dataset
 from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.keys import Recipe
 from artifacts.store import Artifact, Store
+from rnn_core.errors import ConfigError
+from tasks.config.maintenance import MaintenanceConfig
 
 DAY = 86_400.0
 
@@ -183,3 +187,53 @@ def test_an_artifact_that_nothing_refers_to_is_removed(store: Store) -> None:
     assert act.bytes > 0
     assert not artifact.folder.exists()
     assert not list((store.root / "scratch").glob("*/*"))
+
+
+def test_a_store_that_is_too_large_loses_what_was_not_used_for_the_longest_time(store: Store) -> None:
+    artifacts = [put(store, recipe_of("names", run=str(number))) for number in range(4)]
+    for age, artifact in enumerate(artifacts):
+        os.utime(artifact.folder / "manifest.json", (1000 - age, 1000 - age))
+    list(upkeep(store).verify(["names"]))  # which is no use
+    artifacts[3].mark_used()  # the oldest until now
+    size = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    removable = [artifact.manifest() for artifact in artifacts]
+    planned = list(upkeep(store, dry_run=True).shrink(removable, size * 0.6))
+    acts = list(upkeep(store).shrink(removable, size * 0.6))
+    assert told(acts) == told(planned) == [("removed", artifacts[2].origin), ("removed", artifacts[1].origin)]
+    (act,) = upkeep(store).shrink([], 1.0)
+    assert (act.outcome, act.what) == ("kept", ".")
+    assert {written.recipe.key for written in store.list()} == {artifacts[0].key, artifacts[3].key}
+
+
+def test_lists_that_nobody_asked_for_are_removed_in_time_but_for_the_latest(store: Store) -> None:
+    for name in ("a", "b", "c"):
+        (store.root / "generated" / name / "__namewright__").mkdir(parents=True)
+        (store.root / "generated" / name / "__namewright__" / "lock").touch()
+        (store.root / "generated" / name / "part-00000.parquet").write_bytes(bytes(1000))
+    (store.root / "generated" / "latest").symlink_to("b")
+    (store.root / "generated" / "mine").mkdir()
+    with Dataset(store.root / "generated" / "c").try_claim():
+        acts = list(upkeep(store, days_later=9).clear_lists("generated", 8, "latest"))
+    assert told(acts) == [("removed", "generated/a"), ("in use", "generated/c")]
+    assert sorted(path.name for path in (store.root / "generated").iterdir()) == ["b", "c", "latest", "mine"]
+    assert not list(upkeep(store, days_later=7).clear_lists("generated", 8, "latest"))
+
+
+def test_a_lock_file_goes_with_its_artifact_unless_somebody_holds_it(store: Store) -> None:
+    there, gone, held = (put(store, recipe_of("names", run=name)) for name in ("there", "gone", "held"))
+    for artifact in (gone, held):
+        store.remove(artifact)
+    with store.lock("registry", "champion", on_wait=lambda: None):
+        pass
+    with store.lock("names", held.key, on_wait=lambda: None):
+        upkeep(store).clear_locks()
+    assert {path.stem.partition("-")[2] for path in (store.root / "locks").iterdir()} == {
+        there.key, held.key, "champion",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "size"), [("20GB", 20e9), ("1.5 mb", 1.5e6), ("7", 7.0)])
+def test_a_size_is_a_number_with_a_unit(text: str, size: float) -> None:
+    assert MaintenanceConfig(max_size=text).max_bytes == size
+    with pytest.raises(ConfigError):
+        MaintenanceConfig(max_size=f"{text} or so")
