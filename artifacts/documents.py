@@ -15,6 +15,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from functools import lru_cache
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -27,6 +28,7 @@ _MOST_DIGITS = 20  # of a whole number: 64 bits
 _TOO_LARGE = 10**_MOST_DIGITS
 _TOO_DEEP = f"is nested more than {MOST_DEPTH} deep"
 _TOO_MANY_DIGITS = f"has a whole number of more than {_MOST_DIGITS} digits"
+_MOST_VALUES = 1 << 22  # side by side
 _MOST_TOML = 1 << 20  # bytes
 _KEY = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![\w.-]){_KEY}(?:[ \t]*\.[ \t]*{_KEY}){{{MOST_DEPTH}}}")
@@ -122,12 +124,15 @@ def check_bounds(value: Any) -> None:
     for _ in range(MOST_DEPTH):
         if any(isinstance(part, int) and abs(part) >= _TOO_LARGE for part in level):
             raise ValueError(_TOO_MANY_DIGITS)
-        level = [
+        children = (
             child
             for parent in level
             if isinstance(parent, dict | list)
             for child in (parent.values() if isinstance(parent, dict) else parent)
-        ]
+        )
+        level = list(islice(children, _MOST_VALUES + 1))
+        if len(level) > _MOST_VALUES:  # of YAML's aliases, which stand for others again and again
+            raise ValueError(f"has more than {_MOST_VALUES:,} values")
         if not level:
             return
     raise ValueError(_TOO_DEEP)

@@ -18,6 +18,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.templating import apply_values
 from pydantic import BaseModel, TypeAdapter
 
+from artifacts.documents import MOST_DEPTH, check_bounds, open_file
 from rnn_core.errors import ConfigError
 from tasks.config.options import nearest
 
@@ -35,6 +36,8 @@ _SCHEDULE_KEYS = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "act
 LOCAL = Path("prefect.yaml")
 DEFAULT = Path(__file__).with_name("prefect.yaml")  # for a site that has none of its own
 
+_MOST_BYTES = 1 << 20
+_DEEP = re.compile(rf"(?:[\[{{]\s*+){{{MOST_DEPTH}}}")
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 
 _Entry = Mapping[str, Any]  # a part of the file, as YAML gives it
@@ -74,9 +77,15 @@ def load_deployments(file: Path | None) -> list[Deployment]:
     """
     file = file or (LOCAL if LOCAL.exists() else DEFAULT)
     try:
-        document: Any = apply_values(
-            yaml.safe_load(file.read_text(encoding="utf-8")), {}, remove_notset=False
-        )
+        with open_file(file, follow_links=True) as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+        if _DEEP.search(text := content.decode()):  # over which PyYAML would take seconds
+            raise RecursionError
+        loaded = yaml.safe_load(text)
+        check_bounds(loaded)  # which aliases may make deep, or huge
+        document: Any = apply_values(loaded, {}, remove_notset=False)
         entries = document["deployments"]
         if missing := _VARIABLE.search(str(document)):
             raise _invalid(file, f"the variable {missing[1]} is not set", missing[0])
@@ -86,6 +95,8 @@ def load_deployments(file: Path | None) -> list[Deployment]:
         return deployments
     except OSError as refusal:
         fault = f"it cannot be read: {refusal.strerror}"
+    except RecursionError:
+        fault = "it is nested too deeply"
     except (yaml.YAMLError, ValueError) as invalid:  # not in UTF-8, or what the checks say
         fault = str(invalid)
     except (TypeError, KeyError, AttributeError) as missing_part:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from artifacts.errors import StoreError
 from artifacts.manifest import Manifest
 from artifacts.registry import Entry
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
+from rnn_core.errors import DataError
 from tasks.config.promotion import NATS, DecisionConfig
 from tasks.models.champion import (
     CHAMPION,
@@ -36,7 +38,9 @@ def models_section(store: Store) -> Section:
     champions = {entry.artifact.digest for entry in current_champions(store)}
     rolled_back = {digest for registry in champion_registries(store) for digest in registry.rolled_back()}
     models, marks = [], []
-    for manifest in sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True):
+    # As they are listed now: who removes one meanwhile disturbs nobody.
+    manifests = sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True)
+    for manifest in manifests:
         folder = store.folder("mixture", manifest.recipe.key)
         models.append(StoredModel(store, Artifact("mixture", manifest.recipe.key, manifest.digest, folder)))
         mark = Cell("rolled back", tone="muted") if manifest.digest in rolled_back else Cell("")
@@ -47,13 +51,13 @@ def models_section(store: Store) -> Section:
     rows: list[Row] = [
         [
             model.mixture.key[:12],
-            model.mixture.manifest().created_at[:10],
+            manifest.created_at[:10],
             *_test_nats(store, model.mixture),
             *(of_model.get(name, "–") for name in differing[:_SETTINGS_SHOWN]),
             model.lists(),
             mark,
         ]
-        for model, of_model, mark in zip(models, settings, marks, strict=True)
+        for manifest, model, of_model, mark in zip(manifests, models, settings, marks, strict=True)
     ]
     numeric = [model_title(NETWORK), model_title(MIXTURE), *short_titles(differing[:_SETTINGS_SHOWN])]
     more = len(differing) - _SETTINGS_SHOWN
@@ -164,7 +168,10 @@ def _metrics(store: Store, mixture: Artifact) -> Mapping[tuple[str, str, str], f
 
 
 def _test_nats(store: Store, mixture: Artifact) -> list[str]:
-    metrics = _metrics(store, mixture)
+    try:
+        metrics = _metrics(store, mixture)
+    except (DataError, StoreError):  # the evaluation was intact, and is removed at this moment
+        metrics = {}
     return [_text(metrics.get((model, "test", NATS))) for model in (NETWORK, MIXTURE)]
 
 

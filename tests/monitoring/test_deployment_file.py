@@ -69,6 +69,9 @@ def test_the_deployments_of_the_file_are_loaded(monkeypatch: pytest.MonkeyPatch)
             FILE.replace("expect: [namewright.corpus.changed]", "expect: {a: 1}"),
             "the deployment retrain is invalid",
         ),
+        ("a: " + "[ " * 5000, "nested"),
+        ("a: &a [*a]", "nested"),
+        ("".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 99 * (n > 0))}]\n" for n in range(9)), "values"),
     ],
 )
 def test_an_invalid_deployment_file_is_one_clear_error(
