@@ -5,11 +5,11 @@ Prefect reads its settings when it is imported, so this comes first and imports 
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from artifacts.documents import MOST_BYTES, open_file, parse_toml
 from rnn_core.validators import out_of_range
 
 _DEFAULTS = {
@@ -118,11 +118,11 @@ def _profile() -> dict[str, str]:
     folder = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     profiles = _toml(Path(os.environ.get("PREFECT_PROFILES_PATH") or folder / "profiles.toml"))
     active = os.environ.get("PREFECT_PROFILE") or profiles.get("active")
-    return {name: str(value) for name, value in profiles.get("profiles", {}).get(active, {}).items()}
+    return {name: str(value) for name, value in _table(profiles, "profiles", str(active)).items()}
 
 
 def _tables() -> dict[str, str]:
-    in_project = _toml(Path("pyproject.toml")).get("tool", {}).get("prefect", {})
+    in_project = _table(_toml(Path("pyproject.toml")), "tool", "prefect")
     return dict([*_flat(in_project), *_flat(_toml(Path("prefect.toml")))])
 
 
@@ -147,6 +147,15 @@ def _dotenv() -> dict[str, str]:
 def _toml(path: Path) -> dict[str, Any]:
     """Empty if there is none; Prefect itself reports what is wrong with it."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        with open_file(path, follow_links=True) as stream:
+            return parse_toml(stream.read(MOST_BYTES))
+    except (OSError, ValueError):
         return {}
+
+
+def _table(tables: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """The table of these names, one within the other; empty if it is none."""
+    for name in names:
+        inner = tables.get(name)
+        tables = inner if isinstance(inner, Mapping) else {}
+    return tables

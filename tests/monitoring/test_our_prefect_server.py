@@ -295,6 +295,19 @@ def test_our_defaults_never_override_what_the_user_set(
     assert user_settings()["PREFECT_CLIENT_MAX_RETRIES"] == "9"
 
 
+@pytest.mark.parametrize(
+    "content", ["a = " + "[" * 5000, "tool = 3\nprofiles = 3\n", "[tool]\nprefect = 3\n"]
+)
+def test_a_file_of_settings_that_holds_no_settings_is_left_to_prefect(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own_home.mkdir(exist_ok=True)
+    for file in (own_home / "profiles.toml", Path("pyproject.toml")):
+        file.write_text(content)
+    assert user_settings() == dict(os.environ)
+
+
 def test_prefect_reads_our_defaults() -> None:
     outcome = in_a_process(
         """
