@@ -50,13 +50,13 @@ def _rows(
     content: Content, config: CorpusConfig, limit: int | None, notify: Callable[[str], None]
 ) -> Iterator[Rows]:
     if config.format in ("parquet", "feather"):
-        return tables.rows(content, config, None if config.conditions else limit)
+        return tables.rows(content, config, None if config.conditions else limit, notify)
     first, blocks = _peeked(content.blocks())
     check_bytes(first, config, content.path)
     text = as_utf8(blocks, config.encoding, content.path)
     text = _without_first_lines(text, config.skip_rows) if config.skip_rows else text
     if config.format in ("json", "jsonl"):
-        return json_lists.rows(text, config, content.path)
+        return json_lists.rows(text, config, content.path, notify)
     if config.format != "text":
         return delimited.rows(text, config, content.path, notify)
     if not config.is_format_given:

@@ -32,7 +32,7 @@ HINTS = {  # by error code
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,
     "sampling.too_few": "--temperature, --max-length, or another --prefix; or --fewer",
-    "sampling.too_rare": "wider --min-length and --max-length, another --prefix, or --truncate",
+    "sampling.too_rare": "wider --min-length and --max-length, another --prefix or --top-p, or --truncate",
 }
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
 

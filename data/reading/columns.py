@@ -1,6 +1,6 @@
 """The columns of a table that hold the names, the counts and what a row filter asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,11 @@ from rnn_core.errors import DataError
 
 _DEFAULT = "name"
 _LEAST, _MOST = 1e-15, 1e15  # beyond, a count times a weight would be 0 or infinite
+# What people call a column of counts, the likeliest first.
+COUNT_COLUMNS = (
+    *("count", "counts", "births", "n", "number", "frequency", "freq", "nombre", "total", "occurrences"),
+    *("anzahl", "cantidad", "weight"),
+)
 _NAME_IT = "name it, or give its number: column = 2, for instance"
 
 
@@ -43,6 +48,27 @@ def column_places(columns: Sequence[str], config: CorpusConfig, path: Path) -> C
         if len(candidates) == 1:
             return ColumnPlaces(candidates[0], count, filtered)
     raise column_error("it is not known which column holds the names", columns, _NAME_IT, path)
+
+
+def notify_of_unused_counts(
+    columns: Sequence[str],
+    places: ColumnPlaces,
+    config: CorpusConfig,
+    path: Path,
+    notify: Callable[[str], None],
+) -> None:
+    """Say it if a column is called as counts are and is not read: each name then counts once."""
+    used = {places.names, *places.conditions}
+    unused = [
+        column
+        for place, column in enumerate(columns)
+        if place not in used and column.strip().casefold() in COUNT_COLUMNS
+    ]
+    if unused and config.counts is None:
+        notify(
+            f"{path.name!r}: the column {unused[0]!r} is not read, so that every name counts once; "
+            f'if it says how often: counts = "{unused[0]}"'
+        )
 
 
 def is_default_name(column: str) -> bool:

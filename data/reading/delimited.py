@@ -14,7 +14,14 @@ import pyarrow.csv
 
 from data.conditions import matching_rows
 from data.config import CorpusConfig
-from data.reading.columns import ColumnPlaces, column_error, column_places, is_default_name, valid_counts
+from data.reading.columns import (
+    ColumnPlaces,
+    column_error,
+    column_places,
+    is_default_name,
+    notify_of_unused_counts,
+    valid_counts,
+)
 from data.reading.counts import Numbers
 from data.reading.encodings import check_utf8
 from data.reading.kinds import as_option, delimiter_of
@@ -92,6 +99,8 @@ def _places(
         _check_delimiter(first_row, delimiter, path)
     labels = first_row if config.header else [str(number + 1) for number in range(len(first_row))]
     places = column_places(labels, config, path)
+    if config.header:
+        notify_of_unused_counts(labels, places, config, path, notify)
     if config.header and not isinstance(config.column, str) and not is_default_name(labels[places.names]):
         label = f"{labels[places.names]!r:.{_SHOWN}}"
         notify(

@@ -1,7 +1,7 @@
 """JSON and JSON Lines: a list of texts, or a field of objects."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,13 @@ import pyarrow.compute as pc
 
 from data.conditions import matching_rows
 from data.config import CorpusConfig
-from data.reading.columns import ColumnPlaces, column_error, column_places, valid_counts
+from data.reading.columns import (
+    ColumnPlaces,
+    column_error,
+    column_places,
+    notify_of_unused_counts,
+    valid_counts,
+)
 from data.reading.counts import Numbers
 from data.reading.rows import BLANK_LINE, BLANK_NAME, Rows, as_lines, line_ends, whole_rows
 from rnn_core.errors import DataError
@@ -22,7 +28,9 @@ _SHOWN = 80
 _SHAPES = "a list of texts, or of objects with a field for the names"
 
 
-def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[Rows]:
+def rows(
+    blocks: Iterator[bytes], config: CorpusConfig, path: Path, notify: Callable[[str], None]
+) -> Iterator[Rows]:
     """The rows of a JSON file: the items of its list, or of JSON Lines, one value per line.
 
     blocks:  of UTF-8, without a byte order mark. JSON is held in memory as a whole; JSON Lines are not.
@@ -37,7 +45,7 @@ def rows(blocks: Iterator[bytes], config: CorpusConfig, path: Path) -> Iterator[
     for items in parts:
         objects = [item for item in items if isinstance(item, dict)]
         if objects and places is None:
-            places = _fields(objects[0], config, path)
+            places = _fields(objects[0], config, path, notify)
         yield _as_rows(items, places, config, numbers, first)
         first += len(items)
     numbers.check_not_ambiguous()
@@ -103,10 +111,13 @@ def _fix(text: bytes, place: str) -> str:
     return 'if every line is a value of its own: format = "jsonl".'
 
 
-def _fields(example: dict[str, Any], config: CorpusConfig, path: Path) -> list[str]:
+def _fields(
+    example: dict[str, Any], config: CorpusConfig, path: Path, notify: Callable[[str], None]
+) -> list[str]:
     """The fields of names, counts and conditions; of an object without counts, names stand in their place."""
     labels = list(example)
     places: ColumnPlaces = column_places(labels, config, path)
+    notify_of_unused_counts(labels, places, config, path, notify)
     counts = places.names if places.counts is None else places.counts
     return [labels[place] for place in (places.names, counts, *places.conditions)]
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,13 @@ import pyarrow.compute as pc
 from data.conditions import matching_rows
 from data.config import CorpusConfig
 from data.reading import table_process
-from data.reading.columns import column_error, column_places, column_type_error, valid_counts
+from data.reading.columns import (
+    column_error,
+    column_places,
+    column_type_error,
+    notify_of_unused_counts,
+    valid_counts,
+)
 from data.reading.content import Content, too_large_error
 from data.reading.rows import BLANK_NAME, Rows, row_too_long_error
 from rnn_core.errors import DataError
@@ -26,7 +32,9 @@ from rnn_core.errors import DataError
 _ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[Rows]:
+def rows(
+    content: Content, config: CorpusConfig, limit: int | None, notify: Callable[[str], None]
+) -> Iterator[Rows]:
     """The rows of a Parquet, Feather or Arrow file.
 
     limit:  how many rows are read; None for all.
@@ -40,7 +48,7 @@ def rows(content: Content, config: CorpusConfig, limit: int | None) -> Iterator[
         columns = json.loads(process.stdout.readline() or "null")
         if columns is None:
             return
-        wanted = _wanted(columns, config, content.path)
+        wanted = _wanted(columns, config, content.path, notify)
         process.stdin.write(json.dumps(wanted).encode() + b"\n")
         process.stdin.close()
         with contextlib.suppress(pa.ArrowInvalid, EOFError, OSError):  # the exit code tells what went wrong
@@ -58,10 +66,13 @@ def _raw(names: pa.StringArray, chosen: pa.BooleanArray) -> pa.BinaryArray:
     return pc.fill_null(names.filter(chosen).cast(pa.binary()), b"")
 
 
-def _wanted(columns: list[tuple[str, str]], config: CorpusConfig, path: Path) -> list[str | None]:
+def _wanted(
+    columns: list[tuple[str, str]], config: CorpusConfig, path: Path, notify: Callable[[str], None]
+) -> list[str | None]:
     """The columns to ask for: of the names, of the counts, of each condition."""
     called = [column for column, _ in columns]
     places = column_places(called, config, path)
+    notify_of_unused_counts(called, places, config, path, notify)
     for name in (called[place] for place in (*places[:2], *places.conditions) if place is not None):
         if called.count(name) > 1:  # in a file of these formats they are asked for by their names
             fix = "write it anew, with another name for each column"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 
+from data.reading.columns import COUNT_COLUMNS
 from data.reading.content import unreadable_error
 from rnn_core.errors import DataError
 from tasks.config.sources import Source
@@ -20,7 +21,7 @@ _ENCODINGS = ("utf-8-sig", "cp1252")
 _NAMES = (
     "name names first_name firstname forename given_name surname last_name lastname nombre nom prenom vorname"
 )
-_COUNTS = "count counts births n number frequency freq nombre total occurrences anzahl cantidad weight"
+_COUNTS = " ".join(COUNT_COLUMNS)
 
 
 def detect(source: Source) -> tuple[Source, str]:

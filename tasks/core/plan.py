@@ -147,7 +147,8 @@ def _config_changes(recipe: Recipe, reference: Manifest | None, defaults: Mappin
     for part, values in recipe.differences(reference.recipe).items() if reference else ():
         group, _, name = part.partition(".")
         if group == "config":
-            before, after = (_text(defaults.get(name) if value is None else value) for value in values)
+            in_use = (defaults.get(name) if value is None else value for value in values)
+            before, after = ("not set" if value is None else _text(value) for value in in_use)
             changes.append(f"{name} {before} → {after}")
         elif group == "version":
             changes.append(f"version {values[0]} → {values[1]} of the stage {recipe.stage}")

@@ -67,6 +67,18 @@ def archive():
     return out.getvalue()
 
 
+PEOPLE = [
+    {"name": "Mary", "sex": "F", "n": 7},
+    {"name": "John", "sex": "M", "n": 9},
+    {"name": "Anna", "sex": "F", "n": 3},
+]
+TABLES = {
+    "csv": "name,sex,n\nMary,F,7\nJohn,M,9\nAnna,F,3\n",
+    "json": json.dumps(PEOPLE),
+    "jsonl": "\n".join(map(json.dumps, PEOPLE)),
+}
+
+
 RECORDS = {
     "two commas": ("Mary,F,7065\nAnna,F,2604\n", 'format = "csv"'),
     "a comma and a number": ("name,count\nMary,1\nAnna,2\n", 'format = "csv"'),
@@ -218,6 +230,21 @@ def test_a_first_row_that_may_be_a_name_is_said_also_where_the_column_has_a_numb
     assert "'Mary' as the column of the names; if it is a name: header = false" in said[0]
 
 
+@pytest.mark.parametrize("format", TABLES)
+def test_a_column_of_counts_that_is_not_read_is_said(written, format):
+    def notices(**options):
+        source, said = Source("list", str(written(f"list.{format}", TABLES[format])), **options), []
+        for _ in read_corpus(source.files, source.reading, said.append):
+            pass
+        return said
+
+    assert notices() == [
+        f"'list.{format}': the column 'n' is not read, so that every name counts once; "
+        'if it says how often: counts = "n"'
+    ]
+    assert notices(counts="n") == []
+
+
 def test_a_line_that_names_the_separator_is_believed(written):
     assert names(written("list.csv", "sep=;\nname;n\nMary;1\nAnna;2\n")) == ["Mary", "Anna"]
 
@@ -280,18 +307,6 @@ def test_a_decimal_point_that_is_named_is_one(written):
     path = written("list.csv", "name,n\nMary,7.065\nAnna,12\n")
     assert weights(path, counts="n", decimal=".") == {"Mary": 7.065, "Anna": 12.0}
     assert weights(written("b.csv", "name,n\nMary,7.065\nAnna,12.5\n"), counts="n")["Mary"] == 7.065
-
-
-PEOPLE = [
-    {"name": "Mary", "sex": "F", "n": 7},
-    {"name": "John", "sex": "M", "n": 9},
-    {"name": "Anna", "sex": "F", "n": 3},
-]
-TABLES = {
-    "csv": "name,sex,n\nMary,F,7\nJohn,M,9\nAnna,F,3\n",
-    "json": json.dumps(PEOPLE),
-    "jsonl": "\n".join(map(json.dumps, PEOPLE)),
-}
 
 
 @pytest.mark.parametrize("format", ["csv", "json", "jsonl", "parquet", "feather"])
