@@ -89,6 +89,15 @@ class WorkerSettings:
             )
 
 
+# Suffixes of files that people ask for; a folder of such a name is not what they meant.
+_OTHER_FILES = frozenset(
+    (
+        *(".xlsx", ".xls", ".ods", ".tsv", ".json", ".ndjson", ".feather", ".arrow", ".pq"),
+        *(".gz", ".zst", ".bz2", ".xz", ".zip", ".html", ".md", ".pdf", ".docx", ".db", ".sqlite"),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ListSettings:
     """Which model a list comes from, and where it is written.
@@ -116,6 +125,15 @@ class ListSettings:
         object.__setattr__(self, "store", checked_path("store", self.store))
         if self.output:
             object.__setattr__(self, "output", checked_path("output", self.output))
+            suffix = self.output.suffix.lower()
+            if suffix in _OTHER_FILES and not self.output.is_dir():
+                raise ConfigError(
+                    "config.columns",
+                    f"no list is written as {suffix}",
+                    where="output",
+                    saw=str(self.output),
+                    fix="name a file .csv (which spreadsheets open), .parquet, .jsonl or .txt; or a folder.",
+                )
         if self.excel and self.file_format != "csv":
             raise ConfigError(
                 "config.columns",

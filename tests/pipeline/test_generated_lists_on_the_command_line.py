@@ -66,7 +66,9 @@ def test_without_an_output_the_list_lies_in_the_store_under_its_key(generate, le
     folders = [folder for folder in (learnt / "generated").iterdir() if not folder.is_symlink()]
     keys = {folder.name: manifest_of(folder) for folder in folders}
     assert all(made.recipe.key == name for name, made in keys.items())
-    assert sorted(made.metadata["names"] for made in keys.values()) == [12, 13]
+    # Other tests share the store, and none of them has lists of these lengths in it.
+    counts = [made.metadata["names"] for made in keys.values()]
+    assert (counts.count(12), counts.count(13)) == (1, 1)
 
 
 def test_a_temperature_of_zero_makes_one_name_again_and_again(generate, tmp_path):

@@ -87,6 +87,14 @@ def test_a_file_is_written_again_only_if_it_is_another_and_only_when_asked(gener
     assert path.stat().st_ino != before.st_ino
 
 
+@pytest.mark.parametrize("name", ["names.xlsx", "names.json", "names.csv.gz"])
+def test_a_file_of_another_kind_is_refused_and_no_folder_takes_its_name(generate, tmp_path, name):
+    code, out, err = generate("--output", name)
+    assert (code, out) == (2, "")
+    assert f"no list is written as .{name.rpartition('.')[2]}" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_for_excel_begins_with_a_byte_order_mark(generate, tmp_path):
     assert generate("--output", "names.csv", "--excel", "--columns", "name")[0] == 0
     assert (tmp_path / "names.csv").read_bytes().startswith(b'\xef\xbb\xbf"name"\n')
