@@ -24,6 +24,7 @@ HINTS = {  # by error code
     "champion.none": f"--model KEY, or --sources LIST; or {_PROMOTE}",
     "champion.missing": _PROMOTE,
     "champion.damaged": _PROMOTE,
+    "config.runner": "--runner dask --engine prefect, or --runner processes",
     "config.dask": "--runner processes",
     "dask.unreachable": "--dask-address ADDRESS, --workers NUMBER, or --runner processes",
     "runner.worker": "--workers NUMBER",
