@@ -272,7 +272,9 @@ class StandIns:
             examples=examples,
             vocabulary=vocabulary,
         )
-        mixture = self.left("mixture", {"order": 6}, {}, model=model, examples=examples)
+        mixture = self.left(
+            "mixture", {"order": 6}, {}, arrays=untrained(letters), model=model, examples=examples
+        )
         scored = [
             (*group, metric, value, 1)
             for group, nats in self.metrics.items()
