@@ -3,7 +3,7 @@
 import platform
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +11,22 @@ from typing import Annotated, Any
 from artifacts.checksummed_json import dumps, loads
 from artifacts.documents import HEX_DIGEST, MOMENT, PLAIN_NAME, as_type, read_file
 from artifacts.keys import Recipe, canonical_json, sha256
+from rnn_core.errors import DataError
 from rnn_core.validators import AT_LEAST_0, whole
 
 FILE_NAME = "manifest.json"
 _JSON_KEYS = {"metadata": "facts", "created_at": "made_at"}  # attributes that have another name in the file
 _COUNT = whole(0, 1 << 62)
+_TEXTS = tuple[str, ...]
+_ACTED_ON: Mapping[str, Mapping[str, Any]] = {  # metadata that runs act on, by stage
+    "gate": {"passed": bool, "reasons": _TEXTS},
+    "profile": {"sources": _TEXTS},
+    "examples": {"names": Mapping[str, int]},
+    "model": {"model_card": Mapping[str, Any]},
+    "mixture": {"model_card": Mapping[str, Any]},
+    "decision": {"promote": bool, "reasons": _TEXTS, "notes": _TEXTS},
+    "generated": {"names": int, "first": _TEXTS, "content": str, "lists": Mapping[str, int], "new": int},
+}
 _LIBRARIES = ("namewright", "numpy", "pyarrow", "pandera", "prefect")
 
 
@@ -96,14 +107,29 @@ class Manifest:
                 raise ValueError("it has no files")
             if unknown := sorted({*written.origins} - {*written.recipe.inputs}):
                 raise ValueError(f"it has origins that are not inputs: {', '.join(unknown)[:80]!r}")
+            for name, kind in _ACTED_ON.get(written.recipe.stage, {}).items():
+                if name in written.metadata:
+                    as_type(kind, written.metadata[name], f"{_JSON_KEYS['metadata']}.{name}")
         except ValueError as fault:
             raise ValueError(f"is not a valid manifest ({fault})") from fault
-        return written
+        return replace(written, metadata=_Metadata(written.metadata))
 
     @classmethod
     def read(cls, path: Path) -> "Manifest":
         """The manifest in a file. Raises OSError unless that is regular, ValueError as `from_json` does."""
         return cls.from_json(read_file(path))
+
+
+class _Metadata(dict[str, Any]):
+    """What a stage reports, as it was read."""
+
+    def __missing__(self, name: str) -> Any:
+        raise DataError(
+            "artifact.unreadable",
+            f"a manifest does not say what is asked of it: {name}",
+            saw=f"only {', '.join(self) or 'nothing'}"[:200],
+            fix="make its artifact again: refresh its stage.",
+        )
 
 
 def _library_versions() -> dict[str, str]:

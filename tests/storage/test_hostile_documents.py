@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_artifacts import recipe_of
 
 from artifacts import checksummed_json, documents, formats, npz
 from artifacts.gc import GarbageCollector
@@ -207,6 +208,29 @@ def test_a_manifest_with_a_valid_checksum_over_anything_else_is_set_aside(store,
 
 def with_first_rolled_back(document):
     document["history"][0]["why"] = ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("stage", "facts"),
+    [
+        ("decision", {"promote": "yes"}),
+        ("decision", {"reasons": 7}),
+        ("gate", {"passed": 1}),
+        ("profile", {"sources": {"a": 1}}),
+        ("examples", {"names": {"train": "96"}}),
+        ("model", {"model_card": []}),
+        ("generated", {"first": [1]}),
+    ],
+)
+def test_metadata_of_another_type_than_runs_act_on_is_a_fault_of_its_artifact(
+    store, put_artifact, stage, facts
+):
+    artifact = put_artifact(store, recipe_of(stage))
+    with pytest.raises(DataError, match="does not say"):
+        artifact.manifest().metadata["names"]
+    path = artifact.folder / "manifest.json"
+    path.write_bytes(checksummed_json.dumps({**checksummed_json.loads(path.read_bytes()), "facts": facts}))
+    assert "not a valid manifest" in store.examine(stage, artifact.key)[1]
 
 
 FORGED_REGISTRIES = {
