@@ -176,6 +176,8 @@ class StandIns:
             draft.write_arrays("model.npz", arrays)
         if "iterations" in config:  # the notebook's
             draft.write_text("transcript.txt", "Iteration: 0, Loss: 39.9\n")
+        if not (tables or arrays):  # an artifact has a file
+            draft.write_text("stand-in.txt", stage)
         draft.metadata.update(metadata or {})
         origins = {role: one.origin for role, one in inputs.items()} or {"file": "lists/towns.txt"}
         return self.store.commit(draft, recipe, origins=origins, seconds=self.seconds, run=self.run)
