@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it 
 GROUP = $$($(PYTHON) -c \
   'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
 
-.PHONY: help run test browser bench lock clean
+.PHONY: help run test browser torture bench lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -42,6 +42,9 @@ browser:
 	  echo "make: $$program is not installed: the tests of web pages $$what." \
 	    "On Debian: apt-get install chromium chromium-driver" >&2; \
 	  [ -z "$$CI" ]; exit; }; done
+
+torture: .venv/ready-to-test  ## attack the command with kills, damage and races (ARGS="--minutes 60")
+	PYTHONPATH=tests/support .venv/bin/python tests/torture $(ARGS)
 
 bench: .venv/ready .venv-bench/ready  ## measure beside PyTorch, JAX and the notebook (ARGS=two-cores)
 	.venv-bench/bin/python -m benchmarks $(ARGS)

@@ -33,6 +33,8 @@ def health_fault(url: str) -> str:
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
+    if not url.startswith(("http://", "https://")):
+        return "it begins with neither http:// nor https://"
     try:
         with urlopen(f"{without_credentials(url).rstrip('/')}/health", timeout=_ANSWER_SECONDS) as answer:
             healthy = url.startswith("https:") or answer.read(10).strip() == b"true"

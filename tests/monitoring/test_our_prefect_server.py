@@ -231,6 +231,7 @@ def test_a_password_in_the_address_of_a_server_is_not_shown(monkeypatch: pytest.
         "https://u:a://b@host:1/api",
     ):
         assert health.without_credentials(url).partition("://")[2] == "host:1/api"
+    assert health.health_fault("file:///etc/passwd#") == "it begins with neither http:// nor https://"
     assert health.without_credentials("secret:foo@host:1/api") == "host:1/api"
     assert health.without_credentials("secret://foo@host:1/api") == "host:1/api"
 

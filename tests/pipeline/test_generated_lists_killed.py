@@ -16,7 +16,7 @@ from small_runs import COMMAND
 
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 
-KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "6"))  # each takes seconds: more of them only where asked for
+KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "4"))  # each takes seconds: more of them only where asked for
 SHARDS = 20
 TESTS = Path(__file__).parents[1] / "support"
 

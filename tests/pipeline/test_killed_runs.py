@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from small_runs import COMMAND, clean_environment, files_of, small_options, write_lists
 
-KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "6"))  # each takes seconds: more of them only where asked for
+KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "4"))  # each takes seconds: more of them only where asked for
 
 
 @pytest.fixture(scope="module")

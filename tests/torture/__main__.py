@@ -1,0 +1,57 @@
+"""The attacks, one after another for some minutes: `make torture`, or `make torture ARGS="--minutes 60"`.
+
+Every case follows from the seed, the attack's name and its number, so a case that fell is one command.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from attacks import ATTACKS, Place
+
+
+def outcome(attack: str, seed: int, case: int, place: Place) -> str:
+    """What fell in that case; empty if all held."""
+    try:
+        return ATTACKS[attack](random.Random(f"{seed} {attack} {case}"), place)
+    except subprocess.TimeoutExpired as hung:
+        return f"{hung.cmd} hangs"
+
+
+def main() -> int:
+    """Attack; the exit code is 1 if anything fell."""
+    parser = argparse.ArgumentParser(prog="make torture ARGS=…", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--only", choices=sorted(ATTACKS), nargs="*", default=sorted(ATTACKS))
+    parser.add_argument("--case", type=int, help="this case alone")
+    options = parser.parse_args()
+    print(f"seed {options.seed}: {', '.join(options.only)}, for {options.minutes:g} minutes", flush=True)
+    made, fell, spent = Counter[str](), Counter[str](), Counter[str]()
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+        place = Place(Path(folder))
+        limit = time.monotonic() + 60 * options.minutes
+        while time.monotonic() < limit:
+            attack = min(options.only, key=lambda name: spent[name])  # the same time for each
+            case = made[attack] if options.case is None else options.case
+            began = time.monotonic()
+            if fault := outcome(attack, options.seed, case, place):
+                fell[attack] += 1
+                again = f"--only {attack} --seed {options.seed} --case {case}"
+                print(f'\nFELL: {fault}\n  again: make torture ARGS="{again}"', flush=True)
+            made[attack] += 1
+            spent[attack] += round(1000 * (time.monotonic() - began))
+            if options.case is not None:
+                break
+    for attack in options.only:
+        print(f"{attack:<14} {made[attack]:>6} cases, {fell[attack]} fell")
+    return min(fell.total(), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Attacks on the real command. Each is given a random generator and a place, and says what fell, if anything.
+
+What must hold: a command ends within its time, without a traceback; what it read is what was written, or it
+says so; and the run after it makes the same bytes as one that was never disturbed.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from corruptions import CORRUPTIONS
+from documents import hostile_json, hostile_npz, hostile_toml
+from small_runs import COMMAND, clean_environment, files_of, quick_options, write_lists
+
+DEADLY = Path(__file__).with_name("deadly.py")
+HANGS_SECONDS = 240.0
+SOAKED = "1MB"
+REFUSED_BYTES = 300_000_000  # of the whole process, its imports included
+
+
+@dataclass
+class Place:
+    """Where the attacks take place. store, files, seconds, calls: of a run that was never disturbed."""
+
+    folder: Path
+    lists: tuple[Path, Path] = field(init=False)
+    store: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lists = write_lists(self.folder / "lists")
+        self.store = self.folder / "undisturbed"
+        began = time.monotonic()
+        assert self.run(self.store).returncode == 0
+        self.seconds = time.monotonic() - began
+        self.files = files_of(self.store)
+        counted = self.run(self.folder / "counted", "0", "kill")
+        self.calls = int(counted.stderr.split()[-1])
+
+    def words(self, store: Path) -> list[str]:
+        return ["run", "--engine", "plain", *quick_options(self.lists, store), "--checkpoint-seconds", "0.05"]
+
+    def run(self, store: Path, *fate: str) -> subprocess.CompletedProcess[str]:
+        """The run, with its fate at a changing call."""
+        command = [sys.executable, str(DEADLY), *fate] if fate else [str(COMMAND)]
+        return self.command([*command, *self.words(store)])
+
+    def command(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=clean_environment(self.folder), cwd=self.folder, capture_output=True,
+            text=True, errors="replace", check=False, timeout=HANGS_SECONDS,
+        )  # fmt: skip
+
+    def copy(self) -> Path:
+        store = self.folder / "attacked"
+        shutil.rmtree(store, ignore_errors=True)
+        return Path(shutil.copytree(self.store, store, symlinks=True))
+
+    def fresh(self) -> Path:
+        shutil.rmtree(self.folder / "attacked", ignore_errors=True)
+        return self.folder / "attacked"
+
+    def fault_of_rerun(self, store: Path) -> str:
+        """What is wrong with the same run, made once more."""
+        again = self.run(store)
+        if again.returncode or "Traceback" in again.stderr:
+            return f"the run after it ended with {again.returncode}: {again.stderr[-2000:]}"
+        files = files_of(store)
+        changed = sorted(name for name in self.files | files if files.get(name) != self.files.get(name))
+        return f"other bytes: {changed}" if changed else ""
+
+
+def traceback_in(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr[-2000:] if "Traceback" in done.stderr else ""
+
+
+def kill_by_time(rng: random.Random, place: Place) -> str:
+    """SIGKILL at any moment."""
+    store = place.fresh()
+    with subprocess.Popen(
+        [str(COMMAND), *place.words(store)], env=clean_environment(place.folder),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as run:  # fmt: skip
+        try:
+            run.wait(rng.random() * place.seconds)
+        except subprocess.TimeoutExpired:
+            run.kill()
+    return place.fault_of_rerun(store)
+
+
+def kill_by_call(rng: random.Random, place: Place) -> str:
+    """SIGKILL at a changing call."""
+    store = place.fresh()
+    done = place.run(store, str(rng.randint(1, place.calls)), "kill")
+    if done.returncode not in (-signal.SIGKILL, 0):
+        return f"it ended with {done.returncode}: {done.stderr[-2000:]}"
+    return place.fault_of_rerun(store)
+
+
+def failing_disk(rng: random.Random, place: Place) -> str:
+    """From a changing call on the disk is full, or fails."""
+    store = place.fresh()
+    fate = rng.choice(["ENOSPC", "EIO", "EDQUOT", "EROFS"])
+    done = place.run(store, str(rng.randint(1, place.calls)), fate)
+    if done.returncode not in (0, 3, 4) or traceback_in(done):
+        return f"{fate}: it ended with {done.returncode}: {done.stderr[-2000:]}"
+    return place.fault_of_rerun(store)
+
+
+def corruption(rng: random.Random, place: Place) -> str:
+    """A file of the store is damaged in one of 25 ways; `maintain` says so, and a run makes it again."""
+    store = place.copy()
+    kind = rng.choice(sorted(CORRUPTIONS))
+    files = sorted(path for path in store.glob("*/*/*") if path.is_file())
+    victim = rng.choice(files)
+    CORRUPTIONS[kind](victim, rng)
+    told = f"{kind} of {victim.relative_to(store)}: "
+    if rng.random() < 0.5:
+        done = place.command([str(COMMAND), "maintain", "--store", str(store)])
+        if done.returncode not in (0, 4) or traceback_in(done):
+            return f"{told}maintain ended with {done.returncode}: {done.stderr[-2000:]}"
+    fault = place.fault_of_rerun(store)
+    return fault and told + fault
+
+
+def document(rng: random.Random, place: Place) -> str:
+    """A hostile configuration, option or model file is refused in one message, with little memory."""
+    name, content, words = rng.choice([hostile_toml, hostile_json, hostile_npz])(rng, place.store)
+    path = place.folder / name
+    path.write_bytes(content)
+    command = [str(COMMAND), *(word.replace("PATH", str(path)) for word in words)]
+    errors = place.folder / "errors"
+    with errors.open("wb") as output:
+        process = subprocess.Popen(
+            command, env=clean_environment(place.folder), cwd=place.folder, stdout=output, stderr=output
+        )
+        limit = time.monotonic() + HANGS_SECONDS
+        while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            if time.monotonic() > limit:
+                process.kill()
+                return f"{command} hangs"
+            time.sleep(0.01)
+    process.returncode = os.waitstatus_to_exitcode(ended[1])
+    told, used = errors.read_text(errors="replace"), ended[2].ru_maxrss * 1024
+    if "Traceback" in told or process.returncode not in (0, 2, 3):
+        return f"{command} ended with {process.returncode}: {told[-2000:]}"
+    return f"{command} took {used:,} bytes" if used > REFUSED_BYTES else ""
+
+
+def race(rng: random.Random, place: Place) -> str:
+    """Two runs, `maintain` and `models list` in one store at once."""
+    store = place.fresh()
+    look = [[str(COMMAND), *words, "--store", str(store)] for words in (["maintain"], ["models", "list"])]
+    commands = [[str(COMMAND), *place.words(store)]] * 2 + look * 2
+    running = []
+    for command in commands:
+        time.sleep(rng.random() * place.seconds / len(commands))
+        running.append(
+            subprocess.Popen(
+                command, env=clean_environment(place.folder), stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+    for process, command in zip(running, commands, strict=True):
+        _, told = process.communicate(timeout=HANGS_SECONDS)
+        if process.returncode or "Traceback" in told:
+            return f"{command[1:3]} ended with {process.returncode}: {told[-2000:]}"
+    return place.fault_of_rerun(store)
+
+
+def soak(rng: random.Random, place: Place) -> str:
+    """Retrainings on a list that changes, in one store with a quota: old models and locks go."""
+    store = place.folder / "soaked"
+    names = place.lists[0].read_text().splitlines()
+    changing = place.folder / "changing.txt"
+    for _ in range(3):
+        changing.write_text("\n".join(rng.sample(names, 100)) + "\n")
+        words = quick_options((changing, place.lists[1]), store)
+        done = place.command([str(COMMAND), "run", "--engine", "plain", *words, "--gate.mode", "report"])
+        if done.returncode or traceback_in(done):
+            return f"a retraining ended with {done.returncode}: {done.stderr[-2000:]}"
+    keep = ["--max-size", SOAKED, "--keep-last", "1"]
+    done = place.command([str(COMMAND), "maintain", *keep, "--store", str(store)])
+    if done.returncode or traceback_in(done):
+        return f"maintain ended with {done.returncode}: {done.stderr[-2000:]}"
+    models, locks = len(list((store / "model").iterdir())), len(list((store / "locks").rglob("*.*")))
+    return f"{models} models and {locks} locks are kept" * (models > 4 or locks > 200)
+
+
+ATTACKS: dict[str, Callable[[random.Random, Place], str]] = {
+    attack.__name__: attack
+    for attack in (kill_by_time, kill_by_call, failing_disk, corruption, document, race, soak)
+}
