@@ -20,6 +20,9 @@ _DEFAULTS = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # Finished runs are deleted after 90 days. Prefect's own default keeps them, and `watch` adds 144 a day.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    # A deployed run holds its slot by a lease. Prefect keeps leases in memory: a server that restarts forgets
+    # them, ends the run at the next renewal, and counts the slot as taken for ever.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     # Prefect waits 20 s for its embedded server; a cold disk has taken 36.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # A request waits 2 + 4 + 8 s for a server that restarts. Prefect's own 5 retries would be 62 s.

@@ -317,7 +317,8 @@ apply_defaults(quiet=True)
 from prefect.settings import get_current_settings
 now = get_current_settings()
 print(now.server.analytics_enabled, now.server.ui.v2_enabled, now.server.ui.show_promotional_content)
+print(now.server.concurrency.lease_storage.rpartition(".")[2])
 print(now.client.max_retries, now.server.ephemeral.startup_timeout_seconds, now.internal.logging_level)
 """
     )
-    assert outcome.stdout.splitlines() == ["False False False", "3 120 CRITICAL"]
+    assert outcome.stdout.splitlines() == ["False False False", "filesystem", "3 120 CRITICAL"]
