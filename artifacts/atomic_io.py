@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,9 +61,10 @@ def make_folder(folder: Path) -> None:
 
 
 def make_unique_folder(where: Path, prefix: str) -> Path:
-    """Make an empty folder whose name begins with the prefix and is new."""
-    where.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=prefix, dir=where))
+    """Make an empty folder with a new name after the prefix; who may enter follows umask and group."""
+    folder = where / f"{prefix}{secrets.token_hex(4)}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def remove(path: Path) -> None:

@@ -1,7 +1,6 @@
 """Training checkpoints: one file per training, replaced atomically, removed once the model is committed."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,9 +50,8 @@ class Checkpoint:
     def quarantine(self) -> Path:
         """Set a damaged checkpoint aside; the training then starts over and ends with the same bytes."""
         with atomic_io.io_errors(self.path, "set a damaged checkpoint aside"):
-            self._quarantine.mkdir(parents=True, exist_ok=True)
-            aside = tempfile.mkdtemp(prefix=f"checkpoint-{self.path.parent.name}-", dir=self._quarantine)
-            return self.path.rename(Path(aside, self.path.name))
+            aside = atomic_io.make_unique_folder(self._quarantine, f"checkpoint-{self.path.parent.name}-")
+            return self.path.rename(aside / self.path.name)
 
     def discard(self) -> None:
         """Remove the checkpoint, and what a killed writer left of one."""

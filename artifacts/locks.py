@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def exclusive_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     while True:
         try:
             with _lock_errors(path):
+                _create(path)
                 lock.acquire(timeout=_POLL_SECONDS)
             break
         except Timeout:
@@ -45,6 +47,7 @@ def try_lock(path: Path) -> Iterator[bool]:
     lock = _lock(path)
     try:
         with _lock_errors(path):
+            _create(path)
             lock.acquire(timeout=0)
     except Timeout:
         yield False
@@ -75,6 +78,11 @@ def _lock_errors(path: Path) -> Iterator[None]:
             saw=str(refusal),
             fix="choose another folder, on another file system.",
         ) from refusal
+
+
+def _create(path: Path) -> None:
+    """Make the file as umask and group say: filelock's own 0644 would shut out others who share the store."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
 
 
 def _lock(path: Path) -> "BaseFileLock":

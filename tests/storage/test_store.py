@@ -1,6 +1,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -316,3 +317,18 @@ def test_removing_an_artifact_takes_it_out_of_the_store(store, put_artifact, rec
     store.remove(artifact)
     assert list(store.list()) == []
     assert list((store.root / "scratch").iterdir()) == []
+
+
+def test_what_a_store_makes_beside_its_artifacts_is_open_to_the_group_if_umask_says_so(store, recipe):
+    before = os.umask(0o002)
+    try:
+        with store.lock(recipe.stage, recipe.key, lambda: None):
+            modes = {
+                path.name: path.stat().st_mode & 0o777 for path in (store.root / "locks").rglob("*.lock")
+            }
+        assert set(modes.values()) == {0o664}
+        checkpoint = store.checkpoint(recipe.stage, recipe.key)
+        checkpoint.write({"step": np.array(1)})
+        assert checkpoint.quarantine().parent.stat().st_mode & 0o777 == 0o775
+    finally:
+        os.umask(before)
