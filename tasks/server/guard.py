@@ -13,7 +13,7 @@ _REFUSAL = b"refused: requests come from this server's own pages and under its o
 
 
 class Guard:
-    """ASGI middleware that refuses requests of other origins, and under host names that are not the server's.
+    """An ASGI application around another that refuses requests of other origins and under foreign host names.
 
     origins:    whose pages may call it besides its own; `*` for all, under any name.
     host:       that the server listens on; if it is not of this machine alone, its names are unknown.

@@ -4,19 +4,20 @@ import runpy
 from typing import Any
 
 from tasks.server import defaults
+from tasks.server.guard import Guard
 
 
-def guarded(app: Any, host: str) -> Any:
-    """Prefect's server as an ASGI application, guarded.
+def guarded(app: Any, host: str) -> Guard:
+    """An ASGI application of Prefect's server behind a guard.
+
+    The guard stands around it and not within: Prefect's services call the application itself, and not by a
+    host name of the server.
 
     host:  that it listens on.
     """
     from prefect.settings import PREFECT_SERVER_CORS_ALLOWED_ORIGINS
 
-    from tasks.server.guard import Guard
-
-    app.add_middleware(Guard, origins=PREFECT_SERVER_CORS_ALLOWED_ORIGINS.value().split(","), host=host)
-    return app
+    return Guard(app, PREFECT_SERVER_CORS_ALLOWED_ORIGINS.value().split(","), host)
 
 
 def main() -> None:
@@ -27,11 +28,12 @@ def main() -> None:
 
     create_app = server.create_app
 
-    def create_guarded(**options: Any) -> Any:
-        return guarded(create_app(**options), PREFECT_SERVER_API_HOST.value())
+    def create_guarded(*, final: bool = False, **options: Any) -> Any:
+        app = create_app(final=final, **options)
+        return guarded(app, PREFECT_SERVER_API_HOST.value()) if final else app
 
-    # The command takes no middleware, and looks this up when it serves.
-    server.create_app = create_guarded  # type: ignore[assignment]  # it calls it by keywords alone
+    # The command takes no middleware, and looks this up when it serves: only then is the application final.
+    server.create_app = create_guarded  # type: ignore[assignment]  # it is called by keywords alone
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
 
