@@ -4,7 +4,6 @@ What must hold: a command ends within its time, without a traceback; what it rea
 says so; and the run after it makes the same bytes as one that was never disturbed.
 """
 
-import os
 import random
 import shutil
 import signal
@@ -23,6 +22,14 @@ DEADLY = Path(__file__).with_name("deadly.py")
 HANGS_SECONDS = 240.0
 SOAKED = "1MB"
 REFUSED_BYTES = 300_000_000  # of the whole process, its imports included
+
+# A process begins with the peak of the one that starts it, so a small one starts what is measured.
+MEASURED = """
+import resource, subprocess, sys
+ended = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+sys.exit(ended.returncode)
+"""
 
 
 @dataclass
@@ -135,21 +142,14 @@ def document(rng: random.Random, place: Place) -> str:
     path = place.folder / name
     path.write_bytes(content)
     command = [str(COMMAND), *(word.replace("PATH", str(path)) for word in words)]
-    errors = place.folder / "errors"
-    with errors.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=clean_environment(place.folder), cwd=place.folder, stdout=output, stderr=output
-        )
-        limit = time.monotonic() + HANGS_SECONDS
-        while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
-            if time.monotonic() > limit:
-                process.kill()
-                return f"{command} hangs"
-            time.sleep(0.01)
-    process.returncode = os.waitstatus_to_exitcode(ended[1])
-    told, used = errors.read_text(errors="replace"), ended[2].ru_maxrss * 1024
-    if "Traceback" in told or process.returncode not in (0, 2, 3):
-        return f"{command} ended with {process.returncode}: {told[-2000:]}"
+    try:
+        ended = place.command([sys.executable, "-c", MEASURED, *command])
+    except subprocess.TimeoutExpired:
+        return f"{command} hangs"
+    errors, _, peak = ended.stderr.rstrip().rpartition("\n")
+    if "Traceback" in errors or ended.returncode not in (0, 2, 3):
+        return f"{command} ended with {ended.returncode}: {errors[-2000:]}"
+    used = int(peak) << 10
     return f"{command} took {used:,} bytes" if used > REFUSED_BYTES else ""
 
 
