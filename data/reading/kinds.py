@@ -197,8 +197,8 @@ def _wide_without_mark(block: bytes) -> str | None:
     if len(sample) >= _UTF_16_BYTES and not len(sample) % 4:
         for first_zero, encoding in ((1, "utf-32-le"), (0, "utf-32-be")):
             others = [sample[first_zero + place :: 4] for place in range(3)]
-            letters = sample[3 - 3 * first_zero :: 4]  # a file of zeros alone is none of them
-            if letters.count(0) == 0 and all(part.count(0) >= _MOST * len(part) for part in others):
+            last = sample[3 - 3 * first_zero :: 4]  # of every four; a file of zeros alone is no text
+            if last.count(0) == 0 and all(part.count(0) >= _MOST * len(part) for part in others):
                 return encoding
     zeros = [sample[start::2].count(0) for start in (0, 1)]
     for zero_first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
