@@ -127,7 +127,8 @@ class _Grammar:
         self._delimiter, self._quoting, self.path = delimiter, quoting, path
         d = re.escape(delimiter.encode())
         field = rb'(?:"(?:[^"]++|"")*+"[^%b\r\n]*+|(?!")[^%b\r\n]*+)' % (d, d)
-        row = rb"%b(?:%b%b)*+" % (field, d, field)
+        # Not `*+`: around possessive parts, Python 3.11.2 takes a row with an open quote for a whole one.
+        row = rb"%b(?:%b%b)*" % (field, d, field)
         self._row = re.compile(rb"(?P<row>%b(?:\r\n|\r(?!\Z)|\n))|[\s\S]++" % row)
         self._last_row = re.compile(rb"%b(?:\r\n|\r|\n)?" % row)
 
