@@ -35,7 +35,7 @@ test: browser .venv/ready-to-test  ## every check that a change has to pass (ARG
 	.venv/bin/mypy
 	.venv/bin/pytest $(ARGS)
 
-# Said before the twelve minutes, not after them. Where CI is set, nothing may be skipped.
+# Said before the tests, not after them. Where CI is set, nothing may be skipped.
 browser:
 	@for program in chromium chromedriver; do command -v $$program > /dev/null || { \
 	  if [ -n "$$CI" ]; then what='cannot run'; else what='will be SKIPPED'; fi; \

@@ -2,9 +2,10 @@
 
 import queue
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from tasks.core.events import Event, Listener, Progress
 from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines.executors import WorkerPool
 from tasks.engines.progress import ProgressAggregator
+from tasks.engines.removed import removal_detected
 from tasks.process import signals
 
 # Waiting without a limit would not hear Ctrl-C once Polars is imported: its handler for SIGINT resumes the
@@ -125,6 +127,19 @@ class ConcurrentRunner(StageRunner):
     def artifacts(self) -> list[Artifact]:
         """All artifacts that are there so far."""
         return list(self._artifacts.values())
+
+    @contextmanager
+    def all_ended(self) -> Iterator[None]:
+        """Within it stages are promised; after it all of them have ended, and `finish` gives their artifacts.
+
+        Raises the first error of any stage, and RemovedError as `removal_detected` does.
+        """
+        with removal_detected(self.artifacts):
+            try:
+                yield
+                self.finish()
+            finally:
+                self.stop()
 
     def stop(self) -> None:
         """Cancel what has not begun, and wait for what is under way."""

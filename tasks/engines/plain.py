@@ -36,14 +36,10 @@ def stage_runner(
 
         with executors.executor(workers) as pool:
             concurrent = PoolRunner(settings, on_event, pool, RUN_CONTEXT)
-            with removal_detected(concurrent.artifacts):
-                try:
-                    yield concurrent
-                    artifacts = concurrent.finish()
-                finally:
-                    concurrent.stop()
+            with concurrent.all_ended():
+                yield concurrent
         with removal_detected(concurrent.artifacts):
-            finalize.finalize(settings.store, artifacts, on_event, RUN_CONTEXT)
+            finalize.finalize(settings.store, concurrent.finish(), on_event, RUN_CONTEXT)
 
 
 class SequentialRunner(StageRunner):

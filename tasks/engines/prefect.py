@@ -107,14 +107,10 @@ def stage_runner(
         try:
             with _worker_pool(workers) as pool:
                 runner = _PrefectRunner(settings, emit, pool)
-                with removal_detected(runner.artifacts):
-                    try:
-                        yield runner
-                        artifacts = runner.finish()
-                    finally:
-                        runner.stop()
+                with runner.all_ended():
+                    yield runner
             with removal_detected(runner.artifacts):
-                finalize.finalize(settings.store, artifacts, _with_log(emit), run_context())
+                finalize.finalize(settings.store, runner.finish(), _with_log(emit), run_context())
             caller.is_complete = True
         finally:
             _raise_if_server_lost()

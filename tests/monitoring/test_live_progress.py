@@ -13,15 +13,21 @@ from tasks.core.events import Progress
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The percentages that the server took; it refuses every second request."""
+def refused() -> set[int]:
+    """Numbers of the requests that the server refuses: every second one, if a test does not say otherwise."""
+    return set(range(1, 1_000, 2))
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, refused: set[int]) -> list[float]:
+    """The percentages that the server took."""
     from tasks.engines import prefect
 
     percents: list[float] = []
     requests = iter(range(1_000))
 
     def put(percent: float, **_labels: Any) -> UUID:
-        if next(requests) % 2:
+        if next(requests) in refused:
             raise httpx.ConnectError("nobody there")
         percents.append(percent)
         return uuid4()
@@ -58,25 +64,15 @@ def test_progress_goes_on_after_a_request_that_failed(
     assert "progress is not shown for a while: ConnectError" in caplog.text
 
 
+@pytest.mark.parametrize("refused", [set()], ids=["nothing"])
 @pytest.mark.parametrize(("complete", "percent"), [(True, 100.0), (False, 25.0)])
 def test_progress_of_a_stage_that_stopped_early_ends_at_100_percent(
-    complete: bool, percent: float, monkeypatch: pytest.MonkeyPatch
+    complete: bool, percent: float, shown: list[float]
 ) -> None:
-    from tasks.engines import prefect
+    from tasks.engines.prefect import _LiveProgress
 
-    percents: list[float] = []
-
-    def put(percent: float, **_labels: Any) -> UUID:
-        percents.append(percent)
-        return uuid4()
-
-    monkeypatch.setattr(prefect, "_PROGRESS_SECONDS", 0.05)
-    monkeypatch.setattr(prefect, "create_progress_artifact", put)
-    monkeypatch.setattr(
-        prefect, "update_progress_artifact", lambda _id, percent, **labels: put(percent, **labels)
-    )
-    progress = prefect._LiveProgress("model", logging.getLogger("stage"))
+    progress = _LiveProgress("model", logging.getLogger("stage"))
     progress.update(Progress("model", "model", 1, 4, ""))
-    wait(lambda: bool(percents))
+    wait(lambda: bool(shown))
     progress.end(complete)
-    wait(lambda: percents[-1] == percent)
+    wait(lambda: shown[-1] == percent)
