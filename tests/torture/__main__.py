@@ -1,9 +1,10 @@
-"""The attacks, one after another for some minutes: `make torture`, or `make torture ARGS="--minutes 60"`.
+"""The attacks, one after another: `make torture`, or `make torture ARGS="--minutes 60"` or `"--cases 500"`.
 
 Every case follows from the seed, the attack's name and its number, so a case that fell is one command.
 """
 
 import argparse
+import math
 import random
 import subprocess
 import sys
@@ -26,19 +27,23 @@ def outcome(attack: str, seed: int, case: int, place: Place) -> str:
 def main() -> int:
     """Attack; the exit code is 1 if anything fell."""
     parser = argparse.ArgumentParser(prog="make torture ARGS=…", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--minutes", type=float, help="that it goes on; ten, or as long as --cases take")
+    parser.add_argument("--cases", type=int, help="of each attack, counted from --case")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--only", choices=sorted(ATTACKS), nargs="*", default=sorted(ATTACKS))
-    parser.add_argument("--case", type=int, help="this case alone")
+    parser.add_argument("--case", type=int, help="this case alone, or the first of --cases")
     options = parser.parse_args()
-    print(f"seed {options.seed}: {', '.join(options.only)}, for {options.minutes:g} minutes", flush=True)
+    cases = options.cases or (math.inf if options.case is None else 1)
+    minutes = options.minutes or (10.0 if cases == math.inf else math.inf)
+    first = options.case or 0
+    print(f"seed {options.seed}: {', '.join(options.only)}", flush=True)
     made, fell, spent = Counter[str](), Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         place = Place(Path(folder))
-        limit = time.monotonic() + 60 * options.minutes
-        while time.monotonic() < limit:
-            attack = min(options.only, key=lambda name: spent[name])  # the same time for each
-            case = made[attack] if options.case is None else options.case
+        limit = time.monotonic() + 60 * minutes
+        while time.monotonic() < limit and (left := [name for name in options.only if made[name] < cases]):
+            attack = min(left, key=lambda name: spent[name])  # the same time for each
+            case = first + made[attack]
             began = time.monotonic()
             if fault := outcome(attack, options.seed, case, place):
                 fell[attack] += 1
@@ -46,10 +51,10 @@ def main() -> int:
                 print(f'\nFELL: {fault}\n  again: make torture ARGS="{again}"', flush=True)
             made[attack] += 1
             spent[attack] += round(1000 * (time.monotonic() - began))
-            if options.case is not None:
-                break
     for attack in options.only:
-        print(f"{attack:<14} {made[attack]:>6} cases, {fell[attack]} fell")
+        print(f"{attack:<14} {made[attack]:>6} cases, {fell[attack]} fell, {spent[attack] // 1000} s")
+    if place.kills:
+        print(f"{place.kills} runs were killed")
     return min(fell.total(), 1)
 
 

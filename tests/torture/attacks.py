@@ -4,6 +4,7 @@ What must hold: a command ends within its time, without a traceback; what it rea
 says so; and the run after it makes the same bytes as one that was never disturbed.
 """
 
+import hashlib
 import random
 import shutil
 import signal
@@ -14,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import commands
 from corruptions import CORRUPTIONS
 from documents import hostile_json, hostile_npz, hostile_toml
 from small_runs import COMMAND, clean_environment, files_of, quick_options, write_lists
 
-DEADLY = Path(__file__).with_name("deadly.py")
-HANGS_SECONDS = 240.0
-SOAKED = "1MB"
+Ended = subprocess.CompletedProcess[str]
+SOAKED, SOAKED_LISTS = "1MB", 8
 REFUSED_BYTES = 300_000_000  # of the whole process, its imports included
 
 # A process begins with the peak of the one that starts it, so a small one starts what is measured.
@@ -39,30 +40,26 @@ class Place:
     folder: Path
     lists: tuple[Path, Path] = field(init=False)
     store: Path = field(init=False)
+    kills: int = 0
+    soaked: dict[str, bytes] = field(default_factory=dict)  # digest by file, of all that the soak has seen
 
     def __post_init__(self) -> None:
         self.lists = write_lists(self.folder / "lists")
         self.store = self.folder / "undisturbed"
-        began = time.monotonic()
-        assert self.run(self.store).returncode == 0
-        self.seconds = time.monotonic() - began
-        self.files = files_of(self.store)
-        counted = self.run(self.folder / "counted", "0", "kill")
+        counted = self.run(self.store, (0, "kill"))
+        assert counted.returncode == 0, counted.stderr
         self.calls = int(counted.stderr.split()[-1])
+        self.files = files_of(self.store)
+        began = time.monotonic()
+        self.run(self.fresh())
+        self.seconds = time.monotonic() - began
 
     def words(self, store: Path) -> list[str]:
         return ["run", "--engine", "plain", *quick_options(self.lists, store), "--checkpoint-seconds", "0.05"]
 
-    def run(self, store: Path, *fate: str) -> subprocess.CompletedProcess[str]:
+    def run(self, store: Path, fate: tuple[int, str] | None = None) -> Ended:
         """The run, with its fate at a changing call."""
-        command = [sys.executable, str(DEADLY), *fate] if fate else [str(COMMAND)]
-        return self.command([*command, *self.words(store)])
-
-    def command(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, env=clean_environment(self.folder), cwd=self.folder, capture_output=True,
-            text=True, errors="replace", check=False, timeout=HANGS_SECONDS,
-        )  # fmt: skip
+        return commands.run(self.words(store), self.folder, fate)
 
     def copy(self) -> Path:
         store = self.folder / "attacked"
@@ -83,30 +80,30 @@ class Place:
         return f"other bytes: {changed}" if changed else ""
 
 
-def traceback_in(done: subprocess.CompletedProcess[str]) -> str:
+def traceback_in(done: Ended) -> str:
     return done.stderr[-2000:] if "Traceback" in done.stderr else ""
 
 
 def kill_by_time(rng: random.Random, place: Place) -> str:
-    """SIGKILL at any moment."""
+    """SIGKILL at any moment, up to four times, of a run and of those that continue it."""
     store = place.fresh()
-    with subprocess.Popen(
-        [str(COMMAND), *place.words(store)], env=clean_environment(place.folder),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as run:  # fmt: skip
-        try:
-            run.wait(rng.random() * place.seconds)
-        except subprocess.TimeoutExpired:
-            run.kill()
+    for _ in range(rng.randint(1, 4)):
+        run = commands.start(place.words(store), place.folder)
+        run.join(rng.random() * place.seconds)
+        run.kill()
+        run.join()
+        place.kills += run.exitcode == -signal.SIGKILL
     return place.fault_of_rerun(store)
 
 
 def kill_by_call(rng: random.Random, place: Place) -> str:
-    """SIGKILL at a changing call."""
+    """SIGKILL at a changing call, up to four times."""
     store = place.fresh()
-    done = place.run(store, str(rng.randint(1, place.calls)), "kill")
-    if done.returncode not in (-signal.SIGKILL, 0):
-        return f"it ended with {done.returncode}: {done.stderr[-2000:]}"
+    for calls in rng.choices([place.calls, place.calls // 4], k=rng.randint(1, 4)):
+        done = place.run(store, (rng.randint(1, calls), "kill"))
+        if done.returncode not in (-signal.SIGKILL, 0):
+            return f"it ended with {done.returncode}: {done.stderr[-2000:]}"
+        place.kills += done.returncode == -signal.SIGKILL
     return place.fault_of_rerun(store)
 
 
@@ -114,7 +111,7 @@ def failing_disk(rng: random.Random, place: Place) -> str:
     """From a changing call on the disk is full, or fails."""
     store = place.fresh()
     fate = rng.choice(["ENOSPC", "EIO", "EDQUOT", "EROFS"])
-    done = place.run(store, str(rng.randint(1, place.calls)), fate)
+    done = place.run(store, (rng.randint(1, place.calls), fate))
     if done.returncode not in (0, 3, 4) or traceback_in(done):
         return f"{fate}: it ended with {done.returncode}: {done.stderr[-2000:]}"
     return place.fault_of_rerun(store)
@@ -129,7 +126,7 @@ def corruption(rng: random.Random, place: Place) -> str:
     CORRUPTIONS[kind](victim, rng)
     told = f"{kind} of {victim.relative_to(store)}: "
     if rng.random() < 0.5:
-        done = place.command([str(COMMAND), "maintain", "--store", str(store)])
+        done = commands.run(["maintain", "--store", str(store)], place.folder)
         if done.returncode not in (0, 4) or traceback_in(done):
             return f"{told}maintain ended with {done.returncode}: {done.stderr[-2000:]}"
     fault = place.fault_of_rerun(store)
@@ -143,7 +140,11 @@ def document(rng: random.Random, place: Place) -> str:
     path.write_bytes(content)
     command = [str(COMMAND), *(word.replace("PATH", str(path)) for word in words)]
     try:
-        ended = place.command([sys.executable, "-c", MEASURED, *command])
+        ended = subprocess.run(
+            [sys.executable, "-c", MEASURED, *command], env=clean_environment(place.folder),
+            cwd=place.folder, capture_output=True, text=True, errors="replace", check=False,
+            timeout=commands.HANGS_SECONDS,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"{command} hangs"
     errors, _, peak = ended.stderr.rstrip().rpartition("\n")
@@ -168,29 +169,33 @@ def race(rng: random.Random, place: Place) -> str:
             )
         )  # fmt: skip
     for process, command in zip(running, commands, strict=True):
-        _, told = process.communicate(timeout=HANGS_SECONDS)
+        _, told = process.communicate(timeout=commands.HANGS_SECONDS)
         if process.returncode or "Traceback" in told:
             return f"{command[1:3]} ended with {process.returncode}: {told[-2000:]}"
     return place.fault_of_rerun(store)
 
 
 def soak(rng: random.Random, place: Place) -> str:
-    """Retrainings on a list that changes, in one store with a quota: old models and locks go."""
+    """A retraining on one of some lists in a store with a quota: what is made again has its earlier bytes."""
     store = place.folder / "soaked"
     names = place.lists[0].read_text().splitlines()
     changing = place.folder / "changing.txt"
-    for _ in range(3):
-        changing.write_text("\n".join(rng.sample(names, 100)) + "\n")
-        words = quick_options((changing, place.lists[1]), store)
-        done = place.command([str(COMMAND), "run", "--engine", "plain", *words, "--gate.mode", "report"])
+    changing.write_text("\n".join(random.Random(rng.randrange(SOAKED_LISTS)).sample(names, 100)) + "\n")
+    words = quick_options((changing, place.lists[1]), store)
+    keep = ["--max-size", SOAKED, "--keep-last", "1", "--store", str(store)]
+    for command in (["run", "--engine", "plain", *words, "--gate.mode", "report"], ["maintain", *keep]):
+        done = commands.run(command, place.folder)
         if done.returncode or traceback_in(done):
-            return f"a retraining ended with {done.returncode}: {done.stderr[-2000:]}"
-    keep = ["--max-size", SOAKED, "--keep-last", "1"]
-    done = place.command([str(COMMAND), "maintain", *keep, "--store", str(store)])
-    if done.returncode or traceback_in(done):
-        return f"maintain ended with {done.returncode}: {done.stderr[-2000:]}"
+            return f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}"
+        digests = {name: hashlib.sha256(content).digest() for name, content in files_of(store).items()}
+        changed = [
+            name for name, digest in digests.items() if place.soaked.setdefault(name, digest) != digest
+        ]
+        if changed:
+            return f"other bytes: {changed}"
+    used = sum(path.lstat().st_size for path in store.rglob("*"))
     models, locks = len(list((store / "model").iterdir())), len(list((store / "locks").rglob("*.*")))
-    return f"{models} models and {locks} locks are kept" * (models > 4 or locks > 200)
+    return f"{used:,} bytes, {models} models and {locks} locks are kept" * (models > 4 or locks > 200)
 
 
 ATTACKS: dict[str, Callable[[random.Random, Place], str]] = {

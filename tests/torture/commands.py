@@ -1,0 +1,61 @@
+"""The command, begun within milliseconds: forked from a process that has imported what a run imports.
+
+It is the entry point of `namewright` with the words, the environment and the folder of a process of its own.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from deadly import arm
+from small_runs import clean_environment
+
+HANGS_SECONDS = 240.0
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["flows.cli", "tasks.report.plots", "pandera.pyarrow", "rich.live", "small_runs"]
+)
+
+
+def start(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -> ForkServerProcess:
+    """Begin `namewright WORDS` in that folder; what it prints goes to `stdout` and `stderr` there.
+
+    fate:  of its changing calls, as `deadly.arm` takes it; the last line of its errors is how many there were.
+    """
+    process = _FORKS.Process(target=_run, args=(words, folder, fate))
+    process.start()
+    return process
+
+
+def run(
+    words: list[str], folder: Path, fate: tuple[int, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """How `namewright WORDS` ended; raises subprocess.TimeoutExpired if it hangs."""
+    process = start(words, folder, fate)
+    process.join(HANGS_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        raise subprocess.TimeoutExpired(words, HANGS_SECONDS)
+    stdout, stderr = ((folder / name).read_text(errors="replace") for name in ("stdout", "stderr"))
+    return subprocess.CompletedProcess(words, process.exitcode, stdout, stderr)
+
+
+def _run(words: list[str], folder: Path, fate: tuple[int, str] | None) -> None:
+    from flows.__main__ import main
+
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), descriptor)
+    os.chdir(folder)
+    environment = clean_environment(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["namewright", *words]
+    numbers = arm(*fate) if fate else None
+    try:
+        main()
+    finally:
+        if numbers:
+            print(f"\n{next(numbers) - 1}", file=sys.stderr)
