@@ -47,7 +47,8 @@ def _connect(*, quiet: bool) -> str:
     from tasks.server import connection
 
     os.environ["PWD"] = str(Path.cwd())  # as a shell would say; prefect.yaml asks for it
-    return connection.connect_lasting(quiet=quiet)  # before Prefect is imported: it reads its settings then
+    # Before Prefect is imported: it reads its settings then.
+    return connection.connect_lasting(print, quiet=quiet)
 
 
 server = App(name="server", help="Prefect's own server in the background, with Namewright's defaults.")

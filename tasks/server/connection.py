@@ -26,6 +26,12 @@ _EMBEDDED = {
 }
 
 
+OPEN = (
+    "the Prefect server at {url} obeys every web page that a browser in reach of it opens: it allows all "
+    "origins, and asks for no password. `namewright server start` starts one that does not."
+)
+
+
 def connect(say: Say) -> str:
     """Choose an API that answers, point Prefect to it and import Prefect; return its URL.
 
@@ -35,14 +41,14 @@ def connect(say: Say) -> str:
     Raises ServerError, and Interrupted while it waits.
     """
     defaults.apply_defaults(quiet=True)
-    url = _running_server()
+    url = _running_server(say)
     if not url:
         return _embed(say)
     _import_prefect()
     return url
 
 
-def connect_lasting(*, quiet: bool = True) -> str:
+def connect_lasting(say: Say, *, quiet: bool = True) -> str:
     """Connect as `connect` does, but only to a server that outlives this process.
 
     quiet:  keep Prefect's logs off this process's console.
@@ -50,7 +56,7 @@ def connect_lasting(*, quiet: bool = True) -> str:
     Raises ServerError if there is none.
     """
     defaults.apply_defaults(quiet=quiet)
-    url = _running_server() or background.require_server().url
+    url = _running_server(say) or background.require_server().url
     _import_prefect()
     return url
 
@@ -82,10 +88,12 @@ def _bypass_proxies() -> None:
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))
 
 
-def _running_server() -> str | None:
+def _running_server(say: Say) -> str | None:
     _bypass_proxies()
     if url := defaults.api_url():
         health.check_answering(url)
+        if health.is_open(url):  # the background server says so when it is started
+            say(OPEN.format(url=health.without_credentials(url)))
         return url
     if server := background.find_server():
         os.environ["PREFECT_API_URL"] = server.url

@@ -49,13 +49,17 @@ def health_fault(url: str) -> str:
 
 
 def is_open(url: str) -> bool:
-    """Whether any web page may read from the API, as by Prefect's defaults. False if it does not answer."""
+    """Whether any web page may use the API, without a password, as by Prefect's defaults.
+
+    False if it does not answer.
+    """
     from http.client import HTTPException
     from urllib.request import Request, urlopen
 
-    health = Request(f"{without_credentials(url).rstrip('/')}/health", headers={"Origin": _STRANGER})
+    # A password guards its version, but not its health.
+    version = Request(f"{without_credentials(url).rstrip('/')}/version", headers={"Origin": _STRANGER})
     try:
-        with urlopen(health, timeout=_ANSWER_SECONDS) as answer:
+        with urlopen(version, timeout=_ANSWER_SECONDS) as answer:
             return answer.headers["Access-Control-Allow-Origin"] in ("*", _STRANGER)
     except (OSError, ValueError, HTTPException):
         return False

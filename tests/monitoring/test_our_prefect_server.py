@@ -1,11 +1,13 @@
 """`namewright server`, and how a run finds the server it talks to."""
 
 import http.client
+import http.server
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,12 +147,40 @@ def test_a_server_that_its_user_opened_says_so_once_and_a_server_started_by_us_i
     started = background.start(free_port(), say=said.append)
     assert said.count(background.OPEN) == 1
     assert asked(started, "GET", "/api/health", {"Origin": "https://evil.example"})[0] == 200
+    run = in_a_process(
+        "from tasks.server import connection; connection.connect(print)", PREFECT_API_URL=started.url
+    )
+    assert run.stdout.splitlines() == [connection.OPEN.format(url=started.url)]
     assert background.find_server() == started
     assert background.stop()
     assert background.find_server() is None
     assert not background.stop()
     assert not health.is_answering(started.url)
     assert list(own_home.glob("*.pid")) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed", "is_open"),
+    [(200, "*", True), (200, "http://127.0.0.1:4200", False), (200, None, False), (401, "*", False)],
+)
+def test_a_server_with_a_password_or_with_origins_of_its_own_is_not_said_to_be_open(
+    status: int, allowed: str | None, is_open: bool
+) -> None:
+    class Version(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            if allowed:
+                self.send_header("Access-Control-Allow-Origin", allowed)
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Version) as served:
+        answering = threading.Thread(target=served.handle_request)
+        answering.start()
+        assert health.is_open(f"http://127.0.0.1:{served.server_port}/api") is is_open
+        answering.join()
 
 
 def test_a_taken_port_is_one_clear_error(own_home: Path) -> None:

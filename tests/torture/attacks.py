@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import commands
+from commands import Ended
 from corruptions import CORRUPTIONS
 from documents import hostile_json, hostile_npz, hostile_toml
 from small_runs import COMMAND, clean_environment, files_of, quick_options, write_lists
 
-Ended = subprocess.CompletedProcess[str]
 SOAKED, SOAKED_LISTS = "1MB", 8
 REFUSED_BYTES = 300_000_000  # of the whole process, its imports included
 
@@ -46,13 +46,12 @@ class Place:
     def __post_init__(self) -> None:
         self.lists = write_lists(self.folder / "lists")
         self.store = self.folder / "undisturbed"
+        began = time.monotonic()
         counted = self.run(self.store, (0, "kill"))
+        self.seconds = time.monotonic() - began
         assert counted.returncode == 0, counted.stderr
         self.calls = int(counted.stderr.split()[-1])
         self.files = files_of(self.store)
-        began = time.monotonic()
-        self.run(self.fresh())
-        self.seconds = time.monotonic() - began
 
     def words(self, store: Path) -> list[str]:
         return ["run", "--engine", "plain", *quick_options(self.lists, store), "--checkpoint-seconds", "0.05"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from deadly import arm
 from small_runs import clean_environment
 
+Ended = subprocess.CompletedProcess[str]
 HANGS_SECONDS = 240.0
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -23,16 +24,14 @@ _FORKS.set_forkserver_preload(
 def start(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -> ForkServerProcess:
     """Begin `namewright WORDS` in that folder; what it prints goes to `stdout` and `stderr` there.
 
-    fate:  of its changing calls, as `deadly.arm` takes it; the last line of its errors is how many there were.
+    fate:  of its changing calls, as for `deadly.arm`; the last line of its errors is how many there were.
     """
     process = _FORKS.Process(target=_run, args=(words, folder, fate))
     process.start()
     return process
 
 
-def run(
-    words: list[str], folder: Path, fate: tuple[int, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -> Ended:
     """How `namewright WORDS` ended; raises subprocess.TimeoutExpired if it hangs."""
     process = start(words, folder, fate)
     process.join(HANGS_SECONDS)
