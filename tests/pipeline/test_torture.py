@@ -6,7 +6,10 @@ import pytest
 from attacks import ATTACKS, Place
 from corruptions import CORRUPTIONS
 
-CASES = [("kill_by_call", 3), ("soak", 1), ("failing_disk", 1), ("corruption", 2), ("document", 1), ("document", 2)]
+CASES = [
+    *(("kill_by_call", 3), ("soak", 1), ("failing_disk", 1)),
+    *(("corruption", 2), ("document", 1), ("document", 2)),
+]
 
 
 @pytest.fixture(scope="module")
