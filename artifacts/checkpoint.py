@@ -21,6 +21,10 @@ class Checkpoint:
     def __init__(self, path: Path, quarantine: Path) -> None:
         self.path, self._quarantine = path, quarantine
 
+    def exists(self) -> bool:
+        """Whether there is one, damaged or not."""
+        return os.path.lexists(self.path)
+
     def write(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         """Replace the checkpoint, durably."""
         with atomic_io.io_errors(self.path, "write a checkpoint"):
@@ -33,7 +37,7 @@ class Checkpoint:
 
         Raises DataError if it is damaged, or of another training.
         """
-        if not os.path.lexists(self.path):
+        if not self.exists():
             return None
         arrays = formats.read_arrays(
             self.path, lambda headers: check({name: headers[name] for name in headers if name != _KEY})

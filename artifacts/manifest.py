@@ -21,8 +21,8 @@ _TEXTS = tuple[str, ...]
 _ACTED_ON: Mapping[str, Mapping[str, Any]] = {  # metadata that runs act on, by stage
     "gate": {"passed": bool, "reasons": _TEXTS},
     "profile": {"sources": _TEXTS},
-    "examples": {"names": Mapping[str, int]},
-    "model": {"model_card": Mapping[str, Any]},
+    "examples": {"names": Mapping[str, int], "sized_by": int, "borders": Mapping[str, int]},
+    "model": {"model_card": Mapping[str, Any], "warm_starts": int},
     "mixture": {"model_card": Mapping[str, Any]},
     "decision": {"promote": bool, "reasons": _TEXTS, "notes": _TEXTS},
     "generated": {"names": int, "first": _TEXTS, "content": str, "lists": Mapping[str, int], "new": int},

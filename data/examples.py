@@ -18,18 +18,45 @@ from rnn_core.text.spelling import spelling_key
 SPLITS = ("train", "validation", "test")
 
 
+class Borders(NamedTuple):
+    """The hash up to which a name is for test, and that from which on it is for validation."""
+
+    test: int
+    validation: int
+
+
+NO_BORDERS = Borders(-1, 1 << 64)  # no hash is beyond them
+
+
+class EarlierSplit(NamedTuple):
+    """A split that stays as the list changes.
+
+    names:    of the earlier list.
+    split:    (N,) index into SPLITS of each.
+    borders:  by which the names are split that it does not have.
+    """
+
+    names: pa.ChunkedArray
+    split: npt.NDArray[np.int32]
+    borders: Borders
+
+
 class Arrangement(NamedTuple):
     """A random order and a split.
 
-    order:  (N,) the row of the table at each place.
-    split:  (N,) index into SPLITS, by place.
+    order:    (N,) the row of the table at each place.
+    split:    (N,) index into SPLITS, by place.
+    borders:  between the splits.
     """
 
     order: npt.NDArray[np.int64]
     split: npt.NDArray[np.int32]
+    borders: Borders = NO_BORDERS
 
 
-def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
+def arrange(
+    names: pa.ChunkedArray, config: ExamplesConfig, earlier: EarlierSplit | None = None
+) -> Arrangement:
     """A random order, and a split by distinct name: spellings of one name never are on both sides.
 
     Distinct names are put in the order of a hash of the seed and their UTF-8. The first of them are for test
@@ -40,21 +67,34 @@ def arrange(names: pa.ChunkedArray, config: ExamplesConfig) -> Arrangement:
     Spellings of one name (`spelling_key`: O'Neil and O’Neil, José and Jose, ANA and Ana) have the hash of the
     first of them, by its UTF-8. So do two names with one hash by chance: n^2 / 2^65 pairs among n.
 
+    earlier:  a name stays where it has each of its spellings, and its borders stay; then the shares are kept
+              only as well as chance does.
+
     Raises ValueError if a name is null.
     """
     hashes = splitmix64(_shared_fingerprints(names), np.uint64(config.seed))
+    borders = earlier.borders if earlier else _borders(hashes, config)
+    split = np.full(len(names), SPLITS.index("train"), np.int32)
+    split[hashes <= borders.test] = SPLITS.index("test")
+    split[hashes >= borders.validation] = SPLITS.index("validation")
+    if earlier:
+        known = fingerprints_of(_spelling_keys(earlier.names))
+        places = pc.index_in(pa.array(fingerprints_of(_spelling_keys(names))), value_set=pa.array(known))
+        split = np.where(places.is_valid(), earlier.split[places.fill_null(0).to_numpy()], split)
+    order = np.random.default_rng(config.seed).permutation(len(names))
+    return Arrangement(order, split[order], borders)
+
+
+def _borders(hashes: Words, config: ExamplesConfig) -> Borders:
     ordered = np.sort(hashes)  # which np.unique does too, in ten times as long
     distinct = np.concatenate([ordered[:1], ordered[1:][ordered[1:] != ordered[:-1]]])
     test, validation = (
         round(share * len(distinct)) for share in (config.test_share, config.validation_share)
     )
-    split = np.full(len(names), SPLITS.index("train"), np.int32)
-    if test:
-        split[hashes <= distinct[test - 1]] = SPLITS.index("test")
-    if validation:
-        split[hashes >= distinct[-validation]] = SPLITS.index("validation")
-    order = np.random.default_rng(config.seed).permutation(len(names))
-    return Arrangement(order, split[order])
+    return Borders(
+        int(distinct[test - 1]) if test else NO_BORDERS.test,
+        int(distinct[-validation]) if validation else NO_BORDERS.validation,
+    )
 
 
 def _shared_fingerprints(names: pa.ChunkedArray) -> Words:

@@ -197,6 +197,23 @@ def pad_vocabulary(parameters: NetworkParameters) -> NetworkParameters:
     return wider
 
 
+def transfer(
+    trained: NetworkParameters, tokens: Integers, fresh: NetworkParameters, fresh_tokens: Integers
+) -> NetworkParameters:
+    """A trained network with another vocabulary.
+
+    tokens:        (C,) in the trained network, of the characters that both have.
+    fresh:         where the parameters of all other characters come from.
+    fresh_tokens:  (C,) the same characters in its vocabulary, which is that of the result.
+    """
+    W_xh, W_hy, b_y = fresh.layers[0].W_xh.copy(), fresh.W_hy.copy(), fresh.b_y.copy()
+    W_xh[..., fresh_tokens, :] = trained.layers[0].W_xh[..., tokens, :]
+    W_hy[:, fresh_tokens] = trained.W_hy[:, tokens]
+    b_y[fresh_tokens] = trained.b_y[tokens]
+    first, *others = trained.layers
+    return NetworkParameters((first._replace(W_xh=W_xh), *others), W_hy, b_y)
+
+
 def to_float64(parameters: NetworkParameters) -> NetworkParameters:
     """The same network in float64."""
     return tree_map(lambda leaf: leaf.astype(np.float64), parameters)

@@ -60,17 +60,14 @@ class TrainingState:
     history: list[HistoryRow] = field(default_factory=list)
 
     @classmethod
-    def start(cls, config: ResolvedTrainingConfig, vocabulary_size: int) -> "TrainingState":
-        """Random parameters, and an optimizer before its first step."""
-        initial = network.init(
-            config.rng(START),
-            config.cell,
-            vocabulary_size,
-            config.hidden_size,
-            config.dtype,
-            config.layers,
-        )
-        padded = network.pad_vocabulary(initial)
+    def start(
+        cls,
+        config: ResolvedTrainingConfig,
+        vocabulary_size: int,
+        initial: network.NetworkParameters | None = None,
+    ) -> "TrainingState":
+        """An optimizer before its first step, and the parameters to start from: by default random ones."""
+        padded = network.pad_vocabulary(initial or random_parameters(config, vocabulary_size))
         vector, current = flat_views(padded, config.dtype)
         tree_map(np.copyto, current, padded)
         optimizer = build_optimizer(config, current, steps_total=1)
@@ -136,6 +133,13 @@ class TrainingState:
     def check_layout(cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Layouts) -> None:
         """Raise DataError unless arrays of these types and shapes can be a state of this configuration."""
         check_arrays(cls.start(config, vocabulary_size).arrays(), arrays)
+
+
+def random_parameters(config: ResolvedTrainingConfig, vocabulary_size: int) -> network.NetworkParameters:
+    """What a training from scratch starts from."""
+    return network.init(
+        config.rng(START), config.cell, vocabulary_size, config.hidden_size, config.dtype, config.layers
+    )
 
 
 def check_position(state: TrainingState, batches_per_epoch: int, steps_total: int) -> None:

@@ -22,6 +22,7 @@ from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks.config.promotion import DecisionConfig, PromotionConfig
 from tasks.config.sources import BUNDLED_SOURCES, Source, parse_sources
+from tasks.config.warm_start import WarmExamplesConfig
 
 # One token a source: `name=path`, or a [[source]] table of pipeline.toml.
 Sources = Annotated[
@@ -100,6 +101,8 @@ class RetrainConfig:
         """The configuration of the stage `examples`."""
         if self.recipe == "notebook":
             return NotebookOrder(self.notebook.hidden_size, self.notebook.seed)
+        if self.training.start == "champion":
+            return WarmExamplesConfig.of(self.examples, self.training)
         return self.examples
 
     @property

@@ -59,7 +59,7 @@ class Plan(StageRunner):
         """The artifact that the store has, one in the temporary folder, or a pending one."""
         store, label = Store(self.settings.store), stage.label(config)
         pending = [given.title for given in _flattened(inputs) if isinstance(given, PendingArtifact)]
-        resolved = {} if pending else stage.resolve_inputs(store, inputs)
+        resolved = {} if pending else stage.resolve_inputs(store, config, inputs)
         artifact, fault, recipe = stage.find(store, config, resolved)
         if artifact and not pending and stage.name not in self.settings.refresh:
             self.stages.append(PlannedStage(stage.name, label, ""))

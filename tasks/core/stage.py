@@ -133,9 +133,9 @@ class Stage(Generic[Config, Inputs]):
             artifact, _ = store.examine(self.name, older.key)  # made before defaults were left out of keys
         return artifact, fault, recipe
 
-    def resolve_inputs(self, store: Store, inputs: Mapping[str, Input]) -> dict[str, Input]:
+    def resolve_inputs(self, store: Store, config: Any, inputs: Mapping[str, Input]) -> dict[str, Input]:
         """The inputs, and the baseline in the registry. Raises DataError if the registry is damaged."""
-        return {**inputs, **(self.resolve_baseline(store, **inputs) if self.resolve_baseline else {})}
+        return {**inputs, **(self.resolve_baseline(store, config, **inputs) if self.resolve_baseline else {})}
 
     def raise_if_refused(self, store: Store, artifact: Artifact) -> None:
         """Raise what the check of the artifact raises, if the stage has one."""
@@ -155,7 +155,7 @@ class Stage(Generic[Config, Inputs]):
         signals.raise_if_requested(f"before {label}")
         began = time.monotonic()
         store = self.open_store(settings.store)
-        inputs = self.resolve_inputs(store, inputs)
+        inputs = self.resolve_inputs(store, config, inputs)
         found, _, recipe = self.find(store, config, inputs)
         refresh = self.name in settings.refresh
 
@@ -223,8 +223,9 @@ def stage(
     title:             what a person calls one run of it beside its name, from its configuration.
     open_store:        opens the store, at the folder that the settings name.
     names:             how many names one run of it makes, where that is what takes the time.
-    resolve_baseline:  of a stage that compares an input with what is current in the registry; called as
-                       `resolve_baseline(store, **inputs)`, it gives the further inputs by role, or none.
+    resolve_baseline:  of a stage that compares an input with what is current in the registry, or goes on
+                       from that; called as `resolve_baseline(store, config, **inputs)`, it gives the further
+                       inputs by role, or none.
     check:             called with the store and the artifact whenever it was made or found; raises if no run
                        may go on from it. The artifact stays, to be read.
     resolve_defaults:  of a stage with defaults that depend on its inputs; called as

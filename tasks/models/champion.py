@@ -89,7 +89,7 @@ def chosen_lists(store: Store, lists: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def resolve_baseline(
-    store: Store, mixture: Artifact, evaluation: Artifact, **_others: Artifact
+    store: Store, _config: object, *, mixture: Artifact, evaluation: Artifact, **_others: Artifact
 ) -> dict[str, Artifact]:
     """The further inputs of a decision about a mixture: the champion that it is compared with, by role.
 

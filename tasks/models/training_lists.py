@@ -32,10 +32,10 @@ def role_of_lists(prefix: str, names: Sequence[str]) -> str:
 def training_lists(store: Store, model: Reference) -> list[TrainingList]:
     """The lists that a model was trained on, by the manifests that lead to them; empty if that is unknown.
 
-    model:  an artifact of the stage `mixture` or `model`.
+    model:  an artifact of the stage `mixture` or `model`; or of `validated`, for the lists of these names.
     """
     current = _manifest(store, model)
-    for role in ("examples", "validated", "merged"):
+    for role in ("merged",) if model.stage == "validated" else ("examples", "validated", "merged"):
         current = current and _input(store, current, role)
     if not current:
         return []

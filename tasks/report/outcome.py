@@ -21,10 +21,12 @@ def outcome_sections(artifacts: Sequence[Artifact], outcome: Outcome | None) -> 
     Raises DataError for a table that cannot be read.
     """
     by_stage = {artifact.stage: artifact for artifact in artifacts}
-    model, decision = by_stage.get("mixture"), by_stage.get("decision")
+    network, model, decision = (by_stage.get(stage) for stage in ("model", "mixture", "decision"))
     sentences, reasons = [], []
     if model:
         sentences.append(f"{model_line(model)}, trained {model.manifest().created_at[:10]}.")
+    if network and (start := network.manifest().metadata["model_card"].get("start")):
+        sentences.append(f"Its training started from {start}.")
     if decision:
         metadata, champion = decision.manifest().metadata, decision.input("champion")
         sentences.append(_verdict_text(metadata["promote"], outcome))

@@ -8,6 +8,7 @@ from artifacts import manifest
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
+from tasks.models.warm_start import BASELINE
 from tasks.report.sections import Cell, Row, Section, Table, columns
 from tasks.report.text import escape_invisible
 
@@ -29,7 +30,7 @@ def lineage(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> dic
         of_origin = _manifest(store, origin)
         if of_origin:
             for role, before in of_origin.origins.items():
-                if _is_artifact(before):
+                if _is_artifact(before) and role not in BASELINE:  # that is another run's
                     content = before.partition("/")[0], of_origin.recipe.inputs[role]
                     visit(before if before in of_run else by_content.get(content, before))
         manifests[origin] = of_origin

@@ -8,7 +8,8 @@ from rnn_core.errors import ConfigError
 from tasks.stages.corpora import corpus, merged, validated
 from tasks.stages.profiling import profile
 from tasks.stages.gating import gate
-from tasks.stages.encoding import vocabulary, examples
+from tasks.stages.encoding import vocabulary
+from tasks.stages.splitting import examples
 from tasks.stages.training import model
 from tasks.stages.mixing import mixture
 from tasks.stages.evaluating import evaluation

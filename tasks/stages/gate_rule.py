@@ -18,7 +18,9 @@ def role_of(profile: Artifact) -> str:
     return f"lists-{sha256(canonical_json(sources))[:12]}"
 
 
-def resolve_baseline(store: Store, *, profile: Artifact, **_others: Artifact) -> dict[str, Artifact]:
+def resolve_baseline(
+    store: Store, _config: object, *, profile: Artifact, **_others: Artifact
+) -> dict[str, Artifact]:
     """The further input of the gate, `accepted`: the profile of the last accepted lists of the same sources.
 
     Raises DataError if that is missing or damaged, or the registry is.

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.model_file import MODEL, network_arrays
-from artifacts.store import Artifact
+from artifacts.store import Artifact, Store
 from data import schemas
 from data.examples import encoded_names
 from rnn_core import notebook
@@ -17,10 +17,13 @@ from rnn_core.nn import network
 from rnn_core.nn.cells import elman
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from rnn_core.train.config import TrainingConfig
+from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
 from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
+from tasks.models.champion import load_input, require_intact, short_name
+from tasks.models.load import ModelFile, load_model
+from tasks.models.warm_start import choose_start, sized_by, warm_starts
 from tasks.stages.checkpointing import Checkpoints
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
 
@@ -39,30 +42,48 @@ class Trained(NamedTuple):
     card: dict[str, Any]
 
 
+def resolve_champion(
+    store: Store, _config: object, *, examples: Artifact, **_others: Artifact
+) -> dict[str, Artifact]:
+    """The further input of a training that goes on from a champion: the one that its examples name."""
+    reference = examples.input("champion")
+    if not reference:
+        return {}
+    folder = store.folder(reference.stage, reference.key)
+    return {"champion": Artifact(reference.stage, reference.key, reference.digest, folder)}
+
+
 def size_defaults(
     config: TrainingConfig | notebook.NotebookConfig, *, examples: Artifact, **_others: Artifact
 ) -> Mapping[str, Any]:
     """The options that are chosen by the number of training names, as they are chosen for these examples."""
     if isinstance(config, notebook.NotebookConfig):
         return {}
-    return TrainingConfig().resolve(examples.manifest().metadata["names"]["train"]).size_dependent
+    return TrainingConfig().resolve(sized_by(examples)).size_dependent
 
 
-@stage(version=3, title=network_label, resolve_defaults=size_defaults)
+@stage(version=3, title=network_label, resolve_baseline=resolve_champion, resolve_defaults=size_defaults)
 def model(
     context: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,
     *,
     examples: Artifact,
     vocabulary: Artifact,
+    champion: Artifact | None = None,
 ) -> None:
     """The network, trained on the examples, and the history of its loss."""
+    if champion:
+        store, fix = Store(context.settings.store), "train from scratch: --training.start scratch"
+        require_intact(store, champion.reference, "the model that the training starts from", fix)
     known = load_vocabulary(vocabulary)
     if isinstance(config, notebook.NotebookConfig):
         trained = _train_as_notebook(context, config, known, examples)
     else:
-        splits = (load_split(examples, split) for split in ("train", "validation"))
-        trained = _train_in_batches(context, config, known, *splits)
+        start = _start_card(context, config, examples, champion)
+        resolved = config.resolve(sized_by(examples))
+        names, validation = (load_split(examples, split) for split in ("train", "validation"))
+        trained = _train_in_batches(context, resolved, known, names, validation, champion)
+        trained.card.update(start)
     context.writer.write_arrays(MODEL, network_arrays(trained.parameters, known))
     context.write_table(HISTORY, schemas.HISTORY, trained.history)
     context.writer.metadata["model_card"] = {
@@ -93,23 +114,56 @@ def _train_as_notebook(
     return Trained(notebook.as_network(parameters), history, card)
 
 
+def _start_card(
+    context: StageContext, config: TrainingConfig, examples: Artifact, champion: Artifact | None
+) -> dict[str, str]:
+    """What the training starts from and why, for the card; in the log as well. Empty without a choice."""
+    if config.start == "scratch":
+        return {}
+    store = Store(context.settings.store)
+    validated = load_input(store, examples, "validated")
+    start = choose_start(store, config, examples.manifest().recipe, validated) if validated else None
+    # Another champion since a killed run began, or none: it goes on from where it began.
+    reason = start.reason if start and start.champion == champion else "as it began"
+    what = f"the champion {short_name(champion.reference)}" if champion else "scratch"
+    context.writer.metadata["warm_starts"] = warm_starts(champion) + 1 if champion else 0
+    context.notice(f"the training starts from {what}: {reason}")
+    return {"start": f"{what}: {reason}"}
+
+
+def _initial_parameters(
+    config: ResolvedTrainingConfig, vocabulary: Vocabulary, champion: Artifact
+) -> network.NetworkParameters:
+    """The parameters of the champion; of characters that it does not have, those of a start from scratch."""
+    from rnn_core.train.state import random_parameters
+
+    trained = load_model(ModelFile(champion.folder / MODEL, champion))
+    known = {character: token for token, character in enumerate(trained.vocabulary.characters)}
+    shared = [(known[c], token) for token, c in enumerate(vocabulary.characters) if c in known]
+    before, now = np.array(shared).T
+    return network.transfer(trained.models.network, before, random_parameters(config, vocabulary.size), now)
+
+
 def _train_in_batches(
     context: StageContext,
-    requested: TrainingConfig,
+    from_scratch: ResolvedTrainingConfig,
     vocabulary: Vocabulary,
     names: EncodedNames,
     validation: EncodedNames,
+    champion: Artifact | None,
 ) -> Trained:
     from rnn_core.train.loop import train
     from rnn_core.train.state import TrainingState
 
-    config = requested.resolve(names.count)
+    config = from_scratch.warm(names.count) if champion else from_scratch
     checkpoints = Checkpoints(context)
     state = checkpoints.load(
         lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays),
         lambda headers: TrainingState.check_layout(config, vocabulary.size, headers),
     )
-    state = state or TrainingState.start(config, vocabulary.size)
+    if not state:
+        initial = _initial_parameters(config, vocabulary, champion) if champion else None
+        state = TrainingState.start(config, vocabulary.size, initial)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
@@ -135,7 +189,11 @@ def _train_in_batches(
         "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
         "learning_rate": columns["learning_rate"],
     }
-    card: dict[str, Any] = {**config.size_dependent, "steps_done": state.step, "epochs_done": state.epoch}
+    card: dict[str, Any] = {
+        **from_scratch.size_dependent,
+        "steps_done": state.step,
+        "epochs_done": state.epoch,
+    }
     if validation.count:
         card["best_validation_nats_per_character"] = state.best_validation_loss
     return Trained(state.parameters, pa.table(history), card)

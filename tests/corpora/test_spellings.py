@@ -3,11 +3,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.config import ExamplesConfig
-from data.examples import SPLITS, arrange
+from data.examples import SPLITS, EarlierSplit, arrange
 from data.partitions import fingerprints_of
 from data.text.strings import capitalized
 from rnn_core.metrics.novelty import novelty, spelling_keys
@@ -97,3 +97,27 @@ def test_another_spelling_of_a_known_name_is_nothing_new():
 def test_the_first_letter_is_in_the_title_case_of_unicode(name, expected):
     assert capitalize_first(name) == expected
     assert capitalized(pa.array([name])).to_pylist() == [expected]
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1 << 32))
+def test_a_split_that_stays_keeps_every_name_in_its_place_while_the_list_changes(seed):
+    """Names come, go, come back and come in other spellings."""
+    rng = np.random.default_rng(seed)
+    pool = [f"name{number}" for number in range(60)]
+    pool += [name.upper() for name in pool[:20]]
+    places: dict[str, int] = {}
+    earlier = None
+    for _ in range(5):
+        names = [name for name in pool if rng.random() < 0.8]
+        table = pa.chunked_array([names], pa.string())
+        order, split, borders = arrange(table, ExamplesConfig(0.2, 0.2, seed=seed), earlier)
+        in_list_order = np.empty_like(split)
+        in_list_order[order] = split
+        earlier = EarlierSplit(table, in_list_order, earlier.borders if earlier else borders)
+        assert borders == earlier.borders
+        for name, place in zip(names, in_list_order.tolist(), strict=True):
+            if name.lower() in pool[20:60]:  # of one spelling: its place is for good
+                assert places.setdefault(name, place) == place
+        of_night = dict(zip(names, in_list_order.tolist(), strict=True))
+        assert all(of_night[name] == of_night.get(name.lower(), of_night[name]) for name in names)

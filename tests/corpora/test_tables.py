@@ -103,7 +103,7 @@ def test_names_accepted_and_names_rejected_are_the_names_given(texts):
     st.integers(0, 99),
 )
 def test_equal_names_never_stand_on_both_sides_of_the_split(names, seed):
-    order, split = arrange(pa.chunked_array([names]), ExamplesConfig(0.3, 0.3, seed))
+    order, split, _ = arrange(pa.chunked_array([names]), ExamplesConfig(0.3, 0.3, seed))
     assert sorted(order) == list(range(len(names)))
     sides = {}
     for row, side in zip(order, split, strict=True):
@@ -112,7 +112,7 @@ def test_equal_names_never_stand_on_both_sides_of_the_split(names, seed):
 
 def test_the_split_has_the_shares_asked_for_and_another_seed_another_order():
     names = pa.chunked_array([[f"name {number}" for number in range(1000)]])
-    order, split = arrange(names, ExamplesConfig(0.2, 0.1, seed=1))
+    order, split, _ = arrange(names, ExamplesConfig(0.2, 0.1, seed=1))
     assert [int((split == SPLITS.index(side)).sum()) for side in SPLITS] == [700, 200, 100]
     assert (arrange(names, ExamplesConfig(0.2, 0.1, seed=1)).order == order).all()
     assert not (arrange(names, ExamplesConfig(0.2, 0.1, seed=2)).order == order).all()
@@ -120,7 +120,7 @@ def test_the_split_has_the_shares_asked_for_and_another_seed_another_order():
 
 def sides(names, config):
     """The side of every distinct name."""
-    order, split = arrange(pa.chunked_array([names], pa.string()), config)
+    order, split, _ = arrange(pa.chunked_array([names], pa.string()), config)
     return {names[row]: SPLITS[side] for row, side in zip(order, split, strict=True)}
 
 
