@@ -4,17 +4,18 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.config.resolve import resolve_config
-from tasks.config.retrain import RetrainConfig
+from tasks.config.resolve import ConfigOrSite
 from tasks.config.settings import Settings
 from tasks.monitoring.events import emit_failure
+from tasks.monitoring.run_parameters import check_deployed_store, resolve_parameters
 from tasks.monitoring.watch import watch_sources
 
 
 @flow(flow_run_name="watch the lists", on_failure=[emit_failure], on_crashed=[emit_failure])
-def watch(config: RetrainConfig | None = None, settings: Settings | None = None) -> Any:
+def watch(config: ConfigOrSite = None, settings: Settings | None = None) -> Any:
     """Send an event if a list changed, by default of those that `namewright run` reads in this folder."""
-    config, settings = resolve_config(config, settings)
+    config, settings = resolve_parameters(config, settings)
+    check_deployed_store(settings)
     return watch_sources(config, settings.store)
 
 

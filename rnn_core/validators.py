@@ -22,10 +22,14 @@ from rnn_core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a value has to be. words: what it must be, for people. accepts: whether a value is that."""
+    """What a value has to be. words: what it must be, for people. accepts: whether a value is that.
+
+    bounds: the same for JSON schema, as far as its keywords go.
+    """
 
     words: str
     accepts: Callable[[Any], bool]
+    bounds: tuple[tuple[str, float], ...] = ()
 
 
 def whole(lowest: int, highest: int) -> Rule:
@@ -33,11 +37,12 @@ def whole(lowest: int, highest: int) -> Rule:
     return Rule(
         f"a whole number from {lowest} to {highest}",
         lambda value: isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest,
+        (("minimum", lowest), ("maximum", highest)),
     )
 
 
-def number(words: str, accepts: Callable[[float], bool]) -> Rule:
-    """A finite number for which `accepts` is true."""
+def number(words: str, accepts: Callable[[float], bool], **bounds: float) -> Rule:
+    """A finite number for which `accepts` is true. bounds: the same as keywords of JSON schema."""
     return Rule(
         words,
         lambda value: (
@@ -46,12 +51,14 @@ def number(words: str, accepts: Callable[[float], bool]) -> Rule:
             and abs(value) <= sys.float_info.max
             and accepts(value)
         ),
+        tuple(bounds.items()),
     )
 
 
 def between(lowest: float, highest: float) -> Rule:
     """A number within bounds, both included."""
-    return number(f"a number from {lowest:g} to {highest:g}", lambda value: lowest <= value <= highest)
+    words = f"a number from {lowest:g} to {highest:g}"
+    return number(words, lambda value: lowest <= value <= highest, minimum=lowest, maximum=highest)
 
 
 def choice(*choices: object) -> Rule:
@@ -63,12 +70,16 @@ def choice(*choices: object) -> Rule:
     )
 
 
-POSITIVE = number("a number above 0", lambda value: value > 0)
-AT_LEAST_0 = number("a number, 0 or above", lambda value: value >= 0)
-SHARE = number("a number from 0 to below 1", lambda value: 0 <= value < 1)
-SHARE_OR_ALL = number("a number from 0 to 1", lambda value: 0 <= value <= 1)
-POSITIVE_SHARE = number("a number above 0, at most 1", lambda value: 0 < value <= 1)
-INNER_SHARE = number("a number above 0 and below 1", lambda value: 0 < value < 1)
+POSITIVE = number("a number above 0", lambda value: value > 0, exclusiveMinimum=0)
+AT_LEAST_0 = number("a number, 0 or above", lambda value: value >= 0, minimum=0)
+SHARE = number("a number from 0 to below 1", lambda value: 0 <= value < 1, minimum=0, exclusiveMaximum=1)
+SHARE_OR_ALL = number("a number from 0 to 1", lambda value: 0 <= value <= 1, minimum=0, maximum=1)
+POSITIVE_SHARE = number(
+    "a number above 0, at most 1", lambda value: 0 < value <= 1, exclusiveMinimum=0, maximum=1
+)
+INNER_SHARE = number(
+    "a number above 0 and below 1", lambda value: 0 < value < 1, exclusiveMinimum=0, exclusiveMaximum=1
+)
 SEED = whole(0, (1 << 64) - 1)
 TEXT = Rule("a text", lambda value: isinstance(value, str))
 UTF8 = Rule(
@@ -115,6 +126,11 @@ def out_of_range(name: str, allowed: str, value: object, where: str = "") -> Con
         saw=repr(value),
         fix="give a value in that range.",
     )
+
+
+def rules_of(config: type) -> dict[str, Rule]:
+    """The rule of each field that has one."""
+    return {name: rule for name, _, rule in _rules(config)}
 
 
 @cache

@@ -134,7 +134,8 @@ class RetrainConfig:
     @property
     def tags(self) -> list[str]:
         """Tags by which people find runs."""
-        return [self.recipe, *(source.name for source in self.sources)]
+        recipe = [] if self.recipe == "default" else [self.recipe]
+        return [*recipe, *(source.name for source in self.sources)]
 
 
 def network_label(config: TrainingConfig | NotebookConfig) -> str:

@@ -9,6 +9,7 @@ from cyclopts.argument import ArgumentCollection
 
 from rnn_core.errors import ConfigError
 from tasks.config.options import nearest
+from tasks.config.store_id import VARIABLE as STORE_ID
 
 PREFIX = "NAMEWRIGHT_"
 
@@ -24,6 +25,10 @@ _OF_COMMANDS = (
     "candidate",
     "challenger",
     "other",
+    "shell",
+    "site",
+    "take-over",
+    "no-take-over",
 )
 
 
@@ -62,7 +67,7 @@ def refuse_unknown_variables(arguments: ArgumentCollection) -> None:
         if not name.startswith(PREFIX):
             continue
         if name not in known:
-            known |= known_variables()
+            known |= known_variables() | {STORE_ID}
         if name not in known:
             meant = nearest(
                 name.upper().removeprefix(PREFIX), {other.removeprefix(PREFIX) for other in known}

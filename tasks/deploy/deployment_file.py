@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import yaml
 from prefect import Flow
+from prefect._vendor.croniter import croniter as _croniter  # type: ignore[attr-defined]
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
@@ -18,26 +21,49 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.templating import apply_values
 from pydantic import BaseModel, TypeAdapter
 
-from artifacts.documents import MOST_DEPTH, check_bounds, open_file
 from rnn_core.errors import ConfigError
+from tasks.config.form import set_values
 from tasks.config.options import nearest
+from tasks.config.resolve import parse_defaults
+from tasks.config.retrain import RetrainConfig
+from tasks.config.site import DEFAULT as DEFAULT_SITE
+from tasks.config.site import PULL_STEP, VARIABLE, folder_of, site_name, site_of
+from tasks.config.yaml_file import read_yaml
 
+_CRON: Any = _croniter  # with which Prefect's server computes the times of a schedule
 _TRIGGER: TypeAdapter[DeploymentTriggerTypes] = TypeAdapter(DeploymentTriggerTypes)
 _SCHEDULES = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
 
-# The keys that a file may have, by what they describe; Prefect's own command knows more.
-_FILE_KEYS = ("name", "prefect-version", "definitions", "pull", "deployments")
+# The keys that a file may have, by what they describe.
+_FILE_KEYS = ("name", "prefect-version", "definitions", "pull", "deployments", "build", "push", "alert")
 _DEPLOYMENT_KEYS = (
-    "name", "entrypoint", "description", "tags", "work_pool", "parameters", "concurrency_limit", "schedules",
-    "triggers", "pull",
+    "name", "version", "entrypoint", "flow_name", "description", "tags", "work_pool", "parameters",
+    "enforce_parameter_schema", "concurrency_limit", "paused", "schedules", "triggers", "pull", "build",
+    "push", "version_type", "schedule", "sla",
 )  # fmt: skip
-_WORK_POOL_KEYS = ("name", "job_variables")
-_SCHEDULE_KEYS = ("slug", *_SCHEDULES, "timezone", "anchor_date", "day_or", "active", "parameters")
+_WORK_POOL_KEYS = ("name", "work_queue_name", "job_variables")
+_SCHEDULE_KEYS = (
+    "slug",
+    *_SCHEDULES,
+    "timezone",
+    "anchor_date",
+    "day_or",
+    "active",
+    "parameters",
+    "replaces",
+)
+# What Prefect's own command does and ours does not. `prefect init` writes them without a value.
+_NOT_DONE = {
+    "build": "build images with: prefect deploy",
+    "push": "push images with: prefect deploy",
+    "version_type": "only Prefect Cloud keeps versions",
+    "schedule": "write a list: schedules",
+    "sla": "only Prefect Cloud has them",
+    "replaces": "a schedule is known by its slug; delete the other in the UI",
+}
+_OURS = re.compile(rf"prefect\.resource\.id': \[?'({DEFAULT_SITE}\.\w+)")  # a resource of the default site
 LOCAL = Path("prefect.yaml")
 DEFAULT = Path(__file__).with_name("prefect.yaml")  # for a site that has none of its own
-
-_MOST_BYTES = 1 << 20
-_DEEP = re.compile(rf"(?:[\[{{]\s*+){{{MOST_DEPTH}}}")
 _VARIABLE = re.compile(r"{{\s*\$(\w+)\s*}}")
 
 _Entry = Mapping[str, Any]  # a part of the file, as YAML gives it
@@ -48,6 +74,7 @@ class Deployment(NamedTuple):
 
     fields:     as the server has them, in JSON; `concurrency_limit` is a number.
     schedules:  by slug.
+    alert:      the block by which people are alerted, as type/name; empty if they are not.
     """
 
     flow: Flow[..., Any]
@@ -55,6 +82,17 @@ class Deployment(NamedTuple):
     fields: Mapping[str, Any]
     schedules: Mapping[str, DeploymentScheduleCreate]
     triggers: tuple[DeploymentTriggerTypes, ...]
+    alert: str
+
+    @property
+    def site(self) -> str:
+        """The site that its runs belong to."""
+        return site_of(self.fields["job_variables"])
+
+    @property
+    def folder(self) -> str:
+        """The folder in which its runs start; empty if they fetch their code from elsewhere."""
+        return folder_of(self.fields["pull_steps"])
 
     @property
     def full_name(self) -> str:
@@ -70,27 +108,33 @@ class Deployment(NamedTuple):
 def load_deployments(file: Path | None) -> list[Deployment]:
     """The deployments that a file declares. {{ $VARIABLE }} stands for a variable of the environment.
 
+    A null is as good as no value, and `pull` without one is this folder, as for Prefect's own command.
+
+    The form of a run begins with the values that the site has now.
+
     file:  by default prefect.yaml in the current folder, or without one the file of this package. Entrypoints
            that name a file are relative to the current folder.
 
     Raises ConfigError.
     """
+    config, _ = parse_defaults()  # what is invalid in it is reported now, and not by the run of the night
+    site = site_name(file=file or LOCAL)  # without a file, that of the folder
     file = file or (LOCAL if LOCAL.exists() else DEFAULT)
     try:
-        with open_file(file, follow_links=True) as stream:
-            content = stream.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
-        if _DEEP.search(text := content.decode()):  # over which PyYAML would take seconds
-            raise RecursionError
-        loaded = yaml.safe_load(text)
-        check_bounds(loaded)  # which aliases may make deep, or huge
-        document: Any = apply_values(loaded, {}, remove_notset=False)
-        entries = document["deployments"]
+        document: Any = apply_values(read_yaml(file), {}, remove_notset=False)
         if missing := _VARIABLE.search(str(document)):
             raise _invalid(file, f"the variable {missing[1]} is not set", missing[0])
+        document = _without_nulls(document)
+        entries = document["deployments"]
         _check_keys("the file", document, _FILE_KEYS)
-        deployments = [_deployment(file, {"pull": document.get("pull"), **entry}) for entry in entries]
+        _refuse_not_done(file, document)
+        pull = document.get("pull", [{PULL_STEP: {"directory": str(Path.cwd())}}])
+        alert = str(document.get("alert", ""))
+        deployments = [_deployment(file, site, {"pull": pull, **entry}, alert) for entry in entries]
+        for deployment in deployments:
+            definitions = deployment.fields["parameter_openapi_schema"].get("definitions", {})
+            if RetrainConfig.__name__ in definitions:
+                set_values(definitions, config)
         _check_unique("deployment", (deployment.full_name for deployment in deployments))
         return deployments
     except OSError as refusal:
@@ -104,7 +148,17 @@ def load_deployments(file: Path | None) -> list[Deployment]:
     raise _invalid(file, "it declares no valid deployments", fault)
 
 
-def _deployment(file: Path, entry: _Entry) -> Deployment:
+def require_site(file: Path, deployments: Iterable[Deployment], site: str) -> None:
+    """Raise ConfigError if the name of a deployment does not begin with this site's."""
+    for deployment in deployments:
+        if not f"{deployment.name}-".startswith(f"{site}-"):
+            name = f"{{{{ ${VARIABLE} }}}}-{deployment.name}"
+            raise _invalid(
+                file, f"--site needs names that begin with {site}", f"{deployment.name}; write {name}"
+            )
+
+
+def _deployment(file: Path, site: str, entry: _Entry, alert: str) -> Deployment:
     name = entry["name"]
     try:
         _check_keys("the deployment", entry, _DEPLOYMENT_KEYS)
@@ -114,9 +168,10 @@ def _deployment(file: Path, entry: _Entry) -> Deployment:
         return Deployment(
             flow,
             name,
-            _fields(flow, entry),
+            _fields(flow, site, entry),
             {schedule["slug"]: _schedule(schedule) for schedule in schedules},
-            tuple(_triggers(name, entry.get("triggers") or ())),
+            tuple(_triggers(site, name, entry.get("triggers") or ())),
+            alert,
         )
     except KeyError as missing:
         raise _invalid(file, f"the deployment {name} is incomplete", f"{missing} is missing") from missing
@@ -132,29 +187,59 @@ def _flow(file: Path, name: str, entrypoint: str) -> Flow[..., Any]:
         raise _invalid(file, f"the flow of the deployment {name} cannot be loaded", saw) from fault
 
 
-def _fields(flow: Flow[..., Any], entry: _Entry) -> dict[str, Any]:
+def _fields(flow: Flow[..., Any], site: str, entry: _Entry) -> dict[str, Any]:
     pool, limit = entry["work_pool"], _limit(entry.get("concurrency_limit"))
     options = {name: value for name, value in limit.items() if name != "limit"}
     _check_keys("its work_pool", pool, _WORK_POOL_KEYS)
-    return {
+    variables = pool.get("job_variables") or {}
+    fields = {
         "entrypoint": entry["entrypoint"],
         "description": entry.get("description") or flow.description,
-        "tags": list(entry.get("tags") or ()),
+        "tags": [tags] if isinstance(tags := entry.get("tags") or [], str) else list(tags),
         "parameters": dict(entry.get("parameters") or {}),
         "work_pool_name": pool["name"],
-        "job_variables": dict(pool.get("job_variables") or {}),
+        "work_queue_name": pool.get("work_queue_name") or "default",
+        "job_variables": {**variables, "env": {VARIABLE: site, **(variables.get("env") or {})}},
         "concurrency_limit": limit.get("limit"),
         "concurrency_options": options or None,
-        "pull_steps": entry["pull"],
+        "pull_steps": [pull] if isinstance(pull := entry["pull"], Mapping) else pull,
         "parameter_openapi_schema": parameter_schema(flow).model_dump(mode="json", exclude_unset=True),
-        "enforce_parameter_schema": True,
-        "version": version("namewright"),
+        "enforce_parameter_schema": entry.get("enforce_parameter_schema", True),
+        "version": entry.get("version") or version("namewright"),
     }
+    return {**fields, "paused": entry["paused"]} if "paused" in entry else fields  # else an operator decides
+
+
+def _without_nulls(value: Any) -> Any:
+    """Without the keys that have no value, at any depth; of a run's parameters a null is a value."""
+    if isinstance(value, Mapping):
+        return {
+            key: part if key == "parameters" else _without_nulls(part)
+            for key, part in value.items()
+            if part is not None
+        }
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+
+
+def _refuse_not_done(file: Path, document: _Entry) -> None:
+    """Name all that the file asks for and that is not done here, at once."""
+    parts = [("the file", document)]
+    for deployment in document["deployments"]:
+        parts.append((f"the deployment {deployment.get('name')}", deployment))
+        parts += [(f"its schedule {entry.get('slug')}", entry) for entry in deployment.get("schedules") or ()]
+    lines = [
+        f"{key} of {what}: {_NOT_DONE[key]}"
+        for what, entry in parts
+        for key in entry
+        if key in _NOT_DONE and entry[key]
+    ]
+    if lines:
+        raise _invalid(file, "it asks for what only `prefect deploy` does", "; ".join(lines))
 
 
 def _limit(entry: Any) -> dict[str, Any]:
     """The options that are set; empty if there is no limit."""
-    if entry is None:
+    if entry is None or entry == {}:
         return {}
     limit = entry if isinstance(entry, Mapping) else {"limit": entry}
     _check_keys("its concurrency_limit", limit, ConcurrencyLimitConfig.model_fields)
@@ -174,10 +259,15 @@ def _schedule(entry: _Entry) -> DeploymentScheduleCreate:
     return DeploymentScheduleCreate(schedule=_SCHEDULES[kind](**timing), **rest)
 
 
-def _triggers(name: str, entries: Iterable[_Entry]) -> Iterator[DeploymentTriggerTypes]:
+def _triggers(site: str, name: str, entries: Iterable[_Entry]) -> Iterator[DeploymentTriggerTypes]:
     for number, entry in enumerate(entries, start=1):
         trigger = _TRIGGER.validate_python({"name": f"{name}__automation_{number}", **entry})
         _check_trigger(f"its trigger {trigger.name}", entry, trigger)
+        if site != DEFAULT_SITE and (foreign := _OURS.search(str(entry))):
+            raise ValueError(
+                f"its trigger {trigger.name} waits for {foreign[1]}, but this site is {site}: "
+                f"write {{{{ ${VARIABLE} }}}} in the place of {DEFAULT_SITE}"
+            )
         yield trigger
 
 
@@ -209,7 +299,29 @@ def _check_unique(what: str, names: Iterable[str]) -> None:
 def _when(schedule: DeploymentScheduleCreate) -> str:
     fields = schedule.schedule.model_dump(mode="json")
     (kind,) = _SCHEDULES.keys() & fields.keys()
-    return f"{'every ' if kind == 'interval' else ''}{fields[kind]} {fields.get('timezone') or 'UTC'}"
+    when = f"{'every ' if kind == 'interval' else ''}{fields[kind]} {fields.get('timezone') or 'UTC'}"
+    skipped = skipped_hour(schedule.schedule) if isinstance(schedule.schedule, CronSchedule) else None
+    return (
+        f"{when} (an hour early on {skipped:%Y-%m-%d}, when {skipped:%H:%M} does not exist)"
+        if skipped
+        else when
+    )
+
+
+def skipped_hour(schedule: CronSchedule) -> datetime | None:
+    """The first time within a year that summer time skips; Prefect runs it an hour early that day."""
+    zone = ZoneInfo(schedule.timezone or "UTC")
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for _ in range(366 * 24):
+        before, hour = hour, hour + timedelta(hours=1)
+        first = before.astimezone(zone).replace(tzinfo=UTC) + timedelta(hours=1)
+        last = hour.astimezone(zone).replace(tzinfo=UTC)
+        if first < last:
+            cron = _CRON(schedule.cron, first - timedelta(seconds=1), day_or=schedule.day_or)
+            due: datetime = cron.get_next(datetime)
+            if due < last:
+                return due
+    return None
 
 
 def _invalid(file: Path, what: str, saw: str) -> ConfigError:

@@ -11,7 +11,6 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
-from tasks.deploy.automations import PREFIX
 from tasks.deploy.deployment_file import Deployment
 from tasks.server.api_errors import server_errors
 
@@ -53,8 +52,7 @@ def _remove(client: SyncPrefectClient, name: str) -> None:
 def _runner_deployment(deployment: Deployment) -> RunnerDeployment:
     fields = deployment.fields
     triggers: list[Any] = [
-        trigger.model_copy(update={"name": f"served {(trigger.name or '').removeprefix(PREFIX)}"})
-        for trigger in deployment.triggers
+        trigger.model_copy(update={"name": f"served {trigger.name or ''}"}) for trigger in deployment.triggers
     ]
     runner_deployment = deployment.flow.to_deployment(
         name=f"{deployment.name}{_SUFFIX}",

@@ -15,6 +15,7 @@ from prefect.utilities.asyncutils import run_coro_as_sync
 
 from artifacts.store import Artifact
 from rnn_core.errors import NamewrightError
+from tasks.config.site import site_name
 from tasks.core.events import Decided, Finished
 from tasks.server.api_errors import server_errors
 
@@ -82,7 +83,7 @@ def emit_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> 
 def emit_gate_refusal(gate: Artifact) -> None:
     """Report that the gate refused the lists of a run, and why."""
     reasons = gate.manifest().metadata["reasons"]
-    emit(GATE_REFUSED, f"namewright.gate.{gate.key}", gate.origin, {**_location(gate), "reasons": reasons})
+    emit(GATE_REFUSED, f"{site_name()}.gate.{gate.key}", gate.origin, {**_location(gate), "reasons": reasons})
 
 
 def emit_decision(decided: Decided, is_new: bool) -> None:
@@ -101,7 +102,7 @@ def emit_decision(decided: Decided, is_new: bool) -> None:
             "outcome": text,
             "reasons": decided.decision.manifest().metadata["reasons"],
         }
-        emit(event, f"namewright.model.{candidate.key}", candidate.origin, payload)
+        emit(event, f"{site_name()}.model.{candidate.key}", candidate.origin, payload)
 
 
 def emit_generated_list(generated: Finished) -> None:
@@ -116,7 +117,7 @@ def emit_generated_list(generated: Finished) -> None:
         "content": manifest.metadata["content"],
         "reused": generated.reused,
     }
-    emit(LIST_GENERATED, f"namewright.list.{generated.artifact.key}", generated.title, payload)
+    emit(LIST_GENERATED, f"{site_name()}.list.{generated.artifact.key}", generated.title, payload)
 
 
 def _location(artifact: Artifact) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from prefect.states import Completed
 
 from artifacts.gc import MaintenanceAction
 from tasks.config.maintenance import MaintenanceConfig
+from tasks.config.site import site_name
 from tasks.monitoring import events
 from tasks.process import signals
 from tasks.report.text import escape_invisible
@@ -35,7 +36,7 @@ def run_maintenance(config: MaintenanceConfig, store: Path, dry_run: bool) -> St
             create_table_artifact(_rows(actions), key=_TABLE, description=f"{store}: {summary}")
     if not dry_run:
         payload = {"store": str(store.resolve()), "summary": summary, "acts": _rows(actions)}
-        events.emit(events.STORE_MAINTAINED, "namewright.store", str(store), payload)
+        events.emit(events.STORE_MAINTAINED, f"{site_name()}.store", str(store), payload)
     return Completed(message=summary)
 
 

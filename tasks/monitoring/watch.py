@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed
 
 from tasks.config.retrain import RetrainConfig
+from tasks.config.site import site_name, site_of
 from tasks.core.prefect_states import CHANGED, DEFERRED
 from tasks.monitoring import events, source_changes
 from tasks.monitoring.source_changes import SourceMemory
@@ -35,21 +36,26 @@ def watch_sources(config: RetrainConfig, store: Path) -> State[Any]:
     if _is_retraining():
         message = f"changed: {names}; the event is sent once the running retraining ends"
         return Completed(name=DEFERRED, message=message)
-    events.deliver(events.CORPUS_CHANGED, "namewright.corpora", names, source_changes.payload(changes))
+    events.deliver(events.CORPUS_CHANGED, f"{site_name()}.corpora", names, source_changes.payload(changes))
     memory.remember(changes)
     get_run_logger().info(f"changed: {names}")
     return Completed(name=CHANGED, message=f"changed: {names}")
 
 
 def _is_retraining() -> bool:
-    deployed_and_going = {
-        "deployment_id": {"is_null_": False},
-        "state": {"type": {"any_": ["PENDING", "RUNNING"]}},
-    }
+    """Whether a deployed retraining of this site is going; one deployed before sites had names counts."""
+    flow = FlowFilter.model_validate({"name": {"any_": [_RETRAINING]}})
+    going = {"any_": ["PENDING", "RUNNING"]}
     with get_client(sync_client=True) as client:
+        deployments = [
+            deployment.id
+            for deployment in client.read_deployments(flow_filter=flow)
+            if site_of(deployment.job_variables) in ("", site_name())
+        ]
         runs = client.read_flow_runs(
-            flow_filter=FlowFilter.model_validate({"name": {"any_": [_RETRAINING]}}),
-            flow_run_filter=FlowRunFilter.model_validate(deployed_and_going),
+            flow_run_filter=FlowRunFilter.model_validate(
+                {"deployment_id": {"any_": deployments}, "state": {"type": going}}
+            ),
         )
     since = datetime.now(UTC) - _PENDING
     states = [run.state for run in runs]

@@ -21,8 +21,8 @@ def check_answering(url: str) -> None:
             "the Prefect server that PREFECT_API_URL names cannot be used",
             where=without_credentials(url),
             saw=fault,
-            fix="start that server, correct PREFECT_API_URL (it ends with /api), or unset it; "
-            "or run without Prefect: --engine plain",
+            fix="start that server, correct PREFECT_API_URL (it ends with /api), or unset it (in a profile: "
+            "`prefect config unset PREFECT_API_URL`); or run without Prefect: --engine plain",
         )
 
 

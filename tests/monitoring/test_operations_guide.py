@@ -4,6 +4,7 @@ import re
 import shlex
 import signal
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,26 +18,51 @@ WORKER, SERVE = RUN_ON = (  # until somebody ends them
     "prefect worker start --type process --pool namewright",
     "namewright serve",
 )
+PROFILE = "prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api"
+
+EMIT = "prefect event emit namewright.corpus.changed --resource-id namewright.corpora"
+PAUSE, WAIT, RESUME = STOPPING = (
+    "prefect work-pool pause namewright",
+    "prefect flow-run ls --state Running",
+    "prefect work-pool resume namewright",
+)
+IN_TESTS_OF_THEIR_OWN = {*RUN_ON, *STOPPING, PROFILE, EMIT}
+
+
+@pytest.fixture(scope="module")
+def shell(site: Site) -> Site:
+    """A fresh shell: no variable names the server, but for the port of this one."""
+    kept = {name: value for name, value in site.environment.items() if name != "PREFECT_API_URL"}
+    fresh = replace(site, environment={**kept, "PREFECT_PROFILES_PATH": str(site.folder / "profiles.toml")})
+    fresh.command(*shlex.split(PROFILE.replace("http://127.0.0.1:4200/api", site.url)))
+    return fresh
 
 
 def test_every_block_of_the_guide_is_run_or_marked_as_not_run() -> None:
-    assert {info for info, _ in BLOCKS} <= {"sh", "sh not-run", "ini"}
-    assert set(RUN_ON) <= set(COMMANDS)
+    assert {info for info, _ in BLOCKS} <= {"sh", "sh not-run", "ini", "yaml"}
+    assert set(COMMANDS) >= IN_TESTS_OF_THEIR_OWN
 
 
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in RUN_ON])
-def test_every_command_of_the_guide_works(command: str, site: Site) -> None:
-    (site.checkout / "pipeline.toml").unlink(missing_ok=True)
-    assert site.command(*shlex.split(command))
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in IN_TESTS_OF_THEIR_OWN])
+def test_every_command_of_the_guide_works_in_a_fresh_shell(command: str, shell: Site) -> None:
+    (shell.checkout / "pipeline.toml").unlink(missing_ok=True)
+    assert shell.command(*shlex.split(command))
 
 
-def test_a_worker_is_ended_by_ctrl_c(site: Site) -> None:
+def test_an_event_that_is_emitted_in_a_fresh_shell_reaches_the_server(site: Site, shell: Site) -> None:
+    shell.command(*shlex.split(EMIT))  # it would report success for a server of its own, too
+    assert site.wait(
+        lambda: [event for event in site.events("namewright.corpus.changed") if not event["payload"]]
+    )
+
+
+def test_a_worker_is_started_in_a_fresh_shell_and_ended_by_ctrl_c(site: Site, shell: Site) -> None:
     def online() -> list[Any]:
         workers = site.ask("work_pools/namewright/workers/filter", {})
         return [each for each in workers if each["status"] == "ONLINE"]
 
     before = len(online())
-    with site.running(*shlex.split(WORKER)) as process:
+    with shell.running(*shlex.split(WORKER)) as process:
         assert process.stdout
         assert any("started!" in line for line in process.stdout)
         # Not as it starts: a Ctrl-C among its first requests was once lost.
@@ -49,7 +75,7 @@ def test_what_is_served_is_ended_by_ctrl_c_and_leaves_nothing_that_fires(site: S
         return sorted(each["name"] for each in site.ask(f"{kind}/filter", {}))
 
     def served() -> Any:
-        return site.ask("deployments/name/retrain/retrain-served")
+        return site.ask("deployments/name/retrain/namewright-retrain-served")
 
     before = there("deployments"), there("automations")
     with site.running(*shlex.split(SERVE)) as process:
@@ -59,6 +85,16 @@ def test_what_is_served_is_ended_by_ctrl_c_and_leaves_nothing_that_fires(site: S
         assert not served()["paused"]
         ended_by_ctrl_c(process)
     assert (there("deployments"), there("automations")) == before
+
+
+def test_a_paused_pool_begins_nothing_until_it_is_resumed(site: Site, shell: Site) -> None:
+    site.still()
+    shell.command(*shlex.split(PAUSE))
+    run = site.start("watch")
+    shell.command(*shlex.split(WAIT))  # longer than the worker takes to look
+    assert site.run(run)["state_type"] == "SCHEDULED"
+    shell.command(*shlex.split(RESUME))
+    assert site.ended(run)["state_type"] == "COMPLETED"
 
 
 def ended_by_ctrl_c(process: subprocess.Popen[str]) -> None:

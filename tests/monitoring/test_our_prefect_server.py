@@ -79,6 +79,22 @@ def test_a_second_start_is_the_server_that_runs(
         background.start(free_port(), say=silent)
 
 
+def test_how_prefects_own_commands_find_our_server_is_printed_until_they_do(
+    running: background.Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows.server_commands import start
+
+    monkeypatch.setenv("PREFECT_HOME", str(running.log.parent))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    command = f"prefect config set PREFECT_API_URL={running.url}"
+    port = int(running.ui.rpartition(":")[2])
+    start(port=port)
+    assert command in capsys.readouterr().out
+    monkeypatch.setenv("PREFECT_API_URL", running.url)
+    start(port=port)
+    assert command not in capsys.readouterr().out
+
+
 def test_the_ui_of_our_server_calls_its_own_port(running: background.Server) -> None:
     asked = in_a_process(
         f"from urllib.request import urlopen; print(urlopen('{running.ui}/ui-settings').read())"

@@ -104,7 +104,8 @@ def test_a_run_is_named_tagged_and_tells_what_it_made(browser: Browser, shown: S
     browser.wait(lambda: browser.shows("names 40: made 40 rows in"))
     browser.photograph("flow-run")
     assert f"retrain {SOURCE} · 8 units" in browser.text
-    assert browser.shows("default")
+    (run,) = shown.asked("flow_runs", flow_runs={"id": {"any_": [shown.run]}})
+    assert run["tags"] == [SOURCE]
     assert "Finished in state Completed()" not in browser.text.partition("names 40: made")[0]
 
 

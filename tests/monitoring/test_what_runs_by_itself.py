@@ -1,22 +1,24 @@
 """A team's site from morning to morning: what `namewright deploy` sets up does its work, whatever dies."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from deployed_site import PREFECT, ROOT, Site, process_of
+from deployed_site import PREFECT, ROOT, SITE, Site, apply_file, process_of
 from small_runs import STAGES_BY_NAME
 
 from artifacts.dataset import manifests
 from artifacts.store import Store
+from rnn_core.errors import ConfigError
 from tasks.models.champion import champion_registry
 
 if TYPE_CHECKING:
-    from tasks.deploy.apply import Change
+    from tasks.deploy.changes import Change
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 PREFECT_YAML = (ROOT / "prefect.yaml").read_text()
@@ -53,22 +55,7 @@ def test_what_is_set_up_twice_changes_nothing(site: Site) -> None:
 
 
 def deployed(site: Site, content: str) -> "list[Change]":
-    """As the command does it, here: a process more would take seconds to start."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    from tasks.deploy import apply, deployment_file
-
-    done: list[Change] = []
-    file = site.folder / "other.yaml"
-    file.write_text(content)
-    with (
-        temporary_settings({PREFECT_API_URL: site.url}),
-        contextlib.chdir(site.checkout),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setenv("PWD", str(site.checkout))
-        apply.apply_deployments(deployment_file.load_deployments(file), done.append)
-    return done
+    return apply_file(site, site.checkout, content)
 
 
 def test_what_differs_is_set_right_and_what_is_gone_is_removed(site: Site) -> None:
@@ -80,12 +67,12 @@ def test_what_differs_is_set_right_and_what_is_gone_is_removed(site: Site) -> No
         .replace("quarantine_days: 90", "quarantine_days: 7")
     )
     assert [tuple(each) for each in deployed(site, other) if each.outcome != "unchanged"] == [
-        ("updated", "deployment", "retrain/retrain", "schedules"),
-        ("updated", "deployment", "maintain/maintain", "parameters, schedules"),
-        ("updated", "deployment", "watch/watch", "schedules"),
+        ("updated", "deployment", "retrain/namewright-retrain", "schedules"),
         ("created", "automation", "namewright/retrain after a crash", ""),
-        ("updated", "automation", "namewright/generate after a promotion", ""),
         ("removed", "automation", "namewright/retrain once more after a crash", ""),
+        ("updated", "automation", "namewright/generate after a promotion", ""),
+        ("updated", "deployment", "maintain/namewright-maintain", "parameters, schedules"),
+        ("updated", "deployment", "watch/namewright-watch", "schedules"),
     ]
     assert {each.outcome for each in deployed(site, other)} == {"unchanged"}
     deployed(site, PREFECT_YAML)
@@ -96,7 +83,7 @@ def test_what_differs_is_set_right_and_what_is_gone_is_removed(site: Site) -> No
 
 def test_what_somebody_paused_stays_paused(site: Site) -> None:
     def watch() -> Any:
-        return site.ask("deployments/name/watch/watch")
+        return site.ask("deployments/name/watch/namewright-watch")
 
     (schedule,) = watch()["schedules"]
     paused = f"deployments/{watch()['id']}/schedules/{schedule['id']}"
@@ -112,8 +99,8 @@ def test_whether_a_schedule_is_active_is_as_the_file_says_if_it_does(site: Site)
     for active in (True, False):
         said = PREFECT_YAML.replace("slug: often", f"slug: often\n        active: {active}")
         (done,) = (each for each in deployed(site, said) if each.outcome != "unchanged")
-        assert tuple(done) == ("updated", "deployment", "watch/watch", "schedules")
-        assert site.ask("deployments/name/watch/watch")["schedules"][0]["active"] is active
+        assert tuple(done) == ("updated", "deployment", "watch/namewright-watch", "schedules")
+        assert site.ask("deployments/name/watch/namewright-watch")["schedules"][0]["active"] is active
         assert {each.outcome for each in deployed(site, said)} == {"unchanged"}
 
 
@@ -227,9 +214,14 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
     site.wait(lambda: site.run(killed)["state_type"] == "RUNNING")
     os.kill(site.wait(lambda: process_of(killed)), signal.SIGKILL)
     assert site.ended(killed)["state_type"] == "CRASHED"
+    # As after a restart of the server, when whoever missed it reports it again.
+    site.ask(f"flow_runs/{killed}/set_state", {"state": {"type": "CRASHED"}, "force": True})
 
-    (again,) = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])
-    assert site.ended(again["id"])["state_type"] == "COMPLETED"
+    def begun() -> list[Any]:
+        return [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known]
+
+    assert site.ended(site.wait(begun)[0]["id"])["state_type"] == "COMPLETED"
+    assert len(begun()) == 1
     told = site.wait(lambda: site.events("namewright.run.failed"))
     assert [(event["payload"]["flow_run"], event["payload"]["state"]) for event in told] == [
         (killed, "Crashed")
@@ -269,13 +261,52 @@ def test_an_error_of_ours_is_an_event_with_its_code(site: Site) -> None:
     assert (event["payload"]["flow"], event["payload"]["code"]) == ("watch", "corpus.unreadable")
 
 
-def test_prefects_own_command_takes_the_file_as_it_stands(site: Site) -> None:
-    site.command(PREFECT, "--no-prompt", "deploy", "--all")
+class Listener(BaseHTTPRequestHandler):
+    """What an alert calls."""
+
+    heard: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *values: Any) -> None:
+        pass
+
+
+def test_a_run_that_fails_alerts_by_the_block_that_the_file_names(site: Site) -> None:
+    from prefect.blocks.webhook import Webhook
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    alert = f"alert: webhook/operations\n{PREFECT_YAML}"
+    with pytest.raises(ConfigError, match="names a block that the server does not have"):
+        deployed(site, alert)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: site.url}):
+            Webhook(url=f"http://127.0.0.1:{server.server_port}").save("operations", _sync=True)  # type: ignore[call-overload]
+        assert ("created", "automation", "namewright/alert", "") in deployed(site, alert)
+        missing = {"sources": [{"name": "towns", "path": "not-there.txt"}]}
+        assert site.ended(site.start("watch", parameters={"config": missing}))["state_type"] == "FAILED"
+        (heard,) = site.wait(lambda: Listener.heard)
+        server.shutdown()
+    assert heard.startswith("watch the lists: prefect.flow-run.Failed: ")
+    assert "[corpus.unreadable]" in heard
+    assert ("removed", "automation", "namewright/alert", "") in deployed(site, PREFECT_YAML)
+
+
+def test_prefects_own_command_sets_up_the_same(site: Site) -> None:
+    site.command("env", f"NAMEWRIGHT_SITE={SITE}", PREFECT, "--no-prompt", "deploy", "--all")
+    changed = {each for each in deployed(site, PREFECT_YAML) if each.outcome != "unchanged"}
+    # Prefect takes a version of its own where the file names none, and knows no site.
+    theirs = {"job_variables", "parameter_openapi_schema", "version"}
+    assert {each.kind for each in changed} == {"deployment"}
+    assert {field for each in changed for field in each.note.split(", ")} <= theirs
     assert [each["name"] for each in site.ask("deployments/filter", {"sort": "NAME_ASC"})] == [
-        "generate",
-        "maintain",
-        "retrain",
-        "watch",
+        "namewright-generate",
+        "namewright-maintain",
+        "namewright-retrain",
+        "namewright-watch",
     ]
-    site.namewright("deploy")
-    assert outcomes(site.namewright("deploy")) == {"unchanged"}
+    assert {each.outcome for each in deployed(site, PREFECT_YAML)} == {"unchanged"}

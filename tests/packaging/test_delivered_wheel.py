@@ -6,7 +6,7 @@ import sys
 import tarfile
 import zipfile
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -52,12 +52,13 @@ def test_the_installed_command_sets_up_the_deployments_in_an_empty_folder(instal
     site.folder.mkdir()
     site.run("namewright", "server", "start", "--port", port)
     try:
-        first, second = (site.run("namewright", "deploy").splitlines()[:-1] for _ in range(2))
+        first, second = (site.run("namewright", "deploy").splitlines()[:-2] for _ in range(2))
     finally:
         site.run("namewright", "server", "stop")
     assert [line.split()[0] for line in first] == ["created"] * 9
     assert {line.split()[0] for line in second} == {"unchanged"}
-    assert list(site.folder.iterdir()) == []
+    files = [path.relative_to(site.folder) for path in site.folder.rglob("*") if path.is_file()]
+    assert files == [Path("artifacts/store/id")]
 
 
 def test_every_package_says_that_it_is_typed(files, our_names):

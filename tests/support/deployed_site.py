@@ -1,5 +1,6 @@
 """A place where Namewright runs by itself: a Prefect server, its worker, a short list of names."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -22,9 +23,13 @@ from small_runs import COMMAND, CORPORA, FOREIGN
 
 from tasks.server import background
 
+if TYPE_CHECKING:
+    from tasks.deploy.changes import Change
+
 ROOT = Path(__file__).parents[2]
 PREFECT = Path(sys.executable).with_name("prefect")
 PATIENCE_SECONDS = 240.0
+SITE = "namewright"
 
 # The loops of a server and a worker are made for people, who have more time.
 _HURRIED = {
@@ -88,6 +93,13 @@ class Site:
         """The API's answer; a POST if there is a body."""
         return json.loads(self.wait(lambda: self._answers(path, body))[0])
 
+    def refusal(self, path: str, body: Any) -> str:
+        """Why the API refuses this POST."""
+        request = Request(f"{self.url}/{path}", json.dumps(body).encode(), posting_headers(self.url))
+        with pytest.raises(HTTPError) as caught:
+            urlopen(request, timeout=30)
+        return caught.value.read().decode()
+
     def tell(self, path: str, body: Any) -> None:
         """What is to be changed there."""
         self.wait(lambda: self._answers(path, body, "PATCH"))
@@ -116,7 +128,7 @@ class Site:
 
     def start(self, deployment: str, **body: Any) -> str:
         """The id of a new run of it, which the worker takes."""
-        found = self.ask(f"deployments/name/{deployment}/{deployment}")
+        found = self.ask(f"deployments/name/{deployment}/{SITE}-{deployment}")
         return str(self.ask(f"deployments/{found['id']}/create_flow_run", body)["id"])
 
     def run(self, run_id: str) -> Any:
@@ -166,6 +178,46 @@ class Site:
 
     def events(self, name: str) -> list[Any]:
         return list(self.ask("events/filter", {"filter": {"event": {"name": [name]}}})["events"])
+
+
+def apply_file(
+    site: Site, folder: Path, content: str, name: str = SITE, *, take_over: bool = False
+) -> "list[Change]":
+    """The changes that `namewright deploy --site NAME` makes in this folder; quicker, without a process."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from tasks.deploy import apply, deployment_file
+
+    changes: list[Change] = []
+    folder.mkdir(exist_ok=True)
+    file = folder / "other.yaml"
+    file.write_text(content)
+    if not (folder / "flows").exists():
+        (folder / "flows").symlink_to(ROOT / "flows")
+    with (
+        temporary_settings({PREFECT_API_URL: site.url}),
+        contextlib.chdir(folder),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PWD", str(folder))
+        patch.setenv("NAMEWRIGHT_SITE", name)
+        for option, value in site.environment.items():  # the form shows what they set
+            if option.startswith("NAMEWRIGHT_"):
+                patch.setenv(option, value)
+        deployments = deployment_file.load_deployments(file)
+        apply.apply_deployments(deployments, changes.append, take_over, site.store)
+    return changes
+
+
+def remove_deployments(site: Site, *names: str) -> None:
+    """Remove what these other sites deployed."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    with SyncPrefectClient(site.url) as client:
+        for deployment in client.read_deployments():
+            if deployment.name.startswith(names):
+                client.delete_resource_owned_automations(f"prefect.deployment.{deployment.id}")
+                client.delete_deployment(deployment.id)
 
 
 @contextmanager
