@@ -54,22 +54,6 @@ def test_two_sites_share_a_server_and_neither_touches_the_other(site: Site) -> N
     ]
     assert [each["pull_steps"] for each in after[0]] == [each["pull_steps"] for each in ours[0]]
 
-    # A list of this site starts this site's retraining alone.
-    known = {run["id"] for run in site.runs("retrain")}
-    site.names.write_text(f"{site.names.read_text()}Sharosaurus\n")
-    watched = site.ended(site.start("watch"))
-    assert watched["state_name"] == "Changed"
-    (event, *_) = [
-        event for event in site.wait(lambda: site.events("namewright.corpus.changed")) if event["payload"]
-    ]
-    assert event["resource"]["prefect.resource.id"] == f"{SITE}.corpora"
-    (run,) = site.wait(lambda: [run for run in site.runs("retrain") if run["id"] not in known])
-    assert site.ended(run["id"])["state_type"] == "COMPLETED"
-    deployment = site.ask("deployments/name/retrain/namewright-retrain")
-    assert {run["deployment_id"] for run in site.runs("retrain") if run["id"] not in known} == {
-        deployment["id"]
-    }
-
     # Renamed: what is no longer in the file is left, and reported.
     less = PREFECT_YAML[: PREFECT_YAML.index('  - name: "{{ $NAMEWRIGHT_SITE }}-watch"')]
     assert changed(apply_file(site, towns, less, "towns")) == {("left", "deployment", "watch/towns-watch")}

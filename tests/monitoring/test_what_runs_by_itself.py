@@ -9,7 +9,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from deployed_site import PREFECT, ROOT, SITE, Site, apply_file, process_of
+from deployed_site import PREFECT, ROOT, SITE, Site, apply_file, process_of, remove_deployments
 from small_runs import STAGES_BY_NAME
 
 from artifacts.dataset import manifests
@@ -135,7 +135,8 @@ def test_a_schedule_that_fires_retrains_and_a_second_time_all_is_cached(site: Si
     assert list(site.stages(second["id"]).values()) == ["Cached"] * len(STAGES_BY_NAME)
 
 
-def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
+def test_a_list_that_changed_retrains_its_site_alone_by_an_event(site: Site) -> None:
+    apply_file(site, site.folder / "towns", PREFECT_YAML, "towns")
     site.still()
     known = {run["id"] for run in runs_by(site, "AUTOMATION")}
     grow(site, "Namewrightosaurus")
@@ -146,12 +147,19 @@ def test_a_list_that_changed_retrains_by_an_event(site: Site) -> None:
         return [event for event in site.events("namewright.corpus.changed") if event["payload"]]
 
     (event, *_) = site.wait(told)
+    assert event["resource"]["prefect.resource.id"] == f"{SITE}.corpora"
     (change,) = event["payload"]["changes"]
     assert (change["source"], change["path"]) == ("dinosaurs", str(site.names))
 
-    run = site.wait(lambda: [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known])[-1]
+    def begun() -> list[Any]:
+        return [run for run in runs_by(site, "AUTOMATION") if run["id"] not in known]
+
+    run = site.wait(begun)[-1]
     assert site.ended(run["id"])["state_type"] == "COMPLETED"
     assert site.stages(run["id"])["corpus dinosaurs"] == "Completed"
+    ours = site.ask("deployments/name/retrain/namewright-retrain")["id"]
+    assert {run["deployment_id"] for run in begun()} == {ours}
+    remove_deployments(site, "towns-")
 
 
 def retrained(site: Site, **training: int) -> str:
@@ -222,10 +230,12 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
 
     assert site.ended(site.wait(begun)[0]["id"])["state_type"] == "COMPLETED"
     assert len(begun()) == 1
-    told = site.wait(lambda: site.events("namewright.run.failed"))
-    assert [(event["payload"]["flow_run"], event["payload"]["state"]) for event in told] == [
-        (killed, "Crashed")
-    ]
+
+    def told() -> list[str]:
+        payloads = [event["payload"] for event in site.events("namewright.run.failed")]
+        return [each["state"] for each in payloads if each["flow_run"] == killed]
+
+    assert site.wait(told) == ["Crashed"]
 
 
 def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> None:
@@ -252,13 +262,15 @@ def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> No
 def test_an_error_of_ours_is_an_event_with_its_code(site: Site) -> None:
     code = "from flows.watch import watch; watch()"
     environment = {**site.environment, "NAMEWRIGHT_SOURCE": "towns=not-there.txt"}
+    known = {run["id"] for run in site.runs("watch")}
     assert subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True).returncode == 1
 
     def told() -> list[Any]:
-        return [event for event in site.events("namewright.run.failed") if "code" in event["payload"]]
+        payloads = [event["payload"] for event in site.events("namewright.run.failed")]
+        return [each for each in payloads if each["flow"] == "watch" and each["flow_run"] not in known]
 
-    (event,) = site.wait(told)
-    assert (event["payload"]["flow"], event["payload"]["code"]) == ("watch", "corpus.unreadable")
+    (payload,) = site.wait(told)
+    assert payload["code"] == "corpus.unreadable"
 
 
 class Listener(BaseHTTPRequestHandler):
