@@ -1,9 +1,12 @@
 """The attacks, one after another: `make torture`, or `make torture ARGS="--minutes 60"` or `"--cases 500"`.
 
+Ctrl-C ends them, and shows the figures.
+
 Every case follows from the seed, the attack's name and its number, so a case that fell is one command.
 """
 
 import argparse
+import contextlib
 import math
 import random
 import subprocess
@@ -35,10 +38,10 @@ def main() -> int:
     options = parser.parse_args()
     cases = options.cases or (math.inf if options.case is None else 1)
     minutes = options.minutes or (10.0 if cases == math.inf else math.inf)
-    first = options.case or 0
+    first, kills = options.case or 0, 0
     print(f"seed {options.seed}: {', '.join(options.only)}", flush=True)
     made, fell, spent = Counter[str](), Counter[str](), Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder:
+    with contextlib.suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="torture-") as folder:
         place = Place(Path(folder))
         limit = time.monotonic() + 60 * minutes
         while time.monotonic() < limit and (left := [name for name in options.only if made[name] < cases]):
@@ -50,11 +53,11 @@ def main() -> int:
                 again = f"--only {attack} --seed {options.seed} --case {case}"
                 print(f'\nFELL: {fault}\n  again: make torture ARGS="{again}"', flush=True)
             made[attack] += 1
+            kills = place.kills
             spent[attack] += round(1000 * (time.monotonic() - began))
     for attack in options.only:
         print(f"{attack:<14} {made[attack]:>6} cases, {fell[attack]} fell, {spent[attack] // 1000} s")
-    if place.kills:
-        print(f"{place.kills} runs were killed")
+    print(f"{kills} runs were killed")
     return min(fell.total(), 1)
 
 
