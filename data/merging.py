@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.config import MergingConfig
+from data.text.columns import batches
 from data.text.equal_names import first_rows
 from data.text.spelling import fold_white_space, to_nfc
 from data.text.strings import check_fits_one_array
@@ -54,8 +55,8 @@ def merge(corpora: Sequence[pa.Table], config: MergingConfig) -> MergeResult:
 
 def _parts(table: pa.Table, mask: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
     """The rows of a mask, part by part: a second table of all rows would cost more time than the filter."""
-    for begin in range(0, max(len(table), 1), _ROWS):
-        yield table.slice(begin, _ROWS).filter(pa.array(mask[begin : begin + _ROWS]))
+    for begin, part in batches(table, _ROWS):
+        yield part.filter(pa.array(mask[begin : begin + len(part)]))
 
 
 def _rejected_parts(read: pa.Table, is_dropped: npt.NDArray[np.bool_], reason: str) -> Iterator[pa.Table]:

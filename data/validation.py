@@ -13,7 +13,7 @@ from data.config import ValidationConfig
 from data.corpus import CheckedRows
 from data.rare_characters import without_rare
 from data.schemas import Rule
-from data.text.columns import characters_class
+from data.text.columns import batches, characters_class
 from data.text.strings import counts_of_characters
 
 Mask = npt.NDArray[np.bool_]
@@ -38,6 +38,8 @@ _JOINING = (
     r"\x{FF9E}\x{FF9F}\x{111C2}\x{111C3}\x{1193F}\x{11941}\x{11A84}-\x{11A89}\x{11D46}\x{11F02}"
     r"\x{1F1E6}-\x{1F1FF}\x{1F3FB}-\x{1F3FF}]"
 )
+_ROWS = 1 << 20  # checked at once; fewer of long ones
+
 _CLUSTER = r"\X"
 _CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make one cluster with a letter
 
@@ -45,13 +47,14 @@ _CODE_POINTS_PER_CLUSTER = 8  # on average: any number of combining marks make o
 class ValidationResult(NamedTuple):
     """The accepted rows, the rejected ones with the reason, and what was removed from names.
 
+    rejected:        in parts, at least one.
     removed:         the characters removed from accepted names, each with its number of occurrences.
     shortened_rows:  accepted rows from which characters were removed.
     new_duplicates:  those of them that equal another accepted name since.
     """
 
     names: pa.Table
-    rejected: pa.Table
+    rejected: Iterator[pa.Table]
     removed: dict[str, int]
     shortened_rows: int
     new_duplicates: int
@@ -63,7 +66,8 @@ def validate(lines: pa.Table, config: ValidationConfig) -> CheckedRows:
     Without the rule on rare characters, which is about a whole corpus and not about a name.
     """
     failed = _failures(lines["name"], config)
-    return CheckedRows(lines.filter(pa.array(_passing(failed, len(lines)))), _rejected(lines, failed))
+    rejected = pa.concat_tables(_rejected(lines, failed))
+    return CheckedRows(lines.filter(pa.array(_passing(failed, len(lines)))), rejected)
 
 
 def validate_corpus(merged: pa.Table, config: ValidationConfig) -> ValidationResult:
@@ -103,16 +107,30 @@ def _passing(failed: pa.Table, count: int) -> Mask:
     return passing
 
 
-def _rejected(lines: pa.Table, failed: pa.Table) -> pa.Table:
+def _rejected(lines: pa.Table, failed: pa.Table) -> Iterator[pa.Table]:
     failed = failed.sort_by([("index", "ascending"), ("reason", "ascending")])
-    rejected = lines.select(["source", "file", "line", "name"]).take(failed["index"])
-    return rejected.append_column("reason", failed["reason"])
+    index = failed["index"].to_numpy()
+    for begin, part in batches(lines.select(["source", "file", "line", "name"]), _ROWS):
+        first, end = np.searchsorted(index, [begin, begin + len(part)])
+        rejected = part.take(pa.array(index[first:end] - begin))
+        yield rejected.append_column("reason", failed["reason"].slice(first, end - first))
 
 
 def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
-    """Every rule that a name breaks: the name's index and the reason."""
+    """Every rule that a name breaks: the name's index and the reason.
+
+    Of some names at a time: pandera copies those that fail, once for every rule.
+    """
+    rules, failed = _rules(config), []
+    for begin, part in batches(names, _ROWS):
+        found = schemas.failures(part, rules)
+        failed.append(found.set_column(0, "index", pc.add(found["index"], begin)))
+    return pa.concat_tables(failed)
+
+
+def _rules(config: ValidationConfig) -> list[Rule]:
     most = _CODE_POINTS_PER_CLUSTER * config.max_length
-    rules = [
+    return [
         Rule(
             f"shorter than {config.min_length} or longer than {config.max_length} characters",
             lambda names: _length_allowed(names, config),
@@ -132,7 +150,6 @@ def _failures(names: pa.ChunkedArray, config: ValidationConfig) -> pa.Table:
         Rule("holds a private, unassigned or replacement character", _unless_ascii(_all_assigned)),
         *_character_rules(config),
     ]
-    return schemas.failures(names, rules)
 
 
 def _unless_ascii(check: RowCheck) -> RowCheck:

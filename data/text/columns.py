@@ -1,10 +1,28 @@
-"""Helpers for Arrow columns of strings: replace some values, and match characters by patterns."""
+"""Helpers for Arrow columns of strings: cut them, replace some values, and match characters by patterns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+_BATCH_BYTES: Final = 32 << 20
+_Columns = TypeVar("_Columns", pa.Table, pa.ChunkedArray)
+
+
+def batches(columns: _Columns, most_rows: int) -> Iterator[tuple[int, _Columns]]:
+    """Consecutive rows, each batch with the number of its first, to be handled one after another.
+
+    Each has at most so many rows, and fewer if they are long; there is at least one batch.
+    """
+    begin = 0
+    while begin < len(columns) or begin == 0:
+        rows = most_rows
+        while rows > 1 and columns.slice(begin, rows).nbytes > _BATCH_BYTES:
+            rows //= 2
+        yield begin, columns.slice(begin, rows)
+        begin += rows
 
 
 def replace_where(

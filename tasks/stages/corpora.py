@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,8 @@ def validated(
     found = validation.validate_corpus(lines, config)
     context.write_table(NAMES, schemas.CORPUS, found.names)
     files_of = _files_of(corpora)
-    _write_rejected(context, schemas.REJECTED, [found.rejected], files_of)
+    first = next(found.rejected)
+    _write_rejected(context, schemas.REJECTED, chain([first], found.rejected), files_of)
     if found.shortened_rows:
         first = ", ".join(map(repr, list(found.removed)[:_CHARACTERS]))
         more = ", …" if len(found.removed) > _CHARACTERS else ""
@@ -141,7 +143,7 @@ def validated(
     is_empty = not pc.any(pc.not_equal(found.names["name"], "")).as_py()
     if is_empty or share > config.max_rejected_share:
         what = f"{rejected:,} of {read:,} rows are rejected"
-        cases = [case for table in (found.rejected, *unread) for case in _cases(table, files_of)][:_CASES]
+        cases = [case for table in (first, *unread) for case in _cases(table, files_of)][:_CASES]
         places = [
             context.writer.quarantine(what),
             *(one.folder for one in corpora if len(_unread(one))),

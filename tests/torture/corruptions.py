@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+NOBODYS_KEY = "f" * 32  # a run leaves an artifact alone that it does not use
 Corruption = Callable[[Path, random.Random], None]
 
 
@@ -57,11 +58,11 @@ def _swapped(path: Path, rng: random.Random) -> None:
 
 
 def _under_another_key(path: Path, _rng: random.Random) -> None:
-    path.parent.rename(path.parent.with_name("0" * 32))
+    path.parent.rename(path.parent.with_name(NOBODYS_KEY))
 
 
 def _doubled_folder(path: Path, _rng: random.Random) -> None:
-    shutil.copytree(path.parent, path.parent.with_name("f" * 32))
+    shutil.copytree(path.parent, path.parent.with_name(NOBODYS_KEY))
 
 
 CORRUPTIONS: dict[str, Corruption] = {
