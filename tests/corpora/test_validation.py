@@ -9,6 +9,7 @@ from small_corpora import read_text
 from data import schemas
 from data.config import CorpusConfig, ValidationConfig
 from data.rare_characters import AFTER_REMOVAL
+from data.text import columns
 from data.text.scripts import SCRIPTS
 from data.validation import _JOINING, validate, validate_corpus
 from rnn_core.errors import ConfigError
@@ -30,6 +31,10 @@ def accepted(names, **knobs):
 
 def reasons(name, **knobs):
     return validate(corpus(name), ValidationConfig(**knobs)).rejected["reason"].to_pylist()
+
+
+def rows(rejected):
+    return pa.concat_tables(rejected).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,7 @@ def test_names_with_a_rare_character_are_dropped_until_none_is_left():
     found = validate_corpus(names, ValidationConfig(min_character_count=2))
     assert found.names["name"].to_pylist() == ["abab", "baab"]
     reason = "holds a character that occurs fewer than 2 times"
-    assert [(row["line"], row["reason"]) for row in found.rejected.to_pylist()] == [
+    assert [(row["line"], row["reason"]) for row in rows(found.rejected)] == [
         (3, reason),
         (4, reason),
         (5, reason),
@@ -205,7 +210,7 @@ def test_rare_characters_are_removed_and_what_was_done_is_reported():
     assert found.names["line"].to_pylist() == [1, 2, 3, 4, 6]
     assert found.removed == {" ": 1, "¿": 1, "ñ": 1}
     assert (found.shortened_rows, found.new_duplicates) == (2, 1)
-    (row,) = found.rejected.to_pylist()
+    (row,) = rows(found.rejected)
     assert (row["line"], row["name"]) == (5, "¡")
     assert row["reason"] == f"shorter than 1 or longer than 49 characters{AFTER_REMOVAL}"
 
@@ -234,6 +239,32 @@ def test_a_rare_character_does_not_matter_for_a_sample():
     assert accepted(["Aña"], min_character_count=100) == ["Aña"]
 
 
+def test_long_names_are_checked_some_at_a_time_with_the_outcome_of_all_at_once(monkeypatch):
+    names, config = corpus("Ana", "Bea" * 99, "q" * 999, "e", "Eva\u200b" * 30, "Ana"), ValidationConfig(2, 9)
+    at_once = validate_corpus(names, config)
+    monkeypatch.setattr(columns, "_BATCH_BYTES", 100)
+    some_at_a_time = validate_corpus(names, config)
+    assert some_at_a_time.names.equals(at_once.names)
+    parts = list(some_at_a_time.rejected)
+    assert len(parts) > 2
+    assert rows(parts) == rows(at_once.rejected)
+    assert [row["line"] for row in rows(parts)] == [2, 2, 3, 3, 4, 5, 5, 5]
+
+
+def test_checking_long_names_takes_little_more_memory_than_they_have_bytes(monkeypatch):
+    """pandera alone copies what breaks a rule, once for each."""
+    monkeypatch.setattr(columns, "_BATCH_BYTES", 1 << 18)
+    names = corpus(*(f"{number}{'Anastasia' * 5000}" for number in range(200)))
+    pool, default = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        found = validate_corpus(names, ValidationConfig())
+        assert sum(len(part) for part in found.rejected) == 400
+        assert pool.max_memory() < names.nbytes
+    finally:
+        pa.set_memory_pool(default)
+
+
 # All of Unicode that a line of UTF-8 can hold, and often what is special.
 ANYTHING = st.characters(exclude_categories=["Cs"], exclude_characters="\n\r")
 SPECIAL = st.sampled_from(
@@ -255,8 +286,9 @@ def test_rows_validated_and_rows_rejected_are_the_rows_given(texts, config):
     names = corpus(*texts)
     found = validate_corpus(names, config)
     schemas.conform(schemas.CORPUS, found.names)
-    schemas.conform(schemas.REJECTED, found.rejected)
-    lines = set(found.names["line"].to_pylist()), set(found.rejected["line"].to_pylist())
+    rejected = pa.concat_tables(found.rejected)
+    schemas.conform(schemas.REJECTED, rejected)
+    lines = set(found.names["line"].to_pylist()), set(rejected["line"].to_pylist())
     assert not lines[0] & lines[1]
     assert lines[0] | lines[1] == set(names["line"].to_pylist())
     assert validate(found.names, config).names.equals(found.names)

@@ -94,11 +94,11 @@ def traceback_in(done: Ended) -> str:
 
 
 def kill_by_time(rng: random.Random, place: Place) -> str:
-    """SIGKILL at any moment, up to four times, of a run and of those that continue it."""
+    """SIGKILL at any moment, up to eight times, of a run and of those that continue it."""
     store = place.fresh()
-    for _ in range(rng.randint(1, 4)):
+    for share in rng.choices([1, 4], k=rng.randint(1, 8)):
         run = commands.start(place.words(store), place.folder)
-        run.join(rng.random() * place.seconds)
+        run.join(rng.random() * place.seconds / share)
         run.kill()
         run.join()
         place.kills += run.exitcode == -signal.SIGKILL
@@ -106,10 +106,10 @@ def kill_by_time(rng: random.Random, place: Place) -> str:
 
 
 def kill_by_call(rng: random.Random, place: Place) -> str:
-    """SIGKILL at a changing call, up to four times."""
+    """SIGKILL at a changing call, up to eight times, of a run and of those that continue it."""
     store = place.fresh()
-    for calls in rng.choices([place.calls, place.calls // 4], k=rng.randint(1, 4)):
-        done = place.run(store, (rng.randint(1, calls), "kill"))
+    for share in rng.choices([1, 4], k=rng.randint(1, 8)):
+        done = place.run(store, (rng.randint(1, place.calls // share), "kill"))
         if done.returncode not in (-signal.SIGKILL, 0):
             return f"it ended with {done.returncode}: {done.stderr[-2000:]}"
         place.kills += done.returncode == -signal.SIGKILL
