@@ -46,7 +46,7 @@ browser:
 torture: .venv/ready-to-test  ## attack the command with kills, damage and races (ARGS="--minutes 60")
 	PYTHONPATH=tests/support .venv/bin/python tests/torture $(ARGS)
 
-bench: .venv/ready .venv-bench/ready  ## measure beside PyTorch, JAX and the notebook (ARGS=two-cores)
+bench: .venv/ready .venv-bench/ready  ## measure beside PyTorch, JAX and the notebook (ARGS=first-names)
 	.venv-bench/bin/python -m benchmarks $(ARGS)
 
 # A stamp is written last, so an installation that was broken off is begun again.

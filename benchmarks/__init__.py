@@ -1,6 +1,6 @@
 """Benchmarks. BENCHMARK_CORES sets the number of cores, here, before NumPy is imported.
 
-NumPy's own products have one thread even so: with two cores it is ours that are two.
+NumPy's own products have one thread even so: with two cores it is our processes that are two.
 """
 
 import os

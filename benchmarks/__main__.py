@@ -1,4 +1,4 @@
-"""All of docs/reference/benchmarks.md: `make bench`, or some parts: `make bench ARGS="two-cores"`.
+"""All of docs/reference/benchmarks.md: `make bench`, or some parts: `make bench ARGS="first-names"`.
 
 Each part is a process of its own, since a process has one mode of threading, and prints Markdown.
 """
@@ -23,7 +23,6 @@ PARTS = {
         *(*OWN, "benchmarks.training_speed", "--names", "bundled"),
         *("--cells", "elman", "--hidden", "64", "256", "--batch", "32", "128"),
     ],
-    "two-cores": [*OWN, "benchmarks.two_cores", "--names", "first", "--plot", "two-cores.svg"],
     "sampling": [*OWN, "benchmarks.sampling_speed", "--names", "first", "--plot", "sampling.svg"],
     "sampling-two-cores": [*OWN, "benchmarks.sampling_speed", "--names", "first"],
     "lists": [*OWN, "benchmarks.lists", str(NAMEWRIGHT), "--names", "first"],

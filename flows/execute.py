@@ -65,8 +65,8 @@ def _is_recordable(settings: Any, say: Callable[[str], None]) -> bool:
     """Whether a Prefect server answers; if none does, it says so. Dask's workers need Prefect anyway."""
     from tasks.server import connection
 
-    workers = getattr(settings, "workers", None)
-    fault = "" if workers and workers.runner == "dask" else connection.server_fault()
+    is_dask = isinstance(settings, ListSettings) and settings.workers.runner == "dask"
+    fault = "" if is_dask else connection.server_fault()
     if fault:
         say(f"not recorded in Prefect: {fault}; `namewright server start` starts one here, with its UI")
     return not fault

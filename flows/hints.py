@@ -28,6 +28,7 @@ HINTS = {  # by error code
     "config.dask": "--runner processes",
     "dask.unreachable": "--dask-address ADDRESS, --workers NUMBER, or --runner processes",
     "runner.worker": "--workers NUMBER",
+    "training.process": "--workers NUMBER",
     "artifact.unreadable": "--refresh STAGE",
     "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
     "sampling.no_such_name": _CONSTRAINTS,

@@ -1,6 +1,7 @@
 """Functions over nested tuples of arrays: parameters, gradients, the state of an optimizer."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,6 +10,14 @@ import numpy.typing as npt
 from rnn_core.arrays import CACHE_LINE, Floats, aligned_empty
 
 Tree = TypeVar("Tree")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What `views` needs to know of an array."""
+
+    shape: tuple[int, ...]
+    size: int
 
 
 def tree_map(function: Callable[..., Any], tree: Tree, *others: Any) -> Tree:
@@ -36,14 +45,27 @@ def flat_views(like: Tree, dtype: npt.DTypeLike) -> tuple[Floats, Tree]:
     What handles all parameters at once (an optimizer, a norm, a copy) uses the vector; formulas use the
     views. Every view begins a cache line, so a few elements belong to no view: they stay 0.
     """
-    per_line = CACHE_LINE // np.dtype(dtype).itemsize
-    whole_lines = [-(-leaf.size // per_line) * per_line for leaf in leaves(like)]
-    vector = aligned_empty(sum(whole_lines), dtype)
+    vector = aligned_empty(flat_size(like, dtype), dtype)
     vector[:] = 0
-    starts = iter(np.cumsum([0, *whole_lines]).tolist())
+    return vector, views(vector, like)
+
+
+def views(vector: Floats, like: Tree) -> Tree:
+    """Views of a vector of `flat_size` elements, in the shapes of `like`."""
+    starts = iter(np.cumsum([0, *_whole_lines(like, vector.dtype)]).tolist())
 
     def view(leaf: Floats) -> Floats:
         start = next(starts)
         return vector[start : start + leaf.size].reshape(leaf.shape)
 
-    return vector, tree_map(view, like)
+    return tree_map(view, like)
+
+
+def flat_size(like: Any, dtype: npt.DTypeLike) -> int:
+    """The elements of the vector that has room for all leaves of `like`: whole cache lines for each."""
+    return sum(_whole_lines(like, dtype))
+
+
+def _whole_lines(like: Any, dtype: npt.DTypeLike) -> list[int]:
+    per_line = CACHE_LINE // np.dtype(dtype).itemsize
+    return [-(-leaf.size // per_line) * per_line for leaf in leaves(like)]

@@ -74,8 +74,8 @@ class TrainingConfig:
         dropout: Share of hidden units dropped between layers. Default: 0.3; 0.1 from 10,000 names on.
         recurrent_dropout: Share of recurrent weights (W_hh) dropped for a batch. Default: 0.2; 0.1 from
             10,000 names on.
-        shards: Parts of a batch that are computed in parallel. The number of threads that share them does
-            not change the result. Pays from some 256 units and batches of 512 on
+        shards: Parts of a batch, which as many processes can compute side by side. How many processes share
+            them does not change the result. More parts than cores make a training slower
             (docs/reference/benchmarks.md).
         optimizer: `adamw`, `momentum` or `sgd`.
         momentum: Share of the last step that stays in the next one, with the optimizer `momentum`.
@@ -107,7 +107,7 @@ class TrainingConfig:
     max_steps: Annotated[int | None, whole(1, 1 << 40)] = None
     dropout: Annotated[float | None, SHARE] = None
     recurrent_dropout: Annotated[float | None, SHARE] = None
-    shards: Annotated[int, whole(1, 1 << 10)] = 1
+    shards: Annotated[int, whole(1, 1 << 10)] = 2
     optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
     momentum: Annotated[float, SHARE] = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"

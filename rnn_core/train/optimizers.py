@@ -1,6 +1,7 @@
 """Optimizers that compose: `chain(clip_by_global_norm(1.0), adam(), scale_by(schedule))`.
 
-Each works on the flat vector of all parameters (`tree.flat_views`). `init` gives an optimizer's state, a
+Each works on the flat vector of all parameters (`tree.flat_views`), or on a slice of it: what concerns the
+whole of it, such as its norm, is asked of a function. `init` gives an optimizer's state, a
 tuple of arrays; `update` turns a gradient into the step to *add* to the parameters. New arrays for every step
 would cost more than the arithmetic, so `update` overwrites the vector and the state, and returns the vector.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from rnn_core.arrays import Floats
 from rnn_core.train.schedules import Schedule
@@ -18,6 +20,7 @@ OptimizerState: TypeAlias = tuple[Any, ...]
 """Arrays, or tuples of such."""
 
 CHUNK = 16_384  # elements that stay in the cache for all of Adam's formula
+BLOCK = 4_096  # elements whose squares are added up by themselves
 
 
 class Optimizer(NamedTuple):
@@ -50,15 +53,38 @@ def clip_by_value(limit: float) -> Optimizer:
     return Optimizer(_stateless, update)
 
 
-def clip_by_global_norm(limit: float) -> Optimizer:
+def block_count(size: int) -> int:
+    """The number of blocks of a vector of this size."""
+    return -(-size // BLOCK)
+
+
+def squared_norms(vector: Floats) -> npt.NDArray[np.float64]:
+    """The squared norm of every block of a vector; the last block may be shorter.
+
+    How a sum is rounded depends on its order. That of these is the same however the blocks are shared out.
+    """
+    whole = vector[: len(vector) // BLOCK * BLOCK].reshape(-1, BLOCK)
+    rest = vector[whole.size :]
+    squares = np.vecdot(whole, whole).astype(np.float64)
+    return np.append(squares, rest @ rest) if len(rest) else squares
+
+
+def squared_norm(vector: Floats) -> float:
+    """The squared norm of a vector, block by block."""
+    return float(squared_norms(vector).sum())
+
+
+def clip_by_global_norm(limit: float, squared_norm: Callable[[Floats], float] = squared_norm) -> Optimizer:
     """Clips the gradient to a Euclidean norm of at most `limit`, keeping its direction.
+
+    squared_norm:  of the whole gradient, given the slice that is updated here.
 
     Source: R. Pascanu, T. Mikolov & Y. Bengio, "On the difficulty of training recurrent neural networks",
     ICML (2013).
     """
 
     def update(step: Floats, _state: OptimizerState, _parameters: Floats) -> Floats:
-        norm = float(np.sqrt(step @ step))
+        norm = math.sqrt(squared_norm(step))
         if norm > limit:
             step *= limit / norm
         return step

@@ -1,7 +1,7 @@
 """The state of a training: the arrays and counters that it needs to resume."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from rnn_core.state_dict import Layouts, check_arrays, invalid_checkpoint
 from rnn_core.train.build_optimizer import build_optimizer
 from rnn_core.train.config import ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
-from rnn_core.tree import flat_views, leaves, tree_map
+from rnn_core.tree import flat_views, leaves, tree_map, views
 
 START = 0  # the purpose of the random numbers, as in `loop`
 
@@ -72,6 +72,21 @@ class TrainingState:
         tree_map(np.copyto, current, padded)
         optimizer = build_optimizer(config, current, steps_total=1)
         return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
+
+    def move(self, vector: Floats, moments: Sequence[Floats]) -> None:
+        """Move the parameters, and the vectors of the optimizer's state, into this memory."""
+        vector[:] = self.vector
+        self.vector, self.current = vector, views(vector, self.current)
+        remaining = iter(moments)
+
+        def moved(leaf: Floats) -> Floats:
+            if not leaf.ndim:
+                return leaf
+            place = next(remaining)
+            place[:] = leaf
+            return place
+
+        self.optimizer = tree_map(moved, self.optimizer)
 
     @property
     def parameters(self) -> network.NetworkParameters:

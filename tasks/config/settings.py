@@ -11,6 +11,7 @@ from artifacts import single_file
 from artifacts.exports import Format
 from rnn_core.errors import ConfigError
 from rnn_core.validators import AT_LEAST_0, check_fields, out_of_range, whole
+from tasks.process.cores import cores
 
 RunnerName = Literal["threads", "processes", "dask"]
 
@@ -18,11 +19,6 @@ RunnerName = Literal["threads", "processes", "dask"]
 def default_store() -> Path:
     """The store of NAMEWRIGHT_STORE, or artifacts/store in the current folder."""
     return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
-
-
-def cores() -> int:
-    """Number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checked_path(option: str, path: str | Path) -> Path:
@@ -46,14 +42,14 @@ class Settings:
         store: Folder of the artifact store; by default artifacts/store in the current folder.
         refresh: Stages to compute again even if the store has their artifacts.
         checkpoint_seconds: Seconds between two checkpoints of a training; 0 writes one after every step.
-        threads: Threads for work that can be shared (training.shards); by default one per core of the
-            process. The result does not depend on it.
+        workers: Processes that share a training (training.shards), and threads for other work that can be
+            shared; by default one per core that this process may use. The result does not depend on it.
     """
 
     store: Path = field(default_factory=default_store)
     refresh: tuple[str, ...] = ()
     checkpoint_seconds: Annotated[float, AT_LEAST_0] = 10.0
-    threads: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
+    workers: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", checked_path("store", self.store))
@@ -66,8 +62,8 @@ class WorkerSettings:
 
     Attributes:
         runner: Threads of this process, processes of this machine, or Dask. The result is the same.
-        workers: Number of workers; by default one per core of the process. A Dask cluster elsewhere has
-            its own.
+        workers: Number of workers; by default one per core that this process may use. A Dask cluster
+            elsewhere has its own.
         dask_address: Address of a running Dask scheduler, tcp://host:8786. Without it, Dask starts
             workers here. Its workers need namewright installed, and the same folders under the same
             paths.

@@ -135,7 +135,7 @@ def _stage_settings(request: GenerateRequest, settings: ListSettings) -> Setting
     workers = settings.workers
     files = -(-request.config.count // request.config.shard_size)
     threads = max(workers.workers // max(files, 1), 1) if workers.runner == "threads" else 1
-    return Settings(store=request.dataset.work, threads=threads)
+    return Settings(store=request.dataset.work, workers=threads)
 
 
 def _metadata(shards: Sequence[Artifact], model: ModelFile) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _sample(
     drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0), training)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
-    parts = list(drawing.names(config.start, stop, context.settings.threads, on_progress))
+    parts = list(drawing.names(config.start, stop, context.settings.workers, on_progress))
     names = [to_strings(part.names, vocabulary, sampling.capitalise_first) for part in parts]
     table = pa.table(
         {

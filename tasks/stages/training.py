@@ -62,7 +62,7 @@ def size_defaults(
     return TrainingConfig().resolve(sized_by(examples)).size_dependent
 
 
-@stage(version=3, title=network_label, resolve_baseline=resolve_champion, resolve_defaults=size_defaults)
+@stage(version=4, title=network_label, resolve_baseline=resolve_champion, resolve_defaults=size_defaults)
 def model(
     context: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,
@@ -153,6 +153,7 @@ def _train_in_batches(
     champion: Artifact | None,
 ) -> Trained:
     from rnn_core.train.loop import train
+    from rnn_core.train.processes import worthwhile_processes
     from rnn_core.train.state import TrainingState
 
     config = from_scratch.warm(names.count) if champion else from_scratch
@@ -175,7 +176,8 @@ def _train_in_batches(
     if state.step:
         context.notice(f"going on from the checkpoint of step {state.step:,}")
     best = ""
-    for now in train(config, vocabulary.size, names, validation, state, context.settings.threads):
+    processes = worthwhile_processes(config, names, context.settings.workers)
+    for now in train(config, vocabulary.size, names, validation, state, processes):
         if not math.isnan(now.best_validation_loss):
             best = f", validation {now.best_validation_loss:.3f}"
         note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
