@@ -1,16 +1,17 @@
 """What a person sees in Prefect of a run, and what a run owes to Prefect: nothing."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_stages import STEPS, Greeting, counting, greeting, refusing, stumbling
+from small_stages import STEPS, Greeting, counting, greeting, reading, refusing, stumbling
 
 from rnn_core.errors import DataError
 from tasks.config.settings import Settings
-from tasks.core.events import Event, Finished, Progress
+from tasks.core.events import Event, Finished, Notice, Progress
 from tasks.core.stage import StageRunner
 
 Compose = Callable[[StageRunner], Any]
@@ -56,6 +57,39 @@ def test_a_reused_stage_shows_as_cached_in_prefect(tmp_path: Path, prefect_shows
     assert [run["state_name"] for run in made] == ["Completed", "Completed"]
     reused = prefect_shows("task_runs", both_ended, flows=of_flow("second"))
     assert [run["state_name"] for run in reused] == ["Cached", "Cached"]
+
+
+def test_an_artifact_removed_between_its_finding_and_its_reading_is_made_again_in_prefect(
+    tmp_path: Path, prefect_shows: Any
+) -> None:
+    from prefect import flow
+
+    from tasks.engines.prefect import run_recorded
+    from tasks.monitoring.report import run_with_report
+
+    run_flow("made", tmp_path, lambda run: run(greeting, Greeting("Ana")))
+    removed: list[Path] = []
+
+    def compose(run: StageRunner) -> None:
+        (first,) = run.wait([run(greeting, Greeting("Ana"))])
+        if not removed:
+            removed.append(first.folder)
+            shutil.rmtree(first.folder)
+        run(reading, Greeting(), greeting=first)
+
+    def body() -> Any:
+        return run_with_report(Settings(tmp_path), (), compose)
+
+    told: list[Event] = []
+    run_recorded(flow(name="removed")(body), lambda: pytest.fail("the server was there"), told.append)
+    assert [event.reused for event in told if isinstance(event, Finished)] == [True, False, False]
+    (notice,) = (event.text for event in told if isinstance(event, Notice))
+    assert notice == f"{removed[0]} was removed meanwhile: it is made again"
+    assert (removed[0] / "greeting.txt").read_text() == "hello Ana"
+    (run,) = prefect_shows(
+        "flow_runs", lambda runs: runs[0]["state_type"] == "COMPLETED", flows=of_flow("removed")
+    )
+    assert run["state_name"] == "Completed"
 
 
 def test_runs_in_prefect_are_named_for_what_they_do(tmp_path: Path, prefect_shows: Any) -> None:

@@ -5,19 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_stages import Greeting, greeting
+from small_stages import Greeting, greeting, reading
 
 from artifacts.store import Artifact
 from tasks.config.settings import Settings, WorkerSettings
 from tasks.core.events import Event, Notice
-from tasks.core.stage import StageContext, StageRunner, stage
+from tasks.core.stage import StageRunner
 from tasks.engines.plain import stage_runner
 from tasks.engines.removed import RemovedError, repeat_if_removed
-
-
-@stage(version=1)
-def reading(context: StageContext, _config: Greeting, *, greeting: Artifact) -> None:
-    context.writer.write_text("read.txt", greeting.text("greeting.txt"))
 
 
 def run_and_remove(

@@ -22,6 +22,11 @@ def greeting(context: StageContext, config: Greeting, **_inputs: Artifact) -> No
 
 
 @stage(version=1)
+def reading(context: StageContext, _config: Greeting, *, greeting: Artifact) -> None:
+    context.writer.write_text("read.txt", greeting.text("greeting.txt"))
+
+
+@stage(version=1)
 def counting(context: StageContext, config: Greeting, **_inputs: Artifact) -> None:
     """A second: long enough to be watched, or stopped."""
     for step in range(STEPS):

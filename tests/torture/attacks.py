@@ -164,9 +164,10 @@ def document(rng: random.Random, place: Place) -> str:
 
 
 def race(rng: random.Random, place: Place) -> str:
-    """Two runs, `maintain` and `models list` in one store at once."""
+    """Two runs, `maintain`, which removes what it may, and `models list` in one store at once."""
     store = place.fresh()
-    look = [[str(COMMAND), *words, "--store", str(store)] for words in (["maintain"], ["models", "list"])]
+    others = (["maintain", "--max-size", "1"], ["models", "list"])
+    look = [[str(COMMAND), *words, "--store", str(store)] for words in others]
     commands = [[str(COMMAND), *place.words(store)]] * 2 + look * 2
     running = []
     for command in commands:
