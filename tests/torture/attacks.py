@@ -168,17 +168,17 @@ def race(rng: random.Random, place: Place) -> str:
     store = place.fresh()
     others = (["maintain", "--max-size", "1"], ["models", "list"])
     look = [[str(COMMAND), *words, "--store", str(store)] for words in others]
-    commands = [[str(COMMAND), *place.words(store)]] * 2 + look * 2
+    racers = [[str(COMMAND), *place.words(store)]] * 2 + look * 2
     running = []
-    for command in commands:
-        time.sleep(rng.random() * place.seconds / len(commands))
+    for command in racers:
+        time.sleep(rng.random() * place.seconds / len(racers))
         running.append(
             subprocess.Popen(
                 command, env=clean_environment(place.folder), stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE, text=True,
             )
         )  # fmt: skip
-    for process, command in zip(running, commands, strict=True):
+    for process, command in zip(running, racers, strict=True):
         _, told = process.communicate(timeout=commands.HANGS_SECONDS)
         if process.returncode or "Traceback" in told:
             return f"{command[1:3]} ended with {process.returncode}: {told[-2000:]}"
