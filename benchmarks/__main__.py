@@ -23,6 +23,8 @@ PARTS = {
         *(*OWN, "benchmarks.training_speed", "--names", "bundled"),
         *("--cells", "elman", "--hidden", "64", "256", "--batch", "32", "128"),
     ],
+    "all-cores": [*OWN, "benchmarks.all_cores", "--names", "first"],
+    "time-to-quality": [*OWN, "benchmarks.time_to_quality", "--names", "bundled"],
     "sampling": [*OWN, "benchmarks.sampling_speed", "--names", "first", "--plot", "sampling.svg"],
     "sampling-two-cores": [*OWN, "benchmarks.sampling_speed", "--names", "first"],
     "lists": [*OWN, "benchmarks.lists", str(NAMEWRIGHT), "--names", "first"],
@@ -30,6 +32,8 @@ PARTS = {
     "notebook": [*OWN, "benchmarks.notebook_loop"],
     "unchanged-run": [str(NAMEWRIGHT), "-m", "benchmarks.unchanged_run"],
 }
+
+ALL_CORES = ("all-cores", "time-to-quality", "unchanged-run", "corpora")
 
 
 def main() -> None:
@@ -45,7 +49,7 @@ def main() -> None:
         print(f"\n## {part}\n", flush=True)
         command = [str(arguments.plots / word) if word.endswith(".svg") else word for word in PARTS[part]]
         two_cores = part == "lists" or part.endswith("two-cores")
-        cores = os.cpu_count() if part in ("unchanged-run", "corpora") else 2 if two_cores else 1
+        cores = os.cpu_count() if part in ALL_CORES else 2 if two_cores else 1
         if two_cores and len(os.sched_getaffinity(0)) < cores:
             print("left out: this process has one core")
             continue
