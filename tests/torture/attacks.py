@@ -22,13 +22,14 @@ from documents import hostile_json, hostile_npz, hostile_toml
 from small_runs import COMMAND, clean_environment, files_of, quick_options
 
 SOAKED_BYTES, SOAKED_LISTS = 1_000_000, 8
-REFUSED_BYTES = 300_000_000  # of the whole process, its imports included
+REFUSED_BYTES, REFUSED_SECONDS = 200_000_000, 2.0  # of the whole process, its imports included
 
 # A process begins with the peak of the one that starts it, so a small one starts what is measured.
 MEASURED = """
 import resource, subprocess, sys
 ended = subprocess.run(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss << 10, used.ru_utime + used.ru_stime, file=sys.stderr)
 sys.exit(ended.returncode)
 """
 
@@ -143,7 +144,10 @@ def corruption(rng: random.Random, place: Place) -> str:
 
 
 def document(rng: random.Random, place: Place) -> str:
-    """A hostile configuration, option or model file is refused in one message, with little memory."""
+    """A hostile configuration, option or model file is refused in one message, in little memory and time.
+
+    One that is valid by chance is used.
+    """
     name, content, words = rng.choice([hostile_toml, hostile_json, hostile_npz])(rng, place.store)
     path = place.folder / name
     path.write_bytes(content)
@@ -156,11 +160,12 @@ def document(rng: random.Random, place: Place) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"{command} hangs"
-    errors, _, peak = ended.stderr.rstrip().rpartition("\n")
+    errors, _, used = ended.stderr.rstrip().rpartition("\n")
     if "Traceback" in errors or ended.returncode not in (0, 2, 3):
         return f"{command} ended with {ended.returncode}: {errors[-2000:]}"
-    used = int(peak) << 10
-    return f"{command} took {used:,} bytes" if used > REFUSED_BYTES else ""
+    peak, seconds = map(float, used.split())
+    is_dear = ended.returncode and (peak > REFUSED_BYTES or seconds > REFUSED_SECONDS)
+    return f"{command} took {peak:,.0f} bytes and {seconds:.1f} s" if is_dear else ""
 
 
 def race(rng: random.Random, place: Place) -> str:
