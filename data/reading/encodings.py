@@ -178,5 +178,5 @@ def _decoded(text: bytes, encoding: str, errors: str = "strict") -> str | None:
     """None if it is not of the encoding, but for a character that is cut off at the end of a sample."""
     try:
         return codecs.getincrementaldecoder(encoding)(errors).decode(text)
-    except UnicodeDecodeError:
+    except UnicodeError:  # not only of decoding: of UTF-16 without a mark, and of idna
         return None

@@ -111,11 +111,19 @@ def lists_as_sources(_app: App, _commands: tuple[str, ...], arguments: ArgumentC
         return
     for token in lists.tokens:
         name, equals, _ = token.value.partition("=")
-        if not (name and equals) or Path(token.value).exists():
+        if not (name and equals) or _exists(token.value):
             table = {"name": _name_of(token.value), "path": token.value}
             token = token.evolve(value=json.dumps(table))
         sources.append(token.evolve(keyword="--source", index=0))
     lists.tokens.clear()
+
+
+def _exists(path: str) -> bool:
+    """Whether there is such a file. What the system has against its name, its reader says."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
 
 
 def _name_of(path: str) -> str:
@@ -157,12 +165,12 @@ def _from_json(token: Token) -> dict[str, Any]:
 def _from_pairs(token: Token) -> dict[str, Any]:
     """`name=path,option=value,…`: a comma begins an option only before a word and an equals sign."""
     name, equals, rest = token.value.partition("=")
-    if not equals and (Path(name).suffix or (name and Path(name).exists())):
+    if not equals and (Path(name).suffix or (name and _exists(name))):
         return {"name": _name_of(name), "path": name}
     path, *options = _NEXT_OPTION.split(rest)
     if not (name and equals and path):
         raise _wrong(token, "a source is written name=path", "for instance: --source towns=towns.txt")
-    if options and Path(rest).exists():  # a file whose name looks like options
+    if options and _exists(rest):  # a file whose name looks like options
         path, options = rest, []
     hints = get_type_hints(Source)
     pairs = dict(zip(options[::2], options[1::2], strict=True))

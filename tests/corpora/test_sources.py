@@ -2,6 +2,7 @@
 
 import bz2
 import csv
+import encodings.aliases
 import gzip
 import io
 import os
@@ -316,6 +317,22 @@ def test_a_list_in_another_encoding_is_read_once_it_is_named_or_marked(written, 
         *([] if format == "csv" else ["name"]),
         *expected,
     ]
+
+
+def test_text_is_read_or_refused_in_one_error_whichever_codec_of_python_is_named(written):
+    path, outcomes = written("list.txt", b"xn--a\n\\u0041\n" + bytes(range(256)) * 2), set()
+    for codec in {*encodings.aliases.aliases.values(), "idna", "punycode", "utf_8_sig"}:
+        try:
+            outcomes.add(len(names(path, encoding=codec)) > 0)
+        except (ConfigError, DataError) as error:
+            outcomes.add(error.code)
+    assert outcomes == {True, "config.source", "corpus.encoding"}
+
+
+def test_utf16_is_read_by_its_name_if_it_is_marked(written):
+    assert names(written("list.txt", "José\nZoë\n".encode("utf-16")), encoding="utf-16") == ["José", "Zoë"]
+    error = refusal(written("list.txt", "José\nZoë\n".encode("utf-16-le")), encoding="utf-16")
+    assert error.code == "corpus.encoding"
 
 
 def test_a_list_in_an_unnamed_encoding_is_refused_with_what_it_may_be(written):

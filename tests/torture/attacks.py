@@ -19,8 +19,10 @@ import commands
 from commands import Ended
 from corruptions import CORRUPTIONS, NOBODYS_KEY
 from documents import hostile_json, hostile_npz, hostile_toml
+from fuzz import read_changed
 from small_runs import COMMAND, clean_environment, files_of, quick_options
 
+FUZZED = 100
 SOAKED_BYTES, SOAKED_LISTS = 1_000_000, 8
 REFUSED_BYTES, REFUSED_SECONDS = 200_000_000, 2.0  # of the whole process, its imports included
 
@@ -168,6 +170,14 @@ def document(rng: random.Random, place: Place) -> str:
     return f"{command} took {peak:,.0f} bytes and {seconds:.1f} s" if is_dear else ""
 
 
+def fuzz(rng: random.Random, place: Place) -> str:
+    """A hundred lists, sources and documents, changed at random, are read, or refused as ours are."""
+    done = commands.call(
+        read_changed, place.folder, rng.random(), FUZZED, place.store, place.folder / "fuzzed"
+    )
+    return f"{done.stderr[-2000:]}" if done.returncode else ""
+
+
 def race(rng: random.Random, place: Place) -> str:
     """Two runs, `maintain`, which removes what it may, and `models list` in one store at once."""
     store = place.fresh()
@@ -213,5 +223,5 @@ def soak(rng: random.Random, place: Place) -> str:
 
 ATTACKS: dict[str, Callable[[random.Random, Place], str]] = {
     attack.__name__: attack
-    for attack in (kill_by_time, kill_by_call, failing_disk, corruption, document, race, soak)
+    for attack in (kill_by_time, kill_by_call, failing_disk, corruption, document, fuzz, race, soak)
 }

@@ -7,8 +7,10 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 from deadly import arm
 from small_runs import clean_environment
@@ -26,14 +28,26 @@ def start(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -
 
     fate:  of its changing calls, as for `deadly.arm`; the last line of its errors is how many there were.
     """
-    process = _FORKS.Process(target=_run, args=(words, folder, fate))
-    process.start()
-    return process
+    return _started(_run, folder, words, fate)
 
 
 def run(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -> Ended:
     """How `namewright WORDS` ended; raises subprocess.TimeoutExpired if it hangs."""
-    process = start(words, folder, fate)
+    return _ended(start(words, folder, fate), words, folder)
+
+
+def call(function: Callable[..., None], folder: Path, *arguments: Any) -> Ended:
+    """How a call of the function ended, as `run`."""
+    return _ended(_started(function, folder, *arguments), [function.__name__], folder)
+
+
+def _started(function: Callable[..., None], folder: Path, *arguments: Any) -> ForkServerProcess:
+    process = _FORKS.Process(target=_in_folder, args=(function, folder, *arguments))
+    process.start()
+    return process
+
+
+def _ended(process: ForkServerProcess, words: list[str], folder: Path) -> Ended:
     process.join(HANGS_SECONDS)
     if process.exitcode is None:
         process.kill()
@@ -42,15 +56,19 @@ def run(words: list[str], folder: Path, fate: tuple[int, str] | None = None) -> 
     return subprocess.CompletedProcess(words, process.exitcode, stdout, stderr)
 
 
-def _run(words: list[str], folder: Path, fate: tuple[int, str] | None) -> None:
-    from flows.__main__ import main
-
+def _in_folder(function: Callable[..., None], folder: Path, *arguments: Any) -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), descriptor)
     os.chdir(folder)
     environment = clean_environment(folder)
     os.environ.clear()
     os.environ.update(environment)
+    function(*arguments)
+
+
+def _run(words: list[str], fate: tuple[int, str] | None) -> None:
+    from flows.__main__ import main
+
     sys.argv = ["namewright", *words]
     numbers = arm(*fate) if fate else None
     try:
