@@ -7,8 +7,8 @@ from attacks import ATTACKS, Place
 from corruptions import CORRUPTIONS
 
 CASES = [
-    *(("kill_by_call", 3), ("soak", 1), ("failing_disk", 1)),
-    *(("corruption", 2), ("document", 1), ("document", 2)),
+    *(("kill_by_call", 10), ("soak", 1), ("failing_disk", 1)),
+    *(("corruption", 2), ("document", 1), ("fuzz", 1)),
 ]
 
 
