@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -107,6 +108,7 @@ FOREIGN_STEPS = [
     ("POST", "work_pools/filter", {"Content-Type": "application/json"}),
     ("POST", "flows/", {"Content-Type": "text/plain"}),  # as a form or a beacon sends it: without a preflight
     ("POST", "deployments/", {}),
+    ("POST", f"deployments/{UUID(int=0)}/create_flow_run", {}),
     ("GET", "csrf-token?client=evil", {}),
 ]
 

@@ -208,9 +208,12 @@ def test_the_report_of_the_readme_opens_in_a_browser_with_its_names_and_curves(
 FOREIGN_PAGE = """<body>nothing yet<script>
 const api = "API", text = JSON.stringify({name: "evil"}), json = {"Content-Type": "application/json"};
 const ask = (path, options) => () => fetch(`${api}/${path}`, options).then(answer => answer.json());
+const id = "00000000-0000-0000-0000-000000000000";
 const steps = [
-  ask("flows/filter", {method: "POST", body: "{}", headers: json}),
+  ask("work_pools/filter", {method: "POST", body: "{}", headers: json}),
   ask("csrf-token?client=evil"),
+  ask("deployments/", {method: "POST", body: text, headers: json}),
+  ask(`deployments/${id}/create_flow_run`, {method: "POST", body: "{}", headers: json}),
   ask("flows/", {method: "POST", body: text, headers: json}),
   ask("flows/", {method: "POST", body: new Blob([text]), mode: "no-cors"}),
   ...["events/in", "events/out", "logs/out"].map(path => () => new Promise((open, closed) => {
@@ -238,5 +241,5 @@ def test_a_page_of_another_origin_is_refused_at_every_step(browser: Browser, sho
         browser.open(f"http://127.0.0.1:{foreign.server_port}/")
         browser.wait(lambda: browser.shows("outcome: "))
         foreign.shutdown()
-    assert browser.text == f"outcome: {','.join(['refused'] * 7)}"
+    assert browser.text == f"outcome: {','.join(['refused'] * 9)}"
     assert shown.asked("flows", flows={"name": {"any_": ["evil"]}}) == []
