@@ -200,6 +200,13 @@ def test_a_file_whose_name_looks_like_an_option_is_read(written):
     assert of_command_line(f"x={path}").path == str(path)
 
 
+@pytest.mark.parametrize("text", ["{0}", "x={0}", "x={0},column=1"])
+def test_a_path_that_the_system_refuses_is_one_error_of_its_reader(text):
+    source = of_command_line(text.format("n" * 300 + ".txt"))
+    with pytest.raises(DataError, match=r"corpus\.unreadable"):
+        _ = source.reading
+
+
 def test_a_delimiter_is_an_option_and_one_that_is_missing_is_named_in_the_error(written):
     path = written("list.csv", "sexe;preusuel;nombre\n1;JEAN;50\n2;ANNE;51\n")
     assert 'delimiter = ";"' in refusal(path, column="preusuel", counts="nombre").fix

@@ -19,7 +19,10 @@ Ended = subprocess.CompletedProcess[str]
 HANGS_SECONDS = 240.0
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["flows.cli", "tasks.report.plots", "pandera.pyarrow", "rich.live", "small_runs"]
+    [
+        *("flows.cli", "tasks.report.plots", "pandera.pyarrow", "rich.live", "small_runs"),
+        *("data.corpus", "data.merging", "data.validation"),
+    ]
 )
 
 
