@@ -1,7 +1,6 @@
 """Stories of the tutorial, by its commands alone: the installed wheel, in an empty folder."""
 
 import ast
-import csv
 import os
 import re
 import shutil
@@ -58,17 +57,6 @@ def tell(installed, tmp_path):
         return Story(tmp_path, outputs, [block for kind, block in blocks if kind == "python"])
 
     return run
-
-
-def test_300_elves_become_500_new_ones_that_begin_with_el_in_one_csv(tell):
-    story = tell("index.md", "elves.txt", NAMEWRIGHT_ENGINE="plain")
-    with (story.folder / "elves.csv").open(encoding="utf-8", newline="") as opened:
-        names = [row["name"] for row in csv.DictReader(opened)]
-    known = (FOLDER / "elves.txt").read_text(encoding="utf-8").split()
-    assert len(known) == 300
-    assert len(names) == len(set(names)) == 500
-    assert all(name.startswith("El") and 4 <= len(name) <= 9 for name in names)
-    assert not set(names) & set(known)
 
 
 def test_80_000_names_with_counts_become_parquet_that_duckdb_reads(tell, tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import ready_commands
 from small_lists import trained
 from small_runs import (
     COMMAND,
@@ -64,15 +65,7 @@ def namewright(
     """Runs the real command, elsewhere than in the checkout."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *arguments],
-            cwd=tmp_path,
-            env={**environment, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=200,
-        )
+        return ready_commands.run(arguments, tmp_path, {**environment, **variables}, timeout=200)
 
     return run
 
