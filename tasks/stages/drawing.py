@@ -29,7 +29,8 @@ def names(
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     accepts = NameRules.from_names(known).predicate(characters)
     sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config, accepts)
-    parts = list(sampler.names(0, config.count, on_progress=context.names_reporter(config.count)))
+    on_progress = context.names_reporter(config.count)
+    parts = list(sampler.names(0, config.count, context.settings.workers, on_progress))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(strings, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])

@@ -25,7 +25,7 @@ from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext, stage
-from tasks.process import signals
+from tasks.process import signals, threads
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
 from tasks.stages.mixing import load_models
 
@@ -73,8 +73,9 @@ def evaluation(
     groups = list(_groups(split[scored], source[scored], new[scored]))
     rows = list(_prediction_metrics(context, _scores(models), groups, names.encoded.take(scored)))
     if config.evaluation.sample_names:
-        known = load_vocabulary(vocabulary)
-        samples = {name: _sample(model, config, known) for name, model in _generators(models).items()}
+        known, generators = load_vocabulary(vocabulary), _generators(models)
+        calls = [partial(_sample, model, config, known) for model in generators.values()]
+        samples = dict(zip(generators, threads.results(calls, context.settings.workers), strict=True))
         accepts = NameRules.from_names(table["name"]).predicate(known)
         rows += _sample_metrics(samples, held_out, training, config, accepts)
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
@@ -131,8 +132,8 @@ def _prediction_metrics(
     context: StageContext, scores: Mapping[str, Score], groups: list[Group], names: EncodedNames
 ) -> Iterator[Row]:
     on_scored = context.names_reporter(names.count * len(scores), "names scored, once by each model")
-    for model, score in scores.items():
-        scored = score(names, on_scored)
+    calls = [partial(score, names, on_scored) for score in scores.values()]
+    for model, scored in zip(scores, threads.results(calls, context.settings.workers), strict=True):
         for group in groups:
             chosen = names.take(group.rows)
             for metric, value in metrics(scored[group.rows], chosen).items():

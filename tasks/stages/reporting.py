@@ -78,7 +78,7 @@ def report(
             tiles=[*score_tiles(of_splits), _training_tile(history), *sample_tiles(sample)],
         ),
         temperatures_section(
-            temperature_samples(model, characters, list_names, capitalise_first=not by_epochs)
+            temperature_samples(model, characters, list_names, not by_epochs, context.settings.workers)
         ),
         _loss_section(history, by_epochs, of_splits),
         lengths_section(sample),

@@ -1,6 +1,7 @@
 """Names of one network at several temperatures, from the most probable ones to the boldest."""
 
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ from rnn_core.sample.constraints import NamePredicate
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
+from tasks.process import threads
 from tasks.report.sample import NAMES_PER_TEMPERATURE, TemperatureSample
 from tasks.stages.mixing import load_models
 
@@ -19,22 +21,26 @@ TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 
 
 def temperature_samples(
-    model: Artifact, vocabulary: Vocabulary, list_names: pa.ChunkedArray, capitalise_first: bool = False
+    model: Artifact,
+    vocabulary: Vocabulary,
+    list_names: pa.ChunkedArray,
+    capitalise_first: bool = False,
+    workers: int = 1,
 ) -> list[TemperatureSample]:
     """A few names at every temperature; none if the vocabulary has no characters.
 
     model:       of the stage `model`.
     list_names:  of the lists that it was trained on.
+    workers:     threads that share the temperatures.
     """
     if not vocabulary.characters[1:]:
         return []
     network = network_model(load_models(model).network)
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
     accepts = NameRules.from_names(list_names).predicate(vocabulary)
-    return [
-        _sample(network, vocabulary, list_names, accepts, replace(config, temperature=temperature))
-        for temperature in TEMPERATURES
-    ]
+    configs = (replace(config, temperature=temperature) for temperature in TEMPERATURES)
+    calls = [partial(_sample, network, vocabulary, list_names, accepts, config) for config in configs]
+    return threads.results(calls, workers)
 
 
 def _sample(
