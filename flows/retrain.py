@@ -8,9 +8,11 @@ from prefect.runtime import flow_run
 from flows.pipeline import pipeline
 from tasks.config.resolve import ConfigOrSite
 from tasks.config.settings import Settings
+from tasks.core.stage import StageRunner
 from tasks.monitoring.events import emit_failure
 from tasks.monitoring.report import run_with_report
 from tasks.monitoring.run_parameters import check_deployed_store, resolve_parameters, show_parameters
+from tasks.monitoring.watch import remember_sources
 from tasks.stages import check_names
 
 
@@ -29,7 +31,12 @@ def retrain(config: ConfigOrSite = None, settings: Settings | None = None) -> An
     check_deployed_store(settings)
     show_parameters(config, settings)
     check_names(settings.refresh)
-    return run_with_report(settings, config.tags, lambda run: pipeline(config, run))
+
+    def compose(run: StageRunner) -> None:
+        remember_sources(config, settings.store)
+        pipeline(config, run)
+
+    return run_with_report(settings, config.tags, compose)
 
 
 if __name__ == "__main__":

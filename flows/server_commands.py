@@ -76,14 +76,18 @@ server = App(name="server", help="Prefect's own server in the background, with N
 
 
 @server.command
-def start(*, port: int | None = None) -> None:
+def start(*, port: int | None = None, foreground: bool = False) -> None:
     """Start the background server and wait until it answers.
 
     Args:
         port: Port of its API and its UI; by default PREFECT_SERVER_API_PORT, or 4200.
+        foreground: Run the server in this process, for systemd or a container. It listens on
+            PREFECT_SERVER_API_HOST; `stop` and `status` do not know it.
     """
     from tasks.server import background
 
+    if foreground:
+        background.run_in_foreground(port)
     running = background.start(port)
     print(_description(running))
     _print_prefect_setting(running.url, defaults.api_url())

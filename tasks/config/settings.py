@@ -67,22 +67,26 @@ class WorkerSettings:
         dask_address: Address of a running Dask scheduler, tcp://host:8786. Without it, Dask starts
             workers here. Its workers need namewright installed, and the same folders under the same
             paths.
+        dask_dashboard: Port of the dashboard of Dask workers started here; by default they have none. The
+            run logs its address.
     """
 
     runner: RunnerName = "threads"
     workers: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
     dask_address: str = ""
+    dask_dashboard: Annotated[int | None, whole(1, 65_535)] = None
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.dask_address and self.runner != "dask":
-            raise ConfigError(
-                "config.runner",
-                "dask_address has no effect without the Dask runner",
-                where=f"runner = {self.runner}",
-                saw=self.dask_address,
-                fix="add --runner dask, or leave it out.",
-            )
+        for name in ("dask_address", "dask_dashboard"):
+            if (value := getattr(self, name)) and self.runner != "dask":
+                raise ConfigError(
+                    "config.runner",
+                    f"{name} has no effect without the Dask runner",
+                    where=f"runner = {self.runner}",
+                    saw=str(value),
+                    fix="add --runner dask, or leave it out.",
+                )
 
 
 # Suffixes of files that people ask for; a folder of such a name is not what they meant.

@@ -3,5 +3,3 @@
 CACHED = "Cached"  # nothing was computed: the store had it all
 CHANGED = "Changed"  # a list changed, and the event was sent
 DEFERRED = "Deferred"  # a list changed, and the event waits for the retraining that is running
-
-FINAL = ("Completed", CACHED, CHANGED, DEFERRED, "Failed", "Cancelled", "Crashed")

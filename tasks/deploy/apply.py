@@ -22,8 +22,8 @@ from tasks.config import store_id
 from tasks.config.site import folder_of, site_of
 from tasks.deploy.apply_automations import (
     apply_alert,
-    apply_silent_run_automation,
     apply_triggers,
+    remove_silent_run_automation,
     resource_of,
 )
 from tasks.deploy.changes import Change
@@ -60,7 +60,8 @@ def apply_deployments(
             _refuse_foreign(deployments, on_server)
         for pool in dict.fromkeys(deployment.fields["work_pool_name"] for deployment in deployments):
             on_change(_apply_work_pool(client, pool))
-        on_change(apply_silent_run_automation(client, {deployment.flow.name for deployment in deployments}))
+        for change in remove_silent_run_automation(client):
+            on_change(change)
         for change in apply_alert(client, deployments):
             on_change(change)
         moved = set()

@@ -9,13 +9,7 @@ from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 
 from rnn_core.errors import ConfigError
-from tasks.deploy.automations import (
-    SILENT_RUN,
-    alert_automation,
-    alert_name,
-    flows_of,
-    silent_run_automation,
-)
+from tasks.deploy.automations import SILENT_RUN, alert_automation, alert_name
 from tasks.deploy.changes import Change
 from tasks.deploy.deployment_file import Deployment
 
@@ -44,14 +38,11 @@ def apply_triggers(
             yield Change("removed", "automation", name, "")
 
 
-def apply_silent_run_automation(client: SyncPrefectClient, flows: set[str]) -> Change:
-    """Make runs of these flows crash once they send no heartbeats.
-
-    One automation does so for all sites of a server, so the flows of the others stay in it.
-    """
-    current = next(iter(client.read_automations_by_name(SILENT_RUN)), None)
-    others = flows_of(current) if current else set()
-    return _apply_automation(client, silent_run_automation(sorted(flows | others)), current)
+def remove_silent_run_automation(client: SyncPrefectClient) -> Iterator[Change]:
+    """Remove the automation by which earlier versions marked dead runs."""
+    for automation in client.read_automations_by_name(SILENT_RUN):
+        client.delete_automation(automation.id)
+        yield Change("removed", "automation", automation.name, "")
 
 
 def apply_alert(client: SyncPrefectClient, deployments: Sequence[Deployment]) -> Iterator[Change]:

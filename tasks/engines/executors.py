@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from rnn_core.errors import ConfigError
@@ -29,6 +30,7 @@ class WorkerPool:
     has_lost_worker:  to be called now and then while they work; whether one is gone, so that what was
                       promised may never come.
     explain:          the error to report for one that is not the stage's own.
+    dashboard:        the URL of a page that shows the workers; empty if there is none.
     """
 
     pool: Any
@@ -36,6 +38,7 @@ class WorkerPool:
     request_stop: Callable[[int], None] = lambda _number: None
     has_lost_worker: Callable[[], bool] = lambda: False
     explain: Callable[[Exception], Exception] = lambda error: error
+    dashboard: str = ""
 
 
 @contextmanager
@@ -101,6 +104,8 @@ def _process_task_runner(count: int) -> Iterator[WorkerPool]:
 @contextmanager
 def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
     dask, distributed, runner_class = _dask()
+    if port := settings.dask_dashboard:
+        _require_bokeh(port)
     # Certificates of this run alone: a scheduler and workers run whatever code anyone sends who can connect.
     security = distributed.security.Security.temporary()
     here = {
@@ -109,8 +114,8 @@ def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
         "n_workers": settings.workers,
         "threads_per_worker": 1,
         "processes": True,
-        "dashboard_address": f"{HOST}:0",  # Dask opens a port in any case: not its usual one, and
-        "scheduler_kwargs": {"dashboard": False},  # there is nothing behind it (_NO_PAGES)
+        "dashboard_address": f"{HOST}:{port or 0}",  # Dask opens a port in any case: not its usual one, and
+        "scheduler_kwargs": {"dashboard": bool(port)},  # there is nothing behind it (_NO_PAGES)
         "silence_logs": logging.CRITICAL,
         "memory_limit": None,  # Dask's own would pause a worker, and nobody would know why
     }
@@ -132,10 +137,25 @@ def _dask_task_runner(settings: WorkerSettings) -> Iterator[WorkerPool]:
         return error
 
     # A worker that was killed ends the run, as with processes: one short of memory would be so again.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0, **_NO_PAGES}), runner:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, **({} if port else _NO_PAGES)}),
+        runner,
+    ):
         with sigint_blocked():
             _connect(runner, settings.dask_address)
-        yield WorkerPool(runner, True, request_stop, explain=explain)
+        dashboard = runner.client.dashboard_link if port else ""
+        yield WorkerPool(runner, True, request_stop, explain=explain, dashboard=dashboard)
+
+
+def _require_bokeh(port: int) -> None:
+    """Without it, Dask's dashboard has no pages."""
+    if not find_spec("bokeh"):
+        raise ConfigError(
+            "config.dask",
+            "Dask's dashboard needs Bokeh, which is not installed",
+            where=f"dask_dashboard = {port}",
+            fix="pip install bokeh, or leave the dashboard out.",
+        )
 
 
 def _validate_address(address: str) -> None:

@@ -34,6 +34,7 @@ from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, run_stage
 from tasks.engines.executors import WorkerPool
+from tasks.engines.lease import is_deployed
 from tasks.engines.removed import removal_detected
 from tasks.process import signals
 from tasks.process.worker_processes import sigint_blocked
@@ -42,6 +43,7 @@ from tasks.server.errors import ServerError
 
 _PROGRESS_SECONDS = 2.0  # between two updates in the UI, and before the first
 _PATIENCE_SECONDS = (0.0, 1.0, 2.0, 4.0)  # a server that restarts is back within them
+_DEPLOYED_PATIENCE_SECONDS = (*_PATIENCE_SECONDS, *[5.0] * 60)  # nobody waits at a terminal
 
 
 class NotRecorded(ServerError):  # it names an outcome, as Interrupted does
@@ -106,6 +108,8 @@ def stage_runner(
     with signals.graceful_shutdown():  # Prefect has put a handler of its own in the place of ours
         try:
             with _worker_pool(workers) as pool:
+                if pool.dashboard:
+                    _with_log(emit)(Notice("dask", f"the dashboard of its workers: {pool.dashboard}"))
                 runner = _PrefectRunner(settings, emit, pool)
                 with runner.all_ended():
                     yield runner
@@ -223,10 +227,12 @@ def _raise_if_server_lost() -> None:
     url = PREFECT_API_URL.value()
     if not url:
         return
-    for patience in _PATIENCE_SECONDS:
+    for patience in _DEPLOYED_PATIENCE_SECONDS if is_deployed() else _PATIENCE_SECONDS:
         time.sleep(patience)
         if health.is_answering(url):
             return
+        if signals.requested():
+            break
     raise Abort("the server does not answer")
 
 

@@ -14,6 +14,7 @@ from tasks.core.prefect_states import CACHED
 from tasks.engines import prefect
 from tasks.generate import dataset
 from tasks.monitoring import events
+from tasks.monitoring.deployed_work import deployed_work
 from tasks.monitoring.run_tags import add_tags
 from tasks.report import markdown
 from tasks.report.markdown import Markdown
@@ -23,6 +24,7 @@ _PAGE = "generated-list"
 _TAGS = ("namewright", "generate")  # those of the deployment, also where there is none
 
 
+@deployed_work
 def generate_list(
     config: GenerateConfig, settings: ListSettings, compose: Callable[..., list[Artifact]]
 ) -> State[None]:

@@ -18,6 +18,7 @@ from tasks.core.stage import StageRunner
 from tasks.engines import prefect
 from tasks.engines.removed import repeat_if_removed
 from tasks.monitoring import events
+from tasks.monitoring.deployed_work import deployed_work
 from tasks.monitoring.run_tags import add_tags
 from tasks.report import markdown
 from tasks.report.changes import changes_section
@@ -35,6 +36,7 @@ _NAMES_SHOWN = 200
 Compose = Callable[[StageRunner], object]
 
 
+@deployed_work
 def run_with_report(settings: Settings, tags: Sequence[str], compose: Compose) -> State[None]:
     """Run the stages inside a flow, and leave a page about the run in the UI, also if it fails.
 

@@ -1,4 +1,4 @@
-"""Which input lists changed since they were seen last."""
+"""Which input lists changed since a retraining began with them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class Change:
     """A list whose content changed.
 
     digest:  of the bytes of its files.
-    was:     the digest seen last; empty for a list that was never seen.
+    was:     the digest remembered last; empty for a list that was never.
     """
 
     source: str
@@ -28,13 +28,13 @@ class Change:
 
 
 class SourceMemory:
-    """The digests of the lists seen last, in a small file at the top of the store."""
+    """The digests of the lists that retrainings began with, in a small file at the top of the store."""
 
     def __init__(self, store: Path) -> None:
         self._file = store / FILE
 
     def changes(self, sources: Iterable[Source]) -> list[Change]:
-        """The lists that differ from those seen last.
+        """The lists that differ from those remembered.
 
         Raises DataError for a list that cannot be read, StoreError for a store that cannot.
         """
@@ -47,7 +47,7 @@ class SourceMemory:
         ]
 
     def remember(self, changes: Iterable[Change]) -> None:
-        """Store these changes as seen. Raises StoreError."""
+        """Store these changes as known. Raises StoreError."""
         seen = {**self._seen(), **{change.source: change.digest for change in changes}}
         with atomic_io.io_errors(self._file, "remember the lists seen"):
             atomic_io.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")

@@ -10,6 +10,17 @@ from prefect.settings import PREFECT_API_URL
 from tasks.server.errors import ServerError
 from tasks.server.health import without_credentials
 
+_FIX = "fix what it says, or look into its log"
+_CREDENTIALS = (
+    "set PREFECT_API_AUTH_STRING to the server's PREFECT_SERVER_API_AUTH_STRING, "
+    "or PREFECT_API_KEY for Prefect Cloud"
+)
+
+
+def is_unauthorized(refusal: PrefectHTTPStatusError) -> bool:
+    """Whether the server wants other credentials."""
+    return refusal.response.status_code in (401, 403)
+
 
 @contextmanager
 def server_errors(request: str, retry: str) -> Iterator[None]:
@@ -27,7 +38,7 @@ def server_errors(request: str, retry: str) -> Iterator[None]:
             f"the Prefect server refuses {request}",
             where=f"{url}, {refusal.request.method} {refusal.request.url.path}",
             saw=f"{refusal.response.status_code} {refusal.response.text[:500]}",
-            fix=f"fix what it says, or look into its log; {retry}.",
+            fix=f"{_CREDENTIALS if is_unauthorized(refusal) else _FIX}; {retry}.",
         ) from refusal
     except httpx.HTTPError as lost:
         raise ServerError(

@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from rnn_core.validators import check, whole
 from tasks.server import defaults, health, startup
@@ -82,13 +83,7 @@ def start(port: int | None = None, say: Say = print) -> Server:
         return running
     _refuse_second_server(say)
     _refuse_taken_port(port)
-    # Not --port: the UI would go on calling the port of the setting.
-    environment = {
-        **defaults.server_environment(),
-        "PREFECT_SERVER_API_HOST": HOST,
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_API_URL": url,
-    }
+    environment = {**_environment(port), "PREFECT_SERVER_API_HOST": HOST, "PREFECT_API_URL": url}
     log = defaults.prefect_home() / "namewright-server.log"
     with _home_errors(log), _pid_file().open("x") as pid_file, log.open("w+b") as output:
         process = startup.spawn(_COMMAND, output, environment, stdin=subprocess.DEVNULL)
@@ -108,6 +103,20 @@ def start(port: int | None = None, say: Say = print) -> Server:
     return Server(url, process.pid, log)
 
 
+def run_in_foreground(port: int | None = None) -> NoReturn:
+    """Become Prefect's own server, with our defaults: for systemd, or a container.
+
+    Its settings are Prefect's own; unlike the background server it may listen on PREFECT_SERVER_API_HOST.
+
+    Raises ServerError if the port is taken.
+    """
+    port = defaults.api_port() if port is None else port
+    check("port", port, whole(1, 65_535))
+    _refuse_taken_port(port)
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-P", *_COMMAND], _environment(port))
+
+
 def stop() -> bool:
     """Stop the background server, also one that Prefect's own command started. False if none is running."""
     pid = _recorded_pid()
@@ -123,6 +132,11 @@ def stop() -> bool:
         time.sleep(startup.POLL_SECONDS)
     _forget()
     return True
+
+
+def _environment(port: int) -> dict[str, str]:
+    # Not --port: the UI would go on calling the port of the setting.
+    return {**defaults.server_environment(), "PREFECT_SERVER_API_PORT": str(port)}
 
 
 def _refuse_taken_port(port: int) -> None:

@@ -38,13 +38,14 @@ def connect(say: Say) -> str:
     In this order: the server that PREFECT_API_URL (or the active profile) names, ours in the background, one
     embedded in this run, which ends with this process.
 
-    Raises ServerError, and Interrupted while it waits.
+    Raises ServerError, also for a server that refuses the password, and Interrupted while it waits.
     """
     defaults.apply_defaults(quiet=True)
     url = _running_server(say)
     if not url:
         return _embed(say)
     _import_prefect()
+    _check_access()
     return url
 
 
@@ -58,6 +59,7 @@ def connect_lasting(say: Say, *, quiet: bool = True) -> str:
     defaults.apply_defaults(quiet=quiet)
     url = _running_server(say) or background.require_server().url
     _import_prefect()
+    _check_access()
     return url
 
 
@@ -145,6 +147,21 @@ def _import_prefect() -> None:
 
     if collecting:
         gc.enable()
+
+
+def _check_access() -> None:
+    """Raise ServerError if the server wants another password, or a key: its health it tells to everybody."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from tasks.server.api_errors import is_unauthorized, server_errors
+
+    with server_errors("access", "run the same command again"), get_client(sync_client=True) as client:
+        try:
+            client.api_version()
+        except PrefectHTTPStatusError as refusal:  # Prefect's cloud has no such page
+            if is_unauthorized(refusal):
+                raise
 
 
 def _free_port() -> int:

@@ -4,11 +4,12 @@ import re
 import shlex
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from deployed_site import PATIENCE_SECONDS, ROOT, Site
+from deployed_site import PATIENCE_SECONDS, ROOT, Site, apply_file, process_of, remove_deployments
 
 pytestmark = pytest.mark.timeout(900)  # several servers' and workers' work
 GUIDE = (ROOT / "docs" / "how-to" / "operations.md").read_text()
@@ -95,6 +96,51 @@ def test_a_paused_pool_begins_nothing_until_it_is_resumed(site: Site, shell: Sit
     assert site.run(run)["state_type"] == "SCHEDULED"
     shell.command(*shlex.split(RESUME))
     assert site.ended(run)["state_type"] == "COMPLETED"
+
+
+@pytest.fixture
+def stopped(site: Site) -> Iterator[str]:
+    """Where the API has the retraining of a site whose pool has no other worker."""
+    from prefect.client.orchestration import SyncPrefectClient
+
+    file = (ROOT / "prefect.yaml").read_text().replace("    name: namewright\n", "    name: stopped\n")
+    retraining = file.partition('  - name: "{{ $NAMEWRIGHT_SITE }}-g')[0]
+    try:
+        apply_file(site, site.folder / "stopped", retraining, "stopped")
+        yield "deployments/name/retrain/stopped-retrain"
+    finally:
+        remove_deployments(site, "stopped")
+        with SyncPrefectClient(site.url) as client:
+            client.delete_work_pool("stopped")
+
+
+def test_systemctl_stop_ends_a_training_with_its_worker_and_frees_its_slot(site: Site, stopped: str) -> None:
+    training = {"hidden_size": 64, "epochs": 100_000, "patience": 100_000}
+    parameters = {"parameters": {"config": {"training": training}}}
+    run = site.ask(f"deployments/{site.ask(stopped)['id']}/create_flow_run", parameters)["id"]
+
+    def is_training() -> bool:
+        tasks = site.ask("task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return any("64 units" in task["name"] and task["state_name"] == "Running" for task in tasks)
+
+    with site.running(*shlex.split(WORKER.replace("namewright", "stopped"))) as worker:
+        try:
+            site.wait(is_training)
+            for command in re.findall("ExecStop=-(.*)", GUIDE):  # as systemd does, one after another
+                words = shlex.split(command.replace("$MAINPID", str(worker.pid)))
+                subprocess.run(words, check=True, timeout=PATIENCE_SECONDS)
+            worker.terminate()  # KillMode=mixed
+            printed, _ = worker.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            worker.kill()  # else a test that failed would wait for it
+    ended = site.run(run)
+    assert ended["state_type"] == "CRASHED", (ended["state"], printed)
+    assert ended["state"]["message"].startswith("error[run.interrupted]: stopped by SIGTERM")
+    codes = {event["payload"].get("code") for event in site.events("namewright.run.failed")}
+    assert "run.interrupted" in codes
+    assert not process_of(run)
+    assert site.ask(stopped)["global_concurrency_limit"]["active_slots"] == 0
+    assert list((site.store / "checkpoints" / "model").glob("*.npz"))
 
 
 def ended_by_ctrl_c(process: subprocess.Popen[str]) -> None:

@@ -1,5 +1,6 @@
 """`namewright server`, and how a run finds the server it talks to."""
 
+import ast
 import http.client
 import http.server
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from small_runs import COMMAND
 
 from tasks.server import background, connection, health
 from tasks.server.defaults import apply_defaults, user_settings
@@ -101,6 +103,7 @@ def test_the_ui_of_our_server_calls_its_own_port(running: background.Server) -> 
         f"from urllib.request import urlopen; print(urlopen('{running.ui}/ui-settings').read())"
     )
     assert f'"api_url":"{running.url}"' in asked.stdout
+    assert '"available_uis":["v1"]' in asked.stdout
 
 
 FOREIGN_STEPS = [
@@ -293,7 +296,9 @@ def test_an_address_that_is_not_prefects_api_is_refused(
     assert "ends with /api" in caught.value.fix
 
 
-def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> None:
+def test_a_server_refuses_a_wrong_password_before_any_stage_and_an_embedded_one_ends_with_a_killed_run(
+    own_home: Path, tmp_path: Path
+) -> None:
     with subprocess.Popen(
         [
             sys.executable,
@@ -312,7 +317,21 @@ def test_an_embedded_server_ends_with_a_run_that_is_killed(own_home: Path) -> No
         server = background.Server(url, 0, own_home)
         assert asked(server, "GET", "/api/flows/count", {})[0] == 401
         assert asked(server, "GET", "/api/health", {"Origin": "https://evil.example"})[0] == 403
+        store = tmp_path / "store"
+        other = subprocess.run(
+            [COMMAND, "run", "--store", store],
+            env={**os.environ, "PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": "anna:wrong"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         run.kill()
+    assert other.returncode == ServerError.exit_code, other.stderr
+    assert other.stderr.startswith("error[server.refused]: the Prefect server refuses access")
+    assert "401" in other.stderr
+    assert "set PREFECT_API_AUTH_STRING" in other.stderr
+    assert "wrong" not in other.stderr
+    assert not store.exists()
     limit = time.monotonic() + 10
     while health.is_answering(url) and time.monotonic() < limit:
         time.sleep(0.05)
@@ -355,6 +374,22 @@ def test_a_file_of_settings_that_holds_no_settings_is_left_to_prefect(
     for file in (own_home / "profiles.toml", Path("pyproject.toml")):
         file.write_text(content)
     assert user_settings() == dict(os.environ)
+
+
+def test_the_guide_has_our_defaults_for_a_server_that_something_else_starts(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2].joinpath("docs", "how-to", "operations.md").read_text()
+    code = "from tasks.server.defaults import server_environment; print(server_environment())"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DO_NOT"))}
+    bare["PREFECT_HOME"] = str(tmp_path)
+    words = [sys.executable, "-c", code]
+    printed = subprocess.run(words, env=bare, capture_output=True, text=True, check=True).stdout
+    ours = {name: value for name, value in ast.literal_eval(printed).items() if name not in bare}
+    of_server = {
+        name for name in ours if name.startswith(("PREFECT_SERVER_", "DO_NOT")) and "EPHEMERAL" not in name
+    }
+    assert len(of_server) > 4
+    for name in of_server:
+        assert f" {name}={ours[name]}" in guide
 
 
 def test_prefect_reads_our_defaults() -> None:

@@ -21,7 +21,7 @@ from server_requests import posting_headers
 from small_runs import COMMAND, CORPORA, STAGES_BY_NAME
 
 from artifacts.store import Artifact, Store
-from tasks.server import background
+from tasks.server import background, startup
 
 SOURCE = "<b>towns"  # what must not become markup anywhere
 
@@ -61,15 +61,24 @@ class Shown(NamedTuple):
 
 @pytest.fixture(scope="module")
 def ui_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[background.Server]:
-    """Prefect's own server with its UI, as `namewright server start` starts it."""
+    """Prefect's own server with its UI, as the guide starts one for a team."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        started = background.start(port, say=lambda _text: None)
-        yield started
-        background.stop()
+    home, url = tmp_path_factory.mktemp("prefect"), startup.api_url(port)
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DO_NOT"))}
+    with (
+        (home / "log").open("w+b") as log,
+        subprocess.Popen(
+            [COMMAND, "server", "start", "--foreground", "--port", str(port)],
+            env={**own, "PREFECT_HOME": str(home)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        startup.wait_until_healthy(process, url, log, "the server in the foreground", lambda _text: None)
+        yield background.Server(url, process.pid, home / "log")
+        process.terminate()
 
 
 @pytest.fixture(scope="module")

@@ -63,6 +63,11 @@ def test_two_sites_share_a_server_and_neither_touches_the_other(site: Site) -> N
 
 
 def test_a_site_from_before_names_is_carried_over_with_what_was_paused(site: Site) -> None:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger
+
+    from tasks.deploy.automations import SILENT_RUN
+
     old = site.folder / "old"
     apply_file(site, old, UNNAMED, SITE)
     # As an earlier version left them: without a site in the environment of their runs.
@@ -79,9 +84,13 @@ def test_a_site_from_before_names_is_carried_over_with_what_was_paused(site: Sit
         and each["actions"][0]["deployment_id"] == site.ask("deployments/name/generate/generate")["id"]
     ]
     site.tell(f"automations/{automation['id']}", {"enabled": False})
+    silent = AutomationCore(name=SILENT_RUN, trigger=EventTrigger(expect={"anything"}), actions=[])
+    with SyncPrefectClient(site.url) as client:
+        client.create_automation(silent)
 
     changes = changed(apply_file(site, old, PREFECT_YAML, "old"))
     assert {("moved", "deployment", f"{flow}/{flow}") for flow in FLOWS} <= changes
+    assert ("removed", "automation", SILENT_RUN) in changes
     assert {each["name"] for each in site.ask("deployments/filter", {})} >= {f"old-{flow}" for flow in FLOWS}
     assert not [each for each in site.ask("deployments/filter", {}) if each["name"] in FLOWS]
     (nightly,) = site.ask("deployments/name/retrain/old-retrain")["schedules"]

@@ -1,9 +1,11 @@
 """What a person sees of the flows that keep a site in order."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +17,7 @@ from tasks.config.sources import Source
 if TYPE_CHECKING:
     from prefect.client.schemas import State
 
+PATIENCE_SECONDS = 60.0
 pytestmark = pytest.mark.usefixtures("prefect_url")
 
 
@@ -27,9 +30,18 @@ def watched(tmp_path: Path) -> tuple[str, str | None]:
     return state.name, state.message
 
 
+def wait_for(what: Callable[[], Any]) -> Any:
+    """What it gives, once that is something."""
+    limit = time.monotonic() + PATIENCE_SECONDS
+    while not (value := what()):
+        assert time.monotonic() < limit, "it does not happen"
+        time.sleep(0.1)
+    return value
+
+
 @contextmanager
-def retraining(state: "State[Any]") -> Iterator[None]:
-    """A run of a deployed `retrain` that is in this state, until it has completed."""
+def retraining(state: "State[Any]") -> Iterator[UUID]:
+    """A run of a deployed `retrain` that is in this state, until it has completed. Its id."""
     from prefect.client.orchestration import get_client
     from prefect.states import Completed
 
@@ -37,8 +49,10 @@ def retraining(state: "State[Any]") -> Iterator[None]:
         flow = client.create_flow_from_name("retrain")
         deployment = client.create_deployment(flow, "by night")
         run = client.create_flow_run_from_deployment(deployment, state=state)
-        yield
-        client.set_flow_run_state(run.id, Completed(), force=True)
+        try:
+            yield run.id
+        finally:
+            client.set_flow_run_state(run.id, Completed(), force=True)
 
 
 def test_a_look_at_the_lists_says_which_changed(tmp_path: Path) -> None:
@@ -78,17 +92,64 @@ def test_what_changed_is_told_once_the_retraining_that_is_going_has_ended(tmp_pa
 def test_a_retraining_that_its_worker_never_began_hides_no_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import timedelta
-
     from prefect.states import Pending
 
-    from tasks.monitoring import watch as prefect_watch
+    from tasks.monitoring import dead_runs
 
     (tmp_path / "towns.txt").write_text("Bern\n")
     with retraining(Pending()):
         assert watched(tmp_path)[0] == "Deferred"
-        monkeypatch.setattr(prefect_watch, "_PENDING", timedelta(0))
+        monkeypatch.setattr(dead_runs, "PENDING_SECONDS", 0.0)
         assert watched(tmp_path)[0] == "Changed"
+
+
+def test_a_retraining_without_a_heartbeat_holds_up_no_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.events import Event, Resource
+    from prefect.states import Running
+
+    from tasks.monitoring import dead_runs
+
+    monkeypatch.setattr(dead_runs, "SILENT_SECONDS", 0.0)
+    (tmp_path / "towns.txt").write_text("Bern\n")
+    with retraining(Running()) as run, get_client(sync_client=True) as client:
+        assert watched(tmp_path)[0] == "Deferred"  # its heartbeats may be turned off
+        resource = Resource({"prefect.resource.id": f"prefect.flow-run.{run}"})
+        heartbeat = Event(event="prefect.flow-run.heartbeat", resource=resource)
+        client.request("POST", "/events", json=[heartbeat.model_dump(mode="json")])
+        beats = {"event": {"name": [heartbeat.event]}, "resource": {"id": [resource.id]}}
+        wait_for(lambda: client.request("POST", "/events/filter", json={"filter": beats}).json()["events"])
+        assert watched(tmp_path)[0] == "Changed"
+
+
+def test_a_change_whose_retraining_never_began_is_told_again(tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.events.actions import RunDeployment
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger
+    from prefect.states import Cancelled
+
+    from tasks.monitoring.events import CORPUS_CHANGED
+
+    (tmp_path / "towns.txt").write_text("Bern\n")
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(client.create_flow_from_name("retrain"), "by event")
+        trigger = EventTrigger(expect={CORPUS_CHANGED}, posture="Reactive", threshold=1, within=0)
+        automation = client.create_automation(
+            AutomationCore(name="begins", trigger=trigger, actions=[RunDeployment(deployment_id=deployment)])
+        )
+        try:
+            assert watched(tmp_path)[0] == "Changed"
+            of_deployment = FlowRunFilter.model_validate({"deployment_id": {"any_": [deployment]}})
+            (run,) = wait_for(lambda: client.read_flow_runs(flow_run_filter=of_deployment))
+            assert watched(tmp_path)[0] == "Deferred"
+            client.set_flow_run_state(run.id, Cancelled(message="Deployment concurrency limit reached."))
+            assert watched(tmp_path)[0] == "Changed"
+        finally:
+            client.delete_automation(automation)
+            client.delete_deployment(deployment)
 
 
 def test_a_store_that_is_put_in_order_shows_what_was_wrong(tmp_path: Path, prefect_shows: Any) -> None:
@@ -109,3 +170,36 @@ def test_a_store_that_is_put_in_order_shows_what_was_wrong(tmp_path: Path, prefe
     assert [(each["key"], each["type"]) for each in shown] == [("maintenance", "table")] * 2
     assert shown[0]["description"].startswith(f"{tmp_path}: 0 artifacts whole")
     assert f"scratch/names-{'0' * 32}" in shown[0]["data"]
+
+
+def test_what_dead_runs_left_on_the_server_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.states import Pending
+
+    from flows.maintain import maintain
+    from tasks.monitoring import dead_runs
+
+    (tmp_path / "towns.txt").write_text("Bern\n")
+
+    monkeypatch.setattr(dead_runs, "PENDING_SECONDS", 0.0)
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("retrain")
+        deployment = client.create_deployment(
+            flow, "left behind", concurrency_limit=2, job_variables={"env": {"NAMEWRIGHT_SITE": "towns"}}
+        )
+        limit = client.read_deployment(deployment).global_concurrency_limit
+        assert limit
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Pending())
+        client.increment_concurrency_slots([limit.name], 1, "concurrency")  # as by a lease that is lost
+        state = maintain(MaintenanceConfig(), tmp_path, return_state=True)
+        assert str(state.message).endswith("; 1 dead runs were marked as crashed, 1 unheld slots were freed")
+        assert client.read_flow_run(run.id).state_name == "Crashed"
+        assert client.read_global_concurrency_limit_by_name(limit.name).active_slots == 0
+        run = client.create_flow_run_from_deployment(deployment)
+        client.set_flow_run_state(run.id, Pending())
+        assert watched(tmp_path)[0] == "Changed"  # every look at the lists does the same
+        assert client.read_flow_run(run.id).state_name == "Crashed"
+        client.delete_deployment(deployment)

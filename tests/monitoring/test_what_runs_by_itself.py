@@ -16,6 +16,7 @@ from artifacts.dataset import manifests
 from artifacts.store import Store
 from rnn_core.errors import ConfigError
 from tasks.models.champion import champion_registry
+from tasks.monitoring.source_changes import FILE as WATCHED
 
 if TYPE_CHECKING:
     from tasks.deploy.changes import Change
@@ -48,7 +49,7 @@ def outcomes(printed: str) -> set[str]:
 
 def test_what_is_set_up_twice_changes_nothing(site: Site) -> None:
     before = objects(site)
-    assert [len(found) for found in before.values()] == [1, 4, 4]
+    assert [len(found) for found in before.values()] == [1, 4, 3]
     printed = site.namewright("deploy")
     assert outcomes(printed) == {"unchanged"}
     assert objects(site) == before
@@ -160,6 +161,7 @@ def test_a_list_that_changed_retrains_its_site_alone_by_an_event(site: Site) -> 
     ours = site.ask("deployments/name/retrain/namewright-retrain")["id"]
     assert {run["deployment_id"] for run in begun()} == {ours}
     remove_deployments(site, "towns-")
+    assert change["digest"] in (site.store / WATCHED).read_text()
 
 
 def retrained(site: Site, **training: int) -> str:
@@ -238,25 +240,28 @@ def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Sit
     assert site.wait(told) == ["Crashed"]
 
 
-def test_a_run_that_died_with_its_worker_does_not_stay_running(site: Site) -> None:
+def test_a_run_that_died_with_its_worker_does_not_stay_running(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from prefect.client.orchestration import SyncPrefectClient
 
-    from tasks.deploy.automations import silent_run_automation
+    from tasks.monitoring import dead_runs
 
-    with SyncPrefectClient(site.url) as client:
-        client.create_automation(silent_run_automation(["silent"], within_seconds=10.0))
-    code = "import time; from prefect import flow; flow(name='silent')(lambda: time.sleep(600))()"
+    code = "import time; from prefect import flow; flow(name='maintain')(lambda: time.sleep(600))()"
     with subprocess.Popen([sys.executable, "-c", code], env=site.environment) as process:
-        (run,) = site.wait(lambda: site.runs("silent", "RUNNING"))
+        (run,) = site.wait(lambda: site.runs("maintain", "RUNNING"))
         beats = {
             "event": {"name": ["prefect.flow-run.heartbeat"]},
             "any_resource": {"id": [f"prefect.flow-run.{run['id']}"]},
         }
         site.wait(lambda: site.ask("events/filter", {"filter": beats})["events"])
         process.kill()
-    crashed = site.ended(run["id"])
-    assert crashed["state_type"] == "CRASHED"
-    assert crashed["state"]["message"].startswith("No heartbeat: it was killed.")
+    with SyncPrefectClient(site.url) as client:
+        assert list(dead_runs.cleared_runs(client)) == []
+        monkeypatch.setattr(dead_runs, "SILENT_SECONDS", 0.0)  # `watch` waits for nine minutes
+        (cleared,) = dead_runs.cleared_runs(client)
+    assert cleared == ("crashed", f"the run {run['name']}", "Running, and silent")
+    assert site.run(run["id"])["state_type"] == "CRASHED"
 
 
 def test_an_error_of_ours_is_an_event_with_its_code(site: Site) -> None:

@@ -55,7 +55,7 @@ def test_the_installed_command_sets_up_the_deployments_in_an_empty_folder(instal
         first, second = (site.run("namewright", "deploy").splitlines()[:-2] for _ in range(2))
     finally:
         site.run("namewright", "server", "stop")
-    assert [line.split()[0] for line in first] == ["created"] * 9
+    assert [line.split()[0] for line in first] == ["created"] * 8
     assert {line.split()[0] for line in second} == {"unchanged"}
     files = [path.relative_to(site.folder) for path in site.folder.rglob("*") if path.is_file()]
     assert files == [Path("artifacts/store/id")]

@@ -109,6 +109,10 @@ def children(pid):
 def test_dask_without_prefect_and_a_scheduler_that_is_not_there_are_one_clear_error_each(monkeypatch):
     with pytest.raises(ConfigError, match=r"config\.runner"), executors.executor(WorkerSettings("dask", 1)):
         pass
+    monkeypatch.setattr(executors, "find_spec", lambda _name: None)
+    dashboard = WorkerSettings("dask", 1, dask_dashboard=8787)
+    with pytest.raises(ConfigError, match="pip install bokeh"), executors.task_runner(dashboard):
+        pass
     monkeypatch.setattr(executors, "_CONNECT_SECONDS", 0.5)
     for address in ("tcp://127.0.0.1:1", "no address"):
         nowhere = WorkerSettings("dask", 1, address)

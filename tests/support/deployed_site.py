@@ -221,8 +221,11 @@ def remove_deployments(site: Site, *names: str) -> None:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Site]:
-    """A site with all of prefect.yaml set up, and a worker. No schedule fires unless a test says so."""
+def opened(folder: Path, workers: int = 1, **variables: str) -> Iterator[Site]:
+    """A site with all of prefect.yaml set up, and workers. No schedule fires unless a test says so.
+
+    variables:  more of the environment.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     ours = {
         **_HURRIED,
@@ -235,6 +238,7 @@ def opened(folder: Path) -> Iterator[Site]:
         "PWD": str(folder / "checkout"),
         "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}",
         "PREFECT_SERVER_API_PORT": str(_free_port()),
+        **variables,
     }
     (folder / "checkout").mkdir()
     shutil.copy(ROOT / "prefect.yaml", folder / "checkout")
@@ -250,15 +254,17 @@ def opened(folder: Path) -> Iterator[Site]:
             site = Site(url, folder, {**kept, **ours, "PREFECT_API_URL": url})
             site.namewright("deploy")
             site.still()
-            with _worker(site):
+            with contextlib.ExitStack() as stack:
+                for number in range(workers):
+                    stack.enter_context(_worker(site, number))
                 yield site
         finally:
             background.stop()
 
 
 @contextmanager
-def _worker(site: Site) -> Iterator[None]:
-    with (site.folder / "worker.log").open("wb") as log:
+def _worker(site: Site, number: int) -> Iterator[None]:
+    with (site.folder / f"worker-{number}.log").open("wb") as log:
         worker = subprocess.Popen(
             [PREFECT, "worker", "start", "--type", "process", "--pool", "namewright"],
             cwd=site.folder,
