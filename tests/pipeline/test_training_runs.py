@@ -42,7 +42,7 @@ def test_the_number_of_workers_changes_no_byte_and_no_key(lists, tmp_path, monke
     config = RetrainConfig(
         sources=tuple(Source(path.stem, str(path)) for path in lists),
         training=TrainingConfig(cell="elman", hidden_size=8, epochs=2, shards=3),
-        evaluation=EvaluationConfig(sample_names=0),
+        evaluation=EvaluationConfig(sample_names=30),
         sampling=SamplingConfig(count=5),
     )
 
