@@ -72,10 +72,13 @@ def run(
     """How `namewright WORDS` ended. Raises subprocess.TimeoutExpired if it has not by then."""
     with TemporaryDirectory() as streams:
         process = start(words, folder, environment, Path(streams), main)
-        process.join(timeout)
-        if process.exitcode is None:
+        try:
+            process.join(timeout)
+            if process.exitcode is None:
+                raise subprocess.TimeoutExpired(words, timeout)
+        finally:  # also where Ctrl-C ends the wait: the folders go, and it would go on in them
             process.kill()
-            raise subprocess.TimeoutExpired(words, timeout)
+            process.join()
         printed = [Path(streams, name).read_text("utf-8", "replace") for name in STREAMS]
         return subprocess.CompletedProcess(words, process.exitcode, *printed)
 
