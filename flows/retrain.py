@@ -12,6 +12,7 @@ from tasks.core.stage import StageRunner
 from tasks.monitoring.events import emit_failure
 from tasks.monitoring.report import run_with_report
 from tasks.monitoring.run_parameters import check_deployed_store, resolve_parameters, show_parameters
+from tasks.monitoring.run_tags import TAG
 from tasks.monitoring.watch import remember_sources
 from tasks.stages import check_names
 
@@ -36,7 +37,7 @@ def retrain(config: ConfigOrSite = None, settings: Settings | None = None) -> An
         remember_sources(config, settings.store)
         pipeline(config, run)
 
-    return run_with_report(settings, config.tags, compose)
+    return run_with_report(settings, (TAG, "retrain", *config.tags), compose)
 
 
 if __name__ == "__main__":

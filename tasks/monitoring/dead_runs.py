@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Crashed
 
 from tasks.config.site import site_of
+from tasks.monitoring.run_tags import TAG
 
 FLOWS = ("retrain", "generate", "maintain", "watch")
 _HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -89,7 +90,12 @@ def runs_of(
 
 
 def _runs_of_commands(client: SyncPrefectClient) -> list[FlowRun]:
-    running = {"deployment_id": {"is_null_": True}, "state": {"type": {"any_": [StateType.RUNNING]}}}
+    """Those that no deployment has; the tag tells them from runs of other people's flows of these names."""
+    running = {
+        "deployment_id": {"is_null_": True},
+        "state": {"type": {"any_": [StateType.RUNNING]}},
+        "tags": {"all_": [TAG]},
+    }
     return client.read_flow_runs(
         flow_filter=_named(FLOWS), flow_run_filter=FlowRunFilter.model_validate(running)
     )

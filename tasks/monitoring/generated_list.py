@@ -15,13 +15,13 @@ from tasks.engines import prefect
 from tasks.generate import dataset
 from tasks.monitoring import events
 from tasks.monitoring.deployed_work import deployed_work
-from tasks.monitoring.run_tags import add_tags
+from tasks.monitoring.run_tags import TAG, add_tags
 from tasks.report import markdown
 from tasks.report.markdown import Markdown
 from tasks.report.sections import Table, columns
 
 _PAGE = "generated-list"
-_TAGS = ("namewright", "generate")  # those of the deployment, also where there is none
+_TAGS = (TAG, "generate")  # those of the deployment, also where there is none
 
 
 @deployed_work

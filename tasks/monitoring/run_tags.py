@@ -7,6 +7,8 @@ from prefect import get_client
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
+TAG = "namewright"  # of every run of ours, whoever started it
+
 
 def add_tags(tags: Iterable[str]) -> None:
     """Add tags to this flow run, besides those of its deployment or of whoever started it."""

@@ -136,10 +136,10 @@ def test_systemctl_stop_ends_a_training_with_its_worker_and_frees_its_slot(site:
     ended = site.run(run)
     assert ended["state_type"] == "CRASHED", (ended["state"], printed)
     assert ended["state"]["message"].startswith("error[run.interrupted]: stopped by SIGTERM")
-    codes = {event["payload"].get("code") for event in site.events("namewright.run.failed")}
-    assert "run.interrupted" in codes
+    failures = "namewright.run.failed"
+    site.wait(lambda: "run.interrupted" in {told["payload"].get("code") for told in site.events(failures)})
     assert not process_of(run)
-    assert site.ask(stopped)["global_concurrency_limit"]["active_slots"] == 0
+    site.wait(lambda: site.ask(stopped)["global_concurrency_limit"]["active_slots"] == 0)
     assert list((site.store / "checkpoints" / "model").glob("*.npz"))
 
 

@@ -114,7 +114,7 @@ def test_a_run_is_named_tagged_and_tells_what_it_made(browser: Browser, shown: S
     browser.photograph("flow-run")
     assert f"retrain {SOURCE} · 8 units" in browser.text
     (run,) = shown.asked("flow_runs", flow_runs={"id": {"any_": [shown.run]}})
-    assert run["tags"] == [SOURCE]
+    assert set(run["tags"]) == {"namewright", "retrain", SOURCE}
     assert "Finished in state Completed()" not in browser.text.partition("names 40: made")[0]
 
 

@@ -203,3 +203,37 @@ def test_what_dead_runs_left_on_the_server_is_cleared(
         assert watched(tmp_path)[0] == "Changed"  # every look at the lists does the same
         assert client.read_flow_run(run.id).state_name == "Crashed"
         client.delete_deployment(deployment)
+
+
+def test_a_dead_run_of_a_command_is_cleared_and_no_run_of_a_foreign_flow_of_that_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.events.schemas.events import Event, Resource
+    from prefect.states import Running
+
+    from tasks.monitoring import dead_runs
+
+    @flow(name="retrain")
+    def retrain() -> None: ...
+
+    monkeypatch.setattr(dead_runs, "SILENT_SECONDS", 0.0)
+    with get_client(sync_client=True) as client:
+        runs = {
+            kind: client.create_flow_run(retrain, name=kind, tags=tags, state=Running())
+            for kind, tags in (("ours", ["namewright", "retrain"]), ("foreign", ["retrain"]))
+        }
+        ids = [f"prefect.flow-run.{run.id}" for run in runs.values()]
+        beats = [
+            Event(event="prefect.flow-run.heartbeat", resource=Resource({"prefect.resource.id": name}))
+            for name in ids
+        ]
+        client.request("POST", "/events", json=[beat.model_dump(mode="json") for beat in beats])
+        seen = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": ids}}
+        wait_for(
+            lambda: len(client.request("POST", "/events/filter", json={"filter": seen}).json()["events"]) == 2
+        )
+        assert [cleared.what for cleared in dead_runs.cleared_runs(client)] == ["the run ours"]
+        assert client.read_flow_run(runs["ours"].id).state_name == "Crashed"
+        assert client.read_flow_run(runs["foreign"].id).state_name == "Running"
