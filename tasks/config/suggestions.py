@@ -28,6 +28,7 @@ _OPTIONS = {  # words that other programs use, to the last part of our option
     "length": "max-length",
     "cut": "truncate",
     "force": "overwrite",
+    **dict.fromkeys(("threads", "jobs", "j", "processes", "cores"), "workers"),
 }
 _SECTIONS = ("training", "sampling", "validation", "examples")
 _COMMANDS = {

@@ -31,6 +31,7 @@ _OF_COMMANDS = (
     "take-over",
     "no-take-over",
 )
+_RENAMED = {"THREADS": "WORKERS"}
 
 
 def variable(option: str) -> str:
@@ -70,9 +71,8 @@ def refuse_unknown_variables(arguments: ArgumentCollection) -> None:
         if name not in known:
             known |= known_variables() | {STORE_ID}
         if name not in known:
-            meant = nearest(
-                name.upper().removeprefix(PREFIX), {other.removeprefix(PREFIX) for other in known}
-            )
+            word = name.upper().removeprefix(PREFIX)
+            meant = _RENAMED.get(word) or nearest(word, {other.removeprefix(PREFIX) for other in known})
             fix = f"did you mean {PREFIX}{meant}?" if meant else "unset it."
             raise ConfigError("config.variable", f"unknown environment variable {name}", fix=fix)
         if not value:

@@ -120,6 +120,7 @@ def test_every_example_fits_a_line_and_begins_with_the_command():
         (["generate", "-n", "5"], "--count"),
         (["generate", "--starts-with", "El"], "--prefix"),
         (["generate", "--tempreature", "1"], "--temperature"),
+        (["run", "--threads", "3"], "--workers"),
         (["run", "--lr", "3"], "--training.learning-rate or --notebook.learning-rate"),
         (["run", "--seed", "3"], "--training.seed or --sampling.seed or --examples.seed"),
         (["run", "--training.learning-rat", "3"], "--training.learning-rate"),

@@ -151,6 +151,8 @@ def test_what_is_wrong_in_a_pipeline_file_is_one_clear_error(namewright, pipelin
 def test_a_misspelt_variable_is_one_clear_error(namewright):
     outcome = namewright("run", "--dry-run", NAMEWRIGHT_TRAINING_LERNING_RATE="0.1")
     refused(outcome, "config.variable", 2, "did you mean NAMEWRIGHT_TRAINING_LEARNING_RATE?")
+    outcome = namewright("run", "--dry-run", NAMEWRIGHT_THREADS="2")  # as it was called before
+    refused(outcome, "config.variable", 2, "did you mean NAMEWRIGHT_WORKERS?")
 
 
 def test_a_variable_of_any_command_may_be_set_for_every_other(namewright):
