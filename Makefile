@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE # else every command would compile all that it 
 GROUP = $$($(PYTHON) -c \
   'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["$(1)"])')
 
-.PHONY: help run test browser torture bench lock clean
+.PHONY: help run test programs torture bench lock clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -29,19 +29,20 @@ help:
 run: .venv/ready  ## train on the bundled lists and write new names (ARGS="--engine plain")
 	.venv/bin/namewright run $(ARGS)
 
-test: browser .venv/ready-to-test  ## every check that a change has to pass (ARGS="-k storage")
+test: programs .venv/ready-to-test  ## every check that a change has to pass (ARGS="-k storage")
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/pytest $(ARGS)
 
 # Said before the tests, not after them. Where CI is set, nothing may be skipped.
-browser:
-	@for program in chromium chromedriver; do command -v $$program > /dev/null || { \
-	  if [ -n "$$CI" ]; then what='cannot run'; else what='will be SKIPPED'; fi; \
-	  echo "make: $$program is not installed: the tests of web pages $$what." \
-	    "On Debian: apt-get install chromium chromium-driver" >&2; \
-	  [ -z "$$CI" ]; exit; }; done
+programs:
+	@missing() { if [ -n "$$CI" ]; then what='cannot run'; else what='will be SKIPPED'; fi; \
+	  echo "make: $$1 is not installed: $$2 $$what. On Debian: apt-get install $$3" >&2; [ -z "$$CI" ]; }; \
+	for program in chromium chromedriver; do command -v $$program > /dev/null || \
+	  missing $$program 'the tests of web pages' 'chromium chromium-driver' || exit; done; \
+	set -- /usr/lib/postgresql/*/bin/postgres; [ -x "$$1" ] || \
+	  missing PostgreSQL 'the test of a site of a team' postgresql
 
 torture: .venv/ready-to-test  ## attack the command with kills, damage and races (ARGS="--minutes 60")
 	PYTHONPATH=tests/support .venv/bin/python tests/torture $(ARGS)

@@ -98,20 +98,20 @@ def test_make_alone_lists_every_target(clone):
     listed = make(clone).stdout
     phony = re.search(r"^\.PHONY: (.*)$", (clone / "Makefile").read_text(), re.M)[1].split()
     assert re.findall(r"^  make (\w+) +\S", listed, re.M) == [
-        target for target in phony if target not in ("help", "browser")
+        target for target in phony if target not in ("help", "programs")
     ]
 
 
 @pytest.mark.parametrize(
     ("ci", "outcome", "verdict"), [("", 0, "will be SKIPPED"), ("true", 2, "cannot run")]
 )
-def test_a_missing_browser_is_told_before_the_tests_begin(clone, tmp_path, ci, outcome, verdict):
+def test_a_missing_program_is_told_before_the_tests_begin(clone, tmp_path, ci, outcome, verdict):
     bare = tmp_path / "bin"
     bare.mkdir()
     for program in ("make", "sh"):
         (bare / program).symlink_to(shutil.which(program))
-    made = make(clone, "browser", PATH=str(bare), CI=ci)
+    made = make(clone, "programs", PATH=str(bare), CI=ci)
     assert made.returncode == outcome
     assert f"chromium is not installed: the tests of web pages {verdict}" in made.stderr
     assert "apt-get install chromium chromium-driver" in made.stderr
-    assert "browser" in re.search(r"^test: (.*)$", (clone / "Makefile").read_text(), re.M)[1].split()[0]
+    assert "programs" in re.search(r"^test: (.*)$", (clone / "Makefile").read_text(), re.M)[1].split()[0]
