@@ -247,7 +247,11 @@ def test_a_run_that_died_with_its_worker_does_not_stay_running(
 
     from tasks.monitoring import dead_runs
 
-    code = "import time; from prefect import flow; flow(name='maintain')(lambda: time.sleep(600))()"
+    code = """
+import time, prefect
+with prefect.tags("namewright"):  # as every run of ours has
+    prefect.flow(name="maintain")(lambda: time.sleep(600))()
+"""
     with subprocess.Popen([sys.executable, "-c", code], env=site.environment) as process:
         (run,) = site.wait(lambda: site.runs("maintain", "RUNNING"))
         beats = {

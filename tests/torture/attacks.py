@@ -101,9 +101,11 @@ def kill_by_time(rng: random.Random, place: Place) -> str:
     store = place.fresh()
     for share in rng.choices([1, 4], k=rng.randint(1, 8)):
         run = commands.start(place.words(store), place.folder)
-        run.join(rng.random() * place.seconds / share)
-        run.kill()
-        run.join()
+        try:
+            run.join(rng.random() * place.seconds / share)
+        finally:
+            run.kill()
+            run.join()
         place.kills += run.exitcode == -signal.SIGKILL
     return place.fault_of_rerun(store)
 
