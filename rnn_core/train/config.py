@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
 from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -23,6 +24,16 @@ MOMENTUM = 0.9
 WARM_STEPS, WARM_LEARNING_RATE = 0.15, 0.5
 
 Cell = Literal["elman", "gru", "lstm"]
+
+
+class Purpose(IntEnum):
+    """What random numbers of a training are for: two purposes never have the same ones."""
+
+    START = 0
+    SHUFFLING = 1
+    DROPPING_WEIGHTS = 2
+    DROPPING_UNITS = 3
+    RESAMPLING = 4
 
 
 class SizeDefaults(NamedTuple):
@@ -183,7 +194,7 @@ class ResolvedTrainingConfig(TrainingConfig):
             learning_rate=WARM_LEARNING_RATE * self.learning_rate,
         )
 
-    def rng(self, purpose: int, *numbers: int) -> np.random.Generator:
+    def rng(self, purpose: Purpose, *numbers: int) -> np.random.Generator:
         """The random numbers of a purpose, and of an epoch or a step.
 
         No generator is carried along, so a training resumes from its position alone.

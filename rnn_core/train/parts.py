@@ -16,10 +16,7 @@ from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.ordering import alphabetical_ranks, downcast, shuffled_batches
 from rnn_core.batching.resampling import systematic_resample
 from rnn_core.text.names import EncodedNames
-from rnn_core.train.config import ResolvedTrainingConfig
-
-# The purposes of random numbers, as START.
-SHUFFLING, RESAMPLING = 1, 4
+from rnn_core.train.config import Purpose, ResolvedTrainingConfig
 
 
 class PartLoss(NamedTuple):
@@ -64,7 +61,7 @@ class BatchSchedule:
         """The batches of an epoch, from number `first` on; the last epoch may be cut short."""
         config = self._config
         names = _weighted_epoch(config, self._training, epoch)
-        batches = shuffled_batches(self._keys, config.batch_size, config.rng(SHUFFLING, epoch), names)
+        batches = shuffled_batches(self._keys, config.batch_size, config.rng(Purpose.SHUFFLING, epoch), names)
         del batches[self.steps_total - epoch * self.batches_per_epoch :]
         contiguous = config.shares_prefixes
         parts = [split_batch(batch, config.shards, contiguous) for batch in batches[first:]]
@@ -130,6 +127,6 @@ def _weighted_epoch(config: ResolvedTrainingConfig, training: EncodedNames, epoc
     """(N,) the names of an epoch; None without weights, when each occurs once."""
     if training.weights is None:
         return None
-    rng = config.rng(RESAMPLING, epoch)
+    rng = config.rng(Purpose.RESAMPLING, epoch)
     order = rng.permutation(training.count)
     return order[systematic_resample(training.weights[order], rng.random())]

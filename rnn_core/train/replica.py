@@ -15,14 +15,11 @@ from rnn_core.errors import TrainingError
 from rnn_core.nn import network
 from rnn_core.nn.dropout import DropoutMasks, dropout_mask
 from rnn_core.train.build_optimizer import build_optimizer, build_schedule
-from rnn_core.train.config import ResolvedTrainingConfig
+from rnn_core.train.config import Purpose, ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.train.parts import BatchParts, PartLoss, combine_gradients, mean_loss
 from rnn_core.train.team import Team
 from rnn_core.tree import tree_map, views
-
-# The purposes of random numbers, as START.
-DROPPING_WEIGHTS, DROPPING_UNITS = 2, 3
 
 
 class Replica:
@@ -86,7 +83,7 @@ class Replica:
         config = self._config
         if not config.recurrent_dropout:
             return [None] * config.layers
-        rng = config.rng(DROPPING_WEIGHTS, self.step_count)
+        rng = config.rng(Purpose.DROPPING_WEIGHTS, self.step_count)
         return [
             dropout_mask(
                 rng,
@@ -105,7 +102,7 @@ class Replica:
         config = self._config
         if not config.dropout:
             return [DropoutMasks(None, recurrent_mask) for recurrent_mask in recurrent]
-        rng = config.rng(DROPPING_UNITS, self.step_count, number)
+        rng = config.rng(Purpose.DROPPING_UNITS, self.step_count, number)
         shape = part.size, config.hidden_size
         return [
             DropoutMasks(

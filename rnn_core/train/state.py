@@ -12,11 +12,9 @@ from rnn_core.arrays import Floats
 from rnn_core.nn import network
 from rnn_core.state_dict import Layouts, check_arrays, invalid_checkpoint
 from rnn_core.train.build_optimizer import build_optimizer
-from rnn_core.train.config import ResolvedTrainingConfig
+from rnn_core.train.config import Purpose, ResolvedTrainingConfig
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.tree import flat_views, leaves, tree_map, views
-
-START = 0  # the purpose of the random numbers, as in `loop`
 
 
 class HistoryRow(NamedTuple):
@@ -153,7 +151,12 @@ class TrainingState:
 def random_parameters(config: ResolvedTrainingConfig, vocabulary_size: int) -> network.NetworkParameters:
     """What a training from scratch starts from."""
     return network.init(
-        config.rng(START), config.cell, vocabulary_size, config.hidden_size, config.dtype, config.layers
+        config.rng(Purpose.START),
+        config.cell,
+        vocabulary_size,
+        config.hidden_size,
+        config.dtype,
+        config.layers,
     )
 
 

@@ -31,8 +31,6 @@ class Team(Protocol):
     piece:  the slice of the parameters that this process updates: whole blocks of `optimizers.BLOCK`.
     """
 
-    rank: int
-    size: int
     piece: slice
 
     def put_loss(self, part: int, loss: PartLoss) -> None:
@@ -48,7 +46,7 @@ class Team(Protocol):
 class Alone:
     """A process that takes the steps by itself: a team of one."""
 
-    rank, size, piece = 0, 1, slice(None)
+    piece = slice(None)
 
     def __init__(self) -> None:
         self._losses: dict[int, PartLoss] = {}
@@ -82,12 +80,13 @@ class Member:
         squares: npt.NDArray[np.float64],
         check: Callable[[], None],
     ) -> None:
-        self.rank, self.size = rank, len(arrivals) // ARRIVAL_STRIDE
+        size = len(arrivals) // ARRIVAL_STRIDE
         self._arrivals = memoryview(arrivals)  # type: ignore[arg-type]  # quicker, number by number
         self._results, self._squares, self._check = results, squares, check
         self._count = self._turn = 0
-        self._others = [other * ARRIVAL_STRIDE for other in range(self.size) if other != rank]
-        self._blocks = slice(*(squares.shape[1] * place // self.size for place in (rank, rank + 1)))
+        self._own = rank * ARRIVAL_STRIDE
+        self._others = [other * ARRIVAL_STRIDE for other in range(size) if other != rank]
+        self._blocks = slice(*(squares.shape[1] * place // size for place in (rank, rank + 1)))
         self.piece = slice(self._blocks.start * BLOCK, self._blocks.stop * BLOCK)
         self._lock = threading.Lock()
 
@@ -112,7 +111,7 @@ class Member:
         arrivals = self._arrivals
         self._count = count = self._count + 1
         self._order_memory()
-        arrivals[self.rank * ARRIVAL_STRIDE] = count
+        arrivals[self._own] = count
         for other in self._others:
             if arrivals[other] < count:
                 self._await(other, count)

@@ -109,17 +109,19 @@ def resolve_baseline(
         current = registry.current()
         if current and current.artifact.digest == mixture.digest:
             return {}  # the model that it once replaced is not missed
-        return {
-            "lost_champion": Artifact(
-                reference.stage, reference.key, reference.digest, store.folder(reference.stage, reference.key)
-            )
-        }
+        return {"lost_champion": unverified(store, reference)}
     inputs = {
         "champion": champion,
         "champion_examples": load_input(store, champion, "examples"),
         "champion_evaluation": latest_evaluation(store, champion, evaluation),
     }
     return {role: artifact for role, artifact in inputs.items() if artifact}
+
+
+def unverified(store: Store, reference: Reference) -> Artifact:
+    """The artifact of a reference, where it is or would be: nothing of it is read."""
+    folder = store.folder(reference.stage, reference.key)
+    return Artifact(reference.stage, reference.key, reference.digest, folder)
 
 
 def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from artifacts.keys import Recipe
+from artifacts.registry import Reference
 from artifacts.store import Artifact, Store
 from data import schemas
 from data.config import ExamplesConfig, NotebookOrder
@@ -15,6 +17,7 @@ from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from tasks.config.warm_start import WarmExamplesConfig
 from tasks.core.stage import StageContext, stage
+from tasks.models.champion import unverified
 from tasks.models.warm_start import BASELINE, choose_start, sized_by
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
@@ -36,31 +39,25 @@ def resolve_start(
     """
     if not isinstance(config, WarmExamplesConfig):
         return {}
-    begun = _begun_start(store, config, validated, vocabulary)
-    if begun is not None:
-        return begun
-    recipe = examples.recipe(config, {"validated": validated, "vocabulary": vocabulary})
-    return choose_start(store, config.training, recipe, validated).inputs
+    scratch = examples.recipe(config, {"validated": validated, "vocabulary": vocabulary})
+    begun = _begun_start(store, config, scratch, vocabulary)
+    return begun if begun is not None else choose_start(store, config.training, scratch, validated).inputs
 
 
 def _begun_start(
-    store: Store, config: WarmExamplesConfig, validated: Artifact, vocabulary: Artifact
+    store: Store, config: WarmExamplesConfig, scratch: Recipe, vocabulary: Artifact
 ) -> dict[str, Artifact] | None:
-    """What the latest training of these names started from that the store knows; None if it knows none."""
-    scratch = examples.recipe(config, {"validated": validated, "vocabulary": vocabulary})
+    """What the latest training of these names started from that the store knows; None if it knows none.
+
+    scratch:  the recipe of their examples without a champion.
+    """
     for manifest in sorted(store.list("examples"), key=attrgetter("created_at"), reverse=True):
         recipe = manifest.recipe
         inputs = {role: digest for role, digest in recipe.inputs.items() if role not in BASELINE}
         if (recipe.version, recipe.config, inputs) != (scratch.version, scratch.config, scratch.inputs):
             continue
-        made = Artifact("examples", recipe.key, manifest.digest, store.folder("examples", recipe.key))
-        start = {
-            role: Artifact(
-                reference.stage, reference.key, reference.digest, store.folder(reference.stage, reference.key)
-            )
-            for role in BASELINE
-            if (reference := made.input(role))
-        }
+        made = unverified(store, Reference("examples", recipe.key, manifest.digest))
+        start = {role: unverified(store, of_start) for role in BASELINE if (of_start := made.input(role))}
         of_model = model.resolve_inputs(store, config.training, {"examples": made, "vocabulary": vocabulary})
         trained, fault, of_training = model.find(store, config.training, of_model)
         is_begun = bool(fault) or store.checkpoint("model", of_training.key).exists()

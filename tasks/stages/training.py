@@ -21,7 +21,7 @@ from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
 from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
-from tasks.models.champion import load_input, require_intact, short_name
+from tasks.models.champion import load_input, require_intact, short_name, unverified
 from tasks.models.load import ModelFile, load_model
 from tasks.models.warm_start import choose_start, sized_by, warm_starts
 from tasks.stages.checkpointing import Checkpoints
@@ -47,10 +47,7 @@ def resolve_champion(
 ) -> dict[str, Artifact]:
     """The further input of a training that goes on from a champion: the one that its examples name."""
     reference = examples.input("champion")
-    if not reference:
-        return {}
-    folder = store.folder(reference.stage, reference.key)
-    return {"champion": Artifact(reference.stage, reference.key, reference.digest, folder)}
+    return {"champion": unverified(store, reference)} if reference else {}
 
 
 def size_defaults(

@@ -46,12 +46,19 @@ deployments:
 """
 
 
+def enter(folder: Path, site: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go to the folder as a shell does, with the name of the site in the environment or without one."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    monkeypatch.delenv("NAMEWRIGHT_SITE", raising=False)
+    if site:
+        monkeypatch.setenv("NAMEWRIGHT_SITE", site)
+
+
 def test_the_deployments_of_the_file_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.deploy import deployment_file
 
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("PWD", str(ROOT))
-    monkeypatch.setenv("NAMEWRIGHT_SITE", "namewright")
+    enter(ROOT, "namewright", monkeypatch)
     deployments = {
         deployment.full_name: deployment
         for deployment in deployment_file.load_deployments(ROOT / "prefect.yaml")
@@ -118,9 +125,7 @@ def test_an_invalid_deployment_file_is_one_clear_error(
 ) -> None:
     from tasks.deploy import deployment_file
 
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("PWD", str(ROOT))
-    monkeypatch.setenv("NAMEWRIGHT_SITE", "namewright")
+    enter(ROOT, "namewright", monkeypatch)
     file = tmp_path / "prefect.yaml"
     if content is not None:
         file.write_text(content)
@@ -135,9 +140,7 @@ def test_a_file_as_prefect_init_writes_it_is_accepted(
 ) -> None:
     from tasks.deploy import deployment_file
 
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("PWD", str(ROOT))
-    monkeypatch.delenv("NAMEWRIGHT_SITE", raising=False)
+    enter(ROOT, None, monkeypatch)
     file = tmp_path / "prefect.yaml"
     file.write_text(STOCK)
     (retrain,) = deployment_file.load_deployments(file)
@@ -183,9 +186,7 @@ def test_a_trigger_that_waits_for_another_site_is_refused(
 ) -> None:
     from tasks.deploy import deployment_file
 
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("PWD", str(ROOT))
-    monkeypatch.setenv("NAMEWRIGHT_SITE", "towns")
+    enter(ROOT, "towns", monkeypatch)
     file = tmp_path / "prefect.yaml"
     file.write_text(FILE.replace("{{ $NAMEWRIGHT_SITE }}.corpora", "namewright.corpora"))
     with pytest.raises(ConfigError, match=r"waits for namewright\.corpora, but this site is towns"):
@@ -218,9 +219,7 @@ def test_a_folder_without_a_file_has_the_deployments_that_namewright_brings_alon
 ) -> None:
     from tasks.deploy import deployment_file
 
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PWD", str(tmp_path))
-    monkeypatch.setenv("NAMEWRIGHT_SITE", "towns")
+    enter(tmp_path, "towns", monkeypatch)
     brought = deployment_file.load_deployments(None)
     assert {each.fields["entrypoint"] for each in brought} == {
         "flows.retrain.retrain",
