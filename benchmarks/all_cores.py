@@ -11,10 +11,7 @@ gets its batches, from the same parameters, and their losses are compared.
 import argparse
 import itertools
 import json
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks import CORES
+from benchmarks.alone import result_of
 from benchmarks.names import names
 from benchmarks.start import LEARNING_RATE, Start, start
 from benchmarks.tables import line, rule
 from rnn_core.batching.ordering import shuffled_batches
 from rnn_core.nn import network
 from rnn_core.text.vocabulary import Vocabulary
-from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
+from rnn_core.train.config import Purpose, ResolvedTrainingConfig, TrainingConfig
 from rnn_core.train.loop import train
-from rnn_core.train.parts import SHUFFLING
 from rnn_core.train.state import TrainingState
 from rnn_core.tree import tree_map
 
@@ -78,12 +75,8 @@ def main() -> None:
 
 def in_its_process(contestant: str, list_of_names: str, setting: str) -> tuple[float, float]:
     """Characters per second, and the loss after the warm-up."""
-    command = [sys.executable, "-m", "benchmarks.all_cores", "--names", list_of_names, "--settings", setting]
-    environment = {**os.environ, "BENCHMARK_CORES": "1" if contestant == ONE else str(CORES)}
-    done = subprocess.run(
-        [*command, "--alone", contestant], env=environment, check=True, stdout=subprocess.PIPE
-    )
-    speed, loss = json.loads(done.stdout)
+    words = ("--names", list_of_names, "--settings", setting)
+    speed, loss = result_of("all_cores", contestant, 1 if contestant == ONE else CORES, *words)
     return speed, loss
 
 
@@ -96,7 +89,9 @@ def measured(contestant: str, list_of_names: str, setting: str) -> tuple[float, 
     begun = start(cell, encoded, vocabulary.size, int(hidden_size), int(batch_size), 1)
     config = plain_config(cell, int(hidden_size), int(batch_size), 1 if contestant == ONE else max(CORES, 2))
     keys = -begun.stream.rows  # longest first, as PyTorch wants them packed
-    begun = begun._replace(batches=shuffled_batches(keys, config.batch_size, config.rng(SHUFFLING, 0)))
+    begun = begun._replace(
+        batches=shuffled_batches(keys, config.batch_size, config.rng(Purpose.SHUFFLING, 0))
+    )
     step = ours(begun, config) if contestant in (ONE, ALL) else theirs(contestant, begun)
     *_, loss = (step() for _ in range(WARM_UP))
     batch, began = WARM_UP, time.perf_counter()

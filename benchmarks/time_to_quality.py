@@ -17,16 +17,14 @@ import argparse
 import itertools
 import json
 import math
-import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from benchmarks import CORES
+from benchmarks.alone import result_of
 from benchmarks.names import names
 from benchmarks.quality import Split, split_at_random
 from benchmarks.start import BETA_1, BETA_2, EPSILON, Start
@@ -36,9 +34,9 @@ from rnn_core.batching.ordering import length_sorted_chunks, shuffled_batches
 from rnn_core.nn import network
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.build_optimizer import build_schedule
-from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
+from rnn_core.train.config import Purpose, ResolvedTrainingConfig, TrainingConfig
 from rnn_core.train.loop import train
-from rnn_core.train.parts import SHUFFLING, steps_total
+from rnn_core.train.parts import steps_total
 from rnn_core.train.state import TrainingState
 
 ONE, ALL, TORCH, TRANSFORMER = "ours, one core", "ours", "PyTorch", "a Transformer"
@@ -74,20 +72,9 @@ def main() -> None:
 
 def in_its_process(contestant: str, list_of_names: str, loss: float) -> tuple[float, int, float]:
     """Seconds, epochs, and the validation loss then, or the best one if that was never enough."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.time_to_quality",
-        "--names",
-        list_of_names,
-        "--loss",
-        str(loss),
-    ]
-    environment = {**os.environ, "BENCHMARK_CORES": "1" if contestant == ONE else str(CORES)}
-    done = subprocess.run(
-        [*command, "--alone", contestant], env=environment, check=True, stdout=subprocess.PIPE
-    )
-    seconds, epochs, reached = json.loads(done.stdout)
+    words = ("--names", list_of_names, "--loss", str(loss))
+    cores = 1 if contestant == ONE else CORES
+    seconds, epochs, reached = result_of("time_to_quality", contestant, cores, *words)
     return seconds, epochs, reached
 
 
@@ -147,7 +134,9 @@ def by_pytorch(config: ResolvedTrainingConfig, split: Split) -> Epochs:
     schedule, step = build_schedule(config, steps), 0
     yield math.nan
     for epoch in itertools.count():
-        batches = shuffled_batches(-begun.stream.rows, config.batch_size, config.rng(SHUFFLING, epoch))
+        batches = shuffled_batches(
+            -begun.stream.rows, config.batch_size, config.rng(Purpose.SHUFFLING, epoch)
+        )
         begun = begun._replace(batches=batches)
         for batch in range(min(len(batches), steps - step)):
             for group in optimizer.param_groups:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from runs_to_decision import NAMES, Runs, as_far_as_the_decision
+from runs_to_decision import NAMES, Runs, as_far_as_the_decision, as_far_as_the_vocabulary
 from small_runs import files_of
 
 from artifacts.model_file import MODEL, check_layout, model_contents, stored_vocabulary
@@ -17,7 +17,6 @@ from tasks import stages
 from tasks.config.retrain import RetrainConfig
 from tasks.core.events import Finished, Notice, Progress
 from tasks.core.plan import Plan
-from tasks.core.stage import EmptyConfig
 from tasks.engines.plain import stage_runner
 from tasks.models import champion
 from tasks.models.warm_start import Start, choose_start
@@ -54,10 +53,7 @@ class WarmRuns(Runs):
     def choice(self, config: RetrainConfig) -> Start:
         """What a training would start from now."""
         with stage_runner(self.settings, lambda _event: None) as run:
-            corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
-            merged = run(stages.merged, config.merging, corpora=corpora)
-            validated = run(stages.validated, config.validation, merged=merged)
-            vocabulary = run(stages.vocabulary, EmptyConfig(), validated=validated)
+            validated, vocabulary = as_far_as_the_vocabulary(config, run)
         recipe = stages.examples.recipe(
             config.examples_config, {"validated": validated, "vocabulary": vocabulary}
         )

@@ -88,11 +88,15 @@ class Runs:
         return self.store.folder(made.recipe.stage, made.recipe.key)
 
 
-def as_far_as_the_decision(config, run):
+def as_far_as_the_vocabulary(config, run):
     corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged)
-    letters = run(stages.vocabulary, EmptyConfig(), validated=validated)
+    return validated, run(stages.vocabulary, EmptyConfig(), validated=validated)
+
+
+def as_far_as_the_decision(config, run):
+    validated, letters = as_far_as_the_vocabulary(config, run)
     examples = run(stages.examples, config.examples_config, validated=validated, vocabulary=letters)
     model = run(stages.model, config.model_config, examples=examples, vocabulary=letters)
     mixture = run(stages.mixture, config.ngrams, model=model, examples=examples)
