@@ -275,6 +275,13 @@ def matrices(parameters: NetworkParameters) -> list[Floats]:
     return [leaf for name, leaf in _by_name(parameters).items() if name.rpartition(".")[2].startswith("W")]
 
 
+def hidden_matrices(parameters: NetworkParameters) -> list[Floats]:
+    """The matrices from units to units, (H, H), of every gate: W_hh, and W_xh from the second layer up."""
+    first, *others = parameters.layers
+    stacks = [first.W_hh, *(stack for layer in others for stack in (layer.W_xh, layer.W_hh))]
+    return [matrix for stack in stacks for matrix in stack.reshape(-1, *stack.shape[-2:])]
+
+
 def _by_name(parameters: NetworkParameters) -> dict[str, Floats]:
     layer_arrays = {
         name: leaf

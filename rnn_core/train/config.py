@@ -88,7 +88,8 @@ class TrainingConfig:
         shards: Parts of a batch, which as many processes can compute side by side. How many processes share
             them does not change the result. More parts than cores make a training slower
             (docs/reference/benchmarks.md).
-        optimizer: `adamw`, `momentum` or `sgd`.
+        optimizer: `adamw`, `muon`, `momentum` or `sgd`. With `muon`, the matrices from units to units
+            move in all directions by about the same length, and all other parameters as with `adamw`.
         momentum: Share of the last step that stays in the next one, with the optimizer `momentum`.
         schedule: Learning rate over time: `cosine` falls in half a wave to 0, `constant` stays.
         warmup: Share of all steps over which the learning rate rises to its peak.
@@ -119,7 +120,7 @@ class TrainingConfig:
     dropout: Annotated[float | None, SHARE] = None
     recurrent_dropout: Annotated[float | None, SHARE] = None
     shards: Annotated[int, whole(1, 1 << 10)] = 2
-    optimizer: Literal["adamw", "momentum", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "muon", "momentum", "sgd"] = "adamw"
     momentum: Annotated[float, SHARE] = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Annotated[float, SHARE] = 0.05

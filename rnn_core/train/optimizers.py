@@ -7,7 +7,7 @@ would cost more than the arithmetic, so `update` overwrites the vector and the s
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -92,11 +92,18 @@ def clip_by_global_norm(limit: float, squared_norm: Callable[[Floats], float] = 
     return Optimizer(_stateless, update)
 
 
-def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Optimizer:
+def adam(
+    beta_1: float = 0.9,
+    beta_2: float = 0.99,
+    epsilon: float = 1e-8,
+    segments: Sequence[slice] | None = None,
+) -> Optimizer:
     """Adam: the step is m / (sqrt(v) + epsilon), with m = E[g] and v = E[g^2].
 
     Both are bias-corrected moving averages. Kept are the sums of beta_1^age g and beta_2^age g^2: an average
     is its sum times one number.
+
+    segments:  the parts of the vector that it updates, in their order; by default all of it.
 
     Source: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR (2015), algorithm 1.
     """
@@ -112,7 +119,7 @@ def adam(beta_1: float = 0.9, beta_2: float = 0.99, epsilon: float = 1e-8) -> Op
         )  # from a sum to the average
         root = math.sqrt(second_scale)
         scratch = np.empty(min(CHUNK, len(step)), step.dtype)
-        for chunk in _chunks(len(step)):
+        for chunk in chunks_of([slice(0, len(step))] if segments is None else segments):
             g, m, v = step[chunk], first[chunk], second[chunk]
             part = scratch[: len(g)]
             m *= beta_1
@@ -182,6 +189,8 @@ def _stateless(_parameters: Floats) -> OptimizerState:
     return ()
 
 
-def _chunks(size: int) -> Iterator[slice]:
-    for start in range(0, size, CHUNK):
-        yield slice(start, start + CHUNK)
+def chunks_of(segments: Sequence[slice]) -> Iterator[slice]:
+    """Segments of a vector in chunks of at most CHUNK elements."""
+    for segment in segments:
+        for start in range(segment.start, segment.stop, CHUNK):
+            yield slice(start, min(start + CHUNK, segment.stop))

@@ -1,7 +1,8 @@
 """The steps of a training, as each of its processes takes them.
 
 Every process computes the gradients of its parts of the batch. Once all are there, it adds up its slice of
-them and updates that slice of the parameters, with the state of the optimizer for that slice alone.
+them and updates that slice of the parameters, with the state of the optimizer for that slice alone. What the
+optimizer does to whole matrices, it does to each in one process, in memory that all share.
 """
 
 import math
@@ -16,6 +17,7 @@ from rnn_core.nn import network
 from rnn_core.nn.dropout import DropoutMasks, dropout_mask
 from rnn_core.train.build_optimizer import build_optimizer, build_schedule
 from rnn_core.train.config import Purpose, ResolvedTrainingConfig
+from rnn_core.train.muon import orthogonal_step
 from rnn_core.train.optimizers import OptimizerState
 from rnn_core.train.parts import BatchParts, PartLoss, combine_gradients, mean_loss
 from rnn_core.train.team import Team
@@ -52,7 +54,17 @@ class Replica:
         self._gradients = [views(gradient, like) for gradient in gradients]
         self._gradient_pieces = [gradient[piece] for gradient in gradients]
         self._schedule = build_schedule(config, steps_total)
-        self._optimizer = build_optimizer(config, like, steps_total, piece, team.squared_norm)
+        matrices = network.hidden_matrices(
+            self._gradients[0]
+        )  # where the gradient of the whole batch is left
+        self._optimizer = build_optimizer(
+            config,
+            like,
+            steps_total,
+            piece,
+            team.squared_norm,
+            lambda _piece: team.share_out(matrices, orthogonal_step),
+        )
         self._optimizer_state = tree_map(lambda leaf: leaf[piece] if leaf.ndim else leaf, optimizer)
 
     def step(self, batch: BatchParts) -> PartLoss:

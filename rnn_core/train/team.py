@@ -8,8 +8,8 @@ many a step. So it looks some thousand times, then lets others run in between, t
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ SPINS, YIELDS = 3_000, 20_000  # looks before others may run in between, and bef
 _FIRST_SLEEP, _LONGEST_SLEEP = 50e-6, 5e-3  # seconds
 
 _let_others_run: Callable[[], object] = getattr(os, "sched_yield", lambda: time.sleep(0))
+
+Task = TypeVar("Task")
 
 
 class Team(Protocol):
@@ -41,6 +43,9 @@ class Team(Protocol):
 
     def squared_norm(self, piece: Floats) -> float:
         """The squared norm of a vector of which each has its piece. All processes meet here."""
+
+    def share_out(self, tasks: Sequence[Task], work: Callable[[Task], object]) -> None:
+        """Work on every task, each in one of the processes. All meet before it, and after it."""
 
 
 class Alone:
@@ -63,6 +68,11 @@ class Alone:
         """The squared norm of the vector."""
         return squared_norm(piece)
 
+    def share_out(self, tasks: Sequence[Task], work: Callable[[Task], object]) -> None:
+        """Work on every task."""
+        for task in tasks:
+            work(task)
+
 
 class Member:
     """One of several processes, which share memory.
@@ -80,7 +90,8 @@ class Member:
         squares: npt.NDArray[np.float64],
         check: Callable[[], None],
     ) -> None:
-        size = len(arrivals) // ARRIVAL_STRIDE
+        self._rank, self._size = rank, len(arrivals) // ARRIVAL_STRIDE
+        size = self._size
         self._arrivals = memoryview(arrivals)  # type: ignore[arg-type]  # quicker, number by number
         self._results, self._squares, self._check = results, squares, check
         self._count = self._turn = 0
@@ -106,6 +117,13 @@ class Member:
         squares[self._blocks] = squared_norms(piece)
         self._meet()
         return float(squares.sum())
+
+    def share_out(self, tasks: Sequence[Task], work: Callable[[Task], object]) -> None:
+        """Work on every task, each in one of the processes. All meet before it, and after it."""
+        self._meet()
+        for task in tasks[self._rank :: self._size]:
+            work(task)
+        self._meet()
 
     def _meet(self) -> None:
         arrivals = self._arrivals

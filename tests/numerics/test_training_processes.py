@@ -97,18 +97,22 @@ def is_running(pid):
         {"batches": "packed"},
         {"batches": "shared", "optimizer": "momentum", "clip_value": 0.01, "dtype": "float64", "shards": 3},
         {"cell": "elman", "layers": 1, "hidden_size": 8, "clip_norm": 0.0},  # one block for several processes
+        {"optimizer": "muon", "hidden_size": 56},  # matrices across the borders of the pieces
+        {"optimizer": "muon", "cell": "elman", "hidden_size": 8},  # fewer matrices than processes
     ],
-    ids=["packed", "shared", "one block"],
+    ids=["packed", "shared", "one block", "muon", "muon, three matrices"],
 )
 def test_however_many_processes_share_a_training_its_bytes_are_the_same(options, started):
     config = small(**options)
-    one, *more = (finished(config, count) for count in (1, 2, 3))
-    assert len(started) == 3
+    counts = (1, 2, 3, 8) if "optimizer" in options and config.shards == 8 else (1, 2, 3)
+    one, *more = (finished(config, count) for count in counts)
+    assert len(started) == sum(counts) - len(counts)
     assert all(each == one for each in more)
 
 
-def test_a_training_goes_on_with_another_number_of_processes_and_ends_with_the_same_bytes(started):
-    config, state = small(), None
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_training_goes_on_with_another_number_of_processes_and_ends_with_the_same_bytes(optimizer, started):
+    config, state = small(optimizer=optimizer), None
     for count, stop in ((8, 1), (1, 2), (3, 2)):
         run = steps(config, count, state)
         kept = [progress.state.arrays() for progress in islice(run, stop)][-1]
