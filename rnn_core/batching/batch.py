@@ -96,6 +96,8 @@ class Batch(NamedTuple):
     @property
     def target_of_character(self) -> Indices:
         """(C,) in [0, E), which of `targets` each character of a packed batch is, step by step."""
+        if self.steps[0].rows.stop > 1:  # names with styles, each with a first row of its own
+            return np.arange(self.size)
         count, second, *_ = *self._widths, 0
         first_characters = np.full(count, END_TOKEN, dtype=np.int64)  # of empty names
         first_characters[:second] = self.tokens[1 : 1 + second]
@@ -107,7 +109,7 @@ class Batch(NamedTuple):
     def _widths(self) -> list[int]:
         """How many names are active at each step."""
         later = [step.rows.stop - step.rows.start for step in self.steps[1:]]
-        return [int(self.targets.row_counts[0]), *later]
+        return [int(self.targets.row_counts[self.steps[0].rows].sum()), *later]
 
     def to_children(self, step: Step, values: Floats, workspace: Workspace) -> Floats:
         """To each row of a step the value of its parent.

@@ -15,6 +15,9 @@ all their next characters as targets. Loss and gradient are those of the packed 
 a step the rows with the longest names come first, and those that end last.
 
     names "anna", "abo":  read   $ | a | n b | n o | a        targets   2 × a | n, b | n o | a $ | $
+
+Names with styles read the start token of their style in place of that first end token. Then a packed batch
+has a first row for each name, and a shared one for each style: a trie for each.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,22 +39,26 @@ MAX_GROUP_CELLS = 1 << 15
 class BatchStream(NamedTuple):
     """Names one after another with an end token before, between and after them.
 
-    The end token that closes a name opens the next. So name i reads tokens[starts[i]:][:rows[i]], and its
-    targets are one further.
+    The end token that closes a name opens the next; but names with styles have each their start token before
+    them. So name i reads tokens[starts[i]:][:rows[i]], and its targets are one further.
 
-    tokens:  (C + N + 1,)
-    starts:  (N,) the end token before name i.
-    rows:    (N,) its length with the end token.
+    tokens:      (C + N + 1,), or (C + 2 N,) with styles.
+    starts:      (N,) what name i reads first.
+    rows:        (N,) its length with the end token.
+    has_styles:  whether names have start tokens.
     """
 
     tokens: Indices
     starts: Indices
     rows: Indices
+    has_styles: bool = False
 
     @classmethod
     def from_names(cls, names: EncodedNames) -> "BatchStream":
         """The stream of these names, in their order."""
         rows = names.lengths + 1
+        if names.starts is not None:
+            return cls(*_with_start_tokens(names, names.starts, rows), has_styles=True)
         starts = names.offsets[:-1] + np.arange(names.count)
         tokens = np.full(len(names.tokens) + names.count + 1, END_TOKEN, dtype=np.int64)
         is_character = np.ones(len(tokens), dtype=bool)
@@ -62,7 +69,7 @@ class BatchStream(NamedTuple):
     def packed_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
         """A packed batch of each selection of names, which must come longest first."""
         for group in self._groups(batches):
-            yield from packing.packed_batches(self.tokens, group)
+            yield from packing.packed_batches(self.tokens, group, self.has_styles)
 
     def shared_batches(self, batches: Iterable[Integers]) -> Iterator[Batch]:
         """A shared batch of each selection of names, which must come in alphabetical order."""
@@ -81,3 +88,16 @@ class BatchStream(NamedTuple):
             names += len(chosen)
         if waiting:
             yield BatchGroup.from_batches(self.rows, self.starts, waiting)
+
+
+def _with_start_tokens(
+    names: EncodedNames, start_tokens: Integers, rows: Indices
+) -> tuple[Indices, Indices, Indices]:
+    """The tokens, starts and rows of a stream in which every name has its start token before it."""
+    starts = names.offsets[:-1] + 2 * np.arange(names.count)
+    tokens = np.full(len(names.tokens) + 2 * names.count, END_TOKEN, dtype=np.int64)
+    is_character = np.ones(len(tokens), dtype=bool)
+    is_character[starts] = is_character[starts + rows] = False
+    tokens[is_character] = names.tokens
+    tokens[starts] = start_tokens
+    return tokens, starts, rows

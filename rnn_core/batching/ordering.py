@@ -11,12 +11,15 @@ from rnn_core.text.names import EncodedNames
 
 
 def alphabetical_ranks(names: EncodedNames) -> Indices:
-    """(N,) the rank of each name when all are sorted by their tokens."""
+    """(N,) the rank of each name when all are sorted by their tokens, style by style."""
     tokens = names.tokens.astype(">u4").tobytes()  # most significant byte first: bytes sort as tokens do
     bounds = (4 * names.offsets).tolist()
     words = [tokens[begin:end] for begin, end in itertools.pairwise(bounds)]
+    order: Integers = np.array(sorted(range(names.count), key=words.__getitem__), dtype=np.int64)
+    if names.starts is not None:
+        order = sort_by_key(names.starts, order)
     ranks = np.empty(names.count, dtype=np.int64)
-    ranks[sorted(range(names.count), key=words.__getitem__)] = np.arange(names.count)
+    ranks[order] = np.arange(names.count)
     return ranks
 
 

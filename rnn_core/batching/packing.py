@@ -10,12 +10,17 @@ from rnn_core.batching.batch import Batch, Branches, ChainRun, Indices, Step, Ta
 from rnn_core.batching.groups import BatchGroup, exclusive_cumsum
 
 
-def packed_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
-    """The packed batches of a group, in each of which the names come longest first."""
+def packed_batches(tokens: Indices, group: BatchGroup, has_styles: bool = False) -> Iterator[Batch]:
+    """The packed batches of a group, in each of which the names come longest first.
+
+    has_styles:  names begin with start tokens, so each has a first row of its own.
+    """
+    if has_styles:
+        yield from _batches_by_name(tokens, group)
+        return
     shape = count, longest = len(group.sizes), group.longest
-    ended = np.bincount(group.batch * longest + group.rows - 1, minlength=math.prod(shape))
-    widths = np.ones(shape, dtype=np.int64)  # the rows of each step of each batch; all names share the first
-    widths[:, 1:] = group.sizes[:, np.newaxis] - np.cumsum(ended.reshape(shape)[:, :-1], axis=1)
+    widths = _active_names(group)  # the rows of each step of each batch
+    widths[:, 0] = 1  # which all names share
     begins = exclusive_cumsum(widths)[:-1].reshape(shape)
     first_row, first_name = begins[:, :1], exclusive_cumsum(group.sizes)[:-1, np.newaxis]
     width_before = np.roll(widths, 1, axis=1)
@@ -71,10 +76,49 @@ def packed_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
         )
 
 
+def _batches_by_name(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
+    """The packed batches of names with styles: every character that a name reads is a row."""
+    widths = _active_names(group)
+    begins = exclusive_cumsum(widths)[:-1].reshape(widths.shape)
+    first_name = exclusive_cumsum(group.sizes)[:-1, np.newaxis]
+
+    def by_row(by_step: Indices) -> Indices:
+        """(K, T) to (N,)."""
+        return np.repeat(by_step.ravel(), widths.ravel())
+
+    row = np.arange(widths.sum())
+    place = group.starts[row + by_row(first_name - begins)]
+    place += by_row(np.broadcast_to(np.arange(group.longest), widths.shape))
+    read, targets = tokens[place], tokens[place + 1]
+    parent = row - by_row(begins[:, :1] + np.roll(widths, 1, axis=1))
+    once = np.ones(len(row), np.float32)
+    bounds = itertools.pairwise([*begins[:, 0].tolist(), len(row)])
+    for (begin, end), step_widths, names in zip(bounds, widths.tolist(), group.sizes.tolist(), strict=True):
+        yield Batch(
+            tokens=read[begin:end],
+            targets=Targets(
+                row[: end - begin], targets[begin:end], once[begin:end], once[begin:end], end - begin
+            ),
+            steps=tuple(_steps(step_widths, None)),
+            parent_rows=parent[begin + names : end],
+            largest_step=names,
+            chain_runs=(ChainRun(slice(0, None), slice(names, None)),),
+        )
+
+
+def _active_names(group: BatchGroup) -> Indices:
+    """(K, T) how many names of each batch are active at each step."""
+    shape = len(group.sizes), group.longest
+    ended = np.bincount(group.batch * group.longest + group.rows - 1, minlength=math.prod(shape))
+    active = np.repeat(group.sizes[:, np.newaxis], group.longest, axis=1)
+    active[:, 1:] -= np.cumsum(ended.reshape(shape)[:, :-1], axis=1)
+    return active
+
+
 def _steps(widths: list[int], branches: Branches | None) -> Iterator[Step]:
     """branches:  from the first step to the second."""
-    yield Step(slice(0, 1), None, None)
-    begin, end = 0, 1
+    begin, end = 0, widths[0]
+    yield Step(slice(begin, end), None, None)
     for before, width in itertools.pairwise(widths):
         if not width:
             return

@@ -1,4 +1,8 @@
-"""Shared batches: a prefix that names of a batch have in common is one row of a trie."""
+"""Shared batches: a prefix that names of a batch have in common is one row of a trie.
+
+A batch has one trie, or one for each style that its names have: the token that they read first is a part of
+the prefix.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -88,7 +92,8 @@ def shared_batches(tokens: Indices, group: BatchGroup) -> Iterator[Batch]:
     totals = np.add.reduceat(group.rows, exclusive_cumsum(group.sizes)[:-1]).tolist()
     bounds = itertools.pairwise(exclusive_cumsum(np.bincount(group.batch[tries.endings])).tolist())
     for walk, total, (begin, end) in zip(_walks(tries, origin, group.longest), totals, bounds, strict=True):
-        rows, later, ending = walk.rows, slice(walk.rows.start + 1, walk.rows.stop), slice(begin, end)
+        rows, ending = walk.rows, slice(begin, end)
+        later = slice(rows.start + walk.steps[0].rows.stop, rows.stop)  # all but the roots
         yield Batch(
             tokens=read[rows],
             targets=Targets(
@@ -122,7 +127,7 @@ def _walks(tries: _Tries, origin: Indices, longest: int) -> Iterator[_Walk]:
     is_fork = np.zeros(len(parents), dtype=bool)
     is_fork[parents[later[first_child[parents[later]] != later]]] = True
     is_child = is_fork[parents]
-    is_child[begins[:-1:longest]] = False
+    is_child[steps == 0] = False
     masks = has_children, is_fork, is_child
     parent_rows, forks, children = (np.flatnonzero(mask) for mask in masks)
     parents_at, forks_at, children_at = (exclusive_cumsum(mask)[begins] for mask in masks)
@@ -136,7 +141,8 @@ def _walks(tries: _Tries, origin: Indices, longest: int) -> Iterator[_Walk]:
     def walk(bounds: list[list[int]]) -> _Walk:
         """bounds:  where the rows, the parents, the forks and the children of each step begin."""
         (first_row, first_parent, *_), (last_row, last_parent, *_) = bounds[0], bounds[-1]
-        walk_steps, chain_runs = [Step(slice(0, 1), None, None)], list[ChainRun]()
+        roots = slice(0, bounds[1][0] - first_row)
+        walk_steps, chain_runs = [Step(roots, None, None)], list[ChainRun]()
         for before, here, after in zip(bounds, bounds[1:], bounds[2:], strict=False):
             rows, span = slice(here[0], after[0]), slice(before[1], here[1])
             if rows.start == rows.stop:

@@ -23,11 +23,11 @@ ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keep
 def log_probabilities(
     parameters: network.NetworkParameters, names: EncodedNames, on_scored: OnScored = lambda _names: None
 ) -> npt.NDArray[np.float64]:
-    """(N,) the log-probability of each name in nats, the end token included.
+    """(N,) the log-probability of each name in nats, the end token included, given its style if it has one.
 
-    Raises DataError if a token is not in the vocabulary of the network.
+    Raises DataError if a token is not in the vocabulary of the network, or a style not one of its styles.
     """
-    check_tokens(names, parameters.vocabulary_size)
+    check_names(names, parameters.vocabulary_size, parameters.style_count)
     return _stream_log_probabilities(
         network.pad_vocabulary(parameters),
         BatchStream.from_names(names),
@@ -41,16 +41,17 @@ def character_log_probabilities(
 ) -> npt.NDArray[np.float64]:
     """(C + N,) log P(character | those before it) in nats, name after name; the end token is a name's last.
 
-    Raises DataError if a token is not in the vocabulary of the network.
+    Raises DataError if a token is not in the vocabulary of the network, or a style not one of its styles.
     """
-    check_tokens(names, parameters.vocabulary_size)
+    check_names(names, parameters.vocabulary_size, parameters.style_count)
     stream = BatchStream.from_names(names)
+    first = names.offsets[:-1] + np.arange(names.count)
     result = np.zeros(len(names.tokens) + names.count)
     for chunk in _chunks(network.pad_vocabulary(parameters), stream, Workspace(parameters.dtype)):
         # Within a name the characters are in order already, so a stable sort puts name after name.
         order = np.argsort(downcast(chunk.names), kind="stable")
         rows = stream.rows[chunk.chosen]
-        skipped = stream.starts[chunk.chosen] - (np.cumsum(rows) - rows)
+        skipped = first[chunk.chosen] - (np.cumsum(rows) - rows)
         result[np.arange(len(order)) + np.repeat(skipped, rows)] = chunk.log_probabilities[order]
     return result
 
@@ -102,8 +103,32 @@ def split_by_rows(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNam
         start = stop
 
 
+def check_names(names: EncodedNames, vocabulary_size: int, style_count: int = 0) -> None:
+    """Raises DataError if a token lies outside of 1 to vocabulary_size - 1, or a style is none of so many.
+
+    style_count:  of the network; 0 if it knows no styles, and then names have none.
+    """
+    check_tokens(names, vocabulary_size)
+    styles = (
+        np.zeros(0, np.int64) if names.starts is None else names.starts.astype(np.int64) - vocabulary_size
+    )
+    has_styles, saw = names.starts is not None, "names without styles"
+    if styles.size:
+        saw = f"styles from {styles.min()} to {styles.max()}"
+    is_known = not styles.size or 0 <= styles.min() <= styles.max() < style_count
+    if names.count and (has_styles != bool(style_count) or not is_known):
+        raise DataError(
+            "names.style",
+            f"a name must have one of the {style_count} styles of the network"
+            if style_count
+            else "the network knows no styles",
+            saw=saw,
+            fix="give every name the style of its list, or no name a style if the network knows none.",
+        )
+
+
 def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
-    """Raises DataError if a token lies outside of 1 to vocabulary_size - 1."""
+    """Raises DataError if a token lies outside of 1 to vocabulary_size - 1, whatever the styles."""
     tokens = names.tokens
     if tokens.size and not 1 <= tokens.min() <= tokens.max() < vocabulary_size:
         raise DataError(

@@ -117,7 +117,7 @@ class NgramRows(NamedTuple):
     @classmethod
     def from_names(cls, names: EncodedNames) -> "NgramRows":
         """The rows of these names, end tokens included."""
-        stream = BatchStream.from_names(names)
+        stream = BatchStream.from_names(names.without_styles())
         places = np.arange(len(stream.tokens) - 1) - np.repeat(stream.starts, stream.rows)
         return cls(stream.tokens[:-1], stream.tokens[1:], places)
 

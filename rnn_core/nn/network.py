@@ -6,6 +6,10 @@
 A name begins with the end token as its first input and a hidden state of zero, and ends with the end token
 as its last target. So the end token is read before the first character and nowhere else: its row of W_xh is
 the learned initial state.
+
+Names may have a *style*, the list that they are from. Then a name begins with the start token of its style,
+number V + s, in the place of that end token: W_xh of the first layer has a row for each, and the network
+never predicts one.
 """
 
 import math
@@ -28,6 +32,7 @@ from rnn_core.tree import tree_map
 _invalid = partial(invalid_arrays, "model", "train it again")
 
 PADDING_LOGIT = -1e4  # of a token that pads the vocabulary; its exponential is zero
+MAX_STYLES = 1 << 10
 VOCABULARY_MULTIPLE = 16  # then the rows of every product are whole vector registers
 
 
@@ -54,6 +59,11 @@ class NetworkParameters(NamedTuple):
         return int(self.W_hy.shape[1])
 
     @property
+    def style_count(self) -> int:
+        """S, how many start tokens there are; of a network whose vocabulary is not padded."""
+        return int(self.layers[0].W_xh.shape[-2]) - self.vocabulary_size
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The type of every array."""
         return self.W_hy.dtype
@@ -66,10 +76,11 @@ def init(
     hidden_size: int,
     dtype: npt.DTypeLike,
     layers: int = 1,
+    style_count: int = 0,
 ) -> NetworkParameters:
     """Random parameters to start from. W_hy is zero, so that all characters are equally probable."""
     module = cells.by_name(cell)
-    stack = [module.init(rng, vocabulary_size, hidden_size)]
+    stack = [module.init(rng, vocabulary_size + style_count, hidden_size)]
     for _ in range(layers - 1):
         layer = module.init(rng, hidden_size, hidden_size)
         stack.append(
@@ -189,25 +200,37 @@ def _logits(parameters: NetworkParameters, h: Floats, workspace: Workspace) -> F
 def pad_vocabulary(parameters: NetworkParameters) -> NetworkParameters:
     """The same network with a vocabulary of a multiple of 16 tokens; the added ones have probability 0.
 
-    They get no gradient, so training keeps them as they are.
+    They get no gradient, so training keeps them as they are. Tokens keep their numbers, start tokens too: in
+    the padded network they are the same rows of W_xh, which has rows to a multiple of 16 as well.
     """
-    vocabulary_size = -(-parameters.vocabulary_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-    wider = _resize(parameters, vocabulary_size)
+    vocabulary_size, inputs = (
+        -(-size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+        for size in (parameters.vocabulary_size, parameters.vocabulary_size + parameters.style_count)
+    )
+    wider = _resize(parameters, vocabulary_size, inputs)
     wider.b_y[parameters.vocabulary_size :] = PADDING_LOGIT
     return wider
 
 
 def transfer(
-    trained: NetworkParameters, tokens: Integers, fresh: NetworkParameters, fresh_tokens: Integers
+    trained: NetworkParameters,
+    tokens: Integers,
+    fresh: NetworkParameters,
+    fresh_tokens: Integers,
+    styles: Sequence[tuple[int, int]] = (),
 ) -> NetworkParameters:
     """A trained network with another vocabulary.
 
     tokens:        (C,) in the trained network, of the characters that both have.
-    fresh:         where the parameters of all other characters come from.
+    fresh:         where the parameters of all other characters come from, and of all other styles.
     fresh_tokens:  (C,) the same characters in its vocabulary, which is that of the result.
+    styles:        the numbers of a style that both have, in the trained network and in the fresh one.
     """
     W_xh, W_hy, b_y = fresh.layers[0].W_xh.copy(), fresh.W_hy.copy(), fresh.b_y.copy()
     W_xh[..., fresh_tokens, :] = trained.layers[0].W_xh[..., tokens, :]
+    for style, fresh_style in styles:
+        start = trained.layers[0].W_xh[..., trained.vocabulary_size + style, :]
+        W_xh[..., fresh.vocabulary_size + fresh_style, :] = start
     W_hy[:, fresh_tokens] = trained.W_hy[:, tokens]
     b_y[fresh_tokens] = trained.b_y[tokens]
     first, *others = trained.layers
@@ -219,9 +242,11 @@ def to_float64(parameters: NetworkParameters) -> NetworkParameters:
     return tree_map(lambda leaf: leaf.astype(np.float64), parameters)
 
 
-def trim_vocabulary(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
-    """The network of the first `vocabulary_size` tokens, in arrays of its own."""
-    return _resize(parameters, vocabulary_size)
+def trim_vocabulary(
+    parameters: NetworkParameters, vocabulary_size: int, style_count: int = 0
+) -> NetworkParameters:
+    """The network of the first `vocabulary_size` tokens and so many styles, in arrays of its own."""
+    return _resize(parameters, vocabulary_size, vocabulary_size + style_count)
 
 
 def to_arrays(parameters: NetworkParameters) -> dict[str, Floats]:
@@ -254,7 +279,8 @@ def check_layout(arrays: Layouts) -> tuple[Cell, int]:
     if arrays["W_hy"].ndim != 2 or min(arrays["W_hy"].shape) < 1 or arrays["W_hy"].shape[1] < 2:
         expected_shape = "W_hy must be hidden size by vocabulary size, which is 2 or more"
         raise _invalid(expected_shape, "W_hy", f"shape {arrays['W_hy'].shape}")
-    expected = _shapes(cell, layers, *arrays["W_hy"].shape)
+    hidden_size, vocabulary_size = arrays["W_hy"].shape
+    expected = _shapes(cell, layers, hidden_size, vocabulary_size, _input_count(cell, arrays))
     if set(arrays) != set(expected):
         differing = ", ".join(sorted(set(arrays) ^ set(expected)))
         raise _invalid("missing or unknown arrays", differing, f"names {', '.join(sorted(arrays))}")
@@ -300,13 +326,24 @@ def _fields(cell: Cell, layer: int) -> list[str]:
     return [f"{cell.NAME}.{layer}.{field}" for field in cell.PARAMETERS._fields]
 
 
-def _shapes(cell: Cell, layers: int, hidden_size: int, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    cell: Cell, layers: int, hidden_size: int, vocabulary_size: int, inputs: int
+) -> dict[str, tuple[int, ...]]:
+    """inputs:  what the first layer may read: the tokens of the vocabulary, and start tokens."""
     layer_shapes = {
         f"{cell.NAME}.{number}.{field}": shape
         for number in range(layers)
-        for field, shape in cell.shapes(hidden_size if number else vocabulary_size, hidden_size).items()
+        for field, shape in cell.shapes(hidden_size if number else inputs, hidden_size).items()
     }
     return {**layer_shapes, "W_hy": (hidden_size, vocabulary_size), "b_y": (vocabulary_size,)}
+
+
+def _input_count(cell: Cell, arrays: Layouts) -> int:
+    """What the first layer may read; a network without styles reads its vocabulary."""
+    vocabulary_size: int = arrays["W_hy"].shape[1]
+    W_xh = arrays.get(f"{cell.NAME}.0.W_xh")
+    inputs = W_xh.shape[-2] if W_xh is not None and len(W_xh.shape) > 1 else 0
+    return inputs if vocabulary_size + 1 < inputs <= vocabulary_size + MAX_STYLES else vocabulary_size
 
 
 def _infer_layers(arrays: Layouts) -> tuple[Cell, int]:
@@ -319,9 +356,9 @@ def _infer_layers(arrays: Layouts) -> tuple[Cell, int]:
     return cells.by_name(names.pop()), len(layers)
 
 
-def _resize(parameters: NetworkParameters, vocabulary_size: int) -> NetworkParameters:
+def _resize(parameters: NetworkParameters, vocabulary_size: int, inputs: int) -> NetworkParameters:
     layers = len(parameters.layers)
-    shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size)
+    shapes = _shapes(parameters.cell, layers, parameters.hidden_size, vocabulary_size, inputs)
     result = {name: np.zeros(shape, parameters.dtype) for name, shape in shapes.items()}
     for name, leaf in _by_name(parameters).items():
         shared = tuple(map(slice, np.minimum(leaf.shape, shapes[name])))

@@ -17,11 +17,14 @@ class EncodedNames:
     tokens:   (C,) int32, vocabulary indices from 1; name after name.
     offsets:  (N + 1,) int64; name i is tokens[offsets[i]:offsets[i + 1]].
     weights:  (N,) float64, how much each counts, relative to the others; None if all count alike.
+    starts:   (N,) int32, what a network reads before the first character: V + s for a name of style s, with
+              a vocabulary of V; None if names have no styles, where it is the end token.
     """
 
     tokens: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     weights: npt.NDArray[np.float64] | None = None
+    starts: npt.NDArray[np.int32] | None = None
 
     @classmethod
     def from_lists(cls, names: Iterable[Iterable[int]]) -> "EncodedNames":
@@ -59,10 +62,21 @@ class EncodedNames:
         relative = weights / weights.max()  # so that no sum is infinite
         return replace(self, weights=relative / relative.mean())
 
+    def with_styles(self, styles: npt.NDArray[np.integer] | int, vocabulary_size: int) -> "EncodedNames":
+        """The same names, each of its style, (N,), or all of one; styles are numbers from 0."""
+        starts = np.broadcast_to(np.asarray(styles, np.int32) + np.int32(vocabulary_size), self.count)
+        return replace(self, starts=np.ascontiguousarray(starts))
+
+    def without_styles(self) -> "EncodedNames":
+        """The same names, whatever their styles."""
+        return replace(self, starts=None)
+
     def take(self, rows: npt.NDArray[np.integer]) -> "EncodedNames":
         """The names at `rows`, in that order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         weights = None if self.weights is None else self.weights[rows]
-        return EncodedNames(self.tokens[np.repeat(self.offsets[rows], lengths) + within], offsets, weights)
+        starts = None if self.starts is None else self.starts[rows]
+        tokens = self.tokens[np.repeat(self.offsets[rows], lengths) + within]
+        return EncodedNames(tokens, offsets, weights, starts)

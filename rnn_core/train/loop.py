@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rnn_core.batching.batches import BatchStream
 from rnn_core.errors import DataError
-from rnn_core.metrics.scoring import check_tokens, stream_cross_entropy
+from rnn_core.metrics.scoring import check_names, stream_cross_entropy
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.build_optimizer import build_schedule
 from rnn_core.train.config import ResolvedTrainingConfig
@@ -41,6 +41,7 @@ def train(
     validation: EncodedNames,
     state: TrainingState | None = None,
     processes: int = 1,
+    style_count: int = 0,
 ) -> Iterator[TrainingProgress]:
     """Trains a network, and yields after every step; the last `state.parameters` are the result.
 
@@ -51,6 +52,7 @@ def train(
                  yielded once as it is.
     processes:   share the parts of a batch (`config.shards`); the result is the same with any number. The
                  others than this one are started here, and end with it.
+    style_count: of the network; 0 if it knows no styles, else every name has one.
 
     Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
     when the loss or its gradient is no longer finite, or another process died: what was yielded before is
@@ -62,10 +64,10 @@ def train(
             "there is no name to train on",
             fix="use longer lists, or a larger share of them for training.",
         )
-    check_tokens(training, vocabulary_size)
-    check_tokens(validation, vocabulary_size)
+    check_names(training, vocabulary_size, style_count)
+    check_names(validation, vocabulary_size, style_count)
     validation_stream = BatchStream.from_names(validation)
-    state = state or TrainingState.start(config, vocabulary_size)
+    state = state or TrainingState.start(config, vocabulary_size, style_count=style_count)
     processes = usable_processes(config, training.count, processes)
     batches = BatchSchedule(config, training, rank=0, size=processes)
     steps_total, batches_per_epoch = batches.steps_total, batches.batches_per_epoch

@@ -32,6 +32,7 @@ class TrainingState:
     """The state of a training, which `train` changes in place; `arrays` is a copy to store.
 
     vocabulary_size:         without the tokens added by `network.pad_vocabulary`.
+    style_count:             how many start tokens the network has, 0 without styles.
     vector, current:         the parameters as one vector, and as views of it.
     best:                    the vector of the epoch with the lowest validation loss; the last epoch's
                              without validation names; the initial one during the first epoch.
@@ -55,6 +56,7 @@ class TrainingState:
     epoch_rows: int = 0
     best_validation_loss: float = math.nan
     epochs_without_gain: int = 0
+    style_count: int = 0
     history: list[HistoryRow] = field(default_factory=list)
 
     @classmethod
@@ -63,13 +65,15 @@ class TrainingState:
         config: ResolvedTrainingConfig,
         vocabulary_size: int,
         initial: network.NetworkParameters | None = None,
+        style_count: int = 0,
     ) -> "TrainingState":
         """An optimizer before its first step, and the parameters to start from: by default random ones."""
-        padded = network.pad_vocabulary(initial or random_parameters(config, vocabulary_size))
+        padded = network.pad_vocabulary(initial or random_parameters(config, vocabulary_size, style_count))
         vector, current = flat_views(padded, config.dtype)
         tree_map(np.copyto, current, padded)
         optimizer = build_optimizer(config, current, steps_total=1)
-        return cls(vocabulary_size, vector, current, vector.copy(), optimizer.init(vector))
+        blank = optimizer.init(vector)
+        return cls(vocabulary_size, vector, current, vector.copy(), blank, style_count=style_count)
 
     def move(self, vector: Floats, moments: Sequence[Floats]) -> None:
         """Move the parameters, and the vectors of the optimizer's state, into this memory."""
@@ -91,7 +95,7 @@ class TrainingState:
         """The best parameters so far, in arrays of their own."""
         vector, best = flat_views(self.current, self.vector.dtype)
         vector[:] = self.best
-        return network.trim_vocabulary(best, self.vocabulary_size)
+        return network.trim_vocabulary(best, self.vocabulary_size, self.style_count)
 
     @property
     def history_arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -121,13 +125,17 @@ class TrainingState:
 
     @classmethod
     def from_arrays(
-        cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Mapping[str, npt.NDArray[Any]]
+        cls,
+        config: ResolvedTrainingConfig,
+        vocabulary_size: int,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        style_count: int = 0,
     ) -> "TrainingState":
         """The state that `arrays` gave, in arrays of its own.
 
         Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
         """
-        state = cls.start(config, vocabulary_size)
+        state = cls.start(config, vocabulary_size, style_count=style_count)
         check_arrays(state.arrays(), arrays)
         _check_numbers(arrays, vocabulary_size)
         state.vector[:] = arrays["parameters"]
@@ -143,12 +151,16 @@ class TrainingState:
         return state
 
     @classmethod
-    def check_layout(cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Layouts) -> None:
+    def check_layout(
+        cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Layouts, style_count: int = 0
+    ) -> None:
         """Raise DataError unless arrays of these types and shapes can be a state of this configuration."""
-        check_arrays(cls.start(config, vocabulary_size).arrays(), arrays)
+        check_arrays(cls.start(config, vocabulary_size, style_count=style_count).arrays(), arrays)
 
 
-def random_parameters(config: ResolvedTrainingConfig, vocabulary_size: int) -> network.NetworkParameters:
+def random_parameters(
+    config: ResolvedTrainingConfig, vocabulary_size: int, style_count: int = 0
+) -> network.NetworkParameters:
     """What a training from scratch starts from."""
     return network.init(
         config.rng(Purpose.START),
@@ -157,6 +169,7 @@ def random_parameters(config: ResolvedTrainingConfig, vocabulary_size: int) -> n
         config.hidden_size,
         config.dtype,
         config.layers,
+        style_count,
     )
 
 
