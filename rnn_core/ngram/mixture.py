@@ -23,6 +23,7 @@ from rnn_core.nn.network import NetworkParameters, to_float64
 from rnn_core.sample.model import Model, ModelState, network_model
 from rnn_core.state_dict import Layout, invalid_arrays
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN
 
 _invalid = partial(invalid_arrays, "mixture", "fit it again")
 
@@ -133,7 +134,9 @@ def mixture_model(mixture: Mixture) -> Model:
     def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
         network_state, ngram_state = state
         logits = network_part.step(tokens, network_state, workspace)
-        probabilities, next_state = ngrams.step(tokens, ngram_state)
+        # N-grams count names of all styles: for them each begins with the end token.
+        read = np.where(tokens < mixture.vocabulary_size, tokens, END_TOKEN)
+        probabilities, next_state = ngrams.step(read, ngram_state)
         for contexts, next_contexts in zip(ngram_state, next_state, strict=True):
             contexts[:] = next_contexts
         probabilities *= 1.0 - weight

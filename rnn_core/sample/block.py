@@ -164,7 +164,7 @@ def sample_block(
         rejected = np.flatnonzero(is_rejected)
         if len(rejected):
             rejections += len(rejected)
-            if processor.temperature == 0:
+            if processor.temperature == 0 and tree.has_one_root:
                 raise too_rare(0.0)  # there is one name, and it is rejected
             ended = np.sort(np.concatenate([ended, _restart(rejected, active, started, tree, stream)]))
         accepted += len(ended)
@@ -243,7 +243,9 @@ def _assemble(
         if len(requested) < len(names):
             names, whole = names[requested], whole.take(requested)
         _place(tokens, offsets[names - start], whole)
-    return SampledNames(EncodedNames(tokens, offsets), started.log_p[start:stop])
+    starts = tree.starts[started.prefix[start:stop]].astype(np.int32)
+    styles = starts if tree.starts.any() else None  # the end token is 0
+    return SampledNames(EncodedNames(tokens, offsets, starts=styles), started.log_p[start:stop])
 
 
 def _place(tokens: npt.NDArray[np.int32], starts: Indices, names: EncodedNames) -> None:

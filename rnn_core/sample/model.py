@@ -7,6 +7,7 @@ import numpy as np
 
 from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.nn import network
+from rnn_core.text.vocabulary import END_TOKEN
 
 ModelState: TypeAlias = Any
 """Nested tuples of arrays, (B, ...) each: the state of B names. No two arrays share memory."""
@@ -20,8 +21,10 @@ class Model(NamedTuple):
     step:           one character further: from the tokens that B names read, (B,), and their state, which is
                     advanced in place, to logits, (V, B): the log-probability of every next character, up to
                     a constant for each name. They are valid until the next step with the same workspace. The
-                    first token that a name reads is the end token.
+                    first token that a name reads is one of `starts`.
     double:         the same model in double precision; None if this is it.
+    starts:         (S,) the start token of each style that names may have; the end token without styles.
+    shares:         (S,) how probable each is, relative to the others.
     """
 
     vocabulary_size: int
@@ -29,6 +32,8 @@ class Model(NamedTuple):
     initial_state: Callable[[int], ModelState]
     step: Callable[[Integers, ModelState, Workspace], Floats]
     double: "Model | None" = None
+    starts: tuple[int, ...] = (END_TOKEN,)
+    shares: tuple[float, ...] = (1.0,)
 
 
 def network_model(parameters: network.NetworkParameters) -> Model:

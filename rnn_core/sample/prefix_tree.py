@@ -1,10 +1,13 @@
 """The tree of prefixes that many names share: the model steps through each of them once, for all names.
 
-Its root is the prefix of the options, and a prefix is in it if at least one name in `RARITY` is expected to
-begin with it. What leaves the tree, an end or a character that makes the prefix too rare, is a *leaf*. The
-leaves' probabilities sum to 1, so one random number samples a whole prefix.
+Its root is the prefix of the options, one for each style that names may have. A prefix is in it if at least
+one name in `RARITY` is expected to begin with it. What leaves the tree, an end or a character that makes the
+prefix too rare, is a *leaf*. The leaves' probabilities sum to 1, so one random number samples a whole prefix.
 
-    P(leaf) = product of the probabilities of its characters
+    P(leaf) = product of the probabilities of its characters, and that of its root
+
+A root is as probable as its style given the prefix of the options: by the share of the style, times the
+probability that the model gives to the prefix in it.
 
 The tree depends on the model and the options alone, so every block of names uses the same. It is computed in
 double precision: with hundreds of thousands of leaves, rounding in single precision would move one name in a
@@ -44,6 +47,7 @@ class TreeLevel(NamedTuple):
     reach:     (N, V) the probabilities of their leaves; 0 where the tree goes on.
     begin:     (N, V) the probability of all leaves before, in alphabetical order.
     log_p:     (N, V) of each prefix with one character more, under the unconstrained model.
+    starts:    (N,) the start token before each prefix.
     """
 
     prefixes: Indices
@@ -51,13 +55,15 @@ class TreeLevel(NamedTuple):
     reach: Probabilities
     begin: Probabilities
     log_p: Probabilities
+    starts: Indices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixTree:
     """The tree of N prefixes. The number of a leaf is that of its prefix, times V, plus its character.
 
-    The leaves lie in alphabetical order. So where rounding drops a prefix, other names stay the same.
+    The leaves lie in alphabetical order, style by style. So where rounding drops a prefix, other names stay
+    the same.
 
     prefixes:    (N, D) the characters of each prefix, padded with 0.
     lengths:     (N,) how many it has.
@@ -65,6 +71,7 @@ class PrefixTree:
     leaves:      (L,) all that are possible.
     cumulative:  (L,) sums of their probabilities.
     log_p:       (N * V,) of each leaf, in nats, under the unconstrained model.
+    starts:      (N,) the start token before each prefix; the end token without styles.
     """
 
     vocabulary_size: int
@@ -74,6 +81,12 @@ class PrefixTree:
     leaves: Indices
     cumulative: Probabilities
     log_p: Probabilities
+    starts: Indices
+
+    @property
+    def has_one_root(self) -> bool:
+        """Whether all names begin alike."""
+        return bool((self.starts == self.starts[0]).all())
 
     @classmethod
     def build(
@@ -116,6 +129,7 @@ class PrefixTree:
             leaves=possible,
             cumulative=reach[possible].cumsum(),
             log_p=np.concatenate([level.log_p.ravel() for level in levels]),
+            starts=np.concatenate([level.starts for level in levels]),
         )
 
     def sample_leaves(self, uniforms: Probabilities) -> Indices:
@@ -142,17 +156,22 @@ def row_bytes(state: ModelState) -> int:
 def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> Iterator[TreeLevel]:
     workspace = Workspace(model.dtype)
     prefix = processor.constraints.prefix.astype(np.int64)
-    state = model.initial_state(1)
+    starts = np.array(model.starts)
+    state = model.initial_state(len(starts))
     room = MAX_BYTES // max(bytes_of_a_state, model.vocabulary_size * 16)
-    probability: Probabilities = np.ones(1)
-    log_p: Probabilities = np.zeros(1)
-    before: Probabilities = np.zeros(1)
-    tokens = np.array([END_TOKEN])
-    for character in prefix:
+    log_p: Probabilities = np.zeros(len(starts))
+    log_weights = log_p.copy()
+    tokens = starts
+    for place, character in enumerate(prefix):
         prefix_logits = model.step(tokens, state, workspace).astype(np.float64)
-        log_p += (prefix_logits[character] - np.logaddexp.reduce(prefix_logits)).item()
-        tokens = np.array([character])
-    prefixes = prefix[np.newaxis]
+        possible = prefix_logits if place else np.delete(prefix_logits, END_TOKEN, axis=0)  # no name is empty
+        with np.errstate(invalid="ignore"):  # checked by the logits processor
+            log_p += prefix_logits[character] - np.logaddexp.reduce(prefix_logits)
+            log_weights += prefix_logits[character] - np.logaddexp.reduce(possible)
+        tokens = np.full(len(starts), character)
+    probability = _root_probabilities(np.array(model.shares), log_weights)
+    before: Probabilities = probability.cumsum() - probability
+    prefixes = np.tile(prefix, (len(starts), 1))
     for depth in range(MAX_DEPTH):
         logits = model.step(tokens, state, workspace)
         lengths = np.full(len(tokens), prefixes.shape[1])
@@ -169,11 +188,22 @@ def _levels(model: Model, processor: LogitsProcessor, bytes_of_a_state: int) -> 
         probability, log_p = reach[parents, tokens], next_log_p[parents, tokens]
         before = begin[parents, tokens]
         reach[parents, tokens] = 0.0
-        yield TreeLevel(prefixes, state, reach, begin, next_log_p)
+        yield TreeLevel(prefixes, state, reach, begin, next_log_p, starts)
         if not len(parents):
             return
         state = tree_map(lambda part, rows=parents: part[rows], state)
         prefixes = np.column_stack([prefixes[parents], tokens])
+        starts = starts[parents]
+
+
+def _root_probabilities(shares: Probabilities, log_p: Probabilities) -> Probabilities:
+    """(S,) how probable each style is given the prefix, which has the log-probabilities `log_p` in them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights: Probabilities = np.log(shares) + log_p
+        weights = np.exp(weights - weights.max())
+        weights /= weights.sum()
+    # Of a model that is not finite, which is an error at the next step.
+    return weights if np.isfinite(weights).all() else shares / shares.sum()
 
 
 def _frequent(reach: Probabilities, room: int) -> tuple[Indices, Indices]:

@@ -207,7 +207,9 @@ def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:
     parts = list(samples)
     lengths = np.concatenate([np.zeros(0, np.int64), *(names.lengths for names, _ in parts)])
     tokens = np.concatenate([np.zeros(0, np.int32), *(names.tokens for names, _ in parts)])
-    names = EncodedNames(tokens, np.concatenate([[0], np.cumsum(lengths)]))
+    starts = [names.starts for names, _ in parts if names.starts is not None]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    names = EncodedNames(tokens, offsets, starts=np.concatenate(starts) if starts else None)
     return SampledNames(names, np.concatenate([np.zeros(0), *(log_p for _, log_p in parts)]))
 
 
