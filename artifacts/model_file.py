@@ -25,7 +25,7 @@ from rnn_core.ngram.mixture import (
     mixture_unavailable,
     weight_from_array,
 )
-from rnn_core.nn import network
+from rnn_core.nn import ensemble
 from rnn_core.sample.model import Model, network_model
 from rnn_core.state_dict import Layouts, invalid_arrays
 from rnn_core.text.vocabulary import UTF32, Vocabulary
@@ -44,11 +44,12 @@ _REMEDY = "make it again"
 class ModelContents(NamedTuple):
     """The models of one file.
 
+    network:  one network, or an ensemble of some.
     ngrams:   None in a file of the stage `model`, which holds the network alone.
     mixture:  None too if there were no validation names to fit its weight on.
     """
 
-    network: network.NetworkParameters
+    network: ensemble.Networks
     ngrams: KneserNey | None
     mixture: Mixture | None
 
@@ -63,12 +64,10 @@ class ModelContents(NamedTuple):
         raise mixture_unavailable() if self.ngrams else _network_alone()
 
 
-def network_arrays(
-    parameters: network.NetworkParameters, vocabulary: Vocabulary
-) -> dict[str, npt.NDArray[Any]]:
+def network_arrays(networks: ensemble.Networks, vocabulary: Vocabulary) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a network's file."""
     code_points = np.array([ord(character) for character in vocabulary.characters], np.uint32)
-    return {**network.to_arrays(parameters), _CHARACTERS: code_points}
+    return {**ensemble.to_arrays(networks), _CHARACTERS: code_points}
 
 
 def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
@@ -83,7 +82,7 @@ def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> d
 def model_contents(arrays: Arrays) -> ModelContents:
     """The models in a file's arrays. Raises DataError if they are not a valid model."""
     kept, of_ngrams = _split(arrays)
-    parameters = network.from_arrays(kept)
+    parameters = ensemble.from_arrays(kept)
     if not of_ngrams and _WEIGHT not in arrays:
         return ModelContents(parameters, None, None)
     ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
@@ -94,7 +93,7 @@ def model_contents(arrays: Arrays) -> ModelContents:
 def check_layout(arrays: Layouts) -> None:
     """Raise DataError unless arrays of these types and shapes can be a model, whatever their values."""
     of_network, of_ngrams = _split(arrays)
-    network.check_layout(of_network)
+    ensemble.check_layout(of_network)
     if of_ngrams:
         kneser_ney.check_layout(of_ngrams, arrays["W_hy"].shape[1])
     _check_characters(arrays)

@@ -1,4 +1,4 @@
-"""The log-probabilities of names under a network."""
+"""The log-probabilities of names under a network, or an ensemble of networks."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,7 +12,8 @@ from rnn_core.batching.batch import Indices
 from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.ordering import downcast, length_sorted_chunks
 from rnn_core.errors import DataError
-from rnn_core.nn import network
+from rnn_core.nn import ensemble
+from rnn_core.nn.ensemble import Networks
 from rnn_core.text.names import EncodedNames
 
 OnScored = Callable[[int], object]  # is called with every number of names that were scored
@@ -21,33 +22,31 @@ ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keep
 
 
 def log_probabilities(
-    parameters: network.NetworkParameters, names: EncodedNames, on_scored: OnScored = lambda _names: None
+    networks: Networks, names: EncodedNames, on_scored: OnScored = lambda _names: None
 ) -> npt.NDArray[np.float64]:
     """(N,) the log-probability of each name in nats, the end token included, given its style if it has one.
 
     Raises DataError if a token is not in the vocabulary of the network, or a style not one of its styles.
     """
-    check_names(names, parameters.vocabulary_size, parameters.style_count)
+    check_names(names, networks.vocabulary_size, networks.style_count)
     return _stream_log_probabilities(
-        network.pad_vocabulary(parameters),
+        ensemble.pad_vocabulary(networks),
         BatchStream.from_names(names),
-        Workspace(parameters.dtype),
+        Workspace(networks.dtype),
         on_scored,
     )
 
 
-def character_log_probabilities(
-    parameters: network.NetworkParameters, names: EncodedNames
-) -> npt.NDArray[np.float64]:
+def character_log_probabilities(networks: Networks, names: EncodedNames) -> npt.NDArray[np.float64]:
     """(C + N,) log P(character | those before it) in nats, name after name; the end token is a name's last.
 
     Raises DataError if a token is not in the vocabulary of the network, or a style not one of its styles.
     """
-    check_names(names, parameters.vocabulary_size, parameters.style_count)
+    check_names(names, networks.vocabulary_size, networks.style_count)
     stream = BatchStream.from_names(names)
     first = names.offsets[:-1] + np.arange(names.count)
     result = np.zeros(len(names.tokens) + names.count)
-    for chunk in _chunks(network.pad_vocabulary(parameters), stream, Workspace(parameters.dtype)):
+    for chunk in _chunks(ensemble.pad_vocabulary(networks), stream, Workspace(networks.dtype)):
         # Within a name the characters are in order already, so a stable sort puts name after name.
         order = np.argsort(downcast(chunk.names), kind="stable")
         rows = stream.rows[chunk.chosen]
@@ -65,13 +64,13 @@ def sum_per_name(log_probabilities: npt.NDArray[np.float64], names: EncodedNames
     return np.bincount(name_of_character, log_probabilities, minlength=names.count).astype(np.float64)
 
 
-def cross_entropy_per_character(parameters: network.NetworkParameters, names: EncodedNames) -> float:
+def cross_entropy_per_character(networks: Networks, names: EncodedNames) -> float:
     """Mean of -log P(character | those before it) in nats, the end token of each name included.
 
     A name counts by its weight, if it has one. nan without names. Its exponential is the perplexity; divided
     by log 2 it is in bits.
     """
-    return mean_nats_per_character(log_probabilities(parameters, names), names)
+    return mean_nats_per_character(log_probabilities(networks, names), names)
 
 
 def mean_nats_per_character(log_probabilities: npt.NDArray[np.float64], names: EncodedNames) -> float:
@@ -80,7 +79,7 @@ def mean_nats_per_character(log_probabilities: npt.NDArray[np.float64], names: E
 
 
 def stream_cross_entropy(
-    parameters: network.NetworkParameters,
+    networks: Networks,
     stream: BatchStream,
     workspace: Workspace,
     weights: Floats | None = None,
@@ -89,7 +88,7 @@ def stream_cross_entropy(
 
     weights:  (N,) of the names.
     """
-    return _mean_cost(_stream_log_probabilities(parameters, stream, workspace), stream.rows, weights)
+    return _mean_cost(_stream_log_probabilities(networks, stream, workspace), stream.rows, weights)
 
 
 def split_by_rows(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
@@ -152,23 +151,21 @@ class _Chunk(NamedTuple):
     log_probabilities: Floats
 
 
-def _chunks(
-    parameters: network.NetworkParameters, stream: BatchStream, workspace: Workspace
-) -> Iterator[_Chunk]:
+def _chunks(networks: Networks, stream: BatchStream, workspace: Workspace) -> Iterator[_Chunk]:
     for chosen in length_sorted_chunks(stream.rows, ROWS_AT_ONCE):
         (batch,) = stream.packed_batches([chosen])
-        log_probabilities = network.target_log_probabilities(parameters, batch, workspace)
+        log_probabilities = ensemble.target_log_probabilities(networks, batch, workspace)
         yield _Chunk(chosen, batch.name_of_character, log_probabilities[batch.target_of_character])
 
 
 def _stream_log_probabilities(
-    parameters: network.NetworkParameters,
+    networks: Networks,
     stream: BatchStream,
     workspace: Workspace,
     on_scored: OnScored = lambda _names: None,
 ) -> npt.NDArray[np.float64]:
     result = np.zeros(len(stream.rows))
-    for chosen, names, log_probabilities in _chunks(parameters, stream, workspace):
+    for chosen, names, log_probabilities in _chunks(networks, stream, workspace):
         result[chosen] = np.bincount(names, weights=log_probabilities, minlength=len(chosen))
         on_scored(len(chosen))
     return result

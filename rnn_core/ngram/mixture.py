@@ -19,8 +19,8 @@ from rnn_core.arrays import Floats, Integers, Workspace
 from rnn_core.errors import DataError, TrainingError
 from rnn_core.metrics import scoring
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.nn.network import NetworkParameters, to_float64
-from rnn_core.sample.model import Model, ModelState, network_model
+from rnn_core.nn.ensemble import Networks, to_float64
+from rnn_core.sample.model import Model, ModelState, network_model, softmax
 from rnn_core.state_dict import Layout, invalid_arrays
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
@@ -40,7 +40,7 @@ class Mixture:
     Raises DataError for different vocabularies, or a weight out of range.
     """
 
-    network: NetworkParameters
+    network: Networks
     ngrams: KneserNey
     weight: float
 
@@ -59,7 +59,7 @@ class Mixture:
         return self.network.vocabulary_size
 
 
-def fit_weight(parameters: NetworkParameters, ngrams: KneserNey, validation: EncodedNames) -> float:
+def fit_weight(parameters: Networks, ngrams: KneserNey, validation: EncodedNames) -> float:
     """The weight of the network that makes the validation names most probable, to 1e-12.
 
     The log-likelihood is concave in the weight, so bisection finds where its slope is zero:
@@ -140,7 +140,7 @@ def mixture_model(mixture: Mixture) -> Model:
         for contexts, next_contexts in zip(ngram_state, next_state, strict=True):
             contexts[:] = next_contexts
         probabilities *= 1.0 - weight
-        probabilities += weight * _softmax(logits).T
+        probabilities += weight * softmax(logits).T
         with np.errstate(divide="ignore"):  # with a weight of 1 a character may be impossible
             return np.log(probabilities, out=probabilities).T
 
@@ -165,11 +165,3 @@ def _character_log_probabilities(mixture: Mixture, names: EncodedNames) -> Proba
         network_log_p += np.log(mixture.weight)
         ngram_log_p += np.log1p(-mixture.weight)
     return np.logaddexp(network_log_p, ngram_log_p, out=network_log_p)
-
-
-def _softmax(logits: Floats) -> Probabilities:
-    """The softmax over the first axis, in double precision."""
-    with np.errstate(invalid="ignore"):  # checked by the logits processor
-        weights: Probabilities = np.exp(logits.astype(np.float64) - logits.max(axis=0))
-    weights /= weights.sum(axis=0)
-    return weights

@@ -1,16 +1,21 @@
-"""The interface of a model that can be sampled: a network, a mixture, anything that predicts step by step."""
+"""The interface of a model that can be sampled: networks, a mixture, anything that predicts step by step."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.nn import network
+from rnn_core.nn import ensemble, network
+from rnn_core.nn.ensemble import Ensemble, Networks
+from rnn_core.nn.network import NetworkParameters
 from rnn_core.text.vocabulary import END_TOKEN
 
 ModelState: TypeAlias = Any
 """Nested tuples of arrays, (B, ...) each: the state of B names. No two arrays share memory."""
+
+Step: TypeAlias = Callable[[Integers, ModelState, Workspace], Floats]
 
 
 class Model(NamedTuple):
@@ -30,14 +35,27 @@ class Model(NamedTuple):
     vocabulary_size: int
     dtype: np.dtype[Any]
     initial_state: Callable[[int], ModelState]
-    step: Callable[[Integers, ModelState, Workspace], Floats]
+    step: Step
     double: "Model | None" = None
     starts: tuple[int, ...] = (END_TOKEN,)
     shares: tuple[float, ...] = (1.0,)
 
 
-def network_model(parameters: network.NetworkParameters) -> Model:
-    """The model of a network."""
+def network_model(networks: Networks) -> Model:
+    """The model of a network, or of an ensemble: its members read each character, and are averaged."""
+    step = _average_step(networks) if isinstance(networks, Ensemble) else _network_step(networks)
+    members = ensemble.members_of(networks)
+
+    def initial_state(count: int) -> ModelState:
+        states = tuple(network.initial_state(member, count) for member in members)
+        return states if len(states) > 1 else states[0]
+
+    is_double = networks.dtype == np.float64
+    double = None if is_double else network_model(ensemble.to_float64(networks))
+    return Model(networks.vocabulary_size, networks.dtype, initial_state, step, double)
+
+
+def _network_step(parameters: NetworkParameters) -> Step:
     # One row per character: what is done for each character is then done for all names at once.
     W_yh, b_y = np.ascontiguousarray(parameters.W_hy.T), parameters.b_y[:, np.newaxis]
 
@@ -49,10 +67,25 @@ def network_model(parameters: network.NetworkParameters) -> Model:
             logits += b_y
         return logits
 
-    return Model(
-        parameters.vocabulary_size,
-        parameters.dtype,
-        lambda count: network.initial_state(parameters, count),
-        step,
-        double=None if parameters.dtype == np.float64 else network_model(network.to_float64(parameters)),
-    )
+    return step
+
+
+def _average_step(networks: Ensemble) -> Step:
+    steps = [_network_step(member) for member in networks.members]
+
+    def step(tokens: Integers, states: ModelState, workspace: Workspace) -> Floats:
+        total = np.zeros((networks.vocabulary_size, len(tokens)))
+        for member_step, state in zip(steps, states, strict=True):
+            total += softmax(member_step(tokens, state, workspace))
+        with np.errstate(divide="ignore"):  # what is impossible for all of them
+            return np.log(total, out=total)
+
+    return step
+
+
+def softmax(logits: Floats) -> npt.NDArray[np.float64]:
+    """The softmax over the first axis, in double precision."""
+    with np.errstate(invalid="ignore"):  # checked by the logits processor
+        weights: npt.NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max(axis=0))
+    weights /= weights.sum(axis=0)
+    return weights

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_core.errors import ConfigError
 from rnn_core.nn import cells
+from rnn_core.nn.ensemble import MOST_MEMBERS
 from rnn_core.validators import AT_LEAST_0, POSITIVE, SEED, SHARE, SHARE_OR_ALL, check_fields, whole
 
 # From so many multiplications in the recurrence of one time step on, a training step is faster with shared
@@ -34,6 +35,7 @@ class Purpose(IntEnum):
     DROPPING_WEIGHTS = 2
     DROPPING_UNITS = 3
     RESAMPLING = 4
+    MEMBERS = 5
 
 
 class SizeDefaults(NamedTuple):
@@ -103,6 +105,8 @@ class TrainingConfig:
             what `dropout` drops there; all share the start.
         dtype: Type of the parameters: `float32` or `float64`.
         seed: Random seed of the training.
+        members: Networks that are trained with different seeds and averaged, character by character. Each
+            costs the time of a training, and of sampling.
         start: Parameters before the first step: random with `scratch`; with `champion` those of the
             champion, if the lists changed little since it was trained, and a short training.
         max_list_change: Largest change of the lists for a start from the champion: names added and
@@ -131,6 +135,9 @@ class TrainingConfig:
     batches: Literal["auto", "packed", "shared"] = "auto"
     dtype: Literal["float32", "float64"] = "float32"
     seed: Annotated[int, SEED] = 0
+    members: Annotated[int, whole(1, MOST_MEMBERS)] = field(
+        default=1, metadata={"neutral": lambda _config: 1}
+    )
     start: Literal["scratch", "champion"] = _without_key("start", "scratch")
     max_list_change: Annotated[float, SHARE_OR_ALL] = _without_key("max_list_change", 0.1)
     max_warm_starts: Annotated[int, whole(1, 1 << 10)] = _without_key("max_warm_starts", 6)
@@ -194,6 +201,11 @@ class ResolvedTrainingConfig(TrainingConfig):
             max_steps=steps,
             learning_rate=WARM_LEARNING_RATE * self.learning_rate,
         )
+
+    def member(self, number: int) -> "ResolvedTrainingConfig":
+        """The configuration of a member of the ensemble: the first has the seed, the others seeds from it."""
+        seed = int(self.rng(Purpose.MEMBERS, number).integers(1 << 63)) if number else self.seed
+        return replace(self, members=1, seed=seed)
 
     def rng(self, purpose: Purpose, *numbers: int) -> np.random.Generator:
         """The random numbers of a purpose, and of an epoch or a step.

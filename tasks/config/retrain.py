@@ -144,4 +144,6 @@ def network_label(config: TrainingConfig | NotebookConfig) -> str:
         return f"notebook {config.hidden_size}"
     layers = f"{config.layers} ×" if config.layers else ""
     units = f"{config.hidden_size} units" if config.hidden_size else ""
-    return " ".join(part for part in (config.cell, layers, units) if part)
+    members = f"{config.members} members" if config.members > 1 else ""
+    network = " ".join(part for part in (config.cell, layers, units) if part)
+    return ", ".join(part for part in (network, members) if part)

@@ -13,8 +13,10 @@ from artifacts.store import Artifact, Store
 from data import schemas
 from data.examples import encoded_names
 from rnn_core import notebook
-from rnn_core.nn import network
+from rnn_core.metrics.scoring import cross_entropy_per_character
+from rnn_core.nn import ensemble, network
 from rnn_core.nn.cells import elman
+from rnn_core.nn.ensemble import Networks
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
@@ -31,13 +33,13 @@ HISTORY = "history.parquet"
 
 
 class Trained(NamedTuple):
-    """A trained network.
+    """A trained network, or an ensemble.
 
     history:  the columns of schemas.HISTORY.
     card:     what the manifest says of the model.
     """
 
-    parameters: network.NetworkParameters
+    networks: Networks
     history: pa.Table
     card: dict[str, Any]
 
@@ -81,12 +83,12 @@ def model(
         names, validation = (load_split(examples, split) for split in ("train", "validation"))
         trained = _train_in_batches(context, resolved, known, names, validation, champion)
         trained.card.update(start)
-    context.writer.write_arrays(MODEL, network_arrays(trained.parameters, known))
+    context.writer.write_arrays(MODEL, network_arrays(trained.networks, known))
     context.write_table(HISTORY, schemas.HISTORY, trained.history)
     context.writer.metadata["model_card"] = {
-        "hidden_size": trained.parameters.hidden_size,
-        "parameters": sum(leaf.size for leaf in leaves(trained.parameters)),
-        "dtype": str(trained.parameters.dtype),
+        "hidden_size": trained.networks.hidden_size,
+        "parameters": sum(leaf.size for leaf in leaves(trained.networks)),
+        "dtype": str(trained.networks.dtype),
         **trained.card,
     }
 
@@ -128,17 +130,22 @@ def _start_card(
     return {"start": f"{what}: {reason}"}
 
 
-def _initial_parameters(
-    config: ResolvedTrainingConfig, vocabulary: Vocabulary, champion: Artifact
-) -> network.NetworkParameters:
-    """The parameters of the champion; of characters that it does not have, those of a start from scratch."""
+def _initial_networks(config: ResolvedTrainingConfig, vocabulary: Vocabulary, champion: Artifact) -> Networks:
+    """The networks of the champion; of characters that it does not have, those of a start from scratch."""
+    from rnn_core.train.members import member_configs
     from rnn_core.train.state import random_parameters
 
     trained = load_model(ModelFile(champion.folder / MODEL, champion))
     known = {character: token for token, character in enumerate(trained.vocabulary.characters)}
     shared = [(known[c], token) for token, c in enumerate(vocabulary.characters) if c in known]
     before, now = np.array(shared).T
-    return network.transfer(trained.models.network, before, random_parameters(config, vocabulary.size), now)
+    members = zip(ensemble.members_of(trained.models.network), member_configs(config), strict=True)
+    return ensemble.join(
+        tuple(
+            network.transfer(member, before, random_parameters(own, vocabulary.size), now)
+            for member, own in members
+        )
+    )
 
 
 def _train_in_batches(
@@ -149,38 +156,40 @@ def _train_in_batches(
     validation: EncodedNames,
     champion: Artifact | None,
 ) -> Trained:
-    from rnn_core.train.loop import train
+    from rnn_core.train.members import MemberStates, train_members
     from rnn_core.train.processes import worthwhile_processes
-    from rnn_core.train.state import TrainingState
 
     config = from_scratch.warm(names.count) if champion else from_scratch
     checkpoints = Checkpoints(context)
-    state = checkpoints.load(
-        lambda arrays: TrainingState.from_arrays(config, vocabulary.size, arrays),
-        lambda headers: TrainingState.check_layout(config, vocabulary.size, headers),
+    members = checkpoints.load(
+        lambda arrays: MemberStates.from_arrays(config, vocabulary.size, arrays),
+        lambda headers: MemberStates.check_layout(config, vocabulary.size, headers),
     )
-    if not state:
-        initial = _initial_parameters(config, vocabulary, champion) if champion else None
-        state = TrainingState.start(config, vocabulary.size, initial)
+    if not members:
+        initial = _initial_networks(config, vocabulary, champion) if champion else None
+        members = MemberStates.start(config, vocabulary.size, initial)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
         f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
+        + (f", {config.members} members" if config.members > 1 else "")
     )
     if names.weights is not None:
         lightest, heaviest = names.weights.min(), names.weights.max()
         context.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
-    if state.step:
-        context.notice(f"going on from the checkpoint of step {state.step:,}")
-    best = ""
+    if members.steps:
+        context.notice(f"going on from the checkpoint of step {members.steps:,}")
     processes = worthwhile_processes(config, names, context.settings.workers)
-    for now in train(config, vocabulary.size, names, validation, state, processes):
-        if not math.isnan(now.best_validation_loss):
-            best = f", validation {now.best_validation_loss:.3f}"
-        note = f"epoch {now.epoch} of at most {now.epochs}, loss {now.training_loss:.3f}{best} nats/char"
-        context.progress(now.step, now.steps_total, note)
-        checkpoints.save_if_due(state.arrays, f"training, step {now.step:,} of at most {now.steps_total:,}")
-    columns = state.history_arrays
+    for number, now in train_members(config, vocabulary.size, names, validation, members, processes):
+        best = "" if math.isnan(now.best_validation_loss) else f", validation {now.best_validation_loss:.3f}"
+        of_member = f"member {number + 1} of {config.members}, " if config.members > 1 else ""
+        epochs = f"epoch {now.epoch} of at most {now.epochs}"
+        note = f"{of_member}{epochs}, loss {now.training_loss:.3f}{best} nats/char"
+        steps_total = config.members * now.steps_total
+        context.progress(number * now.steps_total + now.step, steps_total, note)
+        at = f"training, {of_member}step {now.step:,} of at most {now.steps_total:,}"
+        checkpoints.save_if_due(members.arrays, at)
+    columns = members.history_arrays
     history = {
         "step": columns["step"],
         "epoch": columns["epoch"].astype(np.float64),
@@ -188,11 +197,18 @@ def _train_in_batches(
         "validation_loss": pa.array(columns["validation_loss"], from_pandas=True),  # nan is null
         "learning_rate": columns["learning_rate"],
     }
+    networks = members.networks
     card: dict[str, Any] = {
         **from_scratch.size_dependent,
-        "steps_done": state.step,
-        "epochs_done": state.epoch,
+        "steps_done": members.steps,
+        "epochs_done": members.epochs,
     }
+    if config.members > 1:
+        card["members"] = config.members
     if validation.count:
-        card["best_validation_nats_per_character"] = state.best_validation_loss
-    return Trained(state.parameters, pa.table(history), card)
+        card["best_validation_nats_per_character"] = (
+            cross_entropy_per_character(networks, validation)
+            if config.members > 1
+            else members.states[0].best_validation_loss
+        )
+    return Trained(networks, pa.table(history), card)
