@@ -16,7 +16,7 @@ import numpy.typing as npt
 from artifacts import npz
 from artifacts.documents import open_file
 from rnn_core.errors import DataError
-from rnn_core.ngram import kneser_ney
+from rnn_core.ngram import stored
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import (
     Mixture,
@@ -95,7 +95,7 @@ def check_layout(arrays: Layouts) -> None:
     of_network, of_ngrams = _split(arrays)
     ensemble.check_layout(of_network)
     if of_ngrams:
-        kneser_ney.check_layout(of_ngrams, arrays["W_hy"].shape[1])
+        stored.check_layout(of_ngrams, arrays["W_hy"].shape[1])
     _check_characters(arrays)
     if _WEIGHT in arrays:
         check_weight_layout(arrays[_WEIGHT])

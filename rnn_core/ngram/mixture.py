@@ -136,9 +136,9 @@ def mixture_model(mixture: Mixture) -> Model:
         logits = network_part.step(tokens, network_state, workspace)
         # N-grams count names of all styles: for them each begins with the end token.
         read = np.where(tokens < mixture.vocabulary_size, tokens, END_TOKEN)
-        probabilities, next_state = ngrams.step(read, ngram_state)
-        for contexts, next_contexts in zip(ngram_state, next_state, strict=True):
+        for contexts, next_contexts in zip(ngram_state, ngrams.advance(read, ngram_state), strict=True):
             contexts[:] = next_contexts
+        probabilities = ngrams.distributions(ngram_state, len(tokens))
         probabilities *= 1.0 - weight
         probabilities += weight * softmax(logits).T
         with np.errstate(divide="ignore"):  # with a weight of 1 a character may be impossible

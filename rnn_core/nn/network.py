@@ -121,8 +121,13 @@ def loss_and_gradient(
 
 def target_log_probabilities(parameters: NetworkParameters, batch: Batch, workspace: Workspace) -> Floats:
     """(E,) the log-probability, in nats, of each of `batch.targets`."""
+    return loss.target_log_probabilities(logits(parameters, batch, workspace), batch.targets, workspace)
+
+
+def logits(parameters: NetworkParameters, batch: Batch, workspace: Workspace) -> Floats:
+    """(N, V) unnormalized log-probabilities of what comes next, which lie in the workspace."""
     h, _ = _forward(parameters, batch, workspace, masks=())
-    return loss.target_log_probabilities(_logits(parameters, h, workspace), batch.targets, workspace)
+    return _logits(parameters, h, workspace)
 
 
 def initial_state(parameters: NetworkParameters, count: int) -> tuple[CellState, ...]:

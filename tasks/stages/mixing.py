@@ -2,19 +2,20 @@
 
 from artifacts.model_file import MODEL, ModelContents, check_layout, mixture_arrays, model_contents
 from artifacts.store import Artifact
-from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
+from rnn_core.ngram.discounts import fit_ngrams
+from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.ngram.mixture import fit_weight
 from tasks.core.stage import StageContext, stage
 from tasks.stages.training import load_split
 
 
-@stage(version=2)
+@stage(version=3)
 def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
     """The network and an n-gram model, with the weight at which both together predict best."""
     training, validation = (load_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL, check_layout)
     parameters = model_contents(arrays).network
-    ngrams = KneserNey.fit(training, parameters.vocabulary_size, config.order, config.discount)
+    ngrams = fit_ngrams(config, training, validation, parameters.vocabulary_size)
     weight = fit_weight(parameters, ngrams, validation) if validation.count else None
     context.writer.write_arrays(MODEL, mixture_arrays(arrays, ngrams, weight))
     card = {"order": config.order, "ngrams": [len(level.codes) for level in ngrams.levels]}

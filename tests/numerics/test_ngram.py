@@ -17,8 +17,11 @@ from rnn_core.text.names import EncodedNames
 WORDS = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=12)
 
 
-def textbook(words, order, discount, vocabulary_size):
-    """P(c | context) by dictionaries and recursion, straight from the formula."""
+def textbook(words, order, discounts, vocabulary_size):
+    """P(c | context) by dictionaries and recursion, straight from the formula.
+
+    discounts:  [length - 1][0, 1, 2] of n-grams counted once, twice, more often.
+    """
     occurrences = defaultdict(int)
     before = defaultdict(set)
     for word in words:
@@ -39,8 +42,8 @@ def textbook(words, order, discount, vocabulary_size):
         counts = [count((*context, other)) for other in range(vocabulary_size)]
         if not sum(counts):
             return shorter
-        kinds = sum(c > 0 for c in counts)
-        return (max(counts[character] - discount, 0) + discount * kinds * shorter) / sum(counts)
+        taken = [discounts[len(context)][min(c, 3) - 1] if c else 0 for c in counts]
+        return (counts[character] - taken[character] + sum(taken) * shorter) / sum(counts)
 
     return probability
 
@@ -51,7 +54,8 @@ def after(model, beginnings):
     state = model.initial_state(len(beginnings))
     for place in range(max(map(len, beginnings)) + 1):
         read = [[0, *beginning, *[1] * place][place] for beginning in beginnings]
-        probabilities, state = model.step(np.array(read), state)
+        state = model.advance(np.array(read), state)
+        probabilities = model.distributions(state, len(beginnings))
         ends = [len(beginning) == place for beginning in beginnings]
         found[ends] = probabilities[ends]
     return found
@@ -65,7 +69,25 @@ def after(model, beginnings):
 )
 def test_the_baseline_follows_its_formula(words, beginnings, order):
     model = KneserNey.fit(EncodedNames.from_lists(words), 6, order=order, discount=0.7)
-    expected = textbook(words, order, 0.7, 6)
+    assert_follows_the_formula(model, words, beginnings, order, np.full((order, 3), 0.7))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    words=WORDS,
+    beginnings=st.lists(st.lists(st.integers(1, 5), max_size=6), min_size=1, max_size=6),
+    order=st.integers(1, 5),
+    seed=st.integers(0, 100),
+)
+def test_three_discounts_of_each_length_follow_their_formula(words, beginnings, order, seed):
+    discounts = np.random.default_rng(seed).uniform(0.01, 0.99, (order, 3)) * [1, 2, 3]
+    model = KneserNey.fit(EncodedNames.from_lists(words), 6, order=order)
+    model = model.with_discounts(discounts[: len(model.levels)])
+    assert_follows_the_formula(model, words, beginnings, order, discounts)
+
+
+def assert_follows_the_formula(model, words, beginnings, order, discounts):
+    expected = textbook(words, order, discounts, 6)
     for beginning, ours in zip(beginnings, after(model, beginnings), strict=True):
         text = (0, *beginning)
         context = text[max(0, len(text) - order + 1) :]
@@ -76,6 +98,7 @@ def test_the_baseline_follows_its_formula(words, beginnings, order):
 @given(words=WORDS, beginnings=st.lists(st.lists(st.integers(1, 9), max_size=8), min_size=1, max_size=8))
 def test_the_probabilities_of_what_comes_next_sum_to_one(words, beginnings):
     model = KneserNey.fit(EncodedNames.from_lists(words), 10)
+    model = model.with_discounts(np.linspace(0.01, 0.99, len(model.levels))[:, np.newaxis] * [1, 2, 3])
     probabilities = after(model, beginnings)
     assert probabilities.shape == (len(beginnings), 10)
     assert (probabilities > 0).all()
@@ -129,7 +152,19 @@ def test_a_model_comes_back_from_its_arrays_as_it_was(words, order):
     again = KneserNey.from_arrays(model.to_arrays())
     beginnings = [word[:2] for word in words]
     assert after(again, beginnings).tobytes() == after(model, beginnings).tobytes()
-    assert again.discount == 0.6
+    assert again.discounts.tobytes() == model.discounts.tobytes()
+
+
+def test_a_file_with_one_discount_for_all_gives_the_model_that_it_gave():
+    model = KneserNey.fit(EncodedNames.from_lists([[1, 2, 3], [2, 2, 1], [3, 1]]), 4, order=3, discount=0.6)
+    arrays = model.to_arrays()
+    del arrays["ngrams.discounts"]
+    again = KneserNey.from_arrays({**arrays, "ngrams.discount": np.array(0.6)})
+    for ours, theirs in zip(again.levels, model.levels, strict=True):
+        assert ours.seen.tobytes() == theirs.seen.tobytes()
+        assert ours.left.tobytes() == theirs.left.tobytes()
+    with pytest.raises(DataError, match=r"model\.arrays"):
+        KneserNey.from_arrays({**arrays, "ngrams.discount": np.array(1.0)})
 
 
 def replaced(name, change):
@@ -144,9 +179,11 @@ DAMAGE = {
     "a vocabulary of one": replaced("vocabulary_size", lambda _: np.array(1)),
     "another vocabulary": replaced("vocabulary_size", lambda size: size + 1),
     "a size in a vector": replaced("vocabulary_size", np.atleast_1d),
-    "a discount that is no number": replaced("discount", lambda _: np.array(np.nan)),
-    "a discount of one": replaced("discount", lambda _: np.array(1.0)),
-    "objects": replaced("discount", lambda _: np.array(None)),
+    "a discount that is no number": replaced("discounts", lambda discounts: discounts * np.nan),
+    "a discount of all that is counted": replaced("discounts", lambda discounts: np.ones_like(discounts)),
+    "discounts of fewer levels": replaced("discounts", lambda discounts: discounts[1:]),
+    "a discount and discounts": lambda arrays: arrays.update({"ngrams.discount": np.array(0.5)}),
+    "objects": replaced("discounts", lambda _: np.array(None)),
     "fewer counts than n-grams": replaced("2.counts", lambda counts: counts[1:]),
     "an empty level": lambda arrays: arrays.update(
         {f"ngrams.3.{part}": np.zeros(0, np.int64) for part in ("codes", "counts")}

@@ -138,7 +138,7 @@ def test_weights_of_names_count_in_training_in_the_mixture_and_in_evaluation(sou
     card = run.made["model"].manifest().metadata["model_card"]
     best = card["best_validation_nats_per_character"]
     assert metrics["rnn", "validation", "all"] == pytest.approx(best, rel=1e-5)
-    for model in ("rnn", "mixture", "kneser-ney 6-gram"):
+    for model in ("rnn", "mixture", "kneser-ney 8-gram"):
         of_many, of_few, of_all = (metrics[model, "train", of] for of in ("many", "few", "all"))
         assert abs(of_all - of_few) < abs(of_all - of_many)
 

@@ -50,7 +50,7 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
     card = json.loads((folder / "manifest.json").read_text())["facts"]["model_card"]
     assert card["network_weight"] == weight
     assert card["ngrams"][0] == len(characters)
-    assert len(card["ngrams"]) == card["order"] == 6
+    assert len(card["ngrams"]) == card["order"] == 8
 
 
 def test_another_order_of_the_ngrams_trains_no_network(made, plain):
@@ -89,5 +89,5 @@ def test_the_notebooks_network_has_ngrams_beside_it_and_no_weight(namewright, li
     assert namewright(*run, "--recipe", "notebook", "--notebook.iterations", "3").returncode == 0
     (folder,) = (tmp_path / "store" / "mixture").iterdir()
     arrays = read_arrays(folder / "model.npz")
-    assert "ngrams.6.codes" in arrays
+    assert "ngrams.8.codes" in arrays
     assert "mixture.weight" not in arrays
