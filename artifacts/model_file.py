@@ -6,6 +6,7 @@ One file is enough to generate names.
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -16,7 +17,9 @@ import numpy.typing as npt
 from artifacts import npz
 from artifacts.documents import open_file
 from rnn_core.errors import DataError
-from rnn_core.ngram import stored
+from rnn_core.metrics import scoring
+from rnn_core.metrics.styles import Scorer
+from rnn_core.ngram import mixture, stored
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import (
     Mixture,
@@ -27,7 +30,10 @@ from rnn_core.ngram.mixture import (
 )
 from rnn_core.nn import ensemble
 from rnn_core.sample.model import Model, network_model
+from rnn_core.sample.styles import blended, of_style, with_styles
 from rnn_core.state_dict import Layouts, invalid_arrays
+from rnn_core.text import styles as stored_styles
+from rnn_core.text.styles import Styles, no_styles
 from rnn_core.text.vocabulary import UTF32, Vocabulary
 
 MODEL = "model.npz"
@@ -47,15 +53,37 @@ class ModelContents(NamedTuple):
     network:  one network, or an ensemble of some.
     ngrams:   None in a file of the stage `model`, which holds the network alone.
     mixture:  None too if there were no validation names to fit its weight on.
+    styles:   that the network knows; None if it was trained without.
     """
 
     network: ensemble.Networks
     ngrams: KneserNey | None
     mixture: Mixture | None
+    styles: Styles | None = None
 
-    def select(self, kind: ModelKind) -> Model:
-        """The model to sample from. Raises DataError if there is no mixture."""
-        return network_model(self.network) if kind == "network" else mixture_model(self.require_mixture())
+    def select(self, kind: ModelKind, style: str = "") -> Model:
+        """The model to sample from.
+
+        style:  one of its styles, or a blend of some (`Styles.weights`); by default all by their shares.
+
+        Raises DataError if there is no mixture, or no such style.
+        """
+        model = network_model(self.network) if kind == "network" else mixture_model(self.require_mixture())
+        if not self.styles:
+            if style:
+                raise no_styles(style)
+            return model
+        model = with_styles(model, self.styles.shares)
+        if not style:
+            return model
+        weights = self.styles.weights(style)
+        return of_style(model, *weights) if len(weights) == 1 else blended(model, weights)
+
+    def scorer(self, kind: ModelKind) -> Scorer:
+        """What scores names, each in its style if the model knows styles. Raises DataError as `select`."""
+        if kind == "network":
+            return partial(scoring.log_probabilities, self.network)
+        return partial(mixture.log_probabilities, self.require_mixture())
 
     def require_mixture(self) -> Mixture:
         """The mixture. Raises DataError if there is none."""
@@ -64,10 +92,13 @@ class ModelContents(NamedTuple):
         raise mixture_unavailable() if self.ngrams else _network_alone()
 
 
-def network_arrays(networks: ensemble.Networks, vocabulary: Vocabulary) -> dict[str, npt.NDArray[Any]]:
+def network_arrays(
+    networks: ensemble.Networks, vocabulary: Vocabulary, styles: Styles | None = None
+) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a network's file."""
     code_points = np.array([ord(character) for character in vocabulary.characters], np.uint32)
-    return {**ensemble.to_arrays(networks), _CHARACTERS: code_points}
+    of_styles = styles.to_arrays() if styles else {}
+    return {**ensemble.to_arrays(networks), _CHARACTERS: code_points, **of_styles}
 
 
 def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
@@ -81,21 +112,24 @@ def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> d
 
 def model_contents(arrays: Arrays) -> ModelContents:
     """The models in a file's arrays. Raises DataError if they are not a valid model."""
-    kept, of_ngrams = _split(arrays)
+    kept, of_ngrams, of_styles = _split(arrays)
     parameters = ensemble.from_arrays(kept)
+    stored_styles.check_layout(of_styles, parameters.style_count)
+    styles = Styles.from_arrays(of_styles)
     if not of_ngrams and _WEIGHT not in arrays:
-        return ModelContents(parameters, None, None)
+        return ModelContents(parameters, None, None, styles)
     ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
     both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from_array(weight))
-    return ModelContents(parameters, ngrams, None if weight is None else both)
+    return ModelContents(parameters, ngrams, None if weight is None else both, styles)
 
 
 def check_layout(arrays: Layouts) -> None:
     """Raise DataError unless arrays of these types and shapes can be a model, whatever their values."""
-    of_network, of_ngrams = _split(arrays)
+    of_network, of_ngrams, of_styles = _split(arrays)
     ensemble.check_layout(of_network)
     if of_ngrams:
         stored.check_layout(of_ngrams, arrays["W_hy"].shape[1])
+    stored_styles.check_layout(of_styles)
     _check_characters(arrays)
     if _WEIGHT in arrays:
         check_weight_layout(arrays[_WEIGHT])
@@ -113,11 +147,14 @@ def open_model_file(path: Path) -> Iterator[FileIO]:
         yield file
 
 
-def _split(arrays: Mapping[str, Item]) -> tuple[dict[str, Item], dict[str, Item]]:
-    """The arrays of the network and those of the n-grams."""
+def _split(arrays: Mapping[str, Item]) -> tuple[dict[str, Item], dict[str, Item], dict[str, Item]]:
+    """The arrays of the network, those of the n-grams, and those of the styles."""
     kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
-    of_ngrams = {name: kept.pop(name) for name in list(kept) if name.startswith(_NGRAMS)}
-    return kept, of_ngrams
+    of_ngrams, of_styles = (
+        {name: kept.pop(name) for name in list(kept) if name.startswith(prefix)}
+        for prefix in (_NGRAMS, stored_styles.PREFIX)
+    )
+    return kept, of_ngrams, of_styles
 
 
 def stored_vocabulary(arrays: Arrays) -> Vocabulary:

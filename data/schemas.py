@@ -239,6 +239,14 @@ NAMES = Schema(
     }
 )
 
+_style = Column(
+    _CATEGORY,
+    description="The style that it was sampled in, of a model that knows styles: the name of a list, or the "
+    "blend that was asked for.",
+)
+
+NAMES_OF_STYLES = Schema({**NAMES.columns, "style": _style})
+
 _index, _drawn_name, _log_probability, _length, _in_training = NAMES.columns.values()
 
 GENERATED_NAMES = Schema(
@@ -252,6 +260,7 @@ GENERATED_NAMES = Schema(
         "source": Column(
             _CATEGORY, nullable=True, description="Of that name in the training list; null if it has none."
         ),
+        "style": _style,
     }
 )
 
@@ -262,6 +271,8 @@ SAMPLED = Schema(
         "log_probability": _log_probability,
     }
 )
+
+SAMPLED_OF_STYLES = Schema({**SAMPLED.columns, "style": _style})
 
 ACCEPTED = Schema(
     {"row": Column(pa.int32(), description="Of a row group of candidates, from 0: the first of its name.")}

@@ -27,12 +27,12 @@ from rnn_core.nn.cells.base import Backprop, Cell, CellState
 from rnn_core.nn.cells.inputs import CharacterInputs, HiddenInputs, Inputs
 from rnn_core.nn.dropout import NO_DROPOUT, DropoutMasks
 from rnn_core.state_dict import Layouts, invalid_arrays
+from rnn_core.text.styles import MOST_STYLES
 from rnn_core.tree import tree_map
 
 _invalid = partial(invalid_arrays, "model", "train it again")
 
 PADDING_LOGIT = -1e4  # of a token that pads the vocabulary; its exponential is zero
-MAX_STYLES = 1 << 10
 VOCABULARY_MULTIPLE = 16  # then the rows of every product are whole vector registers
 
 
@@ -348,7 +348,7 @@ def _input_count(cell: Cell, arrays: Layouts) -> int:
     vocabulary_size: int = arrays["W_hy"].shape[1]
     W_xh = arrays.get(f"{cell.NAME}.0.W_xh")
     inputs = W_xh.shape[-2] if W_xh is not None and len(W_xh.shape) > 1 else 0
-    return inputs if vocabulary_size + 1 < inputs <= vocabulary_size + MAX_STYLES else vocabulary_size
+    return inputs if vocabulary_size + 1 < inputs <= vocabulary_size + MOST_STYLES else vocabulary_size
 
 
 def _infer_layers(arrays: Layouts) -> tuple[Cell, int]:

@@ -55,6 +55,8 @@ class SamplingConfig:
         truncate: Cut names off at max_length, and let none end before min_length, instead of sampling
             others.
         trimmed: No name begins or ends with white space, as in the lists.
+        style: One of the lists that the model was trained on, to generate names like its names; or a blend
+            of some, as `towns=0.7,rivers=0.3`. By default from all lists, by their shares.
         seed: Random seed of the names.
         capitalise_first: Capitalize the first letter of every name.
     """
@@ -71,6 +73,7 @@ class SamplingConfig:
     forbidden: Annotated[str, TEXT] = ""
     trimmed: bool = True
     truncate: bool = field(default=False, metadata={"neutral": lambda config: config.limits_length})
+    style: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
     seed: Annotated[int, SEED] = 0
     capitalise_first: bool = False
 

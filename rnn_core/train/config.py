@@ -107,6 +107,8 @@ class TrainingConfig:
         seed: Random seed of the training.
         members: Networks that are trained with different seeds and averaged, character by character. Each
             costs the time of a training, and of sampling.
+        styles: With `sources`, each of several lists is a style that names can be asked for: the network
+            learns which list a name is from. `none` learns all lists as one.
         start: Parameters before the first step: random with `scratch`; with `champion` those of the
             champion, if the lists changed little since it was trained, and a short training.
         max_list_change: Largest change of the lists for a start from the champion: names added and
@@ -137,6 +139,9 @@ class TrainingConfig:
     seed: Annotated[int, SEED] = 0
     members: Annotated[int, whole(1, MOST_MEMBERS)] = field(
         default=1, metadata={"neutral": lambda _config: 1}
+    )
+    styles: Literal["sources", "none"] = field(
+        default="sources", metadata={"neutral": lambda _config: "none"}
     )
     start: Literal["scratch", "champion"] = _without_key("start", "scratch")
     max_list_change: Annotated[float, SHARE_OR_ALL] = _without_key("max_list_change", 0.1)

@@ -13,7 +13,8 @@ from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.validators import check_fields, out_of_range, whole
 
 TRAINING_LIST_COLUMNS = ("in_training", "source")  # columns that need it
-COLUMNS = ("index", "name", "log_probability", "length", *TRAINING_LIST_COLUMNS)  # of schemas.LISTED
+STYLE_COLUMN = "style"  # of a model that knows styles
+COLUMNS = ("index", "name", "log_probability", "length", *TRAINING_LIST_COLUMNS, STYLE_COLUMN)
 NAMES_PER_PARTITION = 1 << 19  # requested names; what a process holds of them while it looks for repeats
 
 
@@ -94,8 +95,8 @@ class GenerateConfig:
             list.
         fewer: If the model has fewer such names than requested, write those there are.
         format: File format: parquet, csv, jsonl, or txt with one name per line and nothing else.
-        columns: Columns, separated by commas, of index, name, log_probability, length, in_training and
-            source; by default all that are known.
+        columns: Columns, separated by commas, of index, name, log_probability, length, in_training,
+            source and style; by default all that are known.
         shard_size: Names per file; a multiple of 65,536.
     """
 
@@ -154,9 +155,21 @@ class GenerateConfig:
         replace(self, format=file_format)  # checks the columns
         return replace(self, format="parquet")
 
-    def resolve_columns(self, training_list_known: bool) -> "GenerateConfig":
-        """With every column named. Raises ConfigError if it needs a training list that is unknown."""
+    def resolve_columns(self, training_list_known: bool, has_styles: bool) -> "GenerateConfig":
+        """With every column named.
+
+        Raises ConfigError if it needs a training list that is unknown, or styles of a model without.
+        """
         columns = self.columns or (("name",) if self.format == "txt" else COLUMNS)
+        if not has_styles:
+            if STYLE_COLUMN in self.columns:
+                raise ConfigError(
+                    "config.columns",
+                    "the model knows no styles, so there is no column of them",
+                    saw=", ".join(self.columns),
+                    fix="leave that column out; or train on several lists.",
+                )
+            columns = tuple(column for column in columns if column != STYLE_COLUMN)
         if training_list_known:
             return replace(self, columns=columns)
         needs = [column for column in self.columns if column in TRAINING_LIST_COLUMNS]

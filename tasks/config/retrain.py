@@ -1,6 +1,7 @@
 """The configuration of a run: what to make. Where it goes is in `tasks.config.settings`."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -14,11 +15,12 @@ from data.config import (
     NotebookOrder,
     ValidationConfig,
 )
-from rnn_core.errors import ConfigError
+from rnn_core.errors import ConfigError, DataError
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.notebook import NotebookConfig
 from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.text.styles import Styles, no_styles
 from rnn_core.train.config import TrainingConfig
 from tasks.config.promotion import DecisionConfig, PromotionConfig
 from tasks.config.sources import BUNDLED_SOURCES, Source, parse_sources
@@ -91,6 +93,20 @@ class RetrainConfig:
                 fix="raise examples.validation_share, or use the network: --sampling.drawn-from network.",
             )
 
+        if self.sampling.style:
+            self._check_style(names)
+
+    def _check_style(self, names: Sequence[str]) -> None:
+        """Raise ConfigError for a style that no source is, before an hour of training."""
+        try:
+            if not self.has_styles:
+                raise no_styles(self.sampling.style)
+            Styles.from_weights(names, [1.0] * len(names)).weights(self.sampling.style)
+        except DataError as fault:
+            raise ConfigError(
+                "config.style", fault.what, where="sampling.style", saw=fault.saw, fix=fault.fix
+            ) from fault
+
     @property
     def has_validation_names(self) -> bool:
         """Whether names are held out for validation."""
@@ -102,13 +118,23 @@ class RetrainConfig:
         if self.recipe == "notebook":
             return NotebookOrder(self.notebook.hidden_size, self.notebook.seed)
         if self.training.start == "champion":
-            return WarmExamplesConfig.of(self.examples, self.training)
+            return WarmExamplesConfig.of(self.examples, self._training)
         return self.examples
 
     @property
     def model_config(self) -> TrainingConfig | NotebookConfig:
         """The configuration of the stage `model`."""
-        return self.notebook if self.recipe == "notebook" else self.training
+        return self.notebook if self.recipe == "notebook" else self._training
+
+    @property
+    def _training(self) -> TrainingConfig:
+        """With no styles where there is one list, so that this moves no key."""
+        return self.training if len(self.sources) > 1 else replace(self.training, styles="none")
+
+    @property
+    def has_styles(self) -> bool:
+        """Whether every list is a style that the network learns."""
+        return self.recipe == "default" and self._training.styles == "sources"
 
     @property
     def evaluation_config(self) -> EvaluationStageConfig:

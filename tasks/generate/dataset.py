@@ -49,8 +49,8 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     file_format = "txt" if settings.is_stdout else settings.file_format
     if file_format:
         config = config.for_one_file(file_format)
-    config = config.resolve_columns(model.training is not None)
-    lists.sampler(model, model.digest, replace(config.sampling, count=0), model.training)
+    drawing = lists.sampler(model, model.digest, replace(config.sampling, count=0), model.training)
+    config = config.resolve_columns(model.training is not None, drawing.styles is not None)
     inputs: dict[str, ModelFile | Artifact] = {"model": model}
     if model.training:
         inputs["training"] = model.training

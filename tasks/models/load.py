@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,24 +35,22 @@ from artifacts.model_file import (
 )
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
-from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.errors import DataError
-from rnn_core.metrics import scoring
-from rnn_core.ngram import mixture
-from rnn_core.sample.constraints import NamePredicate
+from rnn_core.metrics.styles import marginal_log_probabilities
 from rnn_core.sample.sampler import SamplingConfig, sample
+from rnn_core.text.styles import no_styles
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import check, choice, whole
 from tasks.config.settings import Settings
 from tasks.models import champion
 from tasks.models.champion import CHAMPION
+from tasks.models.name_predicate import name_predicate
 from tasks.models.training_lists import TrainingList, list_names, model_line, training_lists
 from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
 
-_NAMES = "names.parquet"  # of the stage `validated`
 _KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{1,{KEY_LENGTH}}})")
 
 
@@ -136,20 +134,6 @@ def load_model(file: ModelFile) -> "TrainedModel":
     return TrainedModel(file.origin, vocabulary, models, file)
 
 
-@lru_cache(maxsize=4)
-def name_predicate(training: Artifact | None, vocabulary: Vocabulary) -> NamePredicate | None:
-    """Which sampled names keep the rules of the training list; None if names of these characters always do.
-
-    training:  of the stage `validated`. If it is unknown, the normal form is not held: the list may have
-               another.
-    """
-    if NameRules(normal_form=True, single_spaces=True).predicate(vocabulary) is None:
-        return None
-    if training is None:
-        return NameRules(single_spaces=True).predicate(vocabulary)
-    return NameRules.from_names(training.table(_NAMES, ["name"])["name"]).predicate(vocabulary)
-
-
 def open_model(
     model: str | Path = CHAMPION, store: str | Path | None = None, sources: Sequence[str] = ()
 ) -> "TrainedModel":
@@ -187,36 +171,55 @@ class TrainedModel:
 
         threads:  how many blocks of names are made at once; the names are the same with any number.
         options:  those of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length, max_length,
-                  allowed, forbidden, trimmed, truncate, seed, capitalise_first, drawn_from.
+                  allowed, forbidden, trimmed, truncate, style, seed, capitalise_first, drawn_from.
 
         Raises ConfigError for an option out of range or when there are no such names, DataError if the
-        mixture is asked for and there is none, if the training list is damaged, or for more than 2 GiB of
-        text, and TrainingError if the model's probabilities are not finite, or such names too rare.
+        mixture or a style is asked for and there is none such, if the training list is damaged, or for more
+        than 2 GiB of text, and TrainingError if the model's probabilities are not finite, or such names too
+        rare.
         """
         config = SamplingConfig(count=count, **options)
         check("threads", threads, whole(1, 1 << 10))
         with blas.one_thread:
-            model = self.models.select(config.drawn_from)
+            model = self.models.select(config.drawn_from, config.style)
             accepts = name_predicate(self.file and self.file.training, self.vocabulary)
             drawn = sample(model, self.vocabulary, config, threads, accepts)
         return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that the model knows, by name; empty if it was trained without."""
+        return self.models.styles.names if self.models.styles else ()
+
     def log_probabilities(
-        self, names: Iterable[str] | pa.Array | pa.ChunkedArray, drawn_from: ModelKind = "network"
+        self,
+        names: Iterable[str] | pa.Array | pa.ChunkedArray,
+        drawn_from: ModelKind = "network",
+        style: str = "",
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
 
-        It is that of the model itself: at temperature 1, without constraints.
+        It is that of the model itself: at temperature 1, without constraints. Where the model knows styles,
+        it is that of the name whatever its style, the sum over all by their shares.
+
+        style:  one of its styles: then it is that of the name in this style.
 
         Raises UnknownCharacter, a DataError, for a character that the model has never seen, DataError if the
-        mixture is asked for and there is none, and TypeError for anything but a list of strings.
+        mixture or a style is asked for and there is none such, and TypeError for anything but a list of
+        strings.
         """
         check("drawn_from", drawn_from, choice("network", "mixture"))
         encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in _texts(names)])
+        styles = self.models.styles
+        if style and not styles:
+            raise no_styles(style)
         with blas.one_thread:
-            if drawn_from == "network":
-                return scoring.log_probabilities(self.models.network, encoded)
-            return mixture.log_probabilities(self.models.require_mixture(), encoded)
+            score = self.models.scorer(drawn_from)
+            if not styles:
+                return score(encoded)
+            if style:
+                return score(encoded.with_styles(styles.number(style), self.vocabulary.size))
+            return marginal_log_probabilities(score, encoded, styles.shares, self.vocabulary.size)
 
 
 class _StoredModel(NamedTuple):

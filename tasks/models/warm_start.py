@@ -1,7 +1,7 @@
 """What a training starts from: the champion of its lists if they changed little, or random parameters."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -91,11 +91,15 @@ def _other_options(options: TrainingConfig, champion: Artifact, examples: Artifa
         value = of_champion.get(name, default)
         return card.get(name) if value is None else value
 
+    def unset(option: Field[Any]) -> Any:
+        """What a key without this option means: its neutral value, where it has one."""
+        return option.metadata["neutral"](options) if "neutral" in option.metadata else option.default
+
     return [
         f"training.{option.name}"
         for option in fields(TrainingConfig)
         if option.name not in _OF_A_START
-        and in_use(option.name, option.default) != getattr(resolved, option.name)
+        and in_use(option.name, unset(option)) != getattr(resolved, option.name)
     ] + [f"training.{name}" for name in of_champion if name not in TrainingConfig.__dataclass_fields__]
 
 

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from artifacts.store import Artifact
 from data import schemas
 from data.name_rules import NameRules
+from data.styles import CATEGORY, style_column
 from data.text.strings import to_strings
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
@@ -28,25 +29,25 @@ def names(
     characters = load_vocabulary(vocabulary)
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     accepts = NameRules.from_names(known).predicate(characters)
-    sampler = Sampler(load_models(mixture).select(config.drawn_from), characters, config, accepts)
+    models = load_models(mixture)
+    sampler = Sampler(models.select(config.drawn_from, config.style), characters, config, accepts)
     on_progress = context.names_reporter(config.count)
     parts = list(sampler.names(0, config.count, context.settings.workers, on_progress))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]
     drawn = pa.chunked_array(strings, pa.string()).combine_chunks()
     log_probabilities = np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)])
-    context.write_table(
-        NAMES,
-        schemas.NAMES,
-        pa.table(
-            {
-                "index": pa.array(range(len(drawn)), pa.int64()),
-                "name": drawn,
-                "log_probability": pa.array(log_probabilities, pa.float64()),
-                "length": pc.utf8_length(drawn),
-                "in_training": pc.is_in(drawn, known),
-            }
-        ),
-    )
+    columns = {
+        "index": pa.array(range(len(drawn)), pa.int64()),
+        "name": drawn,
+        "log_probability": pa.array(log_probabilities, pa.float64()),
+        "length": pc.utf8_length(drawn),
+        "in_training": pc.is_in(drawn, known),
+    }
+    if models.styles:
+        styles = [style_column(part.names, characters.size, models.styles, config.style) for part in parts]
+        columns["style"] = pa.chunked_array(styles, CATEGORY)
+    schema = schemas.NAMES_OF_STYLES if models.styles else schemas.NAMES
+    context.write_table(NAMES, schema, pa.table(columns))
     distinct = pc.count_distinct(drawn).as_py()
     context.writer.metadata.update(
         distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0

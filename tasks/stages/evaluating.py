@@ -14,15 +14,19 @@ from data import schemas
 from data.config import ALL_SOURCES, EvaluationStageConfig, ValidationConfig
 from data.examples import SPLITS, encoded_names
 from data.name_rules import NameRules
+from data.styles import style_numbers
 from rnn_core.metrics import scoring
 from rnn_core.metrics.evaluation import metrics
 from rnn_core.metrics.novelty import new_mask, spelling_keys
 from rnn_core.metrics.sample_metrics import MetricValue, NameList, compare_samples
+from rnn_core.metrics.scoring import mean_nats_per_character
+from rnn_core.metrics.styles import marginal_log_probabilities
 from rnn_core.ngram import mixture as mixing
 from rnn_core.sample.constraints import NamePredicate
-from rnn_core.sample.model import Model, network_model
+from rnn_core.sample.model import Model
 from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.styles import Styles
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.core.stage import StageContext, stage
 from tasks.process import signals, threads
@@ -30,6 +34,7 @@ from tasks.stages.encoding import EXAMPLES, load_vocabulary
 from tasks.stages.mixing import load_models
 
 METRICS = "metrics.parquet"
+IN_STYLE = "nats_per_character_in_style"
 
 # Models and splits in the table, besides HELD_OUT.
 NETWORK, MIXTURE = "rnn", "mixture"
@@ -64,14 +69,17 @@ def evaluation(
 ) -> None:
     """How well each model predicts names, and what the names are like that it generates."""
     table = examples.table(EXAMPLES)
-    names = NameList(table["name"].to_pylist(), encoded_names(table))
+    models = load_models(mixture)
+    encoded = encoded_names(table)
+    if styles := models.styles:
+        encoded = encoded.with_styles(style_numbers(table["source"], styles), models.network.vocabulary_size)
+    names = NameList(table["name"].to_pylist(), encoded)
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
     new = new_mask(names.strings, spelling_keys(training.strings))
-    models = load_models(mixture)
     scored = _scored_rows(split, config.evaluation.seed)
     groups = list(_groups(split[scored], source[scored], new[scored]))
-    rows = list(_prediction_metrics(context, _scores(models), groups, names.encoded.take(scored)))
+    rows = list(_prediction_metrics(context, models, groups, names.encoded.take(scored)))
     if config.evaluation.sample_names:
         known, generators = load_vocabulary(vocabulary), _generators(models)
         calls = [partial(_sample, model, config, known) for model in generators.values()]
@@ -108,8 +116,8 @@ def _scores(models: ModelContents) -> dict[str, Score]:
 
 
 def _generators(models: ModelContents) -> dict[str, Model]:
-    both = {} if models.mixture is None else {MIXTURE: mixing.mixture_model(models.mixture)}
-    return {NETWORK: network_model(models.network), **both}
+    both = {} if models.mixture is None else {MIXTURE: models.select("mixture")}
+    return {NETWORK: models.select("network"), **both}
 
 
 def _groups(
@@ -129,15 +137,36 @@ def _groups(
 
 
 def _prediction_metrics(
-    context: StageContext, scores: Mapping[str, Score], groups: list[Group], names: EncodedNames
+    context: StageContext, models: ModelContents, groups: list[Group], names: EncodedNames
 ) -> Iterator[Row]:
-    on_scored = context.names_reporter(names.count * len(scores), "names scored, once by each model")
+    """Of all names as they are, whatever their style; of a source, as names of this style."""
+    scores, styles = _scores(models), models.styles
+    times = len(scores) * (1 + (len(styles.names) if styles else 0))
+    on_scored = context.names_reporter(names.count * times, "names scored, once by each model")
     calls = [partial(score, names, on_scored) for score in scores.values()]
-    for model, scored in zip(scores, threads.results(calls, context.settings.workers), strict=True):
+    in_styles = threads.results(calls, context.settings.workers)
+    marginals = in_styles
+    if styles:
+        marginals = threads.results(
+            [partial(_marginal, score, names, models, styles, on_scored) for score in scores.values()],
+            context.settings.workers,
+        )
+    for model, in_style, marginal in zip(scores, in_styles, marginals, strict=True):
         for group in groups:
             chosen = names.take(group.rows)
-            for metric, value in metrics(scored[group.rows], chosen).items():
+            of_all = group.source == ALL_SOURCES
+            for metric, value in metrics((marginal if of_all else in_style)[group.rows], chosen).items():
                 yield _row(model, group.split, group.source, MetricValue(metric, value, chosen.count))
+            if styles and of_all:
+                value = mean_nats_per_character(in_style[group.rows], chosen)
+                yield _row(model, group.split, group.source, MetricValue(IN_STYLE, value, chosen.count))
+
+
+def _marginal(
+    score: Score, names: EncodedNames, models: ModelContents, styles: Styles, on_scored: scoring.OnScored
+) -> npt.NDArray[np.float64]:
+    size = models.network.vocabulary_size
+    return marginal_log_probabilities(lambda part: score(part, on_scored), names, styles.shares, size)
 
 
 def _sample(model: Model, config: EvaluationStageConfig, vocabulary: Vocabulary) -> NameList:

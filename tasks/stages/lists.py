@@ -17,15 +17,18 @@ from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import partitions as sifting
 from data import schemas
+from data.styles import CATEGORY, style_column
 from data.text.equal_names import first_occurrences
 from data.text.strings import capitalized, check_fits_one_array, encode, to_strings
 from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler, SamplingConfig
+from rnn_core.text.styles import Styles
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
-from tasks.models.load import ModelFile, load_model, name_predicate
+from tasks.models.load import ModelFile, load_model
+from tasks.models.name_predicate import name_predicate
 from tasks.process import blas
 from tasks.stages.corpora import NAMES
 
@@ -48,6 +51,17 @@ class TrainingList(NamedTuple):
     source: pa.DictionaryArray
 
 
+class ListSampler(NamedTuple):
+    """What the names of a list are sampled with.
+
+    styles:  that the model knows; None if it was trained without.
+    """
+
+    sampler: Sampler
+    vocabulary: Vocabulary
+    styles: Styles | None
+
+
 @stage(
     version=LIST_VERSION,
     title=lambda config: f"{config.file.number:05}",
@@ -59,7 +73,7 @@ def shard(
 ) -> None:
     """A file of a generated list, where no name is left out."""
     table, _ = _sample(context, config, model, training)
-    table = table.rename_columns(["index", "name", "log_probability"])
+    table = table.rename_columns(["index", *table.column_names[1:]])
     _write(context, config.file, table, model, training, config.sampling.capitalise_first)
 
 
@@ -81,7 +95,8 @@ def sampled(
     check_fits_one_array(table["name"])
     partitions = config.sifting.partitions
     order, offsets = sifting.rows_by_partition(sifting.partition_of(table["name"], partitions), partitions)
-    table = schemas.conform(schemas.SAMPLED, table.take(pa.array(order)))
+    schema = schemas.SAMPLED_OF_STYLES if "style" in table.column_names else schemas.SAMPLED
+    table = schemas.conform(schema, table.take(pa.array(order)))
     context.writer.write_groups(
         SAMPLED, [table.slice(start, stop - start) for start, stop in pairwise(offsets)]
     )
@@ -136,7 +151,10 @@ def compacted(
 ) -> None:
     """A file of a generated list: accepted names, gathered from where they were sampled."""
     parts = [_accepted_rows(part, place, let_in) for place, part in enumerate(candidates, config.reads[0])]
-    table = pa.concat_tables([pa.schema(_COLUMNS).empty_table(), *parts]).slice(config.skip, config.count)
+    styles = (("style", CATEGORY),) if "style" in config.file.columns else ()
+    empty = pa.schema((*_COLUMNS, *styles)).empty_table()
+    parts = [part.select(empty.column_names) for part in parts]
+    table = pa.concat_tables([empty, *parts]).slice(config.skip, config.count)
     index = pa.array(np.arange(config.file.first, config.file.first + config.count))
     table = table.drop_columns("number").add_column(0, "index", index)
     kernels = {kernel for part in candidates for kernel in part.manifest().metadata["kernels"]}
@@ -164,9 +182,12 @@ def _sample(
     model: ModelFile,
     training: Artifact | None,
 ) -> tuple[pa.Table, Vocabulary]:
-    """The names from number `config.start` on (number, name, log_probability), and the model's vocabulary."""
+    """The names from number `config.start` on, and the model's vocabulary.
+
+    They have the columns number, name and log_probability, and style if the model knows styles.
+    """
     sampling = config.sampling
-    drawing, vocabulary = sampler(model, model.digest, replace(sampling, count=0), training)
+    drawing, vocabulary, styles = sampler(model, model.digest, replace(sampling, count=0), training)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
     parts = list(drawing.names(config.start, stop, context.settings.workers, on_progress))
@@ -178,6 +199,9 @@ def _sample(
             "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
         }
     )
+    if styles:
+        of_parts = [style_column(part.names, vocabulary.size, styles, sampling.style) for part in parts]
+        table = table.append_column("style", pa.chunked_array(of_parts, CATEGORY))
     context.writer.metadata["kernels"] = [_kernel()]
     return table, vocabulary
 
@@ -188,19 +212,20 @@ def sampler(
     digest: str,  # noqa: ARG001
     sampling: SamplingConfig,
     training: Artifact | None,
-) -> tuple[Sampler, Vocabulary]:
-    """The sampler of a list and its vocabulary, made once in a process.
+) -> ListSampler:
+    """The sampler of a list, its vocabulary and its styles, made once in a process.
 
     digest:    of the model, whose path could be another's by now.
     training:  the list whose rules the names keep, if it is known.
 
-    Raises what a user can cause: no such model, or no such names.
+    Raises what a user can cause: no such model, no such style, or no such names.
     """
     blas.limit_to_one_thread()  # a request is checked with it before the first stage
     loaded = load_model(model)
-    chosen = loaded.models.select(sampling.drawn_from)
+    chosen = loaded.models.select(sampling.drawn_from, sampling.style)
     accepts = name_predicate(training, loaded.vocabulary)
-    return Sampler(chosen, loaded.vocabulary, sampling, accepts), loaded.vocabulary
+    drawing = Sampler(chosen, loaded.vocabulary, sampling, accepts)
+    return ListSampler(drawing, loaded.vocabulary, loaded.models.styles)
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,9 +12,13 @@ from tasks.stages.training import load_split
 @stage(version=3)
 def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
     """The network and an n-gram model, with the weight at which both together predict best."""
-    training, validation = (load_split(examples, split) for split in ("train", "validation"))
     arrays = model.arrays(MODEL, check_layout)
-    parameters = model_contents(arrays).network
+    contents = model_contents(arrays)
+    parameters = contents.network
+    training, validation = (
+        load_split(examples, split, parameters.vocabulary_size, contents.styles)
+        for split in ("train", "validation")
+    )
     ngrams = fit_ngrams(config, training, validation, parameters.vocabulary_size)
     weight = fit_weight(parameters, ngrams, validation) if validation.count else None
     context.writer.write_arrays(MODEL, mixture_arrays(arrays, ngrams, weight))

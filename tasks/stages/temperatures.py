@@ -10,7 +10,7 @@ from artifacts.store import Artifact
 from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.sample.constraints import NamePredicate
-from rnn_core.sample.model import Model, network_model
+from rnn_core.sample.model import Model
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.process import threads
@@ -35,7 +35,7 @@ def temperature_samples(
     """
     if not vocabulary.characters[1:]:
         return []
-    network = network_model(load_models(model).network)
+    network = load_models(model).select("network")
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
     accepts = NameRules.from_names(list_names).predicate(vocabulary)
     configs = (replace(config, temperature=temperature) for temperature in TEMPERATURES)

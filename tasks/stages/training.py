@@ -12,12 +12,14 @@ from artifacts.model_file import MODEL, network_arrays
 from artifacts.store import Artifact, Store
 from data import schemas
 from data.examples import encoded_names
+from data.styles import style_numbers, styles_of_examples
 from rnn_core import notebook
 from rnn_core.metrics.scoring import cross_entropy_per_character
 from rnn_core.nn import ensemble, network
 from rnn_core.nn.cells import elman
 from rnn_core.nn.ensemble import Networks
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.styles import Styles
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
 from rnn_core.tree import leaves
@@ -37,11 +39,13 @@ class Trained(NamedTuple):
 
     history:  the columns of schemas.HISTORY.
     card:     what the manifest says of the model.
+    styles:   that it learned; None if names have none.
     """
 
     networks: Networks
     history: pa.Table
     card: dict[str, Any]
+    styles: Styles | None = None
 
 
 def resolve_champion(
@@ -80,10 +84,13 @@ def model(
     else:
         start = _start_card(context, config, examples, champion)
         resolved = config.resolve(sized_by(examples))
-        names, validation = (load_split(examples, split) for split in ("train", "validation"))
-        trained = _train_in_batches(context, resolved, known, names, validation, champion)
+        styles = _styles(examples) if config.styles == "sources" else None
+        names, validation = (
+            load_split(examples, split, known.size, styles) for split in ("train", "validation")
+        )
+        trained = _train_in_batches(context, resolved, known, names, validation, champion, styles)
         trained.card.update(start)
-    context.writer.write_arrays(MODEL, network_arrays(trained.networks, known))
+    context.writer.write_arrays(MODEL, network_arrays(trained.networks, known, trained.styles))
     context.write_table(HISTORY, schemas.HISTORY, trained.history)
     context.writer.metadata["model_card"] = {
         "hidden_size": trained.networks.hidden_size,
@@ -93,10 +100,21 @@ def model(
     }
 
 
-def load_split(examples: Artifact, split: str) -> EncodedNames:
-    """The encoded names of a split, with their weights."""
-    table = examples.table(EXAMPLES, ["split", "tokens", "weight"])
-    return encoded_names(table.filter(pc.equal(table["split"].cast(pa.string()), split)))
+def load_split(
+    examples: Artifact, split: str, vocabulary_size: int = 0, styles: Styles | None = None
+) -> EncodedNames:
+    """The encoded names of a split, with their weights, and with their styles if there are some."""
+    table = examples.table(EXAMPLES, ["split", "source", "tokens", "weight"])
+    table = table.filter(pc.equal(table["split"].cast(pa.string()), split))
+    names = encoded_names(table)
+    return names.with_styles(style_numbers(table["source"], styles), vocabulary_size) if styles else names
+
+
+def _styles(examples: Artifact) -> Styles | None:
+    """Every source as a style; None if the names are all from one."""
+    table = examples.table(EXAMPLES, ["split", "source", "weight"])
+    is_training = pc.equal(table["split"].cast(pa.string()), "train")
+    return styles_of_examples(table["source"], table["weight"], is_training)
 
 
 def _train_as_notebook(
@@ -130,8 +148,13 @@ def _start_card(
     return {"start": f"{what}: {reason}"}
 
 
-def _initial_networks(config: ResolvedTrainingConfig, vocabulary: Vocabulary, champion: Artifact) -> Networks:
-    """The networks of the champion; of characters that it does not have, those of a start from scratch."""
+def _initial_networks(
+    config: ResolvedTrainingConfig, vocabulary: Vocabulary, champion: Artifact, styles: Styles | None
+) -> Networks:
+    """The networks of the champion; of what it does not have, those of a start from scratch.
+
+    It may not have a character, or a style: both are found by name.
+    """
     from rnn_core.train.members import member_configs
     from rnn_core.train.state import random_parameters
 
@@ -139,10 +162,20 @@ def _initial_networks(config: ResolvedTrainingConfig, vocabulary: Vocabulary, ch
     known = {character: token for token, character in enumerate(trained.vocabulary.characters)}
     shared = [(known[c], token) for token, c in enumerate(vocabulary.characters) if c in known]
     before, now = np.array(shared).T
+    before_styles, now_styles = (known.names if known else () for known in (trained.models.styles, styles))
+    shared_styles = [
+        (before_styles.index(name), number) for number, name in enumerate(now_styles) if name in before_styles
+    ]
     members = zip(ensemble.members_of(trained.models.network), member_configs(config), strict=True)
     return ensemble.join(
         tuple(
-            network.transfer(member, before, random_parameters(own, vocabulary.size), now)
+            network.transfer(
+                member,
+                before,
+                random_parameters(own, vocabulary.size, len(now_styles)),
+                now,
+                shared_styles,
+            )
             for member, own in members
         )
     )
@@ -155,32 +188,39 @@ def _train_in_batches(
     names: EncodedNames,
     validation: EncodedNames,
     champion: Artifact | None,
+    styles: Styles | None,
 ) -> Trained:
     from rnn_core.train.members import MemberStates, train_members
     from rnn_core.train.processes import worthwhile_processes
 
     config = from_scratch.warm(names.count) if champion else from_scratch
     checkpoints = Checkpoints(context)
+    style_count = len(styles.names) if styles else 0
     members = checkpoints.load(
-        lambda arrays: MemberStates.from_arrays(config, vocabulary.size, arrays),
-        lambda headers: MemberStates.check_layout(config, vocabulary.size, headers),
+        lambda arrays: MemberStates.from_arrays(config, vocabulary.size, arrays, style_count),
+        lambda headers: MemberStates.check_layout(config, vocabulary.size, headers, style_count),
     )
     if not members:
-        initial = _initial_networks(config, vocabulary, champion) if champion else None
-        members = MemberStates.start(config, vocabulary.size, initial)
+        initial = _initial_networks(config, vocabulary, champion, styles) if champion else None
+        members = MemberStates.start(config, vocabulary.size, initial, style_count)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
         f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
         + (f", {config.members} members" if config.members > 1 else "")
     )
+    if styles:
+        shares = (f"{name} {share:.1%}" for name, share in zip(styles.names, styles.shares, strict=True))
+        context.notice(f"each list is a style: {', '.join(shares)}")
     if names.weights is not None:
         lightest, heaviest = names.weights.min(), names.weights.max()
         context.notice(f"they have weights: one counts as {lightest:.3g} to {heaviest:,.3g} names")
     if members.steps:
         context.notice(f"going on from the checkpoint of step {members.steps:,}")
     processes = worthwhile_processes(config, names, context.settings.workers)
-    for number, now in train_members(config, vocabulary.size, names, validation, members, processes):
+    for number, now in train_members(
+        config, vocabulary.size, names, validation, members, processes, style_count
+    ):
         best = "" if math.isnan(now.best_validation_loss) else f", validation {now.best_validation_loss:.3f}"
         of_member = f"member {number + 1} of {config.members}, " if config.members > 1 else ""
         epochs = f"epoch {now.epoch} of at most {now.epochs}"
@@ -211,4 +251,6 @@ def _train_in_batches(
             if config.members > 1
             else members.states[0].best_validation_loss
         )
-    return Trained(networks, pa.table(history), card)
+    if styles:
+        card["styles"] = dict(zip(styles.names, styles.shares, strict=True))
+    return Trained(networks, pa.table(history), card, styles)

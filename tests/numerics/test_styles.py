@@ -11,6 +11,7 @@ from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.nn import cells, network
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.styles import MOST_STYLES
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
@@ -160,7 +161,7 @@ def test_a_network_with_styles_comes_back_from_its_arrays(cell):
         assert ours.tobytes() == theirs.tobytes()
 
 
-@pytest.mark.parametrize("inputs", [V - 1, V + 1, V + network.MAX_STYLES + 1])
+@pytest.mark.parametrize("inputs", [V - 1, V + 1, V + MOST_STYLES + 1])
 def test_a_network_with_one_style_or_too_many_is_no_network(inputs):
     arrays = network.to_arrays(random_network(np.random.default_rng(3), "elman"))
     arrays["elman.0.W_xh"] = np.zeros((inputs, 6))

@@ -160,7 +160,7 @@ def test_a_shard_is_the_same_in_a_longer_list(made):
 
 def test_a_row_tells_the_length_of_a_name_whether_it_is_known_from_which_list_and_how_probable(made, learnt):
     rows = rows_of(made(count=NAMES_PER_BLOCK, max_length=3))
-    assert rows.column_names == list(list_config.COLUMNS)
+    assert rows.column_names == [column for column in list_config.COLUMNS if column != "style"]
     assert rows["length"].to_pylist() == [len(name) for name in rows["name"].to_pylist()]
     known = pc.is_in(rows["name"], pa.array(TRAINING_LIST))
     assert rows["in_training"].combine_chunks().equals(known.combine_chunks())
@@ -251,7 +251,7 @@ def test_a_list_of_no_names_is_whole_and_valid(made, format):
     assert [path.name for path in folder.glob("part-*")] == [f"part-00000.{format}"]
     assert manifest_of(folder).metadata["names"] == 0
     if format == "parquet":
-        assert rows_of(folder).column_names == list(list_config.COLUMNS)
+        assert rows_of(folder).column_names == [column for column in list_config.COLUMNS if column != "style"]
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl", "txt"])
