@@ -190,7 +190,8 @@ def _connect(runner: Any, address: str) -> None:
         client = runner.client
         if address:
             client.run(_ready)
-    except (OSError, ValueError) as refusal:  # a timeout is an OSError; ValueError: no address at all
+    # A timeout is an OSError; ValueError: no address at all; RuntimeError: a worker did not start.
+    except (OSError, ValueError, RuntimeError) as refusal:
         raise _unreachable(address, refusal) from refusal
     except ImportError as missing:
         raise ServerError(
