@@ -30,6 +30,9 @@ class Checkpoint:
         with atomic_io.io_errors(self.path, "write a checkpoint"):
             atomic_io.write_file(self.path, formats.arrays_as_bytes({**arrays, _KEY: self._key}))
 
+    def flush(self) -> None:
+        """Wait until every machine that may go on from the checkpoint can read it. Raises StoreError."""
+
     def read(self, check: npz.Check = npz.accept_any) -> formats.Arrays | None:
         """Its arrays; None without a checkpoint.
 

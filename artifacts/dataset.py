@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from artifacts import atomic_io, locks, manifest
-from artifacts.documents import as_type, parse_json, read_file
+from artifacts.bucket.address import mirrored_address
+from artifacts.documents import as_type, parse_json
 from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
+from artifacts.list_files import INTERNAL, LOCK, FolderFiles, ListFiles
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examine_folder
 
 SUCCESS = "_SUCCESS"
-_INTERNAL = "__namewright__"
-_MANIFEST = f"{_INTERNAL}/{manifest.FILE_NAME}"
-_KEPT = (manifest.FILE_NAME, "request.json", "shards", "quarantine", "lock")
+_MANIFEST = f"{INTERNAL}/{manifest.FILE_NAME}"
+_REQUEST = f"{INTERNAL}/request.json"
+_KEPT = (manifest.FILE_NAME, "request.json", "shards", "quarantine", "lock", "lease.json")
 _PART = re.compile(r"part-\d{5,}\.\w+")
 
 
@@ -55,7 +57,7 @@ class Shards(Store):
             # A file without a manifest was not committed and will be replaced.
             return examine_folder(folder, stage, key, file) if os.path.lexists(folder / file) else (None, "")
 
-    def _publish(self, scratch: Path, written: Manifest) -> Artifact:
+    def _publish_folder(self, scratch: Path, written: Manifest) -> Artifact:
         folder, file = self.root.parent, _shard_manifest(written.recipe.key)
         (folder / file).unlink(missing_ok=True)
         for name in written.files:
@@ -78,50 +80,72 @@ class Shards(Store):
         return aside
 
 
+def open_files(folder: Path) -> ListFiles:
+    """The files of the list in a folder, or in the bucket that it mirrors."""
+    if mirrored_address(folder) is None:
+        return FolderFiles(folder)
+    from artifacts.bucket.list_files import BucketFiles  # what knows of buckets is loaded for one alone
+
+    return BucketFiles(folder)
+
+
+def open_shards(root: Path) -> Store:
+    """The store of a data set's shards, in a folder or in the bucket that it mirrors."""
+    if mirrored_address(root) is None:
+        return Shards(root)
+    from artifacts.bucket.list_files import BucketShards  # what knows of buckets is loaded for one alone
+
+    return BucketShards(root)
+
+
 class Dataset:
     """A generated list in its folder, complete or in progress."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.work = folder / _INTERNAL
+        self._files = open_files(folder)
+        self.work = self._files.work
+
+    @property
+    def where(self) -> str:
+        """The list's place, for people."""
+        return self._files.where
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says so; `find` looks at its files."""
+        return self._files.exists(SUCCESS)
 
     def find(self, request: Recipe) -> Artifact | None:
-        """The list, if it is complete and every file matches its SHA-256."""
-        with atomic_io.io_errors(self.folder, "read the list"):
-            if not (self.folder / SUCCESS).exists():
-                return None
-            return examine_folder(self.folder, request.stage, request.key, _MANIFEST)[0]
+        """The list, if it is complete and every file is what its manifest says."""
+        return self._files.examine(request.stage, request.key, _MANIFEST) if self.is_complete else None
 
     @contextlib.contextmanager
     def claim(self, request: Recipe, overwrite: bool, on_wait: Callable[[], None]) -> Iterator[None]:
-        """Hold the folder's lock, for this list alone, and continue from the shards that exist.
+        """Hold the list, for this request alone, and continue from the shards that exist.
 
         overwrite:  another generated list in the folder is removed first.
-        on_wait:    called again and again while another run holds the lock; it may raise to give up.
+        on_wait:    called again and again while another run holds it; it may raise to give up.
 
         Raises StoreError if the folder holds another list, or files of another origin.
         """
-        with atomic_io.io_errors(self.folder, "write the list"):
-            self._check_no_foreign_files()
-            atomic_io.make_folder(self.work)
-            self.lock_file.touch()
-        with locks.exclusive_lock(self.lock_file, on_wait):
-            with atomic_io.io_errors(self.folder, "write the list"):
-                self._check_no_foreign_files()  # again: another run may have written another list meanwhile
-                if self._request() != request:
-                    self._check_not_another_list(request, overwrite)
-                    self._clear()
-                    atomic_io.write_file(self.work / "request.json", canonical_json(asdict(request)))
+        self._check_no_foreign_files()
+        with self._files.hold(on_wait):
+            self._check_no_foreign_files()  # again: another run may have written another list meanwhile
+            if self._request() != request:
+                self._check_not_another_list(request, overwrite)
+                self._clear()
+                self._files.write(_REQUEST, canonical_json(asdict(request)))
             yield
 
     def try_claim(self) -> AbstractContextManager[bool]:
-        """Hold the folder's lock if nobody else does; gives whether it is held."""
+        """Hold the lock of a list in a folder if nobody else does; gives whether it is held."""
         return locks.try_lock(self.lock_file)
 
     @property
     def lock_file(self) -> Path:
-        """Its lock, which has the time when the list was last asked for."""
-        return self.work / "lock"
+        """The lock of a list in a folder, which has the time when the list was last asked for."""
+        return self.folder / LOCK
 
     def finish(
         self,
@@ -133,47 +157,53 @@ class Dataset:
         seconds: float,
         run: Mapping[str, str],
     ) -> Artifact:
-        """Mark the list as complete and remove the intermediate artifacts; for the lock's holder."""
+        """Mark the list as complete and remove the intermediate artifacts; for who holds it."""
         files: dict[str, FileRecord] = {}
         for shard in shards:
             files.update(shard.manifest().files)
         written = Manifest.now(
             request, origins=origins, files=files, metadata=metadata, seconds=seconds, run=run
         )
-        with atomic_io.io_errors(self.folder, "finish the list"):
-            atomic_io.write_file(self.folder / _MANIFEST, written.to_json())
-            atomic_io.write_file(self.folder / SUCCESS, b"")
+        self._files.write(_MANIFEST, written.to_json())
+        self._files.write(SUCCESS, b"")
         self.remove_leftovers()
-        return Artifact(request.stage, request.key, written.digest, self.folder, _MANIFEST)
+        return self._files.handle(
+            Artifact(request.stage, request.key, written.digest, self.folder, _MANIFEST)
+        )
+
+    def point_to(self, link: str) -> None:
+        """Make a link beside a list in a folder point to it; a bucket has no links."""
+        if mirrored_address(self.folder) is None:
+            with atomic_io.io_errors(self.folder, "point to the latest list"):
+                atomic_io.replace_link(self.folder.with_name(link), self.folder.name)
 
     def mark_incomplete(self) -> None:
-        """Mark the list as incomplete, before any of it is made again; for the lock's holder."""
-        with atomic_io.io_errors(self.folder, "write the list"):
-            (self.folder / SUCCESS).unlink(missing_ok=True)
+        """Mark the list as incomplete, before any of it is made again; for who holds it."""
+        self._files.remove(SUCCESS)
 
     def remove_leftovers(self) -> None:
-        """Remove the intermediate artifacts of a complete list; for the lock's holder."""
-        with atomic_io.io_errors(self.folder, "finish the list"):
-            self._remove(path for path in self.work.iterdir() if path.name not in _KEPT)
+        """Remove the intermediate artifacts of a complete list; for who holds it."""
+        for name in self._files.names(INTERNAL):
+            if name not in _KEPT:
+                self._files.remove(f"{INTERNAL}/{name}")
 
     def _request(self) -> Recipe | None:
         try:
-            recipe: Recipe = as_type(Recipe, parse_json(read_file(self.work / "request.json")))
-        except (FileNotFoundError, ValueError):
+            content = self._files.read(_REQUEST)
+            recipe: Recipe = as_type(Recipe, parse_json(content or b""))
+        except ValueError:
             return None
         return recipe
 
     def _check_no_foreign_files(self) -> None:
         """Raise StoreError if readers of the folder would take a file for a part of the list that is none."""
-        if not self.folder.exists():
-            return
-        present = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
-        known = {_INTERNAL, SUCCESS, *self._parts(present)} if self.work.is_dir() else set()
+        present = {name for name in self._files.names() if not name.startswith(".")}
+        known = {INTERNAL, SUCCESS, *self._parts(present)} if INTERNAL in present else set()
         if foreign := sorted(present - known):
             raise StoreError(
                 "list.foreign",
                 "the output folder holds files of another origin",
-                where=str(self.folder),
+                where=self.where,
                 saw=", ".join(foreign[:3]),
                 fix="choose an empty or a new folder, or move that away; nothing was touched.",
             )
@@ -181,11 +211,11 @@ class Dataset:
     def _parts(self, present: Iterable[str]) -> list[str]:
         """Those of these files that are shards: of a complete list, those in its manifest."""
         parts = [name for name in present if _PART.fullmatch(name)]
-        if not (self.folder / SUCCESS).exists():
+        if SUCCESS not in present:
             return parts
         try:
-            known = Manifest.read(self.folder / _MANIFEST).files
-        except (OSError, ValueError):  # it will be made again
+            known = Manifest.from_json(self._files.read(_MANIFEST) or b"").files
+        except ValueError:  # it will be made again
             return parts
         return [name for name in parts if name in known]
 
@@ -196,25 +226,25 @@ class Dataset:
         raise StoreError(
             "list.another",
             "the output folder holds another list",
-            where=str(self.folder),
-            saw=request.difference(present) if present else f"{_INTERNAL}/request.json does not say which",
+            where=self.where,
+            saw=request.difference(present) if present else f"{_REQUEST} does not say which",
             fix="choose another folder, or overwrite that list.",
         )
 
     def _is_begun(self) -> bool:
         """Whether anything of a list exists; a killed run leaves nothing before its request."""
-        return any(path.exists() for path in (self.folder / SUCCESS, self.work / "shards"))
+        return self.is_complete or self._files.exists(f"{INTERNAL}/shards")
 
     def _clear(self) -> None:
         """Remove a list: `_SUCCESS` first, so that it never looks complete, and the request last."""
-        (self.folder / SUCCESS).unlink(missing_ok=True)
-        self._remove(path for path in self.folder.iterdir() if _PART.fullmatch(path.name))
-        self._remove(path for path in self.work.iterdir() if path.name not in ("lock", "request.json"))
-        (self.work / "request.json").unlink(missing_ok=True)
-
-    def _remove(self, paths: Iterator[Path]) -> None:
-        for path in sorted(paths):
-            atomic_io.remove(path)
+        self._files.remove(SUCCESS)
+        for name in self._files.names():
+            if _PART.fullmatch(name):
+                self._files.remove(name)
+        for name in self._files.names(INTERNAL):
+            if f"{INTERNAL}/{name}" not in (LOCK, _REQUEST):
+                self._files.remove(f"{INTERNAL}/{name}")
+        self._files.remove(_REQUEST)
 
 
 def manifests(folder: Path) -> Iterator[Manifest]:
@@ -228,4 +258,4 @@ def manifests(folder: Path) -> Iterator[Manifest]:
 
 
 def _shard_manifest(key: str) -> str:
-    return f"{_INTERNAL}/shards/{key}.json"
+    return f"{INTERNAL}/shards/{key}.json"

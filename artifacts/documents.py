@@ -5,6 +5,7 @@ What reads one within these bounds cannot hang, fill the memory, or fail later f
 
 import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
@@ -77,6 +78,12 @@ def read_file(path: Path, most: int = MOST_BYTES) -> bytes:
     if len(content) > most:  # it has grown meanwhile
         raise ValueError(f"is larger than {most:,} bytes")
     return bytes(content)
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's bytes. Raises OSError as `open_file` does."""
+    with open_file(path, follow_links=True) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parse_json(content: bytes | str) -> Any:

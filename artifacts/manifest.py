@@ -1,6 +1,7 @@
 """Manifests: what an artifact was made from, when and by whom, and how to verify that it is whole."""
 
 import platform
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,12 +13,13 @@ from artifacts.checksummed_json import dumps, loads
 from artifacts.documents import HEX_DIGEST, MOMENT, PLAIN_NAME, as_type, read_file
 from artifacts.keys import Recipe, canonical_json, sha256
 from rnn_core.errors import DataError
-from rnn_core.validators import AT_LEAST_0, whole
+from rnn_core.validators import AT_LEAST_0, Rule, whole
 
 FILE_NAME = "manifest.json"
 _JSON_KEYS = {"metadata": "facts", "created_at": "made_at"}  # attributes that have another name in the file
 _COUNT = whole(0, 1 << 62)
 _TEXTS = tuple[str, ...]
+_ATTEMPT = Rule("16 hexadecimal digits", lambda value: bool(re.fullmatch("([0-9a-f]{16})?", str(value))))
 _ACTED_ON: Mapping[str, Mapping[str, Any]] = {  # metadata that runs act on, by stage
     "gate": {"passed": bool, "reasons": _TEXTS},
     "profile": {"sources": _TEXTS},
@@ -48,6 +50,7 @@ class Manifest:
     created_at:   UTC, ISO 8601.
     seconds:      wall-clock time it took.
     run:          who ran it: the engine, and Prefect's flow run where there is one.
+    attempt:      in a bucket, the folder of its files.
     """
 
     recipe: Recipe
@@ -58,6 +61,7 @@ class Manifest:
     seconds: Annotated[float, AT_LEAST_0]
     run: Mapping[str, str]
     libraries: Mapping[str, str] = field(default_factory=lambda: _library_versions())
+    attempt: Annotated[str, _ATTEMPT] = ""
 
     @classmethod
     def now(
@@ -69,10 +73,11 @@ class Manifest:
         metadata: Mapping[str, Any],
         seconds: float,
         run: Mapping[str, str],
+        attempt: str = "",
     ) -> "Manifest":
         """A manifest dated with the present moment."""
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(recipe, origins, files, metadata, moment, round(seconds, 3), run)
+        return cls(recipe, origins, files, metadata, moment, round(seconds, 3), run, attempt=attempt)
 
     @property
     def digest(self) -> str:
@@ -86,7 +91,11 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The manifest as a checksummed document, with its key and digest for readers other than us."""
-        document = {_JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        document = {
+            _JSON_KEYS.get(name, name): value
+            for name, value in asdict(self).items()
+            if name != "attempt" or value
+        }
         return dumps({**document, "key": self.recipe.key, "digest": self.digest})
 
     @classmethod

@@ -1,28 +1,24 @@
 """The registry: which artifact is current in a role, with the whole history of changes.
 
-<root>/registry/<role>.json
+<store>/registry/<role>.json
 
 A promotion pushes an artifact onto a stack and a rollback pops it; the top is current. Both are entries of
 the history, which only grows.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from artifacts import atomic_io
 from artifacts.checksummed_json import dumps, loads
-from artifacts.documents import MOMENT, PLAIN_NAME, as_type, read_file
+from artifacts.documents import MOMENT, PLAIN_NAME, as_type
 from artifacts.errors import StoreError
+from artifacts.shared_document import OnWait, SharedDocument
 from rnn_core.errors import DataError
 
 ROLLED_BACK = "rolled back"
 BY_HAND = "promoted by hand"
-
-OnWait = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +61,11 @@ class Entry:
 class ConflictError(StoreError):
     """The role was changed since the caller looked at it."""
 
-    def __init__(self, path: Path, expected: Reference | None, current: Reference | None) -> None:
+    def __init__(self, where: str, expected: Reference | None, current: Reference | None) -> None:
         super().__init__(
             "registry.overtaken",
             "the registry was changed by someone else meanwhile",
-            where=str(path),
+            where=where,
             saw=f"{current.origin if current else 'nothing'}, "
             f"and not {expected.origin if expected else 'nothing'}",
             fix="nothing was changed: look at what is current now; if it is still wanted, run it again.",
@@ -79,25 +75,31 @@ class ConflictError(StoreError):
 class Registry:
     """The registry of one role.
 
-    path:  the file that holds its history.
-    lock:  held during a change, by one process at a time; takes the function to call while it waits.
+    document:  that holds its history.
     """
 
-    def __init__(self, path: Path, lock: Callable[[OnWait], AbstractContextManager[None]]) -> None:
-        self.path, self._lock = path, lock
+    def __init__(self, role: str, document: SharedDocument) -> None:
+        self.role, self._document = role, document
+
+    @property
+    def where(self) -> str:
+        """The place of its document, for messages."""
+        return self._document.where
 
     def history(self) -> tuple[Entry, ...]:
-        """Every change, newest last. Raises DataError if the file is damaged, StoreError if unreadable."""
-        with atomic_io.io_errors(self.path, "read the registry"):
-            try:
-                content = read_file(self.path)
-            except FileNotFoundError:
-                return ()
-            except ValueError as fault:
-                raise self._damaged(fault) from fault
+        """Every change, newest last. Raises DataError if it is damaged, StoreError if unreadable."""
+        try:
+            content = self._document.read()
+        except ValueError as fault:
+            raise self._damaged(fault) from fault
+        return self._parse(content)
+
+    def _parse(self, content: bytes | None) -> tuple[Entry, ...]:
+        if content is None:
+            return ()
         try:
             document = as_type(_Document, loads(content))
-            if document.role != self.path.stem:
+            if document.role != self.role:
                 raise ValueError(f"it belongs to the role {document.role!r}")
             history = tuple(map(_from_json, document.history))
             _replay(history)
@@ -109,7 +111,7 @@ class Registry:
         return DataError(
             "registry.damaged",
             "the registry is damaged",
-            where=str(self.path),
+            where=self.where,
             saw=str(fault),
             fix="put a copy of this file in its place. Without one, move it away and promote a model by "
             "hand: the history then begins anew.",
@@ -146,10 +148,12 @@ class Registry:
 
         Raises ConflictError if something else is current, and as `history` does.
         """
-        with self._lock(on_wait):
-            history = self.history()
+
+        def with_entry(history: tuple[Entry, ...]) -> tuple[Entry, ...]:
             self._check_current(_replay(history), expected)
-            self._write((*history, entry))
+            return (*history, entry)
+
+        self._change(with_entry, on_wait)
 
     def roll_back(
         self,
@@ -166,8 +170,8 @@ class Registry:
         Returns what was current until now, and what is from now on. Raises DataError if there is no previous
         artifact, ConflictError, what `check` raises, and as `history` does.
         """
-        with self._lock(on_wait):
-            history = self.history()
+
+        def without_current(history: tuple[Entry, ...]) -> tuple[Entry, ...]:
             stack = _replay(history)
             self._check_current(stack, expected)
             entries = stack.entries
@@ -175,24 +179,38 @@ class Registry:
                 raise DataError(
                     "registry.nothing_before",
                     "there is no previous artifact to roll back to",
-                    where=str(self.path),
+                    where=self.where,
                     saw=entries[0].artifact.origin if entries else "nothing was ever promoted",
                     fix="promote a model by hand.",
                 )
-            previous, current = entries[-2:]
+            previous = entries[-2]
             check(previous.artifact)
-            self._write((*history, Entry.now(previous.artifact, previous.against, ROLLED_BACK, by)))
-        return current.artifact, previous.artifact
+            return (*history, Entry.now(previous.artifact, previous.against, ROLLED_BACK, by))
+
+        history = self._change(without_current, on_wait)
+        return _replay(history[:-1]).entries[-1].artifact, history[-1].artifact
+
+    def _change(
+        self, change: Callable[[tuple[Entry, ...]], tuple[Entry, ...]], on_wait: OnWait
+    ) -> tuple[Entry, ...]:
+        """The history after a change that nobody's comes in between of."""
+        history: tuple[Entry, ...] = ()
+
+        def changed(content: bytes | None) -> bytes:
+            nonlocal history
+            history = change(self._parse(content))
+            return dumps({"role": self.role, "history": list(map(_as_json, history))})
+
+        try:
+            self._document.update(changed, on_wait)
+        except ValueError as fault:
+            raise self._damaged(fault) from fault
+        return history
 
     def _check_current(self, stack: "_Stack", expected: Reference | None) -> None:
         current = stack.current.artifact if stack.current else None
         if _digest(current) != _digest(expected):
-            raise ConflictError(self.path, expected, current)
-
-    def _write(self, history: tuple[Entry, ...]) -> None:
-        with atomic_io.io_errors(self.path, "write the registry"):
-            document = {"role": self.path.stem, "history": list(map(_as_json, history))}
-            atomic_io.write_file(self.path, dumps(document))
+            raise ConflictError(self.where, expected, current)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from artifacts import atomic_io, exports
+from artifacts.documents import file_digest
 from artifacts.errors import StoreError
 from artifacts.exports import Format
 from artifacts.formats import ROWS_PER_GROUP
-from artifacts.store import file_digest
 
 FORMATS: dict[str, Format] = {f".{format}": format for format in ("parquet", "csv", "jsonl", "txt")}
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}".encode()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from artifacts.store import file_digest
+from artifacts.documents import file_digest
 from rnn_core.errors import DataError
 
 

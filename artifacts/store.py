@@ -18,20 +18,19 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from artifacts import atomic_io, documents, exports, formats, locks, manifest, npz
+from artifacts import atomic_io, documents, formats, locks, manifest, npz
 from artifacts.checkpoint import Checkpoint
 from artifacts.keys import KEY_LENGTH, Recipe
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.registry import Reference, Registry
+from artifacts.shared_document import SharedDocument, SharedFile
+from artifacts.writer import ArtifactWriter
 
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
 _ODD = (  # what opening raises for a link, a FIFO, a folder, a file of somebody else
@@ -76,6 +75,15 @@ class Artifact:
         except ValueError as fault:
             raise formats.read_error(path, "a manifest", fault) from fault
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return str(self.folder)
+
+    def path(self, name: str) -> Path:
+        """Where a file of the artifact can be read."""
+        return self.folder / name
+
     def mark_used(self) -> None:
         """Note the time, for who has to find what was not used for long: as that of the last access."""
         path = self.folder / self.manifest_file
@@ -84,112 +92,19 @@ class Artifact:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """A Parquet file of the artifact. Raises DataError if it is damaged."""
-        return formats.read_table(self.folder / name, columns)
+        return formats.read_table(self.path(name), columns)
 
     def group(self, name: str, number: int, columns: list[str] | None = None) -> pa.Table:
         """One row group of a Parquet file. Raises DataError if it is damaged."""
-        return formats.read_group(self.folder / name, number, columns)
+        return formats.read_group(self.path(name), number, columns)
 
     def arrays(self, name: str, check: npz.Check) -> formats.Arrays:
         """The arrays of an npz file. Raises DataError if it is damaged, and what `check` raises."""
-        return formats.read_arrays(self.folder / name, check)
+        return formats.read_arrays(self.path(name), check)
 
     def text(self, name: str) -> str:
         """The text of a file in UTF-8."""
-        return (self.folder / name).read_text(encoding="utf-8")
-
-
-class ArtifactWriter:
-    """Writes the files of an artifact into a scratch folder that nobody reads, until `Store.commit`.
-
-    refused:  where `quarantine` moves the folder.
-    """
-
-    def __init__(self, folder: Path, checkpoint: Checkpoint, refused: Path) -> None:
-        self.folder, self.checkpoint, self._refused = folder, checkpoint, refused
-        self.metadata: dict[str, Any] = {}
-        self._rows: dict[str, int | None] = {}
-
-    def order(self, *names: str) -> None:
-        """List these files first in the manifest, in this order, whichever is written first."""
-        self._rows = {**dict.fromkeys(names), **self._rows}
-
-    def write_table(self, name: str, table: pa.Table) -> None:
-        """Write a Parquet file."""
-        self.write_parts(name, [table])
-
-    def write_parts(self, name: str, parts: Iterable[pa.Table]) -> int:
-        """Write a Parquet file part by part, as `formats.write_parts` does. Returns its rows."""
-        try:
-            with atomic_io.io_errors(self.folder / name, "write a table"):
-                self._rows[name] = rows = formats.write_parts(self.folder / name, _with_own_errors(parts))
-        except _ErrorOfParts as fault:
-            raise fault.refusal from None
-        return rows
-
-    def write_groups(self, name: str, groups: Sequence[pa.Table]) -> None:
-        """Write a Parquet file with one row group per table, so that each can be read alone."""
-        with atomic_io.io_errors(self.folder / name, "write a table"):
-            formats.write_groups(self.folder / name, groups)
-        self._rows[name] = sum(group.num_rows for group in groups)
-
-    def write_names(
-        self, name: str, table: pa.Table, format: exports.Format, metadata: Mapping[str, str]
-    ) -> None:
-        """Write a generated list, or a shard of one, as `exports.write` does."""
-        with atomic_io.io_errors(self.folder / name, "write names"):
-            exports.write(self.folder / name, table, format, metadata)
-        self._rows[name] = table.num_rows
-
-    def write_arrays(self, name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        """Write an npz file."""
-        with atomic_io.io_errors(self.folder / name, "write arrays"):
-            formats.write_arrays(self.folder / name, arrays)
-        self._rows[name] = None
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a file in UTF-8."""
-        with atomic_io.io_errors(self.folder / name, "write a text"):
-            (self.folder / name).write_bytes(text.encode())
-        self._rows[name] = None
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        shutil.rmtree(self.folder, ignore_errors=True)  # what is left is cleared by the next writer
-
-    def quarantine(self, reason: str) -> Path:
-        """Keep what was written of a refused artifact, for a person to look at.
-
-        Returns its folder in quarantine: the same one for every attempt to make the artifact.
-        """
-        with atomic_io.io_errors(self._refused, "quarantine a refused artifact"):
-            (self.folder / "reason.txt").write_text(reason + "\n", encoding="utf-8")
-            atomic_io.remove(self._refused)
-            atomic_io.sync_folder(self.folder)
-            atomic_io.publish(self.folder, self._refused)
-        return self._refused
-
-    def records(self) -> dict[str, FileRecord]:
-        """A record of every file, in the order asked for, or else in which they were written."""
-        return {
-            name: FileRecord((self.folder / name).stat().st_size, file_digest(self.folder / name), rows)
-            for name, rows in self._rows.items()
-        }
-
-
-class _ErrorOfParts(Exception):
-    """An OSError of the iterator of parts, which is no failure to write them."""
-
-    def __init__(self, refusal: OSError) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
-
-
-def _with_own_errors(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    try:
-        yield from parts
-    except OSError as refusal:
-        raise _ErrorOfParts(refusal) from refusal
+        return self.path(name).read_text(encoding="utf-8")
 
 
 class Store:
@@ -198,9 +113,34 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def where(self) -> str:
+        """Where the store is, for people."""
+        return str(self.root)
+
     def folder(self, stage: str, key: str) -> Path:
-        """Where an artifact is, or would be; for messages and for other programs."""
+        """Where an artifact is, or would be, for other programs."""
         return self.root / stage / key
+
+    def place(self, stage: str, key: str) -> str:
+        """Where an artifact is, or would be, for people."""
+        return str(self.folder(stage, key))
+
+    def handle(self, reference: Reference) -> Artifact:
+        """The artifact of a reference, whether or not it is there: nothing of it is read."""
+        folder = self.folder(reference.stage, reference.key)
+        return Artifact(reference.stage, reference.key, reference.digest, folder)
+
+    def read_manifest(self, stage: str, key: str) -> Manifest:
+        """The manifest under a key; nothing else is read. Raises OSError, or ValueError for a damaged one."""
+        return Manifest.read(self.folder(stage, key) / manifest.FILE_NAME)
+
+    def document(self, name: str) -> SharedDocument:
+        """A small document at the top of the store."""
+        return SharedFile(self.root / name, lambda on_wait: self.lock("document", name, on_wait))
+
+    def share(self, name: str) -> None:
+        """Let everybody who knows the store have a file that was written at the top of `root`."""
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         """The verified artifact, or what is wrong with it; neither if there is none. Changes nothing."""
@@ -236,9 +176,8 @@ class Store:
 
     def registry(self, role: str) -> Registry:
         """The registry of a role: `champion`, or `lists-…` for the lists of some sources."""
-        return Registry(
-            self.root / "registry" / f"{role}.json", lambda on_wait: self.lock("registry", role, on_wait)
-        )
+        path = self.root / "registry" / f"{role}.json"
+        return Registry(role, SharedFile(path, lambda on_wait: self.lock("registry", role, on_wait)))
 
     def registries(self) -> Iterator[Registry]:
         """The registry of every role that ever had a current artifact."""
@@ -286,14 +225,22 @@ class Store:
                 metadata=writer.metadata,
                 seconds=seconds,
                 run=run,
+                attempt=self._attempt(),
             )
             (writer.folder / manifest.FILE_NAME).write_bytes(written.to_json())
             atomic_io.sync_folder(writer.folder)
-            artifact = self._publish(writer.folder, written)
+            artifact = self._publish(writer, written)
             writer.checkpoint.discard()  # only now: until here it was all that a killed run would have
         return artifact
 
-    def _publish(self, scratch: Path, written: Manifest) -> Artifact:
+    def _attempt(self) -> str:
+        """The folder of an artifact's files beside its manifest, which a folder has not."""
+        return ""
+
+    def _publish(self, writer: ArtifactWriter, written: Manifest) -> Artifact:
+        return self._publish_folder(writer.folder, written)
+
+    def _publish_folder(self, scratch: Path, written: Manifest) -> Artifact:
         target = self.folder(written.recipe.stage, written.recipe.key)
         # Between these two renames a reader finds no artifact, which is harmless.
         old = self._set_aside(target, self.root / "scratch") if os.path.lexists(target) else None
@@ -348,12 +295,6 @@ class Store:
         aside = atomic_io.make_unique_folder(where, f"{folder.parent.name}-{folder.name}-")
         folder.rename(aside / folder.name)
         return aside
-
-
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file's bytes. Raises OSError as `documents.open_file` does."""
-    with documents.open_file(path, follow_links=True) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _matches(path: Path, record: FileRecord) -> bool:

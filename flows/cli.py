@@ -27,7 +27,7 @@ from tasks.config.generate import GenerateConfig
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.resolve import FLAT, SOURCES
 from tasks.config.retrain import RetrainConfig, Sources
-from tasks.config.settings import ListSettings, Settings, default_store
+from tasks.config.settings import ListSettings, Settings, default_store, shown_store
 from tasks.config.sources import Source
 from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
@@ -194,7 +194,7 @@ def _summarise(shown: console.Console, settings: Settings, finished: list[Finish
     artifacts = {stage.stage: stage.artifact for stage in finished}
     model = model_line(artifacts["mixture"], datetime.now().astimezone())
     names = artifacts["names"].table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
-    shown.run_summary(finished, model, names, str(settings.store / FILE), seconds)
+    shown.run_summary(finished, model, names, f"{shown_store(settings.store)}/{FILE}", seconds)
 
 
 @app.command

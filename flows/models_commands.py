@@ -7,10 +7,11 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from artifacts.model_file import ModelKind
+from artifacts.open_store import open_store
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
 from tasks.config.promotion import DecisionConfig, PromotionConfig
-from tasks.config.settings import default_store
+from tasks.config.settings import checked_store, default_store
 from tasks.models import champion, load
 from tasks.models.champion import CHAMPION
 from tasks.models.training_lists import list_names
@@ -111,7 +112,7 @@ def rollback(*, sources: tuple[str, ...] = (), store: StoreFolder = None) -> Non
 
 
 def _store(store: Path | None) -> Store:
-    return Store((store or default_store()).expanduser())
+    return open_store(checked_store(store) if store else default_store())
 
 
 def _model(key: str, store: Store, sources: Sequence[str] = ()) -> Artifact:

@@ -1,13 +1,14 @@
 """Where and how to run: never part of a key."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from artifacts import single_file
+from artifacts.bucket.address import bucket_address, mirror, mirrored_address
 from artifacts.exports import Format
 from rnn_core.errors import ConfigError
 from rnn_core.validators import AT_LEAST_0, check_fields, out_of_range, whole
@@ -18,7 +19,32 @@ RunnerName = Literal["threads", "processes", "dask"]
 
 def default_store() -> Path:
     """The store of NAMEWRIGHT_STORE, or artifacts/store in the current folder."""
-    return Path(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
+    return checked_store(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
+
+
+def checked_store(path: str | Path) -> Path:
+    """The folder of a store; of one in a bucket the folder that mirrors it. Raises as `checked_path` does."""
+    address = bucket_address(path)
+    return mirror(address) if address else checked_path("store", path)
+
+
+def _checked_output(path: Path) -> Path:
+    """Where to write a list. Raises ConfigError for one file in a bucket."""
+    address = bucket_address(path)
+    if address and Path(address).suffix.lower() in single_file.FORMATS:
+        raise ConfigError(
+            "config.columns",
+            "a list in a bucket is a data set of several files",
+            where="output",
+            saw=address,
+            fix=f"leave the suffix out, or write the file here and copy it: --output {Path(address).name}.",
+        )
+    return mirror(address) if address else checked_path("output", path)
+
+
+def shown_store(store: Path) -> str:
+    """The store as people know it: of a mirror, the address of the bucket."""
+    return mirrored_address(store) or str(store)
 
 
 def checked_path(option: str, path: str | Path) -> Path:
@@ -39,7 +65,8 @@ class Settings:
     """How to run, as opposed to what to make.
 
     Attributes:
-        store: Folder of the artifact store; by default artifacts/store in the current folder.
+        store: Folder of the artifact store, or a bucket: s3://bucket/prefix, gs:// or az://; by default
+            artifacts/store in the current folder.
         refresh: Stages to compute again even if the store has their artifacts.
         checkpoint_seconds: Seconds between two checkpoints of a training; 0 writes one after every step.
         workers: Processes that share a training (training.shards), and threads for other work that can be
@@ -52,8 +79,20 @@ class Settings:
     workers: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "store", checked_path("store", self.store))
+        object.__setattr__(self, "store", checked_store(self.store))
         check_fields(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _on_this_machine, (_options(self), shown_store(self.store))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "store"}
+
+
+def _on_this_machine(options: dict[str, Any], store: str) -> Settings:
+    """Settings that came from another machine, where the mirror of a bucket may have another path."""
+    return Settings(store=Path(store), **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +161,9 @@ class ListSettings:
     workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "store", checked_path("store", self.store))
+        object.__setattr__(self, "store", checked_store(self.store))
         if self.output:
-            object.__setattr__(self, "output", checked_path("output", self.output))
+            object.__setattr__(self, "output", _checked_output(self.output))
             suffix = self.output.suffix.lower()
             if suffix in _OTHER_FILES and not self.output.is_dir():
                 raise ConfigError(

@@ -4,8 +4,10 @@ import os
 import uuid
 from pathlib import Path
 
-from artifacts import atomic_io
 from artifacts.errors import StoreError
+from artifacts.open_store import open_store
+from artifacts.shared_document import SharedDocument
+from tasks.config.settings import shown_store
 
 VARIABLE = "NAMEWRIGHT_STORE_ID"  # of a deployed run: the id, and the path that the store had for `deploy`
 _FILE = "id"
@@ -13,24 +15,25 @@ _FILE = "id"
 
 def identify(store: Path) -> str:
     """The value of NAMEWRIGHT_STORE_ID for this store, which has an id from now on. Raises StoreError."""
-    file = store.absolute() / _FILE
-    with atomic_io.io_errors(file, "give the store an id"):
-        if not file.exists():
-            atomic_io.write_file(file, f"{uuid.uuid4().hex}\n".encode())
-        return f"{file.read_text(encoding='ascii').strip()} {file.parent}"
+    document = open_store(store.absolute()).document(_FILE)
+    document.update(lambda content: content or f"{uuid.uuid4().hex}\n".encode(), on_wait=lambda: None)
+    return f"{_read(document)} {shown_store(store.absolute())}"
 
 
 def check_store(store: Path) -> None:
     """Raise StoreError if this run was deployed for another store. One that was not deployed has any."""
     identity, _, path = os.environ.get(VARIABLE, "").partition(" ")
-    file = store.absolute() / _FILE
-    with atomic_io.io_errors(file, "read the id of the store"):
-        current = file.read_text(encoding="ascii").strip() if file.exists() else ""
-    if identity not in ("", current):
+    if not identity:
+        return
+    if _read(open_store(store.absolute()).document(_FILE)) != identity:
         raise StoreError(
             "store.another",
             "the worker has another store than the deployment",
-            where=str(file.parent),
+            where=shown_store(store.absolute()),
             saw=f"deployed for {path}",
             fix=f"set NAMEWRIGHT_STORE={path} where the worker starts, or deploy with the worker's store.",
         )
+
+
+def _read(document: SharedDocument) -> str:
+    return (document.read() or b"").decode(errors="replace").strip()

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.argument import ArgumentCollection
 
+from artifacts.bucket.address import CACHE_VARIABLE
 from rnn_core.errors import ConfigError
 from tasks.config.options import nearest
 from tasks.config.store_id import VARIABLE as STORE_ID
@@ -56,7 +57,7 @@ def known_variables() -> set[str]:
         app = App()
         app.default(_command_with(config))
         known |= variables(app.assemble_argument_collection())
-    return known
+    return known | {CACHE_VARIABLE}
 
 
 def refuse_unknown_variables(arguments: ArgumentCollection) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from artifacts.keys import Recipe
 from artifacts.manifest import Manifest
+from artifacts.open_store import open_store
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
 from rnn_core.errors import NamewrightError
@@ -57,7 +58,7 @@ class Plan(StageRunner):
 
     def run(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | PendingArtifact:
         """The artifact that the store has, one in the temporary folder, or a pending one."""
-        store, label = Store(self.settings.store), stage.label(config)
+        store, label = open_store(self.settings.store), stage.label(config)
         pending = [given.title for given in _flattened(inputs) if isinstance(given, PendingArtifact)]
         resolved = {} if pending else stage.resolve_inputs(store, config, inputs)
         artifact, fault, recipe = stage.find(store, config, resolved)

@@ -15,8 +15,10 @@ import pyarrow as pa
 from artifacts.errors import StoreError
 from artifacts.formats import whole_groups
 from artifacts.keys import Recipe
+from artifacts.open_store import open_store
 from artifacts.source_file import SourceFile
-from artifacts.store import Artifact, ArtifactWriter, Store
+from artifacts.store import Artifact, Store
+from artifacts.writer import ArtifactWriter
 from data import schemas
 from tasks.config.settings import Settings
 from tasks.core.events import Finished, Listener, Notice, Progress
@@ -208,7 +210,7 @@ def stage(
     version: int,
     name: str = "",
     title: Callable[[Any], str] | None = None,
-    open_store: Callable[[Path], Store] = Store,
+    open_store: Callable[[Path], Store] = open_store,
     names: Callable[[Any], int] | None = None,
     resolve_baseline: Callable[..., Mapping[str, Artifact]] | None = None,
     check: Callable[[Store, Artifact], None] | None = None,

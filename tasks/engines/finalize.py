@@ -7,6 +7,7 @@ it changes nothing.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from artifacts.open_store import open_store
 from artifacts.registry import ConflictError, Entry
 from artifacts.store import Artifact, Store
 from tasks.core.events import Decided, Listener, Notice
@@ -23,7 +24,7 @@ def finalize(root: Path, artifacts: Sequence[Artifact], on_event: Listener, by: 
 
     Raises DataError if the champion is missing or damaged, or the registry is, once all the rest is done.
     """
-    store, outcome = Store(root), None
+    store, outcome = open_store(root), None
     try:
         for artifact in artifacts:
             if artifact.stage == "gate":

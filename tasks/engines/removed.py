@@ -35,7 +35,7 @@ def removal_detected(artifacts: Callable[[], Iterable[Artifact]]) -> Iterator[No
                 raise RemovedError(
                     "store.removed",
                     "an artifact was removed while the run used it",
-                    where=str(artifact.folder),
+                    where=artifact.place,
                     fix="run the same command again when nobody removes artifacts: it makes them again.",
                 ) from error
         raise

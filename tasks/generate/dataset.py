@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from artifacts import atomic_io, single_file
-from artifacts.dataset import SUCCESS, Dataset
+from artifacts import single_file
+from artifacts.bucket.address import inside
+from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
@@ -56,9 +57,9 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
         inputs["training"] = model.training
     digests = {role: artifact.digest for role, artifact in inputs.items()}
     recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
-    in_store = settings.store / LIST / recipe.key
+    in_store = inside(settings.store, LIST, recipe.key)
     dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())
-    if settings.output and settings.file_format and not (dataset.folder / SUCCESS).exists():
+    if settings.output and settings.file_format and not dataset.is_complete:
         single_file.check_free(settings.output, settings.overwrite)
     return GenerateRequest(config, model, inputs, recipe, dataset)
 
@@ -96,12 +97,11 @@ def generate(
         names = artifact.manifest().metadata["names"]
         seconds = time.monotonic() - start
         if settings.output is None:
-            with atomic_io.io_errors(dataset.folder, "point to the latest list"):
-                atomic_io.replace_link(dataset.folder.with_name(LATEST), dataset.folder.name)
+            dataset.point_to(LATEST)
         on_event(Finished(LIST, f"{LIST} {names:,}", artifact, reused, names, seconds))
         return reused
 
-    wait = notify_once(on_event, LIST, f"waiting for another run that writes to {dataset.folder}")
+    wait = notify_once(on_event, LIST, f"waiting for another run that writes to {dataset.where}")
     with dataset.claim(recipe, settings.overwrite, wait):
         existing = dataset.find(recipe)
         if existing:
@@ -127,7 +127,7 @@ def generate(
 
 def part_paths(generated: Artifact) -> list[Path]:
     """The files of a list, in their order."""
-    return [generated.folder / name for name in sorted(generated.manifest().files)]
+    return [generated.path(name) for name in sorted(generated.manifest().files)]
 
 
 def _stage_settings(request: GenerateRequest, settings: ListSettings) -> Settings:

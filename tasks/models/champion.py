@@ -69,7 +69,7 @@ def champion_registry(store: Store, lists: Sequence[str]) -> Registry:
 
 def champion_registries(store: Store) -> list[Registry]:
     """The registries of the champions of every set of lists."""
-    return [registry for registry in store.registries() if registry.path.stem.split("-")[0] == CHAMPION]
+    return [registry for registry in store.registries() if registry.role.split("-")[0] == CHAMPION]
 
 
 def current_champions(store: Store) -> list[Entry]:
@@ -120,8 +120,7 @@ def resolve_baseline(
 
 def unverified(store: Store, reference: Reference) -> Artifact:
     """The artifact of a reference, where it is or would be: nothing of it is read."""
-    folder = store.folder(reference.stage, reference.key)
-    return Artifact(reference.stage, reference.key, reference.digest, folder)
+    return store.handle(reference)
 
 
 def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:
@@ -166,7 +165,7 @@ def require_intact(
     model, fault = store.resolve(reference)
     if model:
         return model
-    where = str(store.folder(reference.stage, reference.key))
+    where = store.place(reference.stage, reference.key)
     if fault:
         raise DataError("champion.damaged", f"{name} is damaged", where=where, saw=fault, fix=fix)
     raise DataError("champion.missing", f"{name} is not in the store", where=where, fix=fix)

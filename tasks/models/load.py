@@ -23,7 +23,6 @@ import pyarrow as pa
 
 from artifacts import atomic_io, manifest, npz
 from artifacts.keys import KEY_LENGTH, sha256
-from artifacts.manifest import Manifest
 from artifacts.model_file import (
     MODEL,
     ModelContents,
@@ -33,6 +32,7 @@ from artifacts.model_file import (
     open_model_file,
     stored_vocabulary,
 )
+from artifacts.open_store import open_store
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
 from data.text.strings import to_strings
@@ -84,7 +84,7 @@ class ModelFile(SourceFile):
     def training_lists(self) -> list[TrainingList]:
         """The lists that the model was trained on; empty if that is unknown."""
         artifact = self.artifact
-        return training_lists(Store(artifact.folder.parents[1]), artifact.reference) if artifact else []
+        return training_lists(open_store(artifact.folder.parents[1]), artifact.reference) if artifact else []
 
     def line(self, now: datetime) -> str:
         """Which model it is, from which lists, and its age, in a line for people."""
@@ -106,13 +106,13 @@ def find_model(model: str | Path, store: Path, sources: Sequence[str] = ()) -> M
     """
     named = str(model)
     if named == CHAMPION:
-        return _champion(Store(store), sources)
+        return _champion(open_store(store), sources)
     path = Path(os.path.expanduser(named))  # noqa: PTH111  # no user: no error
     if not os.path.isfile(path) and (key := _KEY.fullmatch(named.lower())):  # noqa: PTH113  # never raises
-        return _by_key(Store(store), *key.groups())
+        return _by_key(open_store(store), *key.groups())
     if "/" in named or os.sep in named or path.suffix == ".npz" or os.path.isfile(path):  # noqa: PTH113
         return _by_path(path)
-    raise _unknown(named, Store(store))
+    raise _unknown(named, open_store(store))
 
 
 def load_model(file: ModelFile) -> "TrainedModel":
@@ -237,16 +237,17 @@ def _stored_models(store: Store) -> list[_StoredModel]:
             _StoredModel(created_at, stage, key)
             for stage in STAGES
             for key in store.keys(stage)
-            if (created_at := _created_at(store.folder(stage, key)))
+            if (created_at := _created_at(store, stage, key))
         ]
     return sorted(models, reverse=True)
 
 
-def _created_at(folder: Path) -> str:
+def _created_at(store: Store, stage: str, key: str) -> str:
     """When an artifact was made; empty if it was removed meanwhile."""
     try:
-        return Manifest.read(folder / manifest.FILE_NAME).created_at
+        return store.read_manifest(stage, key).created_at
     except (OSError, ValueError):  # damaged, which is reported if it is chosen; until then it has its place
+        folder = store.folder(stage, key)
         modified = folder.lstat().st_mtime if os.path.lexists(folder) else None
         return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds") if modified else ""
 
@@ -261,14 +262,14 @@ def _champion(store: Store, sources: Sequence[str]) -> ModelFile:
         raise DataError(
             "model.none",
             "the store holds no trained model",
-            where=str(store.root),
+            where=store.where,
             fix="train one; or name another store, or a model's file.",
         )
     others = _sets_with_champion(store)
     raise DataError(
         "champion.none",
         f"no model of {', '.join(lists)} was promoted" if lists else "no model of the store was promoted",
-        where=str(store.root),
+        where=store.where,
         saw=f"champions of {'; of '.join(others)}" if others else "",
         fix="name a model, or other lists; or promote a model by hand:" + _as_lines(models),
     )
@@ -293,7 +294,7 @@ def _by_key(store: Store, stage: str | None, digits: str) -> ModelFile:
         raise DataError(
             "model.ambiguous",
             "ambiguous model key",
-            where=str(store.root),
+            where=store.where,
             saw=digits,
             fix="give more digits, or the stage:" + _as_lines(models),
         )
@@ -310,14 +311,14 @@ def _by_path(path: Path) -> ModelFile:
     stage, key = place.parts[-3:-1] if len(place.parts) > 3 else ("", "")
     in_store = place.name == MODEL and _KEY.fullmatch(f"{stage}/{key}") and len(key) == KEY_LENGTH
     if in_store and (place.parent / manifest.FILE_NAME).exists():
-        return _in_store(Store(place.parents[2]), stage, key)
+        return _in_store(open_store(place.parents[2]), stage, key)
     return file
 
 
 def _in_store(store: Store, stage: str, key: str) -> ModelFile:
     artifact, fault = store.examine(stage, key)
     if fault:
-        raise _damaged(store.folder(stage, key), fault)
+        raise _damaged(store.place(stage, key), fault)
     if not artifact:  # removed at this moment
         raise _unknown(key, store)
     return ModelFile(artifact.folder / MODEL, artifact)
@@ -328,10 +329,10 @@ def _input(artifact: Artifact, role: str) -> Artifact | None:
     reference = artifact.input(role)
     if not reference:
         return None
-    store = Store(artifact.folder.parents[1])
+    store = open_store(artifact.folder.parents[1])
     source, fault = store.examine(reference.stage, reference.key)
     if fault:
-        raise _damaged(store.folder(reference.stage, reference.key), fault)
+        raise _damaged(store.place(reference.stage, reference.key), fault)
     return source if source and source.digest == reference.digest else None
 
 
@@ -368,17 +369,17 @@ def _unknown(name: str, store: Store) -> DataError:
     return DataError(
         "model.unknown",
         "model not found",
-        where=str(store.root),
+        where=store.where,
         saw=name,
         fix=f"name a file, `{CHAMPION}`, or a key by its first digits{contents}",
     )
 
 
-def _damaged(folder: Path, fault: str) -> DataError:
+def _damaged(where: str, fault: str) -> DataError:
     return DataError(
         "model.damaged",
         "the artifact is damaged",
-        where=str(folder),
+        where=where,
         saw=fault,
         fix="repeat the run that made it; or name another model.",
     )

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
-from artifacts import atomic_io, manifest
-from artifacts.documents import as_type, parse_json, read_file
+from artifacts.documents import as_type, parse_json
+from artifacts.errors import StoreError
 from artifacts.keys import canonical_json, sha256
 from artifacts.manifest import Manifest
+from artifacts.open_store import open_store
 from artifacts.registry import Reference
 from artifacts.store import Artifact, Store
 
@@ -56,7 +56,7 @@ def model_line(model: Artifact, now: datetime | None = None) -> str:
 
     now:  the current time, for the age of the model; without it the line is the same at any time.
     """
-    lists = training_lists(Store(model.folder.parents[1]), model.reference)
+    lists = training_lists(open_store(model.folder.parents[1]), model.reference)
     names = ", ".join(f"{each.name} ({each.names:,} name{'' if each.names == 1 else 's'})" for each in lists)
     line = f"{model.key[:_KEY_DIGITS]} · {names or 'unknown lists'}"
     return line if now is None else f"{line}, trained {_age(model.manifest().created_at, now)}"
@@ -65,9 +65,10 @@ def model_line(model: Artifact, now: datetime | None = None) -> str:
 def last_trained(store: Store) -> tuple[str, ...]:
     """The names of the lists that were trained on last in this store; empty if that is unknown."""
     try:
-        document = as_type(Mapping[str, tuple[str, ...]], parse_json(read_file(store.root / FILE)))
+        content = store.document(FILE).read()
+        document = as_type(Mapping[str, tuple[str, ...]], parse_json(content or b"{}"))
         names: tuple[str, ...] = document.get("lists", ())
-    except (OSError, ValueError):
+    except (StoreError, ValueError):
         return ()
     return names
 
@@ -75,9 +76,8 @@ def last_trained(store: Store) -> tuple[str, ...]:
 def remember_trained(store: Store, names: Sequence[str]) -> None:
     """Store these lists as those that were trained on last. Raises StoreError."""
     if names and tuple(names) != last_trained(store):
-        path: Path = store.root / FILE
-        with atomic_io.io_errors(path, "remember the lists trained on"):
-            atomic_io.write_file(path, json.dumps({"lists": list(names)}).encode() + b"\n")
+        content = json.dumps({"lists": list(names)}).encode() + b"\n"
+        store.document(FILE).update(lambda _: content, on_wait=lambda: None)
 
 
 def _age(created_at: str, now: datetime) -> str:
@@ -91,7 +91,7 @@ def _age(created_at: str, now: datetime) -> str:
 def _manifest(store: Store, reference: Reference) -> Manifest | None:
     """The manifest of an artifact that is in the store, unchanged; not verified against its files."""
     try:
-        current = Manifest.read(store.folder(reference.stage, reference.key) / manifest.FILE_NAME)
+        current = store.read_manifest(reference.stage, reference.key)
     except (OSError, ValueError):
         return None
     return current if current.digest == reference.digest else None

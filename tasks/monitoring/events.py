@@ -121,4 +121,4 @@ def emit_generated_list(generated: Finished) -> None:
 
 
 def _location(artifact: Artifact) -> dict[str, Any]:
-    return {"artifact": artifact.origin, "folder": str(artifact.folder)}
+    return {"artifact": artifact.origin, "folder": artifact.place}

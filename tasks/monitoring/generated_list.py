@@ -70,7 +70,7 @@ def _page(generated: Finished) -> str:
     rows = {
         "names": f"{metadata['names']:,}",
         "not in the training list": f"{metadata['new']:,}" if "new" in metadata else "unknown",
-        "folder": str(generated.artifact.folder),
+        "folder": generated.artifact.place,
         "files": f"{len(manifest.files):,}, {megabytes:,.1f} MB",
         "model": manifest.origins["model"],
         "lists": ", ".join(f"{name} ({names:,})" for name, names in metadata.get("lists", {}).items())

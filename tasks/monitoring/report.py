@@ -9,9 +9,10 @@ from prefect.client.schemas import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed
 
-from artifacts.store import Artifact, Store
+from artifacts.open_store import open_store
+from artifacts.store import Artifact
 from rnn_core.errors import Interrupted, NamewrightError
-from tasks.config.settings import Settings
+from tasks.config.settings import Settings, shown_store
 from tasks.core.events import Decided, Event, Finished
 from tasks.core.prefect_states import CACHED
 from tasks.core.stage import StageRunner
@@ -118,7 +119,7 @@ def _page(
     settings: Settings, finished: Sequence[Finished], decided: Sequence[Decided], failure: Section | None
 ) -> Markdown:
     artifacts = [event.artifact for event in finished]
-    store = Store(settings.store)
+    store = open_store(settings.store)
     report = next(iter(_of_stage(finished, "report")), None)
     opening = [failure] if failure else []
     opening += outcome_sections(artifacts, decided[-1].outcome if decided else None)
@@ -133,8 +134,8 @@ def _page(
 
 
 def _files_section(settings: Settings, report: Artifact | None) -> Section:
-    store = settings.store.resolve()
-    page = str(store / FILE) if report else "none was made"
+    store = shown_store(settings.store.resolve())
+    page = f"{store}/{FILE}" if report else "none was made"
     return Section("Files", points=[f"the store: {store}", f"the whole report: {page}"])
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from artifacts import atomic_io
-from artifacts.documents import as_type, parse_json, read_file
+from artifacts.documents import as_type, parse_json
 from artifacts.keys import sha256
+from artifacts.open_store import open_store
 from tasks.config.sources import Source
 
 FILE = "watched.json"
@@ -28,10 +28,10 @@ class Change:
 
 
 class SourceMemory:
-    """The digests of the lists that retrainings began with, in a small file at the top of the store."""
+    """The digests of the lists that retrainings began with, in a small document at the top of the store."""
 
     def __init__(self, store: Path) -> None:
-        self._file = store / FILE
+        self._document = open_store(store).document(FILE)
 
     def changes(self, sources: Iterable[Source]) -> list[Change]:
         """The lists that differ from those remembered.
@@ -48,20 +48,27 @@ class SourceMemory:
 
     def remember(self, changes: Iterable[Change]) -> None:
         """Store these changes as known. Raises StoreError."""
-        seen = {**self._seen(), **{change.source: change.digest for change in changes}}
-        with atomic_io.io_errors(self._file, "remember the lists seen"):
-            atomic_io.write_file(self._file, json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
+        known = {change.source: change.digest for change in changes}
+
+        def with_changes(content: bytes | None) -> bytes:
+            return json.dumps({**_parse(content), **known}, indent=2, sort_keys=True).encode() + b"\n"
+
+        self._document.update(with_changes, on_wait=lambda: None)
 
     def _seen(self) -> Mapping[str, str]:
-        with atomic_io.io_errors(self._file, "read the lists seen last"):
-            try:
-                seen: Mapping[str, str] = as_type(Mapping[str, str], parse_json(read_file(self._file)))
-            except (
-                FileNotFoundError,
-                ValueError,
-            ):  # damaged: each list is announced again, which costs little
-                return {}
-        return seen
+        try:
+            return _parse(self._document.read())
+        except ValueError:
+            return {}
+
+
+def _parse(content: bytes | None) -> Mapping[str, str]:
+    """The digests by source; of a damaged document none: each list is announced again, which costs little."""
+    try:
+        seen: Mapping[str, str] = as_type(Mapping[str, str], parse_json(content or b"{}"))
+    except ValueError:
+        return {}
+    return seen
 
 
 def _digest(source: Source) -> str:

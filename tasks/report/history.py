@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from artifacts.manifest import Manifest
-from artifacts.store import Artifact, Store
+from artifacts.registry import Reference
+from artifacts.store import Store
 from data.config import ALL_SOURCES
 from rnn_core.errors import NamewrightError
 from tasks.report.sections import Row, Section, Table, columns
@@ -75,14 +76,14 @@ def history_section(runs: Sequence[PastRun], current: str, champion: str) -> Sec
 def _evaluations(store: Store) -> Iterator[Manifest]:
     for key in store.keys(_EVALUATION):
         try:
-            yield Artifact(_EVALUATION, key, "", store.folder(_EVALUATION, key)).manifest()
-        except NamewrightError:
+            yield store.read_manifest(_EVALUATION, key)
+        except (NamewrightError, OSError, ValueError):
             continue
 
 
 def _past_run(store: Store, manifest: Manifest) -> PastRun | None:
     key = manifest.recipe.key
-    artifact = Artifact(_EVALUATION, key, manifest.digest, store.folder(_EVALUATION, key))
+    artifact = store.handle(Reference(_EVALUATION, key, manifest.digest))
     try:
         rows = artifact.table("metrics.parquet").to_pylist()
     except NamewrightError:

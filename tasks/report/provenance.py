@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from artifacts import manifest
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact, Store
@@ -82,7 +81,7 @@ def _is_artifact(origin: str) -> bool:
 def _manifest(store: Store, origin: str) -> Manifest | None:
     stage, _, key = origin.partition("/")
     try:
-        return Manifest.read(store.folder(stage, key) / manifest.FILE_NAME)
+        return store.read_manifest(stage, key)
     except (OSError, ValueError):  # a page about it is no place to fail: a run verifies what it uses
         return None
 

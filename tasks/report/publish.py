@@ -10,6 +10,7 @@ from pathlib import Path
 from artifacts import atomic_io
 from artifacts.keys import sha256
 from artifacts.manifest import Manifest
+from artifacts.open_store import open_store
 from artifacts.store import Artifact, Store
 from rnn_core.errors import NamewrightError
 from tasks.models.champion import Outcome, champion_registry
@@ -51,13 +52,14 @@ def publish_report(
             page = page.replace(html.PROVENANCE, html.render(provenance), 1)
             content = page.encode(errors="backslashreplace")
             atomic_io.write_file(target, content + _stamp(digest, content))
+            store.share(FILE)
     return target
 
 
 def publish_last(root: Path, artifacts: Sequence[Artifact], outcome: Outcome | None) -> None:
     """Publish the report of a run with these artifacts, in this order, if its last stage was one."""
     if artifacts and artifacts[-1].stage == "report":
-        publish_report(Store(root), artifacts[-1], artifacts, outcome)
+        publish_report(open_store(root), artifacts[-1], artifacts, outcome)
 
 
 def models_section(store: Store, made_from: Mapping[str, Manifest | None]) -> Section:

@@ -38,9 +38,9 @@ def resolve_baseline(
     raise DataError(
         "gate.accepted_lost",
         "the profile of the last accepted lists is lost, so these lists cannot be compared with it",
-        where=str(store.folder(reference.stage, reference.key)),
+        where=store.place(reference.stage, reference.key),
         saw=fault or "not in the store",
-        fix=f"run on those lists again. To accept these as the first, remove {registry.path}.",
+        fix=f"run on those lists again. To accept these as the first, remove {registry.where}.",
     )
 
 
@@ -53,7 +53,7 @@ def check(store: Store, gate: Artifact) -> None:
     raise GateRefused(
         "gate.refused",
         "the input lists drifted beyond the limits; training was not started",
-        where=str(gate.folder / CHANGES),
+        where=f"{gate.place}/{CHANGES}",
         saw="\n".join(manifest.metadata["reasons"]),
         fix="see what changed: namewright data. If that is right, raise the limit, or accept it with "
         "--gate.mode report.",

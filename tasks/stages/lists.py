@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts import exports
-from artifacts.dataset import Shards, part_file
+from artifacts.dataset import open_shards, part_file
 from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact
 from data import partitions as sifting
@@ -65,7 +65,7 @@ class ListSampler(NamedTuple):
 @stage(
     version=LIST_VERSION,
     title=lambda config: f"{config.file.number:05}",
-    open_store=Shards,
+    open_store=open_shards,
     names=lambda config: config.sampling.count,
 )
 def shard(
@@ -137,7 +137,7 @@ def accepted(context: StageContext, config: PartitionConfig, *, candidates: Sequ
     version=LIST_VERSION,
     name="gathered",
     title=lambda config: f"{config.file.number:05}",
-    open_store=Shards,
+    open_store=open_shards,
     names=lambda config: config.count,
 )
 def compacted(

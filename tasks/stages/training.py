@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.model_file import MODEL, network_arrays
+from artifacts.open_store import open_store
 from artifacts.store import Artifact, Store
 from data import schemas
 from data.examples import encoded_names
@@ -76,7 +77,7 @@ def model(
 ) -> None:
     """The network, trained on the examples, and the history of its loss."""
     if champion:
-        store, fix = Store(context.settings.store), "train from scratch: --training.start scratch"
+        store, fix = open_store(context.settings.store), "train from scratch: --training.start scratch"
         require_intact(store, champion.reference, "the model that the training starts from", fix)
     known = load_vocabulary(vocabulary)
     if isinstance(config, notebook.NotebookConfig):
@@ -137,7 +138,7 @@ def _start_card(
     """What the training starts from and why, for the card; in the log as well. Empty without a choice."""
     if config.start == "scratch":
         return {}
-    store = Store(context.settings.store)
+    store = open_store(context.settings.store)
     validated = load_input(store, examples, "validated")
     start = choose_start(store, config, examples.manifest().recipe, validated) if validated else None
     # Another champion since a killed run began, or none: it goes on from where it began.

@@ -95,7 +95,7 @@ class PlainConsole:
             case Notice():
                 self.print(f"{event.stage}: {event.text}")
             case Finished():
-                self.print(f"{_stage_line(event)}  {event.artifact.folder}")
+                self.print(f"{_stage_line(event)}  {event.artifact.place}")
 
     def plan(self, plan: "Plan") -> None:
         """Write what changed, what follows from it, and a line for each stage."""
@@ -256,7 +256,7 @@ def stages_table(stages: Sequence[Finished], whole_paths: bool = True) -> Table:
         [
             stage.title,
             Cell(outcome(stage), tone="muted" if stage.reused else "good"),
-            str(stage.artifact.folder) if whole_paths else f"{stage.artifact.stage}/{stage.artifact.key[:8]}",
+            stage.artifact.place if whole_paths else f"{stage.artifact.stage}/{stage.artifact.key[:8]}",
             "" if stage.rows is None else f"{stage.rows:,}",
             f"{stage.seconds:.2f}",
         ]
@@ -276,7 +276,7 @@ def _list_lines(whole: Finished) -> Iterator[str]:
         yield f"in the training list: {names - new:,} of them"
     if first:
         yield f"names: {', '.join(first)}"
-    yield f"list: {whole.artifact.folder}  ({_count(len(manifest.files), 'file')}, {size:,.1f} MB)"
+    yield f"list: {whole.artifact.place}  ({_count(len(manifest.files), 'file')}, {size:,.1f} MB)"
 
 
 def _count(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from artifacts.errors import StoreError
 from artifacts.manifest import Manifest
-from artifacts.registry import Entry
+from artifacts.registry import Entry, Reference
 from artifacts.store import Artifact, Store
 from data.config import ALL_SOURCES
 from rnn_core.errors import DataError
@@ -41,8 +41,8 @@ def models_section(store: Store) -> Section:
     # As they are listed now: who removes one meanwhile disturbs nobody.
     manifests = sorted(store.list("mixture"), key=lambda manifest: manifest.created_at, reverse=True)
     for manifest in manifests:
-        folder = store.folder("mixture", manifest.recipe.key)
-        models.append(StoredModel(store, Artifact("mixture", manifest.recipe.key, manifest.digest, folder)))
+        mixture = store.handle(Reference("mixture", manifest.recipe.key, manifest.digest))
+        models.append(StoredModel(store, mixture))
         mark = Cell("rolled back", tone="muted") if manifest.digest in rolled_back else Cell("")
         marks.append(Cell(CHAMPION, tone="good") if manifest.digest in champions else mark)
     settings = [model.settings() for model in models]
@@ -64,7 +64,7 @@ def models_section(store: Store) -> Section:
     return Section(
         "Models, with nats per character on test names and the settings that differ"
         + (f" ({more:,} more: namewright models compare)" if more > 0 else ""),
-        f"no model in {store.root}; train one: namewright run LIST",
+        f"no model in {store.where}; train one: namewright run LIST",
         table=Table([*columns("key", "made, UTC", numeric=numeric), *columns("lists", "")], rows),
     )
 

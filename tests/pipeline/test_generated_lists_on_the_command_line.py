@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from small_lists import manifest_of, rows_of
 
-from artifacts.store import file_digest
+from artifacts.documents import file_digest
 from flows import cli
 
 # It is in the place of a process of its own.

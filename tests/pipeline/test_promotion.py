@@ -209,10 +209,10 @@ def test_of_lists_without_a_champion_none_is_taken_and_it_is_told_what_there_is(
 
 def test_the_champion_of_a_store_from_before_is_that_of_its_lists(runs):
     """One registry, `champion`, and nothing of which lists were trained on last."""
-    first, own = runs.champion, runs.registry().path
+    first, own = runs.champion, Path(runs.registry().where)
     document = loads(own.read_bytes())
     own.unlink()
-    earlier = runs.store.registry(CHAMPION).path
+    earlier = Path(runs.store.registry(CHAMPION).where)
     earlier.write_bytes(dumps({**document, "role": CHAMPION}))
     (runs.store.root / "trained.json").unlink()
     assert open_model(store=runs.store.root).origin == first.origin
@@ -386,7 +386,7 @@ def test_what_cannot_be_shown_or_promoted_is_told_with_what_to_do(namewright, ru
 
 
 def test_a_damaged_registry_ends_a_run_and_every_command_and_is_not_written_over(namewright, runs):
-    path = runs.registry().path
+    path = Path(runs.registry().where)
     path.write_bytes(path.read_bytes().replace(b"mixture", b"mixtrue"))
     damaged = path.read_bytes()
     with pytest.raises(DataError) as caught:

@@ -252,9 +252,9 @@ def test_a_registry_with_a_valid_checksum_over_anything_else_is_damaged(store, k
     registry = store.registry("champion")
     entry = Entry.now(Reference("mixture", "a", "digest"), None, "decision/1", {"engine": "test"})
     registry.promote(entry, None, on_wait=lambda: None)
-    document = checksummed_json.loads(registry.path.read_bytes())
+    document = checksummed_json.loads(Path(registry.where).read_bytes())
     FORGED_REGISTRIES[kind](document)
-    registry.path.write_bytes(checksummed_json.dumps(document))
+    Path(registry.where).write_bytes(checksummed_json.dumps(document))
     with pytest.raises(DataError, match=r"registry\.damaged"):
         registry.history()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -128,19 +129,19 @@ def test_a_roll_back_that_must_not_be_changes_nothing(champion):
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), end=st.floats(0, 1, exclude_max=True))
 def test_a_damaged_registry_is_one_clear_error_and_is_never_written_over(tmp_path, place, bit, end):
     registry = Store(tmp_path / "damaged").registry("champion")
-    registry.path.unlink(missing_ok=True)
+    Path(registry.where).unlink(missing_ok=True)
     promote(registry, "a")
-    whole = registry.path.read_bytes()
+    whole = Path(registry.where).read_bytes()
     flipped = bytearray(whole)
     flipped[int(place * len(whole))] ^= 1 << bit
     for content in (bytes(flipped), whole[: int(end * len(whole))]):
-        registry.path.write_bytes(content)
+        Path(registry.where).write_bytes(content)
         found, fault = read(registry)
         if fault:
-            assert (fault.code, fault.where) == ("registry.damaged", str(registry.path))
+            assert (fault.code, fault.where) == ("registry.damaged", registry.where)
             with pytest.raises(DataError):
                 promote(registry, "b")
-            assert registry.path.read_bytes() == content
+            assert Path(registry.where).read_bytes() == content
         else:  # it was white space
             assert [each.artifact for each in found] == [model("a")]
 
@@ -154,8 +155,8 @@ def read(registry):
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b'{"checksum": 1}', b"\xff", b"{}"], ids=repr)
 def test_what_is_no_registry_is_reported(champion, content):
-    champion.path.parent.mkdir(parents=True)
-    champion.path.write_bytes(content)
+    Path(champion.where).parent.mkdir(parents=True)
+    Path(champion.where).write_bytes(content)
     with pytest.raises(DataError) as caught:
         champion.current()
     assert caught.value.code == "registry.damaged"
@@ -164,7 +165,7 @@ def test_what_is_no_registry_is_reported(champion, content):
 def test_the_history_of_another_role_is_not_taken_for_this_one(champion, store):
     promote(champion, "a")
     other = store.registry("corpus")
-    other.path.write_bytes(champion.path.read_bytes())
+    Path(other.where).write_bytes(Path(champion.where).read_bytes())
     with pytest.raises(DataError, match="damaged"):
         other.current()
 

@@ -135,8 +135,8 @@ def _manifest(rng: random.Random, store: Path, _folder: Path) -> None:
 def _registry(rng: random.Random, store: Path, folder: Path) -> None:
     path = rng.choice(sorted((store / "registry").glob("*.json")))
     registry = Store(folder).registry(path.stem)
-    registry.path.parent.mkdir(exist_ok=True)
-    registry.path.write_bytes(_document(path.read_bytes(), rng))
+    Path(registry.where).parent.mkdir(exist_ok=True)
+    Path(registry.where).write_bytes(_document(path.read_bytes(), rng))
     registry.history()
 
 
