@@ -2,10 +2,12 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from small_runs import COMMAND, clean_environment, files_of, small_options, write_lists
@@ -101,6 +103,45 @@ def test_a_run_that_is_asked_to_stop_writes_a_checkpoint_and_says_how_to_go_on(
     assert any("going on from the checkpoint of step" in line for line in again.stdout)
     again.kill()
     again.communicate()
+
+
+def test_ctrl_c_on_the_terminal_ends_a_training_by_processes_with_a_checkpoint_that_one_process_goes_on_from(
+    small, environment, tmp_path
+):
+    store = tmp_path / "store"
+    long = [*command(small, store, epochs=100_000), "--training.max-steps", "1000000"]  # worth a process
+
+    def started(workers):
+        return subprocess.Popen(
+            [*long, "--workers", str(workers)], env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    run = started(2)
+    wait_for_a_checkpoint(store, run)
+    (other,) = children(run.pid)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the whole group hears it
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 130
+    step = re.fullmatch(
+        r"error\[run\.interrupted\]: stopped by SIGINT\n"
+        r"  where: training, step ([\d,]+) of at most [\d,]+\n"
+        r"  fix:   a checkpoint is written: run the same command again, and it goes on from there\.\n",
+        errors,
+    )[1]
+    assert not Path(f"/proc/{other}").exists()
+    again = started(1)
+    assert any(f"going on from the checkpoint of step {step}\n" in line for line in again.stdout)
+    again.kill()
+    again.communicate()
+
+
+def children(pid):
+    return [
+        child
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(
