@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from hypothesis import settings
+from s3_server import s3_server
 
 from tasks.server.defaults import apply_defaults
 
@@ -96,3 +97,10 @@ def _asked(url: str, body: dict[str, object]) -> list[Any] | None:
         return None
     assert isinstance(found, list)
     return found
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A server that speaks S3, with an empty bucket."""
+    with s3_server() as endpoint:
+        yield endpoint

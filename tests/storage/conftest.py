@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from s3_server import s3_server
 from small_artifacts import put, recipe_of
 
 from artifacts.keys import Recipe
@@ -38,10 +37,3 @@ def hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         yield lambda *what, **files: load_dataset(
             *what, split="train", cache_dir=str(home / "cache"), **files
         )
-
-
-@pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """A server that speaks S3, with an empty bucket."""
-    with s3_server() as endpoint:
-        yield endpoint
