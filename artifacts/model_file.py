@@ -19,15 +19,10 @@ from artifacts.documents import open_file
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.metrics.styles import Scorer
-from rnn_core.ngram import mixture, stored
+from rnn_core.ngram import mixture, rules, stored
 from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import (
-    Mixture,
-    check_weight_layout,
-    mixture_model,
-    mixture_unavailable,
-    weight_from_array,
-)
+from rnn_core.ngram.mixture import Mixture, check_vocabularies, mixture_model, mixture_unavailable
+from rnn_core.ngram.rules import Rule
 from rnn_core.nn import ensemble
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.styles import blended, of_style, with_styles
@@ -38,7 +33,7 @@ from rnn_core.text.vocabulary import UTF32, Vocabulary
 
 MODEL = "model.npz"
 
-_CHARACTERS, _NGRAMS, _WEIGHT = "characters", "ngrams.", "mixture.weight"
+_CHARACTERS, _NGRAMS = "characters", "ngrams."
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 ModelKind = Literal["network", "mixture"]
@@ -52,7 +47,7 @@ class ModelContents(NamedTuple):
 
     network:  one network, or an ensemble of some.
     ngrams:   None in a file of the stage `model`, which holds the network alone.
-    mixture:  None too if there were no validation names to fit its weight on.
+    mixture:  None too if there were no validation names to fit it on.
     styles:   that the network knows; None if it was trained without.
     """
 
@@ -101,13 +96,12 @@ def network_arrays(
     return {**ensemble.to_arrays(networks), _CHARACTERS: code_points, **of_styles}
 
 
-def mixture_arrays(arrays: Arrays, ngrams: KneserNey, weight: float | None) -> dict[str, npt.NDArray[Any]]:
+def mixture_arrays(arrays: Arrays, ngrams: KneserNey, rule: Rule | None) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a mixture's file.
 
-    weight:  of the network in the mixture; None if it could not be fitted.
+    rule:  that combines network and n-grams; None if it could not be fitted.
     """
-    fitted = {} if weight is None else {_WEIGHT: np.array(weight)}
-    return {**arrays, **ngrams.to_arrays(), **fitted}
+    return {**arrays, **ngrams.to_arrays(), **(rule.to_arrays() if rule else {})}
 
 
 def model_contents(arrays: Arrays) -> ModelContents:
@@ -115,12 +109,12 @@ def model_contents(arrays: Arrays) -> ModelContents:
     kept, of_ngrams, of_styles = _split(arrays)
     parameters = ensemble.from_arrays(kept)
     stored_styles.check_layout(of_styles, parameters.style_count)
-    styles = Styles.from_arrays(of_styles)
-    if not of_ngrams and _WEIGHT not in arrays:
+    styles, rule = Styles.from_arrays(of_styles), rules.rule_from_arrays(arrays)
+    if not of_ngrams and not rule:
         return ModelContents(parameters, None, None, styles)
-    ngrams, weight = KneserNey.from_arrays(of_ngrams), arrays.get(_WEIGHT)
-    both = Mixture(parameters, ngrams, 1.0 if weight is None else weight_from_array(weight))
-    return ModelContents(parameters, ngrams, None if weight is None else both, styles)
+    ngrams = KneserNey.from_arrays(of_ngrams)
+    check_vocabularies(parameters, ngrams)
+    return ModelContents(parameters, ngrams, Mixture(parameters, ngrams, rule) if rule else None, styles)
 
 
 def check_layout(arrays: Layouts) -> None:
@@ -131,8 +125,7 @@ def check_layout(arrays: Layouts) -> None:
         stored.check_layout(of_ngrams, arrays["W_hy"].shape[1])
     stored_styles.check_layout(of_styles)
     _check_characters(arrays)
-    if _WEIGHT in arrays:
-        check_weight_layout(arrays[_WEIGHT])
+    rules.check_layout(arrays)
 
 
 @contextlib.contextmanager
@@ -149,7 +142,7 @@ def open_model_file(path: Path) -> Iterator[FileIO]:
 
 def _split(arrays: Mapping[str, Item]) -> tuple[dict[str, Item], dict[str, Item], dict[str, Item]]:
     """The arrays of the network, those of the n-grams, and those of the styles."""
-    kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, _WEIGHT)}
+    kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, *rules.ARRAYS)}
     of_ngrams, of_styles = (
         {name: kept.pop(name) for name in list(kept) if name.startswith(prefix)}
         for prefix in (_NGRAMS, stored_styles.PREFIX)

@@ -22,8 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.names import names
 from rnn_core.metrics.scoring import cross_entropy_per_character, mean_nats_per_character
-from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import Mixture, fit_weight, log_probabilities
+from rnn_core.ngram.discounts import fit_ngrams
+from rnn_core.ngram.kneser_ney import KneserNey, NgramConfig
+from rnn_core.ngram.mixture import Mixture, fit_rule, log_probabilities
 from rnn_core.nn.network import NetworkParameters
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
@@ -91,7 +92,7 @@ def main() -> None:
     split = split_at_random(names(arguments.names), arguments.seed)
     counts = ", ".join(f"{part.count:,}" for part in split[1:])
     print(f"names to learn, to validate, to test: {counts}; {split.vocabulary_size} tokens\n")
-    baseline = KneserNey.fit(split.training, split.vocabulary_size)
+    baseline = fit_ngrams(NgramConfig(), split.training, split.validation, split.vocabulary_size)
     levels = [
         mean_nats_per_character(baseline.log_probabilities(part), part)
         for part in (split.validation, split.test)
@@ -154,8 +155,8 @@ def curves(results: dict[str, Result], baseline: float, title: str) -> str:
 
 
 def _row(label: str, result: Result, baseline: KneserNey, split: Split) -> str:
-    weight = fit_weight(result.parameters, baseline, split.validation)
-    mixture = Mixture(result.parameters, baseline, weight)
+    rule = fit_rule(result.parameters, baseline, split.training, split.validation)
+    mixture = Mixture(result.parameters, baseline, rule)
     numbers = [
         cross_entropy_per_character(result.parameters, split.validation),
         cross_entropy_per_character(result.parameters, split.test),

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Floats, Integers, Workspace
-from rnn_core.batching.batch import Indices
+from rnn_core.batching.batch import Batch
 from rnn_core.batching.batches import BatchStream
 from rnn_core.batching.ordering import downcast, length_sorted_chunks
 from rnn_core.errors import DataError
@@ -17,6 +17,7 @@ from rnn_core.nn.ensemble import Networks
 from rnn_core.text.names import EncodedNames
 
 OnScored = Callable[[int], object]  # is called with every number of names that were scored
+TargetScorer = Callable[[Batch, Workspace], Floats]  # gives the log-probability of each target, (E,)
 
 ROWS_AT_ONCE = 4_096  # bounds the memory whatever the number of names, and keeps the work in the cache
 
@@ -29,11 +30,12 @@ def log_probabilities(
     Raises DataError if a token is not in the vocabulary of the network, or a style not one of its styles.
     """
     check_names(names, networks.vocabulary_size, networks.style_count)
-    return _stream_log_probabilities(
-        ensemble.pad_vocabulary(networks),
+    padded = ensemble.pad_vocabulary(networks)
+    return stream_log_probabilities(
+        partial(ensemble.target_log_probabilities, padded),
         BatchStream.from_names(names),
         Workspace(networks.dtype),
-        on_scored,
+        on_scored=on_scored,
     )
 
 
@@ -46,12 +48,16 @@ def character_log_probabilities(networks: Networks, names: EncodedNames) -> npt.
     stream = BatchStream.from_names(names)
     first = names.offsets[:-1] + np.arange(names.count)
     result = np.zeros(len(names.tokens) + names.count)
-    for chunk in _chunks(ensemble.pad_vocabulary(networks), stream, Workspace(networks.dtype)):
+    padded, workspace = ensemble.pad_vocabulary(networks), Workspace(networks.dtype)
+    for chosen, batch in length_sorted_batches(stream):
+        log_probabilities = ensemble.target_log_probabilities(padded, batch, workspace)
         # Within a name the characters are in order already, so a stable sort puts name after name.
-        order = np.argsort(downcast(chunk.names), kind="stable")
-        rows = stream.rows[chunk.chosen]
-        skipped = first[chunk.chosen] - (np.cumsum(rows) - rows)
-        result[np.arange(len(order)) + np.repeat(skipped, rows)] = chunk.log_probabilities[order]
+        order = np.argsort(downcast(batch.name_of_character), kind="stable")
+        rows = stream.rows[chosen]
+        skipped = first[chosen] - (np.cumsum(rows) - rows)
+        result[np.arange(len(order)) + np.repeat(skipped, rows)] = log_probabilities[
+            batch.target_of_character
+        ][order]
     return result
 
 
@@ -88,7 +94,35 @@ def stream_cross_entropy(
 
     weights:  (N,) of the names.
     """
-    return _mean_cost(_stream_log_probabilities(networks, stream, workspace), stream.rows, weights)
+    score = partial(ensemble.target_log_probabilities, networks)
+    return _mean_cost(stream_log_probabilities(score, stream, workspace), stream.rows, weights)
+
+
+def stream_log_probabilities(
+    score: TargetScorer,
+    stream: BatchStream,
+    workspace: Workspace,
+    rows_at_once: int = ROWS_AT_ONCE,
+    on_scored: OnScored = lambda _names: None,
+) -> npt.NDArray[np.float64]:
+    """(N,) the log-probability of each name of a prepared stream, by what scores the targets of a batch."""
+    result = np.zeros(len(stream.rows))
+    for chosen, batch in length_sorted_batches(stream, rows_at_once):
+        log_probabilities = score(batch, workspace)[batch.target_of_character]
+        result[chosen] = np.bincount(
+            batch.name_of_character, weights=log_probabilities, minlength=len(chosen)
+        )
+        on_scored(len(chosen))
+    return result
+
+
+def length_sorted_batches(
+    stream: BatchStream, rows_at_once: int = ROWS_AT_ONCE
+) -> Iterator[tuple[Integers, Batch]]:
+    """All names of a stream, in packed batches of similar lengths: which names, (B,), and their batch."""
+    for chosen in length_sorted_chunks(stream.rows, rows_at_once):
+        (batch,) = stream.packed_batches([chosen])
+        yield chosen, batch
 
 
 def split_by_rows(names: EncodedNames, rows_at_once: int) -> Iterator[EncodedNames]:
@@ -136,39 +170,6 @@ def check_tokens(names: EncodedNames, vocabulary_size: int) -> None:
             saw=f"tokens from {tokens.min()} to {tokens.max()}",
             fix="encode the names with the vocabulary of the model.",
         )
-
-
-class _Chunk(NamedTuple):
-    """Some names of a stream, with their characters step by step.
-
-    chosen:             (B,) the names.
-    names:              (C,) in [0, B), the name of each character.
-    log_probabilities:  (C,) in nats.
-    """
-
-    chosen: Integers
-    names: Indices
-    log_probabilities: Floats
-
-
-def _chunks(networks: Networks, stream: BatchStream, workspace: Workspace) -> Iterator[_Chunk]:
-    for chosen in length_sorted_chunks(stream.rows, ROWS_AT_ONCE):
-        (batch,) = stream.packed_batches([chosen])
-        log_probabilities = ensemble.target_log_probabilities(networks, batch, workspace)
-        yield _Chunk(chosen, batch.name_of_character, log_probabilities[batch.target_of_character])
-
-
-def _stream_log_probabilities(
-    networks: Networks,
-    stream: BatchStream,
-    workspace: Workspace,
-    on_scored: OnScored = lambda _names: None,
-) -> npt.NDArray[np.float64]:
-    result = np.zeros(len(stream.rows))
-    for chosen, names, log_probabilities in _chunks(networks, stream, workspace):
-        result[chosen] = np.bincount(names, weights=log_probabilities, minlength=len(chosen))
-        on_scored(len(chosen))
-    return result
 
 
 def _mean_cost(

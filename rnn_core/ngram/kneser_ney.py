@@ -37,6 +37,7 @@ from rnn_core.ngram.levels import (
     Probabilities,
 )
 from rnn_core.text.names import EncodedNames
+from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import ValidatedConfig, between, whole
 
 ORDER, DISCOUNT = 8, 0.85
@@ -168,7 +169,8 @@ class KneserNey:
         return tuple(np.full(count, UNSEEN) for _ in self.levels[1:])
 
     def advance(self, tokens: Integers, contexts: ContextIds) -> ContextIds:
-        """The contexts after reading tokens, (B,). Names begin with the end token."""
+        """The contexts after reading tokens, (B,). Names begin with the end token, whatever their style."""
+        tokens = np.where(tokens < self.vocabulary_size, tokens, END_TOKEN)
         shorter = np.zeros(len(tokens), np.int64), *contexts[:-1]
         return tuple(
             level.find(ids * self.vocabulary_size + tokens)

@@ -90,6 +90,26 @@ def target_log_probabilities(networks: Networks, batch: Batch, workspace: Worksp
     return total
 
 
+def logits(networks: Networks, batch: Batch, workspace: Workspace) -> Floats:
+    """(N, V) log-probabilities of what comes next, up to a constant for each row, until the next call."""
+    first, *others = members_of(networks)
+    of_first = network.logits(first, batch, workspace)
+    if not others:
+        return of_first
+    total = _softmax(of_first)
+    for member in others:
+        total += _softmax(network.logits(member, batch, workspace))
+    with np.errstate(divide="ignore"):  # what is impossible for all of them
+        return np.log(total, out=total)
+
+
+def _softmax(logits: Floats) -> npt.NDArray[np.float64]:
+    """The softmax over the last axis, in double precision."""
+    weights: npt.NDArray[np.float64] = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights
+
+
 def to_arrays(networks: Networks) -> dict[str, Floats]:
     """Copies of all parameters by name: those of the first as `network.to_arrays`, then `member.1.W_hy`."""
     return by_member([network.to_arrays(member) for member in members_of(networks)])

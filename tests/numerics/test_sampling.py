@@ -18,6 +18,7 @@ from rnn_core.errors import ConfigError, DataError, TrainingError
 from rnn_core.metrics import scoring
 from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.mixture import Mixture, mixture_model
+from rnn_core.ngram.rules import GeometricRule
 from rnn_core.nn import network
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample import logits_processor, prefix_tree
@@ -42,7 +43,8 @@ def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64, cell="
 def a_mixture():
     rng = np.random.default_rng(3)
     learned = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, 40))
-    return Mixture(a_network(cell="gru"), KneserNey.fit(learned, 5, order=3), 0.4)
+    rule = GeometricRule(np.array([0.6, 0.5]), np.array([0.8, 0.3]), np.array([0.0, 0.4, -0.3]))
+    return Mixture(a_network(cell="gru"), KneserNey.fit(learned, 5, order=3), rule)
 
 
 def sample(parameters, config, **options):

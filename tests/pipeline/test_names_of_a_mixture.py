@@ -7,9 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifacts.formats import read_arrays
-from rnn_core.ngram.kneser_ney import KneserNey
-from rnn_core.ngram.mixture import Mixture, mixture_model
-from rnn_core.nn import network
+from artifacts.model_file import model_contents
 from rnn_core.sample.sampler import SamplingConfig, sample
 from rnn_core.text.vocabulary import Vocabulary
 
@@ -37,10 +35,9 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
 
     (folder,) = (tmp_path / "store" / "mixture").iterdir()  # the same for both
     arrays = read_arrays(folder / "model.npz")
-    characters = [chr(point) for point in arrays.pop("characters")]
-    weight = float(arrays.pop("mixture.weight"))
-    ngrams = KneserNey.from_arrays({name: arrays.pop(name) for name in [*arrays] if name[:7] == "ngrams."})
-    model = mixture_model(Mixture(network.from_arrays(arrays), ngrams, weight))
+    characters = [chr(point) for point in arrays["characters"]]
+    contents = model_contents(arrays)
+    model, rule = contents.select("mixture"), contents.mixture.rule
     drawn, _ = sample(model, Vocabulary(tuple(characters)), SamplingConfig(count=25))
     names = [
         "".join(characters[token] for token in name) for name in np.split(drawn.tokens, drawn.offsets[1:-1])
@@ -48,7 +45,8 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
     assert names == names_in(of_mixture)
 
     card = json.loads((folder / "manifest.json").read_text())["facts"]["model_card"]
-    assert card["network_weight"] == weight
+    assert card["character_exponents"] == pytest.approx(rule.characters, abs=1e-4)
+    assert card["end_exponents"] == pytest.approx(rule.ends, abs=1e-4)
     assert card["ngrams"][0] == len(characters)
     assert len(card["ngrams"]) == card["order"] == 8
 
@@ -78,16 +76,16 @@ def test_a_list_too_short_for_validation_names_has_no_mixture_but_a_network(name
     run = (*run, "--training.hidden-size", "4", "--training.epochs", "1", "--sampling.count", "5")
     assert namewright(*run).returncode == 0
     (folder,) = (tmp_path / "store" / "mixture").iterdir()
-    assert "mixture.weight" not in read_arrays(folder / "model.npz")
+    assert "mixture.exponents" not in read_arrays(folder / "model.npz")
     outcome = namewright(*run, "--sampling.drawn-from", "mixture")
     assert outcome.returncode == 3
     assert "error[mixture.no_validation]" in outcome.stderr
 
 
-def test_the_notebooks_network_has_ngrams_beside_it_and_no_weight(namewright, lists, tmp_path):
+def test_the_notebooks_network_has_ngrams_beside_it_and_no_exponents(namewright, lists, tmp_path):
     run = ("run", "--engine", "plain", "--source", f"names={lists[0]}", "--store", "store")
     assert namewright(*run, "--recipe", "notebook", "--notebook.iterations", "3").returncode == 0
     (folder,) = (tmp_path / "store" / "mixture").iterdir()
     arrays = read_arrays(folder / "model.npz")
     assert "ngrams.8.codes" in arrays
-    assert "mixture.weight" not in arrays
+    assert "mixture.exponents" not in arrays
