@@ -26,9 +26,18 @@ class SourceFile:
             raise self._unreadable(getattr(refusal, "strerror", None) or str(refusal)) from refusal
 
     @property
+    def version(self) -> str:
+        """What is another one whenever the file is: its digest, unless there is something cheaper."""
+        return self.digest
+
+    @property
     def origin(self) -> str:
-        """Its path, for the manifest."""
+        """Where it is, for the manifest and for people: its path."""
         return str(self.path)
+
+    def local(self) -> Path:
+        """Where its bytes can be read."""
+        return self.path
 
     def _unreadable(self, why: str) -> DataError:
         return DataError(

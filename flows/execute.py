@@ -74,7 +74,8 @@ def _is_recordable(settings: Any, say: Callable[[str], None]) -> bool:
 
 def _check_sources(config: RetrainConfig, _settings: Settings) -> None:
     for source in config.sources:
-        _ = source.reading, [file.digest for file in source.files]
+        files = source.files
+        _ = source.reading_of(files), [file.digest for file in files]
 
 
 def _run(config: RetrainConfig, settings: Settings, listener: Listener) -> None:

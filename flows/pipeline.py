@@ -20,7 +20,11 @@ class Lists(NamedTuple):
 
 def lists(config: RetrainConfig, run: StageRunner) -> Lists:
     """From files to valid names, what they are like, and whether they may be trained on."""
-    corpora = [run(stages.corpus, source.reading, file=source.files) for source in config.sources]
+    corpora = [
+        run(stages.corpus, source.reading_of(files), file=files)
+        for source in config.sources
+        for files in [source.files]  # listed once: a bucket is asked for them
+    ]
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged, corpora=corpora)
     profile = run(stages.profile, EmptyConfig(), corpora=corpora, merged=merged, validated=validated)

@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote
 from rnn_core.errors import ConfigError
 
 CACHE_VARIABLE = "NAMEWRIGHT_CACHE"
+SCHEMES = ("s3", "gs", "az")
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/+(?P<rest>.*)", re.DOTALL)
 _MIRROR = re.compile(r"(?:s3|gs|az)%3A%2F%2F[^/]+")
-_SCHEMES = ("s3", "gs", "az")
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._=-]+)*")
 _LONGEST = 100  # characters; the mirror is a folder of that name
 
@@ -28,12 +28,12 @@ def bucket_address(path: str | Path) -> str | None:
     if not match or len(match["scheme"]) < 2:  # a single letter is a drive
         return None
     scheme, rest = match["scheme"].lower(), match["rest"].rstrip("/")
-    if scheme not in _SCHEMES:
+    if scheme not in SCHEMES:
         raise ConfigError(
             "config.store",
             f"no store and no list can be at an address of the kind {scheme}://",
             saw=f"{scheme}://{rest}"[:80],
-            fix=f"use a folder, or a bucket: {', '.join(f'{known}://bucket/prefix' for known in _SCHEMES)}.",
+            fix=f"use a folder, or a bucket: {', '.join(f'{known}://bucket/prefix' for known in SCHEMES)}.",
         )
     if not _PLAIN.fullmatch(rest) or ".." in rest or len(rest) > _LONGEST:
         raise ConfigError(

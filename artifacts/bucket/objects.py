@@ -91,12 +91,18 @@ class Objects:
         meta = self._head(name)
         return _version(meta) if meta else None
 
-    def download(self, name: str, path: Path) -> str | None:
-        """Write an object to a file; its sha256 as it came, or None if there is none."""
+    def download(self, name: str, path: Path, version: str = "") -> str | None:
+        """Write an object to a file; its sha256 as it came, or None if there is none.
+
+        version:  the only one that is wanted: the object is as good as absent in another.
+        """
+        options: Any = {"if_match": version} if version else None
 
         def get() -> str | None:
             try:
-                answer = obstore.get(self._store, name)
+                answer = obstore.get(self._store, name, options=options)
+            except exceptions.PreconditionError:
+                return None
             except FileNotFoundError as absent:
                 self._check_bucket(absent)
                 return None
@@ -144,10 +150,17 @@ class Objects:
 
         def request() -> list[ObjectInfo]:
             found = (meta for part in obstore.list(self._store, folder or None) for meta in part)
-            return sorted(
-                ObjectInfo(meta["path"], meta["size"], meta["last_modified"], str(meta["e_tag"]))
-                for meta in found
-            )
+            return sorted(map(_info, found))
+
+        return self._attempt("list", folder, request)
+
+    def children(self, folder: str) -> tuple[Sequence[str], Sequence[ObjectInfo]]:
+        """The folders in a folder, by their whole names, and the objects; of those nothing further down."""
+
+        def request() -> tuple[list[str], list[ObjectInfo]]:
+            found = obstore.list_with_delimiter(self._store, folder or None)
+            objects = [_info(meta) for meta in found["objects"] if meta["path"] != folder]  # a marker of it
+            return sorted(path.rstrip("/") for path in found["common_prefixes"]), sorted(objects)
 
         return self._attempt("list", folder, request)
 
@@ -160,6 +173,11 @@ class Objects:
             return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
         return self._attempt("list", folder, listing)
+
+    def info(self, name: str) -> ObjectInfo | None:
+        """What a listing says of an object; None if there is none."""
+        meta = self._head(name)
+        return _info(meta) if meta else None
 
     def modified(self, name: str) -> datetime | None:
         """When an object was written, by the bucket's clock; None if there is none."""
@@ -239,6 +257,10 @@ class Objects:
 
 class _IncompleteError(Exception):
     """The body of an answer broke off."""
+
+
+def _info(meta: Any) -> ObjectInfo:
+    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], str(meta["e_tag"]))
 
 
 def _version(meta: Any) -> Any:

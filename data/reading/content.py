@@ -35,13 +35,17 @@ class ListFile(Protocol):
     """A file and the SHA-256 of its bytes when the run began."""
 
     @property
-    def path(self) -> Path:
-        """Where it is."""
+    def origin(self) -> str:
+        """Where it is, for people."""
         ...
 
     @property
     def digest(self) -> str:
         """The SHA-256 that its bytes must have."""
+        ...
+
+    def local(self) -> Path:
+        """Where its bytes can be read."""
         ...
 
 
@@ -129,17 +133,28 @@ def open_content(file: ListFile, max_bytes: int, unpacked: int) -> Iterator[Cont
     Raises DataError if it cannot be opened; and at the end if its bytes are not those of `file.digest`, also
     in place of another error that they caused.
     """
-    with _read_errors(file.path):
+    path = file.local()
+    with _read_errors(path):
         # Never blocks: a FIFO that took its place reads as empty, which has another digest.
-        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb", buffering=0) as raw:
-        content = Content(file.path, raw, max_bytes, unpacked)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb", buffering=0) as raw, errors_at_origin(file, path):
+        content = Content(path, raw, max_bytes, unpacked)
         try:
             yield content
         except DataError as fault:
             _check_unchanged(content, file, fault)
             raise
         _check_unchanged(content, file)
+
+
+@contextlib.contextmanager
+def errors_at_origin(file: ListFile, path: Path) -> Iterator[None]:
+    """Let an error name the file as people know it, and not the copy at `path` that is read."""
+    try:
+        yield
+    except DataError as fault:
+        fault.where = fault.where.replace(str(path), file.origin)
+        raise
 
 
 class _HashingFile(io.RawIOBase):
@@ -177,7 +192,7 @@ def _check_unchanged(content: Content, file: ListFile, fault: DataError | None =
         raise DataError(
             "corpus.changed",
             "the file changed while it was read",
-            where=str(file.path),
+            where=file.origin,
             fix="run again when nobody writes to it.",
         ) from fault
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 
+from data.config import FileFormat
 from data.reading.columns import COUNT_COLUMNS
-from data.reading.content import unreadable_error
+from data.reading.content import errors_at_origin, unreadable_error
 from rnn_core.errors import DataError
 from tasks.config.sources import Source
 
@@ -29,9 +30,14 @@ def detect(source: Source) -> tuple[Source, str]:
 
     Raises DataError if the file is missing or cannot be read.
     """
-    path = source.files[0].path
+    files = source.files
+    path = files[0].local()
+    with errors_at_origin(files[0], path):
+        return _detect(source, source.reading_of(files).format, path)
+
+
+def _detect(source: Source, format: FileFormat, path: Path) -> tuple[Source, str]:
     try:
-        format = source.reading.format
         if format == "text" and _table_delimiter(path):
             source, format = replace(source, format="csv"), "csv"
         elif format not in ("csv", "tsv", "parquet", "feather"):

@@ -33,9 +33,9 @@ def find_files(path: Path, format_known: bool) -> list[Path]:
     """
     try:
         if path.is_dir():
-            files = [file for file in _listed(path) if format_known or _suffix(file) in _FORMATS]
+            files = [file for file in _listed(path) if format_known or is_list(file.name)]
             return files or _none(path, f"the folder has no list: {', '.join(_FORMATS)}, compressed or not")
-        if path.exists() or not _has_wildcard(str(path)):
+        if path.exists() or not has_wildcard(str(path)):
             return [path]
         return _matching(path) or _none(path, "no file matches the pattern")
     except OSError as refusal:
@@ -61,15 +61,30 @@ def _listed(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name[0] not in "._" and not path.is_dir())
 
 
-def _matching(pattern: Path) -> list[Path]:
-    for part in pattern.parts:
+def is_list(name: str) -> bool:
+    """Whether a file of this name in a folder is a list."""
+    return _suffix(Path(name)) in _FORMATS
+
+
+def has_wildcard(part: str) -> bool:
+    """Whether it is a pattern, or a part of one."""
+    return any(wildcard in part for wildcard in _WILDCARDS)
+
+
+def check_pattern(parts: Sequence[str], pattern: str) -> None:
+    """Raise ConfigError for a pattern with ** within a part."""
+    for part in parts:
         if "**" in part and part != "**":
             raise ConfigError(
                 "config.source",
                 "invalid pattern: ** stands for folders, alone between two /",
-                saw=str(pattern),
+                saw=pattern,
                 fix="for instance: lists/**/*.csv",
             )
+
+
+def _matching(pattern: Path) -> list[Path]:
+    check_pattern(pattern.parts, str(pattern))
     paths = set(_below(Path(pattern.anchor), pattern.relative_to(pattern.anchor).parts))
     return sorted(path for path in paths if not path.is_dir())
 
@@ -89,7 +104,7 @@ def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
         for path in _shown(folder):
             if path.is_dir() and not path.is_symlink():
                 yield from _below(path, parts)
-    elif _has_wildcard(part):
+    elif has_wildcard(part):
         for path in _shown(folder):
             if fnmatchcase(path.name, part) and (path.is_dir() or not rest):
                 yield from _below(path, rest)
@@ -100,10 +115,6 @@ def _below(folder: Path, parts: Sequence[str]) -> Iterator[Path]:
 def _shown(folder: Path) -> Iterator[Path]:
     """The entries of a folder that are not hidden."""
     return (path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _has_wildcard(part: str) -> bool:
-    return any(wildcard in part for wildcard in _WILDCARDS)
 
 
 def _suffix(path: Path) -> str:

@@ -18,6 +18,7 @@ from data.config import FORMATS, TABLE_OPTIONS, CorpusConfig, FileFormat, Readin
 from rnn_core.errors import ConfigError
 from tasks.config import source_paths
 from tasks.config.options import nearest
+from tasks.config.source_objects import find_objects, is_address, source_address
 
 _BUNDLED = "bundled:"
 _SHOWN = 1000  # characters of a source in a message
@@ -45,8 +46,9 @@ class Source(ReadingConfig):
 
     Attributes:
         name: Name of the source; it stands beside every name that comes from it.
-        path: A file, a folder with all its lists, or a pattern such as `lists/*.csv.gz`.
-            `bundled:argentine.txt` is a file that comes with Namewright.
+        path: A file, a folder with all its lists, or a pattern such as `lists/*.csv.gz`; here, or in a
+            bucket: `s3://bucket/lists/*.csv.gz`, gs:// or az://. `bundled:argentine.txt` is a file that
+            comes with Namewright.
         format: `text` with one name per line, `csv`, `tsv`, `json`, `jsonl`, `parquet` or `feather` (Arrow);
             `auto` goes by the files' names. Any of them may be compressed, as .gz, .zst or .bz2.
     """
@@ -57,24 +59,32 @@ class Source(ReadingConfig):
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
-        """Its files, in the order of reading. Raises DataError if a folder or a pattern has none."""
+        """Its files, in the order of reading; those of a bucket in the version that they have now.
+
+        Raises DataError if there is none, StoreError for a bucket that cannot be listed.
+        """
+        if address := source_address(self.path):
+            return find_objects(address, self.format != "auto")
         return tuple(SourceFile(path) for path in source_paths.find_files(self._place, self.format != "auto"))
 
     @property
     def reading(self) -> CorpusConfig:
         """How its files are read.
 
-        Raises ConfigError for an option out of range, DataError as `files` does.
+        Raises ConfigError for an option out of range, and as `files` does.
         """
-        options = {option.name: getattr(self, option.name) for option in fields(ReadingConfig)}
-        return CorpusConfig(self.name, self._file_format, self.format != "auto", **options)
+        return self.reading_of(() if self.format != "auto" else self.files)
 
-    @property
-    def _file_format(self) -> FileFormat:
+    def reading_of(self, files: Sequence[SourceFile]) -> CorpusConfig:
+        """How these files of it are read. Raises ConfigError for an option out of range."""
+        options = {option.name: getattr(self, option.name) for option in fields(ReadingConfig)}
+        return CorpusConfig(self.name, self._format_of(files), self.format != "auto", **options)
+
+    def _format_of(self, files: Sequence[SourceFile]) -> FileFormat:
         """As given; or else by the files' names, where a text with options of a table is a csv."""
         if self.format != "auto":
             return self.format
-        by_name = source_paths.format_from_names(self.files)
+        by_name = source_paths.format_from_names(files)
         is_table = any(getattr(self, option) != _DEFAULTS[option] for option in TABLE_OPTIONS)
         return "csv" if by_name == "text" and is_table else by_name
 
@@ -111,7 +121,7 @@ def lists_as_sources(_app: App, _commands: tuple[str, ...], arguments: ArgumentC
         return
     for token in lists.tokens:
         name, equals, _ = token.value.partition("=")
-        if not (name and equals) or _exists(token.value):
+        if not (name and equals) or is_address(token.value) or _exists(token.value):
             table = {"name": _name_of(token.value), "path": token.value}
             token = token.evolve(value=json.dumps(table))
         sources.append(token.evolve(keyword="--source", index=0))
@@ -165,6 +175,8 @@ def _from_json(token: Token) -> dict[str, Any]:
 def _from_pairs(token: Token) -> dict[str, Any]:
     """`name=path,option=value,…`: a comma begins an option only before a word and an equals sign."""
     name, equals, rest = token.value.partition("=")
+    if is_address(token.value):
+        return {"name": _name_of(token.value), "path": token.value}
     if not equals and (Path(name).suffix or (name and _exists(name))):
         return {"name": _name_of(name), "path": name}
     path, *options = _NEXT_OPTION.split(rest)
@@ -208,7 +220,7 @@ def _expected(kind: Any) -> str:
 
 
 def _resolved(source: Source, token: Token) -> Source:
-    if source.path.startswith(_BUNDLED):
+    if source.path.startswith(_BUNDLED) or source_address(source.path):
         return source
     if "\0" in source.path:
         raise _wrong(token, "the path has a NUL character", "remove it")

@@ -112,7 +112,7 @@ class Plan(StageRunner):
     def _preview(self, stage: AnyStage, config: Any, inputs: Mapping[str, Any]) -> Artifact | None:
         """What the stage would make, if it is quick. Raises what the stage and its check raise."""
         files = [given for given in _flattened(inputs) if isinstance(given, SourceFile)]
-        if not stage.is_quick or any(file.path.stat().st_size > _PREVIEW_BYTES for file in files):
+        if not stage.is_quick or any(file.local().stat().st_size > _PREVIEW_BYTES for file in files):
             return None
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="namewright-")
         settings = replace(self.settings, store=Path(self._folder.name), refresh=())
@@ -172,7 +172,7 @@ def _file_changes(
     """`lists/surnames.csv changed: 1 name added`."""
     here = Path.cwd()
     changed = [
-        str(given.path.relative_to(here) if given.path.is_relative_to(here) else given.path)
+        str(given.path.relative_to(here)) if given.path.is_relative_to(here) else given.origin
         for role, given in by_role(inputs)
         if isinstance(given, SourceFile) and f"inputs.{role}" in recipe.differences(reference.recipe)
     ]

@@ -17,7 +17,7 @@ FILE = "watched.json"
 class Change:
     """A list whose content changed.
 
-    digest:  of the bytes of its files.
+    digest:  of the bytes of its files; in a bucket of their versions, for which nothing is fetched.
     was:     the digest remembered last; empty for a list that was never.
     """
 
@@ -73,8 +73,8 @@ def _parse(content: bytes | None) -> Mapping[str, str]:
 
 def _digest(source: Source) -> str:
     """The sha256 of one file; of several, that of all their digests in order."""
-    digests = [file.digest for file in source.files]
-    return digests[0] if len(digests) == 1 else sha256("".join(digests).encode())
+    versions = [file.version for file in source.files]
+    return versions[0] if len(versions) == 1 else sha256("".join(versions).encode())
 
 
 def payload(changes: Iterable[Change]) -> dict[str, object]:

@@ -38,10 +38,14 @@ class Checkpoints:
     def save_if_due(self, arrays: Callable[[], Arrays], at: str) -> None:
         """Write a checkpoint, between two steps, if it is time or a stop was requested.
 
-        Raises Interrupted in the latter case.
+        Raises Interrupted in the latter case, once every machine that shares the store can go on from it;
+        StoreError if a bucket does not take it.
         """
         now = time.monotonic()
-        if now >= self._next or signals.requested():
+        if signals.requested():
+            self._context.writer.checkpoint.write(arrays())
+            self._context.writer.checkpoint.flush()  # this machine may be gone in a moment
+        elif now >= self._next:
             self._context.writer.checkpoint.write(arrays())
             self._next = now + self._context.settings.checkpoint_seconds
         signals.raise_if_requested(

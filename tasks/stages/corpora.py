@@ -72,7 +72,7 @@ def corpus(context: StageContext, config: CorpusConfig, *, file: SourceFile | Se
         raise DataError(
             "corpus.empty",
             "the source holds no names",
-            where=", ".join(str(each.path) for each in files[:3]) + (", ..." if len(files) > 3 else ""),
+            where=", ".join(each.origin for each in files[:3]) + (", ..." if len(files) > 3 else ""),
             saw=f"{len(rows)} rows: {'; '.join(_reasons(rows, paths))}" if len(rows) else _no_row(config),
             fix="check the file, or take it out of the sources.",
         )

@@ -577,7 +577,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(written, format):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of a file that opens and cannot be read there is none")
 def test_a_file_that_opens_and_cannot_be_read_is_one_clear_error():
-    file = SimpleNamespace(path=Path("/proc/self/mem"), digest="of what it was")
+    memory = Path("/proc/self/mem")
+    file = SimpleNamespace(local=lambda: memory, origin=str(memory), digest="of what it was")
     with pytest.raises(DataError, match=r"corpus\.unreadable.*Input/output error"):
         read([file], CorpusConfig("list"))
 
