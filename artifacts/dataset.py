@@ -19,12 +19,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from artifacts import atomic_io, locks, manifest
+from artifacts import atomic_io, manifest
 from artifacts.bucket.address import mirrored_address
 from artifacts.documents import as_type, parse_json
 from artifacts.errors import StoreError
 from artifacts.keys import Recipe, canonical_json
-from artifacts.list_files import INTERNAL, LOCK, FolderFiles, ListFiles
+from artifacts.list_files import INTERNAL, LEASE, LOCK, FolderFiles, ListFiles
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examine_folder
 
@@ -139,13 +139,12 @@ class Dataset:
             yield
 
     def try_claim(self) -> AbstractContextManager[bool]:
-        """Hold the lock of a list in a folder if nobody else does; gives whether it is held."""
-        return locks.try_lock(self.lock_file)
+        """Hold the list if nobody else does; gives whether it is held."""
+        return self._files.try_hold()
 
-    @property
-    def lock_file(self) -> Path:
-        """The lock of a list in a folder, which has the time when the list was last asked for."""
-        return self.folder / LOCK
+    def last_asked(self) -> float | None:
+        """When the list was last asked for, in seconds since the epoch; None if it is none, or a link."""
+        return self._files.last_held()
 
     def finish(
         self,
@@ -242,13 +241,18 @@ class Dataset:
             if _PART.fullmatch(name):
                 self._files.remove(name)
         for name in self._files.names(INTERNAL):
-            if f"{INTERNAL}/{name}" not in (LOCK, _REQUEST):
+            if f"{INTERNAL}/{name}" not in (LOCK, LEASE, _REQUEST):
                 self._files.remove(f"{INTERNAL}/{name}")
         self._files.remove(_REQUEST)
 
 
 def manifests(folder: Path) -> Iterator[Manifest]:
-    """The manifest of every complete list below a folder; broken ones are skipped."""
+    """The manifest of every complete list below a folder, or a prefix; broken ones are skipped."""
+    if mirrored_address(folder) is not None:
+        from artifacts.bucket.list_files import list_manifests
+
+        yield from list_manifests(folder, _MANIFEST)
+        return
     with atomic_io.io_errors(folder, "look for lists"):
         for path in sorted(folder.glob(f"*/{_MANIFEST}")):
             if path.parent.is_symlink():  # `latest`, which is one of the others

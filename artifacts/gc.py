@@ -4,36 +4,35 @@ Nothing is touched while a run holds its key's lock, and nothing at all by a dry
 """
 
 import contextlib
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from artifacts import atomic_io
+from artifacts.bucket.address import inside
 from artifacts.dataset import Dataset
 from artifacts.errors import StoreError
-from artifacts.keys import KEY_LENGTH
-from artifacts.manifest import FILE_NAME, Manifest
-from artifacts.store import UNREADABLE, Artifact, Store
+from artifacts.inventory import Inventory
+from artifacts.manifest import Manifest
+from artifacts.registry import Reference
+from artifacts.store import UNREADABLE, Store
 
 Outcome = Literal["whole", "damaged", "removed", "in use", "failed", "kept"]
 
-_NAMED_AFTER_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
 _DAY = 86_400.0
+_MOST_FOREIGN = 100  # of which each is reported by itself
 
 
 class MaintenanceAction(NamedTuple):
-    """What was done to one path of the store, or would be in a dry run.
+    """What was done to one entry of the store, or would be in a dry run.
 
-    what:    the path, relative to the store.
+    what:    the name, relative to the store.
     why:     the reason; empty for a whole artifact.
-    bytes:   its size on disk.
-    is_odd:  whether no run leaves such an entry (a link, a FIFO, a file that may not be read), or it could
-             not be dealt with.
+    bytes:   its size in the store.
+    is_odd:  whether no run leaves such an entry (a link, a FIFO, a file that may not be read, a foreign
+             object), or it could not be dealt with.
     """
 
     outcome: Outcome
@@ -54,6 +53,10 @@ class GarbageCollector:
     store: Store
     now: float
     dry_run: bool
+    inventory: Inventory = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inventory", self.store.inventory())
 
     def verify(self, stages: Iterable[str]) -> Iterator[MaintenanceAction]:
         """Compare every artifact of these stages with its SHA-256; a damaged one goes into quarantine."""
@@ -62,59 +65,61 @@ class GarbageCollector:
                 yield from self._verification(stage, key)
 
     def clear_scratch(self) -> Iterator[MaintenanceAction]:
-        """Remove what crashed runs left in scratch."""
-        for path in self._entries("scratch"):
-            if match := _NAMED_AFTER_A_KEY.fullmatch(path.name):
-                yield from self._removal(path, match["stage"], match["key"], "left by a crashed run")
+        """Remove what crashed runs left of artifacts that they did not finish."""
+        for left in self.inventory.leftovers(self.now):
+            yield from self._removal(left.name, left.stage, left.key, left.why)
 
     def clear_checkpoints(self, days: float) -> Iterator[MaintenanceAction]:
         """Remove checkpoints that were not continued for so many days, or whose model exists."""
-        for folder in self._entries("checkpoints"):
-            for path in self._entries(f"checkpoints/{folder.name}"):
-                stage, key = folder.name, path.name.lstrip(".").partition(".")[0]
-                if self.store.folder(stage, key).exists():
-                    yield from self._removal(path, stage, key, "its model exists")
-                elif age := self._age_beyond(path, days):
-                    yield from self._removal(path, stage, key, f"not continued for {age}")
+        for stage in self.inventory.names("checkpoints"):
+            for file in self.inventory.names(f"checkpoints/{stage}"):
+                name, key = f"checkpoints/{stage}/{file}", file.lstrip(".").partition(".")[0]
+                if self.inventory.exists(f"{stage}/{key}"):
+                    yield from self._removal(name, stage, key, "its model exists")
+                elif age := self._age_beyond(self.inventory.modified(name), days):
+                    yield from self._removal(name, stage, key, f"not continued for {age}")
 
     def clear_quarantine(self, days: float) -> Iterator[MaintenanceAction]:
         """Remove what was quarantined so many days ago, or earlier."""
-        for path in self._entries("quarantine"):
-            if age := self._age_beyond(path, days):
-                yield from self._deletion(path, f"quarantined {age} ago", partial(atomic_io.remove, path))
+        for entry in self.inventory.names("quarantine"):
+            name = f"quarantine/{entry}"
+            if age := self._age_beyond(self.inventory.modified(name), days):
+                yield from self._deletion(name, f"quarantined {age} ago", self._remover(name))
 
     def remove(self, manifests: Iterable[Manifest]) -> Iterator[MaintenanceAction]:
         """Remove these artifacts, in this order."""
         for manifest in manifests:
             stage, key = manifest.recipe.stage, manifest.recipe.key
             reason = f"unreferenced, from {manifest.created_at}"
-            yield from self._removal(self.store.folder(stage, key), stage, key, reason)
+            yield from self._removal(f"{stage}/{key}", stage, key, reason)
 
     def clear_lists(self, folder: str, days: float, keep: str) -> Iterator[MaintenanceAction]:
         """Remove generated lists that nobody asked for during so many days.
 
         folder:  of the store, with a folder for each list.
-        keep:    a link in it, to the one that stays.
+        keep:    a link in it, to the one that stays; in a bucket that is the one that was asked for last.
         """
-        kept = (self.store.root / folder / keep).resolve()
-        for path in self._entries(folder):
-            dataset = Dataset(path)
-            if path.is_symlink() or path.resolve() == kept or not dataset.work.is_dir():
-                continue
-            if age := self._age_beyond(dataset.lock_file, days):
-                remove = partial(self.store.remove, Artifact(folder, path.name, "", path))
-                with contextlib.nullcontext(True) if self.dry_run else dataset.try_claim() as is_held:
+        lists = {
+            name: Dataset(inside(self.store.root, folder, name)) for name in self.inventory.names(folder)
+        }
+        asked = {name: moment for name in lists if (moment := lists[name].last_asked()) is not None}
+        latest = self.inventory.latest_list(folder, keep, asked)
+        for name, moment in asked.items():
+            age = self._age_beyond(moment, days)
+            if age and name != latest:
+                with contextlib.nullcontext(True) if self.dry_run else lists[name].try_claim() as is_held:
                     if is_held:
-                        yield from self._deletion(path, f"not asked for during {age}", remove)
+                        delete = self._remover(f"{folder}/{name}", Reference(folder, name, ""))
+                        yield from self._deletion(f"{folder}/{name}", f"not asked for during {age}", delete)
                     else:
-                        yield self._in_use(path)
+                        yield self._in_use(f"{folder}/{name}")
 
     def shrink(self, removable: Iterable[Manifest], most_bytes: float) -> Iterator[MaintenanceAction]:
         """Remove artifacts, those first that were not used for the longest time, until the store is so small.
 
         removable:  those that nothing kept was made from.
         """
-        size = _size(self.store.root)
+        size = self.inventory.size()
         for manifest in sorted(removable, key=self._last_use):
             if size <= most_bytes:
                 return
@@ -125,107 +130,101 @@ class GarbageCollector:
             why = f"the store has {size / 1e6:,.1f} MB, and what is left of it is protected"
             yield MaintenanceAction("kept", ".", why, size)
 
+    def report_foreign(self) -> Iterator[MaintenanceAction]:
+        """Report what no run writes; it is never touched."""
+        number = 0
+        for number, name in enumerate(self.inventory.foreign(), 1):
+            if number <= _MOST_FOREIGN:
+                size = self.inventory.size(name)
+                yield MaintenanceAction("kept", name, "no run writes an object of that name", size, True)
+        if number > _MOST_FOREIGN:
+            more = f"{number - _MOST_FOREIGN:,} more objects that no run writes"
+            yield MaintenanceAction("kept", ".", more, 0, True)
+
     def clear_locks(self) -> None:
-        """Remove the empty lock files of artifacts that are not there, unless somebody holds them."""
-        for path in self._entries("locks"):
-            match = _NAMED_AFTER_A_KEY.fullmatch(path.stem)
-            if (
-                match
-                and not self.dry_run
-                and not os.path.lexists(self.store.folder(match["stage"], match["key"]))
-            ):
-                with self.store.try_lock(match["stage"], match["key"]) as is_held:
-                    if is_held:  # who waits for it notices, and opens a new one
-                        with atomic_io.io_errors(path, "clear the store"):
-                            path.unlink(missing_ok=True)
+        """Remove locks that nothing is lost with, unless somebody holds them, and notes on what is gone."""
+        if self.dry_run:
+            return
+        for stage, key, name in self.inventory.unneeded_locks(self.now):
+            with self.store.try_lock(stage, key) as is_held:
+                if is_held:  # who waits for it notices, and opens a new one
+                    with atomic_io.io_errors(self.store.root / name, "clear the store"):
+                        self.inventory.remove(name)
+        self.inventory.clear_notes(self.now)
 
     def _last_use(self, manifest: Manifest) -> float:
-        path = self.store.folder(manifest.recipe.stage, manifest.recipe.key) / FILE_NAME
-        try:
-            status = path.lstat()
-        except OSError:  # removed meanwhile
-            return 0.0
-        return max(status.st_atime, status.st_mtime)
+        return self.inventory.last_use(manifest.recipe.stage, manifest.recipe.key)
 
     def _verification(self, stage: str, key: str) -> Iterator[MaintenanceAction]:
-        folder = self.store.folder(stage, key)
+        name = f"{stage}/{key}"
         try:
-            artifact, fault = self.store.examine(stage, key)
+            is_whole, fault = self.store.verify(stage, key)
         except StoreError as refusal:  # the others are verified all the same
-            yield self._failure(folder, refusal)
+            yield self._failure(name, refusal)
             return
-        if artifact:
-            yield MaintenanceAction("whole", self._relative(folder), "", _size(folder))
+        if is_whole:
+            yield MaintenanceAction("whole", name, "", self.inventory.size(name))
         elif fault and self.dry_run:
-            yield self._damage(folder, fault, _size(folder))
+            yield self._damage(name, fault, self.inventory.size(name))
         elif fault:
             with self.store.try_lock(stage, key) as is_held:
                 if not is_held:  # a run is making it again at this moment
-                    yield self._in_use(folder)
+                    yield self._in_use(name)
                     return
-                size, faults = _size(folder), list[str]()
+                size = self.inventory.size(name)
                 try:
-                    self.store.find(stage, key, faults.append)
+                    _, fault = self.store.verify(stage, key)
+                    if fault:
+                        yield self._damage(name, self.store.quarantine(stage, key, fault), size)
                 except StoreError as refusal:
-                    yield self._failure(folder, refusal)
-                for fault in faults:
-                    yield self._damage(folder, fault, size)
+                    yield self._failure(name, refusal)
 
-    def _removal(self, path: Path, stage: str, key: str, why: str) -> Iterator[MaintenanceAction]:
-        artifact = Artifact(stage, key, "", path) if path == self.store.folder(stage, key) else None
-
-        def delete() -> None:
-            if artifact:
-                self.store.remove(artifact)
-            else:
-                atomic_io.remove(path)
-
+    def _removal(self, name: str, stage: str, key: str, why: str) -> Iterator[MaintenanceAction]:
+        delete = self._remover(name, Reference(stage, key, "") if name == f"{stage}/{key}" else None)
         if self.dry_run:
-            yield from self._deletion(path, why, delete)
+            yield from self._deletion(name, why, delete)
             return
         with self.store.try_lock(stage, key) as is_held:
             if is_held:
-                yield from self._deletion(path, why, delete)
+                yield from self._deletion(name, why, delete)
             else:
-                yield self._in_use(path)
+                yield self._in_use(name)
 
-    def _deletion(self, path: Path, why: str, delete: Callable[[], None]) -> Iterator[MaintenanceAction]:
+    def _remover(self, name: str, artifact: Reference | None = None) -> Callable[[], None]:
+        """What removes an entry; an artifact, so that it is never seen half removed."""
+        if artifact:
+            return partial(self.store.remove, self.store.handle(artifact))
+        return partial(self.inventory.remove, name)
+
+    def _deletion(self, name: str, why: str, delete: Callable[[], None]) -> Iterator[MaintenanceAction]:
         """One action; none if somebody else removed it meanwhile."""
-        if not os.path.lexists(path):
+        if not self.inventory.exists(name):
             return
-        is_odd = path.is_symlink() or (path.parent == self.store.root / "scratch" and not path.is_dir())
-        action = MaintenanceAction("removed", self._relative(path), why, _size(path), is_odd)
+        action = MaintenanceAction(
+            "removed", name, why, self.inventory.size(name), self.inventory.is_odd(name)
+        )
         try:
             if not self.dry_run:
-                with atomic_io.io_errors(path, "clear the store"):
+                with atomic_io.io_errors(self.store.root / name, "clear the store"):
                     delete()
         except StoreError as refusal:
-            yield self._failure(path, refusal)
+            yield self._failure(name, refusal)
         else:
             yield action
 
-    def _damage(self, folder: Path, fault: str, size: int) -> MaintenanceAction:
-        return MaintenanceAction("damaged", self._relative(folder), fault, size, UNREADABLE in fault)
+    def _damage(self, name: str, fault: str, size: int) -> MaintenanceAction:
+        return MaintenanceAction("damaged", name, fault, size, UNREADABLE in fault)
 
-    def _failure(self, path: Path, refusal: StoreError) -> MaintenanceAction:
-        return MaintenanceAction("failed", self._relative(path), refusal.what, 0, True)
+    def _failure(self, name: str, refusal: StoreError) -> MaintenanceAction:
+        return MaintenanceAction("failed", name, refusal.what, 0, True)
 
-    def _in_use(self, path: Path) -> MaintenanceAction:
-        return MaintenanceAction("in use", self._relative(path), "a run holds its lock", _size(path))
+    def _in_use(self, name: str) -> MaintenanceAction:
+        return MaintenanceAction("in use", name, "a run holds its lock", self.inventory.size(name))
 
-    def _entries(self, folder: str) -> list[Path]:
-        return [self.store.root / folder / name for name in self.store.entries(folder)]
-
-    def _age_beyond(self, path: Path, days: float) -> str:
-        """Its age in words if it is as old as this; else an empty text."""
-        try:
-            age = (self.now - path.lstat().st_mtime) / _DAY
-        except FileNotFoundError:  # removed meanwhile
-            return ""
+    def _age_beyond(self, moment: float | None, days: float) -> str:
+        """The time since then in words if it is as long as this; else an empty text."""
+        age = -1.0 if moment is None else (self.now - moment) / _DAY
         return f"{age:.0f} days" if age >= days else ""
-
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self.store.root))
 
 
 def unreferenced_artifacts(
@@ -255,18 +254,3 @@ def _with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> 
             needed.add(origin)
             pending += manifests[origin].origins.values()
     return needed
-
-
-def _size(path: Path) -> int:
-    """Bytes on disk; 0 for what was removed meanwhile. Links are not followed."""
-    folders = (
-        os.walk(path) if path.is_dir() and not path.is_symlink() else [(str(path.parent), [], [path.name])]
-    )
-    return sum(_file_size(Path(folder, name)) for folder, _, files in folders for name in files)
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0

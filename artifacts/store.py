@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from artifacts import atomic_io, documents, formats, locks, manifest, npz
 from artifacts.checkpoint import Checkpoint
+from artifacts.inventory import FolderInventory, Inventory
 from artifacts.keys import KEY_LENGTH, Recipe
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.registry import Reference, Registry
@@ -164,9 +165,18 @@ class Store:
         """
         artifact, fault = self.examine(stage, key)
         if fault:
-            with atomic_io.io_errors(self.folder(stage, key), "quarantine a damaged artifact"):
-                on_damage(f"{fault}; set aside in {self._quarantine(stage, key, fault)}")
+            on_damage(self.quarantine(stage, key, fault))
         return artifact
+
+    def verify(self, stage: str, key: str) -> tuple[bool, str]:
+        """Whether the store's own copy of an artifact is whole, or what is wrong with it. Changes nothing."""
+        artifact, fault = self.examine(stage, key)
+        return artifact is not None, fault
+
+    def quarantine(self, stage: str, key: str, fault: str) -> str:
+        """Set a damaged artifact aside, for the holder of the key's lock. Returns the fault, and where."""
+        with atomic_io.io_errors(self.folder(stage, key), "quarantine a damaged artifact"):
+            return f"{fault}; set aside in {self._quarantine(stage, key, fault)}"
 
     @contextlib.contextmanager
     def lock(self, stage: str, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -267,11 +277,11 @@ class Store:
 
     def entries(self, folder: str = ".") -> Sequence[str]:
         """The names in a folder of the store, sorted; none if there is no such folder."""
-        with atomic_io.io_errors(self.root / folder, "list the store"):
-            try:
-                return sorted(path.name for path in (self.root / folder).iterdir())
-            except (FileNotFoundError, NotADirectoryError):
-                return []
+        return FolderInventory(self.root).names(folder)
+
+    def inventory(self) -> Inventory:
+        """What the store consists of, for whoever puts it in order."""
+        return FolderInventory(self.root)
 
     def remove(self, artifact: Artifact) -> None:
         """Remove an artifact; it is never seen half removed."""

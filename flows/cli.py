@@ -27,7 +27,7 @@ from tasks.config.generate import GenerateConfig
 from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.resolve import FLAT, SOURCES
 from tasks.config.retrain import RetrainConfig, Sources
-from tasks.config.settings import ListSettings, Settings, default_store, shown_store
+from tasks.config.settings import ListSettings, Settings, checked_store, default_store, shown_store
 from tasks.config.sources import Source
 from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
@@ -210,7 +210,7 @@ def maintain(
         store: Folder of the artifact store; by default artifacts/store in the current folder.
         dry_run: Show what would be done; change nothing.
     """
-    root = store or default_store()
+    root = checked_store(store) if store else default_store()
     actions = []
     try:
         with signals.graceful_shutdown():
@@ -219,7 +219,7 @@ def maintain(
                 for line in maintenance.action_lines([action]):
                     print(escape_controls(line))
     finally:
-        print(escape_controls(f"{root}: {maintenance.summary(actions, dry_run)}"))
+        print(escape_controls(f"{shown_store(root)}: {maintenance.summary(actions, dry_run)}"))
 
 
 @app.command

@@ -8,16 +8,14 @@ from typing import Any
 
 from artifacts import atomic_io, formats, locks
 from artifacts.bucket.address import mirror, mirrored_address
-from artifacts.bucket.lease import hold_lease
+from artifacts.bucket.lease import hold_lease, try_lease
 from artifacts.bucket.objects import Objects
 from artifacts.bucket.store import BucketStore, download
 from artifacts.errors import StoreError
-from artifacts.list_files import INTERNAL, LOCK, ListFiles
+from artifacts.list_files import INTERNAL, LEASE, LOCK, ListFiles
 from artifacts.manifest import Manifest
 from artifacts.store import Artifact
 from artifacts.writer import ArtifactWriter
-
-_LEASE = f"{INTERNAL}/lease.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,17 @@ class BucketFiles(ListFiles):
         lock = self._folder / LOCK
         with atomic_io.io_errors(lock, "write the list"):
             atomic_io.make_folder(lock.parent)
-        with locks.exclusive_lock(lock, on_wait), hold_lease(self._objects, _LEASE, on_wait):
+        with locks.exclusive_lock(lock, on_wait), hold_lease(self._objects, LEASE, on_wait):
             yield
+
+    def try_hold(self) -> contextlib.AbstractContextManager[bool]:
+        """Hold the list unless somebody else does, on this machine or on any other."""
+        return try_lease(self._objects, LEASE)
+
+    def last_held(self) -> float | None:
+        """The time of its lease, by the bucket's clock."""
+        moment = self._objects.modified(LEASE)
+        return moment.timestamp() if moment else None
 
     def examine(self, stage: str, key: str, manifest_file: str) -> Artifact | None:
         """The whole list, if its files are there, of the sizes that its manifest says."""
@@ -199,6 +206,16 @@ class BucketShards(BucketStore):
         """Remove a damaged shard's manifest, so that it is made again; its files are replaced then."""
         self._list.remove([_shard_manifest(key)])
         return Path(self._list.address)
+
+
+def list_manifests(folder: Path, manifest_file: str) -> Iterator[Manifest]:
+    """The manifest of every complete list below a prefix, by the folder that mirrors it."""
+    objects = Objects(mirrored_address(folder) or "")
+    for name in objects.entries(""):
+        with contextlib.suppress(ValueError):
+            content = objects.read(f"{name}/{manifest_file}")
+            if content:
+                yield Manifest.from_json(content.body)
 
 
 def _shard_manifest(key: str) -> str:

@@ -96,26 +96,34 @@ class Objects:
 
         version:  the only one that is wanted: the object is as good as absent in another.
         """
-        options: Any = {"if_match": version} if version else None
 
         def get() -> str | None:
-            try:
-                answer = obstore.get(self._store, name, options=options)
-            except exceptions.PreconditionError:
-                return None
-            except FileNotFoundError as absent:
-                self._check_bucket(absent)
-                return None
-            digest, size = hashlib.sha256(), 0
             with path.open("wb") as file:
-                for part in answer.stream(min_chunk_size=_PART):
-                    digest.update(part)
-                    size += file.write(part)
-            if size != answer.meta["size"]:
-                raise _IncompleteError(f"{size:,} of {answer.meta['size']:,} bytes came")
-            return digest.hexdigest()
+                return self._stream(name, file.write, version)
 
         return self._attempt("read", name, get)
+
+    def sha256(self, name: str) -> str | None:
+        """The sha256 of an object as it came, of which nothing is kept; None if there is none."""
+        return self._attempt("read", name, lambda: self._stream(name, len))
+
+    def _stream(self, name: str, take: Callable[[bytes], int], version: str = "") -> str | None:
+        """Give every part of an object to a function; the sha256 of all, or None if there is none."""
+        options: Any = {"if_match": version} if version else None
+        try:
+            answer = obstore.get(self._store, name, options=options)
+        except exceptions.PreconditionError:
+            return None
+        except FileNotFoundError as absent:
+            self._check_bucket(absent)
+            return None
+        digest, size = hashlib.sha256(), 0
+        for part in answer.stream(min_chunk_size=_PART):
+            digest.update(part)
+            size += take(part)
+        if size != answer.meta["size"]:
+            raise _IncompleteError(f"{size:,} of {answer.meta['size']:,} bytes came")
+        return digest.hexdigest()
 
     def create(self, name: str, body: bytes) -> Any:
         """Create an object; its version, or None if there is one already."""

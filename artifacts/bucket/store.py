@@ -23,11 +23,15 @@ from typing import Any
 from artifacts import atomic_io, locks, manifest
 from artifacts.bucket.address import mirror, mirrored_address
 from artifacts.bucket.checkpoint import BucketCheckpoint
+from artifacts.bucket.inventory import BucketInventory
 from artifacts.bucket.lease import hold_lease, lease_name, try_lease
 from artifacts.bucket.objects import Content, Objects
 from artifacts.bucket.shared_object import SharedObject
+from artifacts.bucket.usage import note_use, skip_note, use_name
+from artifacts.bucket.verification import verify
 from artifacts.checkpoint import Checkpoint
 from artifacts.errors import StoreError
+from artifacts.inventory import Inventory
 from artifacts.manifest import Manifest
 from artifacts.registry import Reference, Registry
 from artifacts.shared_document import SharedDocument
@@ -53,6 +57,11 @@ class BucketArtifact(Artifact):
     def manifest(self) -> Manifest:
         """The artifact's manifest. Raises DataError if it was damaged or removed since it was found."""
         return Artifact.manifest(self._present())
+
+    def mark_used(self) -> None:
+        """Note the time: here at once, and in the bucket once a day."""
+        Artifact.mark_used(self)
+        note_use(Objects(self._address), self.folder.parents[1], self.stage, self.key)
 
     @property
     def _address(self) -> str:
@@ -198,11 +207,19 @@ class BucketStore(Store):
         """The key of every artifact of a stage, damaged ones included."""
         yield from self.entries(stage)
 
+    def inventory(self) -> Inventory:
+        """What the store consists of, for whoever puts it in order."""
+        return BucketInventory(self.objects, self.root)
+
+    def verify(self, stage: str, key: str) -> tuple[bool, str]:
+        """Whether what the bucket has is whole: objects that this machine has not seen whole are read."""
+        return verify(self.objects, self.root, stage, key)
+
     def remove(self, artifact: Artifact) -> None:
-        """Remove an artifact: its manifest first, so that it is never seen half removed."""
+        """Remove an artifact, or a list: first what says that it is whole, so that no half is ever seen."""
         folder = f"{artifact.stage}/{artifact.key}"
         names = [listed.name for listed in self.objects.listing(folder)]
-        self.objects.remove(sorted(names, key=lambda name: name != f"{folder}/{manifest.FILE_NAME}"))
+        self.objects.remove([*sorted(names, key=_order_of_removal), use_name(artifact.stage, artifact.key)])
         if artifact.folder.exists():
             super().remove(artifact)
 
@@ -224,6 +241,7 @@ class BucketStore(Store):
             self._remove_other_attempts(stage, key, written.attempt)
         with self._fetching(stage, key):
             local = super()._publish(writer, written)
+        skip_note(self.root, stage, key)  # that it was made says when it was used
         return BucketArtifact(local.stage, local.key, local.digest, local.folder)
 
     def _adopt(self, writer: ArtifactWriter, written: Manifest) -> Artifact:
@@ -329,6 +347,11 @@ def check_conditions(objects: Objects) -> None:
             where=objects.address,
             fix="use a service that knows If-None-Match and If-Match: S3, GCS, Azure, MinIO; or a folder.",
         )
+
+
+def _order_of_removal(name: str) -> int:
+    """What says that a thing is whole goes first, and what says that somebody has it goes last."""
+    return {manifest.FILE_NAME: 0, "_SUCCESS": 0, "lease.json": 2}.get(name.rpartition("/")[2], 1)
 
 
 def _manifest(stage: str, key: str) -> str:

@@ -11,6 +11,7 @@ from prefect.states import Completed
 
 from artifacts.gc import MaintenanceAction
 from tasks.config.maintenance import MaintenanceConfig
+from tasks.config.settings import shown_store
 from tasks.config.site import site_name
 from tasks.monitoring import dead_runs, events
 from tasks.monitoring.dead_runs import Cleared
@@ -40,12 +41,12 @@ def run_maintenance(config: MaintenanceConfig, store: Path, dry_run: bool) -> St
             logger = get_run_logger()
             for line in maintenance.action_lines(actions):
                 logger.info(line)
-            logger.info(f"{store}: {summary}")
+            logger.info(f"{shown_store(store)}: {summary}")
             rows = [*({**action._asdict(), "bytes": 0} for action in cleared), *_rows(actions)]
-            create_table_artifact(rows, key=_TABLE, description=f"{store}: {summary}")
+            create_table_artifact(rows, key=_TABLE, description=f"{shown_store(store)}: {summary}")
     if not dry_run:
-        payload = {"store": str(store.resolve()), "summary": summary, "acts": _rows(actions)}
-        events.emit(events.STORE_MAINTAINED, f"{site_name()}.store", str(store), payload)
+        payload = {"store": shown_store(store.resolve()), "summary": summary, "acts": _rows(actions)}
+        events.emit(events.STORE_MAINTAINED, f"{site_name()}.store", shown_store(store), payload)
     return Completed(message="; ".join(filter(None, [summary, _summary(cleared, dry_run)])))
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from artifacts.bucket.address import inside
 from artifacts.dataset import manifests
 from artifacts.errors import StoreError
 from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.manifest import Manifest
+from artifacts.open_store import open_store
 from artifacts.store import Store
 from tasks import stages
 from tasks.config.maintenance import MaintenanceConfig
+from tasks.config.settings import shown_store
 from tasks.generate.dataset import LATEST, LIST
 from tasks.process import signals
 
@@ -26,7 +29,9 @@ def maintenance_actions(config: MaintenanceConfig, root: Path, dry_run: bool) ->
     Raises StoreError, also at the end for entries that no run leaves; and Interrupted between two actions.
     """
     odd: list[MaintenanceAction] = []
-    for action in _actions(config, GarbageCollector(Store(root), time.time(), dry_run)):
+    store = open_store(root)
+    now = time.time() if dry_run else store.inventory().now()  # the bucket's clock is read by writing to it
+    for action in _actions(config, GarbageCollector(store, now, dry_run)):
         yield action
         odd += [action] * action.is_odd
         signals.raise_if_requested("maintain", "run it again: it goes on with what is left.")
@@ -34,7 +39,7 @@ def maintenance_actions(config: MaintenanceConfig, root: Path, dry_run: bool) ->
         raise StoreError(
             "store.entries",
             f"{len(odd):,} of the store's entries are nothing that a run leaves, or could not be dealt with",
-            where=str(root),
+            where=shown_store(root),
             saw="\n".join(
                 [*(f"{action.what}: {action.why}" for action in odd[:_SHOWN]), *["…"][: len(odd) > _SHOWN]]
             ),
@@ -76,11 +81,12 @@ def _actions(config: MaintenanceConfig, collector: GarbageCollector) -> Iterator
     if config.list_days is not None:  # before the artifacts that they keep
         yield from collector.clear_lists(LIST, config.list_days, LATEST)
     if config.artifact_days is not None:
-        before = datetime.now(UTC) - timedelta(days=config.artifact_days)
+        before = datetime.fromtimestamp(collector.now, UTC) - timedelta(days=config.artifact_days)
         yield from collector.remove(_unreferenced(config, collector.store, before))
     if config.max_bytes is not None:
         never = datetime.now(UTC) + timedelta(days=1)  # however young
         yield from collector.shrink(_unreferenced(config, collector.store, never), config.max_bytes)
+    yield from collector.report_foreign()
     collector.clear_locks()
 
 
@@ -94,7 +100,7 @@ def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
 
     Raises DataError if the registry is damaged: what it pointed at is then unknown, and nothing is removed.
     """
-    for manifest in manifests(store.root / LIST):
+    for manifest in manifests(inside(store.root, LIST)):
         yield from manifest.origins.values()
     for registry in store.registries():
         current = registry.current()

@@ -3,8 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from s3_server import BUCKET, s3_environment
 from small_artifacts import put, recipe_of
+from two_stores import Place
 
+from artifacts.bucket.address import mirror
 from artifacts.keys import Recipe
 from artifacts.store import Store
 
@@ -37,3 +40,15 @@ def hugging_face(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         yield lambda *what, **files: load_dataset(
             *what, split="train", cache_dir=str(home / "cache"), **files
         )
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    if request.param == "folder":
+        yield Place(tmp_path / "store", "")
+        return
+    for name, value in s3_environment(request.getfixturevalue("s3_endpoint")).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("NAMEWRIGHT_CACHE", str(tmp_path / "cache"))
+    address = f"s3://{BUCKET}/{tmp_path.name}"
+    yield Place(mirror(address), address)
