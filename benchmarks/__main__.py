@@ -25,6 +25,7 @@ PARTS = {
     ],
     "all-cores": [*OWN, "benchmarks.all_cores", "--names", "first"],
     "time-to-quality": [*OWN, "benchmarks.time_to_quality", "--names", "bundled"],
+    "same-time": [*OWN, "benchmarks.same_time", "--names", "first"],
     "sampling": [*OWN, "benchmarks.sampling_speed", "--names", "first", "--plot", "sampling.svg"],
     "sampling-two-cores": [*OWN, "benchmarks.sampling_speed", "--names", "first"],
     "lists": [*OWN, "benchmarks.lists", str(NAMEWRIGHT), "--names", "first"],

@@ -32,6 +32,7 @@ from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
 
 ELMAN = TrainingConfig(
+    optimizer="adamw",
     cell="elman",
     layers=1,
     hidden_size=256,

@@ -8,8 +8,8 @@ token, is no higher; scoring is included, imports are not. Each contestant is al
 they take turns; medians.
 
 ours:           the default network for the list, on one core and on all.
-PyTorch:        the same network, batches, dropouts, AdamW and schedule, by `nn.GRU` on packed batches, with a
-                thread for every core.
+PyTorch:        the default network and batches with AdamW, its dropouts and schedule, by `nn.GRU` on packed
+                batches, with a thread for every core.
 a Transformer:  as makemore trains one: 4 layers, 4 heads, 64 units, AdamW at 5e-4, batches of 32, no dropout.
 """
 
@@ -20,8 +20,6 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
-
-import numpy as np
 
 from benchmarks import CORES
 from benchmarks.alone import result_of
@@ -81,11 +79,13 @@ def in_its_process(contestant: str, list_of_names: str, loss: float) -> tuple[fl
 def measured(contestant: str, list_of_names: str, loss: float) -> tuple[float, int, float]:
     """The same, in this process."""
     split = split_at_random(names(list_of_names), seed=0)
-    config = TrainingConfig().resolve(split.training.count)
+    config, by_adamw = (
+        TrainingConfig(optimizer=optimizer).resolve(split.training.count) for optimizer in (None, "adamw")
+    )
     contestants: dict[str, Callable[[], Epochs]] = {
         ONE: lambda: ours(config, split),
         ALL: lambda: ours(config, split),
-        TORCH: lambda: by_pytorch(config, split),
+        TORCH: lambda: by_pytorch(by_adamw, split),
         TRANSFORMER: lambda: by_transformer(split),
     }
     epochs = contestants[contestant]()
@@ -106,7 +106,7 @@ def ours(config: ResolvedTrainingConfig, split: Split) -> Epochs:
 
 
 def by_pytorch(config: ResolvedTrainingConfig, split: Split) -> Epochs:
-    """The same network, from the same parameters, on the same batches."""
+    """The network of a configuration, from the same parameters as ours, on the same batches."""
     import torch
     from torch.nn.functional import cross_entropy, dropout
 
@@ -164,52 +164,14 @@ def by_pytorch(config: ResolvedTrainingConfig, split: Split) -> Epochs:
 
 
 def by_transformer(split: Split) -> Epochs:
-    import torch
-    from torch import nn
-    from torch.nn.functional import cross_entropy
+    from benchmarks.transformer import Makemore
 
-    torch.set_num_threads(CORES)
-    torch.manual_seed(0)
-    length = int(max(part.lengths.max() for part in (split.training, split.validation))) + 1
-
-    class Transformer(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.characters = nn.Embedding(split.vocabulary_size, 64)
-            self.places = nn.Parameter(torch.randn(length, 64) * 0.02)
-            layer = nn.TransformerEncoderLayer(64, 4, 256, 0.0, "gelu", batch_first=True, norm_first=True)
-            self.layers = nn.TransformerEncoder(layer, 4, nn.LayerNorm(64), enable_nested_tensor=False)
-            self.output = nn.Linear(64, split.vocabulary_size)
-            self.mask = nn.Transformer.generate_square_subsequent_mask(length)
-
-        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-            return self.output(self.layers(self.characters(tokens) + self.places, self.mask, is_causal=True))
-
-    def padded(part: EncodedNames) -> tuple[torch.Tensor, torch.Tensor]:
-        begun = starting(TrainingConfig().resolve(1), split.vocabulary_size, part)
-        read, targets = begun._replace(batches=[np.arange(part.count)]).padded(0, length)
-        return torch.from_numpy(read.T.copy()), torch.from_numpy(targets.T.copy())
-
-    def loss(tokens: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
-        return cross_entropy(
-            model(tokens).flatten(0, 1), targets.flatten(), ignore_index=-1, reduction=reduction
-        )
-
-    (read, targets), (held_out, held_out_targets) = padded(split.training), padded(split.validation)
-    model = Transformer()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=5e-4, weight_decay=0.01, betas=(0.9, 0.99), fused=True
-    )
+    training = Makemore(split, CORES)
     yield math.nan
     while True:
-        for chosen in torch.randperm(len(read)).split(32):
-            optimizer.zero_grad(set_to_none=True)
-            loss(read[chosen], targets[chosen], "mean").backward()
-            optimizer.step()
-        with torch.no_grad():
-            parts = zip(held_out.split(512), held_out_targets.split(512), strict=True)
-            nats = sum(loss(*part, "sum").item() for part in parts)
-        yield nats / int((held_out_targets >= 0).sum())
+        for _ in training.epoch():
+            pass
+        yield training.nats_per_character(split.validation)
 
 
 def starting(config: ResolvedTrainingConfig, vocabulary_size: int, part: EncodedNames) -> Start:

@@ -25,6 +25,7 @@ from tasks import stages
 from tasks.config import options, pipeline_file
 from tasks.config.generate import GenerateConfig
 from tasks.config.maintenance import MaintenanceConfig
+from tasks.config.preview import PreviewConfig
 from tasks.config.resolve import FLAT, SOURCES
 from tasks.config.retrain import RetrainConfig, Sources
 from tasks.config.settings import ListSettings, Settings, checked_store, default_store, shown_store
@@ -33,6 +34,8 @@ from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
 from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
+from tasks.models import load
+from tasks.models.champion import CHAMPION
 from tasks.models.training_lists import model_line
 from tasks.process import signals
 from tasks.report.publish import FILE
@@ -188,6 +191,31 @@ def generate(
                 output.buffer.write(lines)
     if lost:
         raise lost
+
+
+@app.command
+def preview(
+    model: str = CHAMPION,
+    *,
+    config: Annotated[PreviewConfig, FLAT] = PreviewConfig(),
+    sources: tuple[str, ...] = (),
+    store: Path | None = None,
+) -> None:
+    """Print a few names at several temperatures, for every style of a model. Nothing is written.
+
+    Args:
+        model: A file model.npz, the key of a model in the store or its first digits, or `champion`.
+        sources: Names of the lists whose champion is meant; by default those that were trained on last.
+        store: Folder of the artifact store; by default artifacts/store in the current folder.
+    """
+    from tasks.views.preview import preview_sections
+
+    file = load.find_model(model, (store or default_store()).expanduser(), sources)
+    loaded = load.load_model(file)
+    with signals.graceful_shutdown(), console.open_console() as shown:
+        shown.print(file.line(datetime.now().astimezone()))
+        for section in preview_sections(loaded, config):
+            shown.sections([section])
 
 
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:

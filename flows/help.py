@@ -16,8 +16,8 @@ USED = {  # by command: the options on the one screen
     },
     "data": {*_LISTS, "--validation.scripts", "--validation.max-length", "--gate.mode"},
     "generate": {
-        *("--count", "--output", "--format", "--prefix", "--min-length", "--max-length", "--temperature"),
-        *("--unique", "--novel", "--seed", "--model", "--sources", "--store", "--engine"),
+        *("--count", "--output", "--prefix", "--min-length", "--max-length", "--temperature"),
+        *("--style", "--unique", "--novel", "--seed", "--model", "--sources", "--store", "--engine"),
     },
 }
 
@@ -40,6 +40,7 @@ namewright data --config pipeline.toml              # those of a file
     "generate": """
 namewright generate --count 500 --output elves.csv  # one CSV file
 namewright generate --prefix El --output -          # to standard output
+namewright generate --style elves=0.7,dwarves=0.3   # a blend of two lists
 namewright generate --count 100000 --unique --novel # new ones, none twice
 """,
 }

@@ -19,12 +19,13 @@ SHARING_THRESHOLD = 1 << 20
 
 MOMENTUM = 0.9
 
-# Of a training that starts from trained parameters: its share of the steps, and of the peak learning rate. On
-# 32,000 names with 1 % of new ones it predicts held-out names as well as one from scratch
-# (docs/explanation/quality.md).
-WARM_STEPS, WARM_LEARNING_RATE = 0.15, 0.5
+# Of a training that starts from trained parameters: its share of the steps, and of the peak learning rate,
+# which is less with Muon. On 32,000 names with 1 % of new ones it predicts held-out names as well as one from
+# scratch (docs/explanation/quality.md).
+WARM_STEPS, WARM_LEARNING_RATE, WARM_MUON_LEARNING_RATE = 0.15, 0.5, 0.25
 
 Cell = Literal["elman", "gru", "lstm"]
+Optimizer = Literal["adamw", "muon", "momentum", "sgd"]
 
 
 class Purpose(IntEnum):
@@ -41,27 +42,35 @@ class Purpose(IntEnum):
 class SizeDefaults(NamedTuple):
     """The defaults that predict held-out names best in lists of fewer than `below` training names.
 
+    optimizer:  with which they do; momentum and sgd have the defaults of adamw.
+
     How that was measured, and what else was tried: docs/explanation/quality.md.
     """
 
     below: float
+    optimizer: Optimizer
     cell: Cell
     layers: int
     hidden_size: int
     batch_size: int
     learning_rate: float
+    weight_decay: float
     epochs: int
     max_steps: int
     dropout: float
     recurrent_dropout: float
 
 
-# The key of a model holds the options that were set, not these numbers: when a row changes, raise the version
-# of the stage `model`.
+# The first row that fits decides; with an optimizer that was set, the first of that optimizer. The key of a
+# model holds the options that were set, not these numbers: when a row changes, raise the version of the stage
+# `model`.
 SIZE_DEFAULTS = (
-    SizeDefaults(1_000, "gru", 1, 256, 32, 3e-3, 40, 40_000, 0.3, 0.2),
-    SizeDefaults(10_000, "gru", 1, 256, 32, 3e-3, 20, 40_000, 0.3, 0.2),
-    SizeDefaults(math.inf, "gru", 2, 192, 128, 4e-3, 15, 8_000, 0.1, 0.1),
+    SizeDefaults(1_000, "adamw", "gru", 1, 256, 32, 3e-3, 0.01, 40, 40_000, 0.3, 0.2),
+    SizeDefaults(3_000, "adamw", "gru", 1, 256, 32, 3e-3, 0.01, 20, 40_000, 0.3, 0.2),
+    SizeDefaults(10_000, "muon", "gru", 1, 256, 128, 0.012, 0.15, 16, 40_000, 0.3, 0.2),
+    SizeDefaults(10_000, "adamw", "gru", 1, 256, 32, 3e-3, 0.01, 20, 40_000, 0.3, 0.2),
+    SizeDefaults(math.inf, "muon", "gru", 2, 192, 256, 0.012, 0.1, 9, 5_000, 0.1, 0.1),
+    SizeDefaults(math.inf, "adamw", "gru", 2, 192, 128, 4e-3, 0.01, 15, 8_000, 0.1, 0.1),
 )
 
 
@@ -78,25 +87,28 @@ class TrainingConfig:
         cell: Recurrent cell: `elman`, `gru` or `lstm`. Default: `gru`.
         layers: Number of stacked layers. Default: 1; 2 from 10,000 names on.
         hidden_size: Units per layer. Default: 256; 192 from 10,000 names on.
-        batch_size: Names per training step. Default: 32; 128 from 10,000 names on.
-        learning_rate: Peak learning rate. Default: 0.003; 0.004 from 10,000 names on.
-        epochs: Passes over the names, unless validation or max_steps stops training earlier. Default: 20;
-            40 below 1,000 names, 15 from 10,000 on.
-        max_steps: Most training steps, which bounds the time. Default: 40,000; 8,000 from 10,000 names
-            on.
+        batch_size: Names per training step. Default: 32; with `muon` 128, and 256 from 10,000 names on; with
+            another optimizer 128 from there on.
+        learning_rate: Peak learning rate. Default: 0.003, 0.004 from 10,000 names on; with `muon` 0.012.
+        epochs: Passes over the names, unless validation or max_steps stops training earlier. Default: 40
+            below 1,000 names, 20 below 10,000, 15 from there on; with `muon` 16 and 9.
+        max_steps: Most training steps, which bounds the time. Default: 40,000; from 10,000 names on 8,000,
+            with `muon` 5,000.
         dropout: Share of hidden units dropped between layers. Default: 0.3; 0.1 from 10,000 names on.
         recurrent_dropout: Share of recurrent weights (W_hh) dropped for a batch. Default: 0.2; 0.1 from
             10,000 names on.
+        optimizer: `adamw`, `muon`, `momentum` or `sgd`. With `muon`, the matrices from units to units move in
+            all directions by about the same length, and all other parameters as with `adamw`. Default:
+            `muon`; `adamw` below 3,000 names.
+        weight_decay: Weight decay (matrices only), per unit of learning rate. Default: 0.01; with `muon`
+            0.15, 0.1 from 10,000 names on.
         shards: Parts of a batch, which as many processes can compute side by side. How many processes share
             them does not change the result. More parts than cores make a training slower
             (docs/reference/benchmarks.md).
-        optimizer: `adamw`, `muon`, `momentum` or `sgd`. With `muon`, the matrices from units to units
-            move in all directions by about the same length, and all other parameters as with `adamw`.
         momentum: Share of the last step that stays in the next one, with the optimizer `momentum`.
         schedule: Learning rate over time: `cosine` falls in half a wave to 0, `constant` stays.
         warmup: Share of all steps over which the learning rate rises to its peak.
         patience: Epochs without a better validation loss before training stops.
-        weight_decay: Weight decay (matrices only), per unit of learning rate.
         clip_value: Largest magnitude of an element of the gradient; 0 for no limit.
         clip_norm: Largest global norm of the gradient; 0 for no limit.
         batches: How a batch is computed: `packed` computes each name by itself, `shared` computes common
@@ -125,13 +137,13 @@ class TrainingConfig:
     max_steps: Annotated[int | None, whole(1, 1 << 40)] = None
     dropout: Annotated[float | None, SHARE] = None
     recurrent_dropout: Annotated[float | None, SHARE] = None
+    optimizer: Optimizer | None = None
+    weight_decay: Annotated[float | None, AT_LEAST_0] = None
     shards: Annotated[int, whole(1, 1 << 10)] = 2
-    optimizer: Literal["adamw", "muon", "momentum", "sgd"] = "adamw"
     momentum: Annotated[float, SHARE] = MOMENTUM
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Annotated[float, SHARE] = 0.05
     patience: Annotated[int, whole(1, 1 << 20)] = 10
-    weight_decay: Annotated[float, AT_LEAST_0] = 0.01
     clip_value: Annotated[float, AT_LEAST_0] = 0.0
     clip_norm: Annotated[float, AT_LEAST_0] = 1.0
     batches: Literal["auto", "packed", "shared"] = "auto"
@@ -154,7 +166,7 @@ class TrainingConfig:
         if self.optimizer != "momentum" and self.momentum != MOMENTUM:
             raise ConfigError(
                 "config.range",
-                f"momentum has no effect with the optimizer {self.optimizer}",
+                f"momentum has no effect with the optimizer {self.optimizer or 'of the defaults'}",
                 where="TrainingConfig.momentum",
                 saw=f"{self.momentum}",
                 fix="take it out, or choose the optimizer that has it: momentum.",
@@ -162,22 +174,39 @@ class TrainingConfig:
 
     def resolve(self, count: int) -> "ResolvedTrainingConfig":
         """The complete configuration for so many training names: every None replaced by its default."""
-        row = next(row for row in SIZE_DEFAULTS if count < row.below)._asdict()
+        row = self._row(count)._asdict()
         options = {field.name: getattr(self, field.name) for field in fields(self)}
         return ResolvedTrainingConfig(
             **{name: row[name] if value is None else value for name, value in options.items()}
         )
+
+    def defaults(self, count: int) -> dict[str, Any]:
+        """What the options whose defaults depend on the number of names would be if they were not set.
+
+        If the optimizer is set, those of that optimizer.
+        """
+        defaults = {**self._row(count)._asdict(), "optimizer": TrainingConfig()._row(count).optimizer}
+        return {name: value for name, value in defaults.items() if name != "below"}
+
+    def _row(self, count: int) -> SizeDefaults:
+        rows = [row for row in SIZE_DEFAULTS if count < row.below]
+        if self.optimizer is None:
+            return rows[0]
+        optimizer = "muon" if self.optimizer == "muon" else "adamw"
+        return next(row for row in rows if row.optimizer == optimizer)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTrainingConfig(TrainingConfig):
     """A complete configuration, without None."""
 
+    optimizer: Optimizer
     cell: Cell
     layers: int
     hidden_size: int
     batch_size: int
     learning_rate: float
+    weight_decay: float
     epochs: int
     max_steps: int
     dropout: float
@@ -199,12 +228,13 @@ class ResolvedTrainingConfig(TrainingConfig):
     def warm(self, count: int) -> "ResolvedTrainingConfig":
         """The short training of parameters that are trained already, on so many names."""
         of_epoch = -(-count // self.batch_size)
+        rate = WARM_MUON_LEARNING_RATE if self.optimizer == "muon" else WARM_LEARNING_RATE
         steps = max(1, round(WARM_STEPS * min(self.epochs * of_epoch, self.max_steps)))
         return replace(
             self,
             epochs=-(-steps // of_epoch),
             max_steps=steps,
-            learning_rate=WARM_LEARNING_RATE * self.learning_rate,
+            learning_rate=rate * self.learning_rate,
         )
 
     def member(self, number: int) -> "ResolvedTrainingConfig":

@@ -178,8 +178,11 @@ class TrainedModel:
         than 2 GiB of text, and TrainingError if the model's probabilities are not finite, or such names too
         rare.
         """
-        config = SamplingConfig(count=count, **options)
         check("threads", threads, whole(1, 1 << 10))
+        return self.draw_sample(SamplingConfig(count=count, **options), threads)
+
+    def draw_sample(self, config: SamplingConfig, threads: int = 1) -> pa.StringArray:
+        """The names of a configuration, as `draw` gives them. Raises as it does."""
         with blas.one_thread:
             model = self.models.select(config.drawn_from, config.style)
             accepts = name_predicate(self.file and self.file.training, self.vocabulary)

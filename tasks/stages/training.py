@@ -63,10 +63,10 @@ def size_defaults(
     """The options that are chosen by the number of training names, as they are chosen for these examples."""
     if isinstance(config, notebook.NotebookConfig):
         return {}
-    return TrainingConfig().resolve(sized_by(examples)).size_dependent
+    return config.defaults(sized_by(examples))
 
 
-@stage(version=4, title=network_label, resolve_baseline=resolve_champion, resolve_defaults=size_defaults)
+@stage(version=5, title=network_label, resolve_baseline=resolve_champion, resolve_defaults=size_defaults)
 def model(
     context: StageContext,
     config: TrainingConfig | notebook.NotebookConfig,
@@ -206,7 +206,7 @@ def _train_in_batches(
         members = MemberStates.start(config, vocabulary.size, initial, style_count)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
-        f"batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
+        f"{config.optimizer}, batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
         f"dropout {config.dropout:g} and {config.recurrent_dropout:g}, at most {config.epochs} epochs"
         + (f", {config.members} members" if config.members > 1 else "")
     )

@@ -98,19 +98,43 @@ def test_prefixes_are_shared_where_it_is_quicker_and_by_the_configuration_alone(
 
 
 @pytest.mark.parametrize("row", SIZE_DEFAULTS)
-def test_options_left_out_are_chosen_by_the_number_of_names(row):
+def test_options_left_out_are_chosen_by_the_number_of_names_and_the_optimizer(row):
     last = 10**9 if math.isinf(row.below) else int(row.below) - 1
-    filled = TrainingConfig(dropout=0.0, seed=7).resolve(last)
+    filled = TrainingConfig(dropout=0.0, seed=7, optimizer=row.optimizer).resolve(last)
     assert {**filled.size_dependent, "below": row.below} == {**row._asdict(), "dropout": 0.0}
     assert filled.seed == 7
     assert filled.resolve(1) == filled
 
 
+@pytest.mark.parametrize(
+    ("count", "optimizer"),
+    [(10, "adamw"), (999, "adamw"), (2_999, "adamw"), (3_000, "muon"), (10_000, "muon"), (10**6, "muon")],
+)
+def test_the_optimizer_left_out_is_that_of_the_first_row_that_fits(count, optimizer):
+    assert TrainingConfig().resolve(count) == TrainingConfig(optimizer=optimizer).resolve(count)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "sgd"])
+def test_other_optimizers_have_the_numbers_of_adamw(optimizer):
+    for count in (10, 5_000, 50_000):
+        adamw, other = (TrainingConfig(optimizer=each).resolve(count) for each in ("adamw", optimizer))
+        assert other.size_dependent == {**adamw.size_dependent, "optimizer": optimizer}
+
+
+def test_an_option_at_its_default_is_part_of_no_key_and_another_optimizer_is():
+    for optimizer in (None, "adamw", "muon"):
+        defaults = TrainingConfig(optimizer=optimizer).defaults(5_000)
+        assert defaults["optimizer"] == "muon"
+        of_row = {name: value for name, value in defaults.items() if name != "optimizer"}
+        resolved = TrainingConfig(optimizer=optimizer).resolve(5_000)
+        assert TrainingConfig(optimizer=optimizer, **of_row).resolve(5_000) == resolved
+
+
 def test_every_row_of_the_defaults_stands_in_the_docs():
     page = (Path(__file__).parents[2] / "docs" / "explanation" / "quality.md").read_text(encoding="utf-8")
     for row in SIZE_DEFAULTS:
-        numbers = (row.cell, row.layers, row.hidden_size, row.batch_size, row.learning_rate, row.dropout)
-        later = (row.recurrent_dropout, row.epochs, f"{row.max_steps:,}")
+        numbers = (row.optimizer, row.cell, row.layers, row.hidden_size, row.batch_size, row.learning_rate)
+        later = (row.weight_decay, row.dropout, row.recurrent_dropout, row.epochs, f"{row.max_steps:,}")
         assert " | ".join(map(str, (*numbers, *later))) in page
         assert math.isinf(row.below) or f"below {row.below:,}" in page
 
@@ -125,10 +149,8 @@ def test_every_row_of_the_defaults_stands_in_the_help():
 
 def test_other_defaults_are_another_version_of_the_stage():
     """The key of a model does not hold them."""
-    rows = repr(SIZE_DEFAULTS).replace(
-        "SizeDefaults(", "Row("
-    )  # as their class was named when this was pinned
-    assert (stages.model.version, sha256(rows.encode())[:8]) == (4, "0237275e")
+    rows = repr(SIZE_DEFAULTS)
+    assert (stages.model.version, sha256(rows.encode())[:8]) == (5, "a990e59d")
 
 
 def test_names_longer_than_any_seen_can_be_held_out():

@@ -17,6 +17,7 @@ from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
+from tasks.config.preview import PreviewConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import ListSettings, Settings
 from tasks.config.sources import Source
@@ -24,6 +25,7 @@ from tasks.core.events import Finished
 from tasks.engines.plain import stage_runner
 from tasks.models import open_model
 from tasks.stages.evaluating import METRICS
+from tasks.views.preview import preview_sections
 
 # Two lists that share no letter.
 LISTS = {
@@ -246,3 +248,40 @@ def test_the_command_line_asks_for_a_style(made, store):
     wrong = generate("--model", model, "--style", "hihg", "--count", "5")
     assert wrong.returncode == 3
     assert "did you mean high?" in wrong.stderr
+
+
+def test_the_command_line_previews_styles(made, store):
+    model = str(made["mixture"].folder / MODEL)
+    shown = subprocess.run(
+        [COMMAND, "preview", model, "--count", "2", "--style", "high", "--temperatures", "0.4"],
+        env=clean_environment(store.parent),
+        cwd=store.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "high:\n  at 0.4" in shown.stdout
+
+
+def test_a_preview_shows_the_first_names_of_every_style_at_every_temperature(model):
+    config = PreviewConfig(count=3, temperatures=(0.5, 1.0), seed=4)
+    sections = {section.title: section.table for section in preview_sections(model, config)}
+    assert list(sections) == ["low", "high", "low=0.5,high=0.5"]
+    for style, table in sections.items():
+        assert [column.title for column in table.columns] == ["at 0.5", "at 1"]
+        for place, temperature in enumerate(config.temperatures):
+            drawn = model.draw(3, style=style, temperature=temperature, seed=4)
+            assert [row[place] for row in table.rows] == drawn.to_pylist()
+    (only,) = preview_sections(model, replace(config, style=("high",), prefix="mi"))
+    assert only.title == "high"
+    assert all(name.startswith("mi") for row in only.table.rows for name in row)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"count": 0}, {"temperatures": ()}, {"temperatures": (-1.0,)}, {"temperatures": (1.0,) * 9}],
+    ids=str,
+)
+def test_a_preview_out_of_range_is_refused(options):
+    with pytest.raises(ConfigError):
+        PreviewConfig(**options)

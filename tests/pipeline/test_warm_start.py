@@ -57,7 +57,7 @@ class WarmRuns(Runs):
         recipe = stages.examples.recipe(
             config.examples_config, {"validated": validated, "vocabulary": vocabulary}
         )
-        return choose_start(self.store, config.training, recipe, validated)
+        return choose_start(self.store, config.model_config, recipe, validated)
 
 
 @pytest.fixture(scope="module")
