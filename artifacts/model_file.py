@@ -19,8 +19,8 @@ from artifacts.documents import open_file
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
 from rnn_core.metrics.styles import Scorer
-from rnn_core.ngram import mixture, rules, stored
-from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram import by_style, mixture, rules
+from rnn_core.ngram.by_style import Ngrams
 from rnn_core.ngram.mixture import Mixture, check_vocabularies, mixture_model, mixture_unavailable
 from rnn_core.ngram.rules import Rule
 from rnn_core.nn import ensemble
@@ -33,7 +33,7 @@ from rnn_core.text.vocabulary import UTF32, Vocabulary
 
 MODEL = "model.npz"
 
-_CHARACTERS, _NGRAMS = "characters", "ngrams."
+_CHARACTERS = "characters"
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 ModelKind = Literal["network", "mixture"]
@@ -52,7 +52,7 @@ class ModelContents(NamedTuple):
     """
 
     network: ensemble.Networks
-    ngrams: KneserNey | None
+    ngrams: Ngrams | None
     mixture: Mixture | None
     styles: Styles | None = None
 
@@ -96,7 +96,7 @@ def network_arrays(
     return {**ensemble.to_arrays(networks), _CHARACTERS: code_points, **of_styles}
 
 
-def mixture_arrays(arrays: Arrays, ngrams: KneserNey, rule: Rule | None) -> dict[str, npt.NDArray[Any]]:
+def mixture_arrays(arrays: Arrays, ngrams: Ngrams, rule: Rule | None) -> dict[str, npt.NDArray[Any]]:
     """The arrays of a mixture's file.
 
     rule:  that combines network and n-grams; None if it could not be fitted.
@@ -112,7 +112,7 @@ def model_contents(arrays: Arrays) -> ModelContents:
     styles, rule = Styles.from_arrays(of_styles), rules.rule_from_arrays(arrays)
     if not of_ngrams and not rule:
         return ModelContents(parameters, None, None, styles)
-    ngrams = KneserNey.from_arrays(of_ngrams)
+    ngrams = by_style.ngrams_from_arrays(of_ngrams, parameters.style_count)
     check_vocabularies(parameters, ngrams)
     return ModelContents(parameters, ngrams, Mixture(parameters, ngrams, rule) if rule else None, styles)
 
@@ -122,7 +122,7 @@ def check_layout(arrays: Layouts) -> None:
     of_network, of_ngrams, of_styles = _split(arrays)
     ensemble.check_layout(of_network)
     if of_ngrams:
-        stored.check_layout(of_ngrams, arrays["W_hy"].shape[1])
+        by_style.check_layout(of_ngrams, arrays["W_hy"].shape[1])
     stored_styles.check_layout(of_styles)
     _check_characters(arrays)
     rules.check_layout(arrays)
@@ -145,7 +145,7 @@ def _split(arrays: Mapping[str, Item]) -> tuple[dict[str, Item], dict[str, Item]
     kept = {name: array for name, array in arrays.items() if name not in (_CHARACTERS, *rules.ARRAYS)}
     of_ngrams, of_styles = (
         {name: kept.pop(name) for name in list(kept) if name.startswith(prefix)}
-        for prefix in (_NGRAMS, stored_styles.PREFIX)
+        for prefix in (by_style.PREFIXES, stored_styles.PREFIX)
     )
     return kept, of_ngrams, of_styles
 

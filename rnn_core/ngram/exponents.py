@@ -22,7 +22,7 @@ from rnn_core.batching.batch import Batch
 from rnn_core.batching.batches import BatchStream
 from rnn_core.errors import TrainingError
 from rnn_core.metrics.scoring import length_sorted_batches, split_by_rows
-from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.ngram.by_style import Ngrams
 from rnn_core.ngram.levels import Probabilities
 from rnn_core.ngram.newton import Expansion, Vector, maximize
 from rnn_core.ngram.rules import MAX_EXPONENT, end_log_odds
@@ -55,7 +55,7 @@ class FeatureRows(NamedTuple):
 
 
 def fit_exponents(
-    networks: Networks, ngrams: KneserNey, validation: EncodedNames
+    networks: Networks, ngrams: Ngrams, validation: EncodedNames
 ) -> tuple[Probabilities, Probabilities]:
     """(2,) the exponents of network and n-grams for characters, and (2,) those for the end token.
 
@@ -77,7 +77,7 @@ def fit_exponents(
     return maximize(characters, start, lowest, highest), maximize(ends, start, lowest, highest)
 
 
-def _feature_rows(networks: Networks, ngrams: KneserNey, names: EncodedNames) -> Iterator[FeatureRows]:
+def _feature_rows(networks: Networks, ngrams: Ngrams, names: EncodedNames) -> Iterator[FeatureRows]:
     name_weights = np.ones(names.count) if names.weights is None else names.weights
     workspace = Workspace(networks.dtype)
     for chosen, batch in length_sorted_batches(BatchStream.from_names(names)):

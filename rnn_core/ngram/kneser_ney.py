@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_core.arrays import Integers
-from rnn_core.batching.batch import Batch
 from rnn_core.batching.resampling import MIDPOINT, systematic_resample
 from rnn_core.metrics.scoring import OnScored, check_tokens, split_by_rows, sum_per_name
 from rnn_core.ngram import stored
@@ -31,19 +30,17 @@ from rnn_core.ngram.levels import (
     UNSEEN,
     Counted,
     Discounts,
-    Indices,
     NgramLevel,
     NgramRows,
     Probabilities,
 )
+from rnn_core.ngram.walk import ContextIds, ContextWalk
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 from rnn_core.validators import ValidatedConfig, between, whole
 
 ORDER, DISCOUNT = 8, 0.85
 ROWS_AT_ONCE = 1 << 18  # bounds the memory of scoring
-
-ContextIds = tuple[Indices, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class NgramConfig(ValidatedConfig):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KneserNey:
+class KneserNey(ContextWalk):
     """A fitted model: `levels[k - 1]` holds the n-grams of k characters, the first every character.
 
     There are no levels for n-grams longer than any name.
@@ -73,6 +70,16 @@ class KneserNey:
     vocabulary_size: int
     discounts: Discounts
     levels: tuple[NgramLevel, ...]
+
+    @property
+    def order(self) -> int:
+        """The characters of the longest n-gram."""
+        return len(self.levels)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many n-grams of each length there are, from one character on."""
+        return [len(level.codes) for level in self.levels]
 
     @classmethod
     def fit(
@@ -176,20 +183,6 @@ class KneserNey:
             level.find(ids * self.vocabulary_size + tokens)
             for level, ids in zip(self.levels, shorter, strict=False)
         )[: len(contexts)]
-
-    def batch_contexts(self, batch: Batch) -> ContextIds:
-        """The contexts of each row of a batch, (N,) each, after reading its token."""
-        contexts = self.initial_state(batch.size)
-        for step in batch.steps:
-            rows, previous = step.rows, step.previous
-            before = self.initial_state(rows.stop - rows.start)
-            if previous is not None:
-                before = tuple(ids[previous] for ids in contexts)
-            if step.branches is not None:
-                before = tuple(ids[step.branches.parent_of] for ids in before)
-            for ids, read in zip(contexts, self.advance(batch.tokens[rows], before), strict=True):
-                ids[rows] = read
-        return contexts
 
     def distributions(self, contexts: ContextIds, count: int) -> Probabilities:
         """The probability of every next character after these contexts, (B, V); count: B."""

@@ -14,9 +14,9 @@ from rnn_core.batching.batch import Batch
 from rnn_core.batching.batches import BatchStream
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
+from rnn_core.ngram.by_style import Ngrams
 from rnn_core.ngram.endings import fit_shifts
 from rnn_core.ngram.exponents import fit_exponents
-from rnn_core.ngram.kneser_ney import KneserNey
 from rnn_core.ngram.levels import Probabilities
 from rnn_core.ngram.rules import GeometricRule, Rule
 from rnn_core.nn import ensemble
@@ -39,7 +39,7 @@ class Mixture:
     """
 
     network: Networks
-    ngrams: KneserNey
+    ngrams: Ngrams
     rule: Rule
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class Mixture:
         return self.network.vocabulary_size
 
 
-def check_vocabularies(networks: Networks, ngrams: KneserNey) -> None:
+def check_vocabularies(networks: Networks, ngrams: Ngrams) -> None:
     """Raise DataError unless both have the same number of tokens."""
     sizes = networks.vocabulary_size, ngrams.vocabulary_size
     if sizes[0] != sizes[1]:
@@ -59,7 +59,7 @@ def check_vocabularies(networks: Networks, ngrams: KneserNey) -> None:
 
 
 def fit_rule(
-    networks: Networks, ngrams: KneserNey, training: EncodedNames, validation: EncodedNames
+    networks: Networks, ngrams: Ngrams, training: EncodedNames, validation: EncodedNames
 ) -> GeometricRule:
     """The rule by which both predict validation names best, and sample names as long as the training names.
 

@@ -13,6 +13,7 @@ from rnn_core.state_dict import Layout, Layouts, invalid_arrays
 
 _invalid = partial(invalid_arrays, "n-gram model", "fit it again")
 
+PREFIX = "ngrams."  # of the names of the arrays
 _SIZE, _DISCOUNTS = "ngrams.vocabulary_size", "ngrams.discounts"
 _DISCOUNT = "ngrams.discount"  # one for all, as files had it before there were three for each level
 

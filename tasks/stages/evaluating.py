@@ -111,7 +111,7 @@ def _scores(models: ModelContents) -> dict[str, Score]:
     if models.mixture is not None:
         scores[MIXTURE] = partial(mixing.log_probabilities, models.mixture)
     if (ngrams := models.ngrams) is not None:
-        scores[f"kneser-ney {len(ngrams.levels)}-gram"] = ngrams.log_probabilities
+        scores[f"kneser-ney {ngrams.order}-gram"] = ngrams.log_probabilities
     return scores
 
 

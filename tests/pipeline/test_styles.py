@@ -87,7 +87,7 @@ def test_names_that_are_asked_for_by_style_are_like_that_list(model, drawn_from)
     for style in model.styles:
         names = model.draw(400, style=style, drawn_from=drawn_from).to_pylist()
         fits = np.mean([is_like(name) == style for name in names])
-        assert fits > (0.9 if drawn_from == "network" else 0.6)  # n-grams know no styles
+        assert fits > 0.9
 
 
 def test_without_a_style_names_come_by_the_shares_of_the_lists(made, model):
