@@ -18,7 +18,8 @@ from tasks.generate.rounds import (
 def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[Artifact]:
     """The shards, in their order.
 
-    inputs:  `model`, and `training`, the list that it was trained on, if that is known.
+    inputs:  `model`; `training`, the list that it was trained on, if that is known; and `exclude` and
+             `exclude_containing`, the files of lists, if there are any.
 
     Raises TrainingError if the model has fewer acceptable names than asked for.
     """
@@ -27,7 +28,7 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
     sampled: list[Artifact] = []
     accepted: list[Artifact] = []  # of every partition; none if each of `sampled` is accepted as it is
     rounds = [Round(0, 0)]
-    while size := next_round_size(config.count, rounds):
+    while size := next_round_size(config, rounds):
         parts = config.candidates(rounds[-1].sampled, size)
         sampled += run.wait([run(stages.sampled, part, **inputs) for part in parts])
         if config.unique:
@@ -35,10 +36,11 @@ def generation(config: GenerateConfig, run: StageRunner, **inputs: Any) -> list[
             accepted = run.wait([run(stages.accepted, part, candidates=sampled) for part in partitions])
         rounds.append(Round(rounds[-1].sampled + size, sum(accepted_counts(sampled, accepted))))
     check_enough(config, rounds)
+    of_model = {role: inputs[role] for role in ("model", "training") if role in inputs}
     files = compaction_configs(config, accepted_counts(sampled, accepted))
     return run.wait(
         [
-            run(stages.compacted, file, candidates=sampled[slice(*file.reads)], let_in=accepted, **inputs)
+            run(stages.compacted, file, candidates=sampled[slice(*file.reads)], let_in=accepted, **of_model)
             for file in files
         ]
     )

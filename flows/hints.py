@@ -34,7 +34,8 @@ HINTS = {  # by error code
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,
     "sampling.too_few": "--temperature, --max-length, or another --prefix; or --fewer",
-    "sampling.too_rare": "wider --min-length and --max-length, another --prefix or --top-p, or --truncate",
+    "sampling.too_rare": "wider --min-length and --max-length, another --prefix or --top-p, or --truncate; "
+    "for names as wished --patience MINUTES",
 }
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
 

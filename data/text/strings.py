@@ -1,7 +1,7 @@
 """Names as Arrow strings: encoding and decoding without a Python object per name."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -29,6 +29,15 @@ def to_strings(names: EncodedNames, vocabulary: Vocabulary, capitalise_first: bo
     return pa.StringArray.from_buffers(
         names.count, pa.py_buffer(narrow_offsets(offsets, "bytes")), pa.py_buffer(text)
     )
+
+
+def as_texts(names: Iterable[str] | pa.Array | pa.ChunkedArray) -> list[str]:
+    """The names as Python strings. Raises TypeError for anything but a list of them."""
+    texts = names.to_pylist() if isinstance(names, pa.Array | pa.ChunkedArray) else names
+    texts = texts if isinstance(texts, str) else list(texts)
+    if isinstance(texts, str) or not all(isinstance(name, str) for name in texts):
+        raise TypeError(f"not a list of names: give strings, not {names!r:.80}")
+    return texts
 
 
 def encode(names: Strings, vocabulary: Vocabulary) -> EncodedNames:

@@ -102,7 +102,7 @@ class Active(NamedTuple):
         characters[:, : tree.prefixes.shape[1]] = tree.prefixes[prefix]
         characters[np.arange(len(names)), lengths - 1] = tokens
         places = started.attempts[names] * PLACES_PER_ATTEMPT
-        state = _rows(tree.state, prefix)
+        state = take_rows(tree.state, prefix)
         return cls(names, tokens, lengths, started.log_p[names], places, characters, state)
 
     def widened(self) -> "Active":
@@ -147,7 +147,7 @@ def sample_block(
     workspace = Workspace(model.dtype)
     while len(active.names) and (next_waiting < last or active.names.min() < stop):
         active = active.widened()
-        tokens = _next_tokens(model, processor, stream, active, workspace)
+        tokens = next_tokens(model, processor, stream, active, workspace)
         is_rejected = processor.constraints.rejected(tokens, active.lengths)
         is_ended = (tokens == END_TOKEN) & ~is_rejected
         ended = np.flatnonzero(is_ended)
@@ -176,9 +176,9 @@ def sample_block(
         next_waiting += len(entering)
         if len(entering):
             new = Active.start(entering, started, tree, active.characters.shape[1])
-            _assign_rows(active, ended[: len(entering)], new)
+            assign_rows(active, ended[: len(entering)], new)
         if len(entering) < len(ended):
-            active = _rows(active, np.delete(np.arange(len(tokens)), ended[len(entering) :]))
+            active = take_rows(active, np.delete(np.arange(len(tokens)), ended[len(entering) :]))
     return _assemble(tree, started, grown, start, stop)
 
 
@@ -192,12 +192,12 @@ def _restart(
     goes_on = started.tokens[names] != END_TOKEN
     if goes_on.any():
         again = Active.start(names[goes_on], started, tree, active.characters.shape[1])
-        _assign_rows(active, slots[goes_on], again)
+        assign_rows(active, slots[goes_on], again)
     ended: Indices = slots[~goes_on]
     return ended
 
 
-def _next_tokens(
+def next_tokens(
     model: Model, processor: LogitsProcessor, stream: RandomStream, active: Active, workspace: Workspace
 ) -> Indices:
     """(B,) the next character of every name, or its end; its log-probability is added to the name's."""
@@ -209,12 +209,14 @@ def _next_tokens(
     return tokens
 
 
-def _rows(tree: Tree, rows: Indices) -> Tree:
+def take_rows(tree: Tree, rows: Indices) -> Tree:
     """These rows of every array, as copies."""
     return tree_map(lambda part: part.take(rows, axis=0), tree)
 
 
-def _assign_rows(tree: Tree, places: Indices, others: Tree) -> None:
+def assign_rows(tree: Tree, places: Indices, others: Tree) -> None:
+    """Puts the rows of the other arrays into these places."""
+
     def put(own: Any, new: Any) -> None:
         own[places] = new
 

@@ -65,8 +65,8 @@ class Constraints:
         name satisfies them all. A forbidden character may be unknown.
         """
         characters = vocabulary.characters
-        _check_known("prefix", prefix, characters)
-        _check_known("allowed", allowed, characters)
+        check_known("prefix", prefix, characters)
+        check_known("allowed", allowed, characters)
         _check_prefix(prefix, max_length, trimmed)
         is_space = np.array([trimmed and character.isspace() for character in characters])
         may_come = np.array([c not in forbidden and (not allowed or c in allowed) for c in characters])
@@ -120,17 +120,24 @@ class Constraints:
         return mask & self.whole
 
 
-def too_rare(share: float) -> TrainingError:
-    """The error for options that next to no name satisfies; share: of the names, at most."""
+def too_rare(share: float, wished: bool = False) -> TrainingError:
+    """The error for options that next to no name satisfies.
+
+    share:   of the names, at most.
+    wished:  whether there are wishes, which are the rarest part then.
+    """
     return TrainingError(
         "sampling.too_rare",
         "next to no name of the model satisfies these options and the rules of its list",
         saw=f"fewer than one name in {1 / share:,.0f}" if share else "no name at all",
-        fix="allow more lengths, choose another prefix, raise the temperature, or truncate names.",
+        fix="wish for what is less rare, allow more lengths, or raise the temperature."
+        if wished
+        else "allow more lengths, choose another prefix, raise the temperature, or truncate names.",
     )
 
 
-def _check_known(name: str, text: str, characters: Sequence[str]) -> None:
+def check_known(name: str, text: str, characters: Sequence[str]) -> None:
+    """Raise ConfigError for a character of an option that is not in the vocabulary."""
     for character in text:
         if character not in characters[1:]:
             raise ConfigError(

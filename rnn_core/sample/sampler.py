@@ -10,22 +10,27 @@ its slot to the next. So what is computed together, and with it every rounding, 
 of which only the first names are requested is left when those have ended.
 """
 
+import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 
-from rnn_core.errors import DataError
+from rnn_core.arrays import Integers
+from rnn_core.errors import ConfigError, DataError
 from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
+from rnn_core.sample import automaton
 from rnn_core.sample.block import OnProgress, SampledNames, sample_block
-from rnn_core.sample.constraints import Constraints, NamePredicate
+from rnn_core.sample.constraints import Constraints, NamePredicate, check_known
 from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model
 from rnn_core.sample.prefix_tree import PrefixTree, row_bytes
+from rnn_core.sample.wished_block import OnAttempts, sample_wished_block
+from rnn_core.sample.wishes import Wish, Wishes
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import AT_LEAST_0, POSITIVE_SHARE, SEED, TEXT, check, check_fields, whole
@@ -52,6 +57,11 @@ class SamplingConfig:
         max_length: Longest name, in characters, prefix included; a longer one is sampled anew.
         allowed: The characters that may follow the prefix; all if empty.
         forbidden: Characters that may not follow it.
+        suffix: What every name ends with; others are sampled anew, as for all wishes below.
+        contains: What every name contains, anywhere.
+        matching: A regular expression, in the syntax of RE2, that every name matches as a whole.
+        like: A name that every name is like: within this edit distance of it.
+        within: The edit distance, in characters inserted, removed or replaced; by default 1.
         truncate: Cut names off at max_length, and let none end before min_length, instead of sampling
             others.
         trimmed: No name begins or ends with white space, as in the lists.
@@ -71,6 +81,13 @@ class SamplingConfig:
     max_length: Annotated[int, whole(1, 10_000)] = 50
     allowed: Annotated[str, TEXT] = ""
     forbidden: Annotated[str, TEXT] = ""
+    suffix: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
+    contains: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
+    matching: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
+    like: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
+    within: Annotated[int | None, whole(0, 16)] = field(
+        default=None, metadata={"neutral": lambda _config: None}
+    )
     trimmed: bool = True
     truncate: bool = field(default=False, metadata={"neutral": lambda config: config.limits_length})
     style: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
@@ -80,11 +97,41 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         check("min_length", self.min_length, whole(1, self.max_length), "SamplingConfig.min_length")
+        if self.within is not None and not self.like:
+            raise ConfigError(
+                "config.within",
+                "within has no effect without like",
+                where="SamplingConfig.within",
+                saw=str(self.within),
+                fix="add the name that others should be like, or leave it out.",
+            )
+        if self.like and self.within is None:
+            object.__setattr__(self, "within", 1)
 
     @property
     def limits_length(self) -> bool:
         """Whether the lengths are not the default ones."""
         return (self.min_length, self.max_length) != (1, 50)
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether whole names have to be as wished, so that they may be rare."""
+        return bool(self.suffix or self.contains or self.matching or self.like)
+
+
+class Trial(NamedTuple):
+    """What a sampler found when it was tried out.
+
+    possible:  share of the model's names that the prefix tree leaves; only those are attempted.
+    """
+
+    accepted: int
+    attempts: int
+    possible: float
+
+
+class _EnoughError(Exception):
+    """A trial ends."""
 
 
 class Sampler:
@@ -97,10 +144,12 @@ class Sampler:
         config: SamplingConfig,
         accepts: NamePredicate | None = None,
         max_active: int = MAX_ACTIVE,
+        wishes: Sequence[Wish] = (),
     ) -> None:
         """A sampler with these options, of which `count` is not used.
 
         accepts:     which names are accepted, besides those options; others are sampled anew.
+        wishes:      those beside `suffix`, `contains` and `like`; that of `matching` is among them.
         max_active:  names that are computed together; few are quicker where only a few are wanted. With
                      another number, log-probabilities may differ in their last bit.
 
@@ -128,7 +177,12 @@ class Sampler:
             temperature=config.temperature,
         )
         self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
-        self._tree = PrefixTree.build(model, self._processor, accepts)
+        if config.matching and not wishes:
+            raise ValueError("matching is a wish to be passed along: it is compiled outside of this package")
+        self._wishes = None
+        if together := [*_wishes(config, vocabulary), *wishes]:
+            self._wishes = Wishes.build(together, constraints, vocabulary.size)
+        self._tree = PrefixTree.build(model, self._processor, accepts, self._wishes)
         self._accepts = accepts
         fitting = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
         self._max_active = min(fitting, max_active, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
@@ -178,9 +232,49 @@ class Sampler:
                 for future in blocks:
                     future.cancel()
 
-    def _block(self, number: int, start: int, stop: int, on_progress: OnProgress) -> SampledNames:
+    def try_out(self, goes_on: Callable[[int, int], bool]) -> Trial:
+        """Draws names, to be forgotten, until `goes_on` is false; it gets the attempts accepted and rejected.
+
+        Without wishes nothing is drawn. Raises TrainingError as above.
+        """
+        if self._wishes is None:
+            return Trial(0, 0, 1.0)
+        accepted = rejected = 0
+
+        def note(accepted_so_far: int, rejected_so_far: int) -> None:
+            nonlocal accepted, rejected
+            accepted, rejected = accepted_so_far, rejected_so_far
+            if not goes_on(accepted, rejected):
+                raise _EnoughError
+
+        with contextlib.suppress(_EnoughError):
+            self._block(0, 0, NAMES_PER_BLOCK, lambda _ended: None, note)
+        return Trial(accepted, accepted + rejected, self._tree.cumulative[-1].item())
+
+    def _block(
+        self,
+        number: int,
+        start: int,
+        stop: int,
+        on_progress: OnProgress,
+        on_attempts: OnAttempts | None = None,
+    ) -> SampledNames:
         """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK]."""
         stream = RandomStream(self._seed, number)
+        if self._wishes:
+            return sample_wished_block(
+                self._model,
+                self._processor,
+                self._tree,
+                self._wishes,
+                stream,
+                self._max_active,
+                start,
+                stop,
+                on_progress,
+                self._accepts,
+                on_attempts,
+            )
         return sample_block(
             self._model,
             self._processor,
@@ -200,9 +294,11 @@ def sample(
     config: SamplingConfig,
     threads: int = 1,
     accepts: NamePredicate | None = None,
+    wishes: Sequence[Wish] = (),
 ) -> SampledNames:
     """The first `config.count` names. Raises as `Sampler` does."""
-    return concatenate_samples(Sampler(model, vocabulary, config, accepts).names(0, config.count, threads))
+    sampler = Sampler(model, vocabulary, config, accepts, wishes=wishes)
+    return concatenate_samples(sampler.names(0, config.count, threads))
 
 
 def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:
@@ -219,3 +315,22 @@ def concatenate_samples(samples: Iterable[SampledNames]) -> SampledNames:
 def capitalize_first(name: str) -> str:
     """The name with its first letter as a capital, and the rest as it is."""
     return name[:1].title() + name[1:]
+
+
+def _wishes(config: SamplingConfig, vocabulary: Vocabulary) -> Iterator[Wish]:
+    """The wishes for texts. Raises ConfigError for a character that is not in the vocabulary."""
+
+    def tokens(name: str) -> Integers:
+        text = vocabulary.spell(getattr(config, name))
+        check_known(name, text, vocabulary.characters)
+        return vocabulary.encode([text]).tokens
+
+    if config.suffix:
+        ends = automaton.ending_with(tokens("suffix"), vocabulary.size)
+        yield Wish(f"suffix {config.suffix!r}", ends)
+    if config.contains:
+        has = automaton.containing(tokens("contains"), vocabulary.size)
+        yield Wish(f"contains {config.contains!r}", has)
+    if config.like and config.within is not None:
+        near = automaton.similar_to(tokens("like"), config.within, vocabulary.size)
+        yield Wish(f"like {config.like!r} within {config.within}", near)

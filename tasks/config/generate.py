@@ -1,16 +1,18 @@
 """Which list of names `generate` makes, and the configurations of the stages that make it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, Token
 
 from artifacts.exports import Format
+from data.config import CorpusConfig
 from rnn_core.errors import ConfigError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import SamplingConfig
-from rnn_core.validators import check_fields, out_of_range, whole
+from rnn_core.validators import TEXT, check_fields, out_of_range, whole
+from tasks.config.wish_lists import identity, wish_list
 
 TRAINING_LIST_COLUMNS = ("in_training", "source")  # columns that need it
 STYLE_COLUMN = "style"  # of a model that knows styles
@@ -45,20 +47,30 @@ class FilterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ShardConfig:
-    """Names from number `start` on, `sampling.count` of them, straight into a file."""
+    """Names from number `start` on, `sampling.count` of them, straight into a file.
+
+    exclude, exclude_containing:  how these lists are read, if there are any.
+    """
 
     sampling: SamplingConfig
     start: int
     file: FileConfig
+    exclude: CorpusConfig | None = field(default=None, metadata={"neutral": lambda _config: None})
+    exclude_containing: CorpusConfig | None = field(default=None, metadata={"neutral": lambda _config: None})
 
 
 @dataclass(frozen=True, slots=True)
 class CandidatesConfig:
-    """Names from number `start` on, `sampling.count` of them, of which the accepted ones are kept."""
+    """Names from number `start` on, `sampling.count` of them, of which the accepted ones are kept.
+
+    exclude, exclude_containing:  as of `ShardConfig`.
+    """
 
     sampling: SamplingConfig
     start: int
     sifting: FilterConfig
+    exclude: CorpusConfig | None = field(default=None, metadata={"neutral": lambda _config: None})
+    exclude_containing: CorpusConfig | None = field(default=None, metadata={"neutral": lambda _config: None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,10 @@ class GenerateConfig:
         novel: No name of the model's training list.
         novel_distance: With novel, also no name within this edit distance, 0 or 1, of a name of that
             list.
+        exclude: A list of names that do not come, whatever their case or accents: a file, as a source; or
+            file,option=value with options of a source.
+        exclude_containing: A list of words that no name contains, whatever their case or accents; a file as
+            for exclude.
         fewer: If the model has fewer such names than requested, write those there are.
         format: File format: parquet, csv, jsonl, or txt with one name per line and nothing else.
         columns: Columns, separated by commas, of index, name, log_probability, length, in_training,
@@ -104,6 +120,8 @@ class GenerateConfig:
     unique: bool = False
     novel: bool = False
     novel_distance: Literal[0, 1] = 0
+    exclude: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
+    exclude_containing: Annotated[str, TEXT] = field(default="", metadata={"neutral": lambda _config: ""})
     fewer: bool = False
     format: Format = "parquet"
     columns: Annotated[tuple[str, ...], Parameter(converter=_separated, n_tokens=1, negative="")] = ()
@@ -141,8 +159,21 @@ class GenerateConfig:
         return (self.unique or self.novel) and self.count > 0
 
     def list_identity(self) -> "GenerateConfig":
-        """The configuration that identifies the list: `fewer` changes nothing in it."""
-        return replace(self, fewer=False)
+        """The configuration that identifies the list: `fewer` changes nothing in it.
+
+        Of the lists that it excludes only how they are read is in it: what they hold is an input.
+        """
+        return replace(
+            self,
+            fewer=False,
+            exclude=identity("exclude", self.exclude),
+            exclude_containing=identity("exclude_containing", self.exclude_containing),
+        )
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether whole names have to be as wished, so that they may be rare."""
+        return self.sampling.has_wishes or bool(self.exclude or self.exclude_containing)
 
     def for_one_file(self, file_format: Format) -> "GenerateConfig":
         """The data set that one file of this format is written from. Raises ConfigError for other columns."""
@@ -196,14 +227,19 @@ class GenerateConfig:
     def shards(self) -> Iterator[ShardConfig]:
         """The shards of a list in which every sampled name is accepted."""
         for file, names in self.sizes(self.count):
-            yield ShardConfig(replace(self.sampling, count=names), file.first, file)
+            yield ShardConfig(replace(self.sampling, count=names), file.first, file, *self._reading())
 
     def candidates(self, start: int, count: int) -> Iterator[CandidatesConfig]:
-        """The shards of names from number `start` on; both numbers are whole blocks."""
+        """The shards of names from number `start` on; without wishes both numbers are whole blocks."""
         sifting = FilterConfig(self.unique, self.novel, self.novel_distance, self.partitions)
         for first in range(start, start + count, self.shard_size):
             names = min(self.shard_size, start + count - first)
-            yield CandidatesConfig(replace(self.sampling, count=names), first, sifting)
+            yield CandidatesConfig(replace(self.sampling, count=names), first, sifting, *self._reading())
+
+    def _reading(self) -> Iterator[CorpusConfig | None]:
+        for name in ("exclude", "exclude_containing"):
+            text = getattr(self, name)
+            yield wish_list(name, text).reading if text else None
 
     @property
     def partitions(self) -> int:

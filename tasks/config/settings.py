@@ -149,6 +149,8 @@ class ListSettings:
             the names alone on standard output. Default: a folder in the store, named by the list's key.
         excel: Begin a CSV file with a byte order mark, so that Excel reads it as UTF-8.
         overwrite: Replace another list that is there.
+        patience: Minutes that a list of names with wishes, such as a suffix, may take. If a trial of some
+            seconds says that it takes longer, nothing is written; 0 allows any time.
         store: Folder of the artifact store; by default artifacts/store in the current folder.
     """
 
@@ -157,11 +159,13 @@ class ListSettings:
     output: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None  # - is standard output
     excel: bool = False
     overwrite: bool = False
+    patience: Annotated[float, AT_LEAST_0] = 60.0
     store: Path = field(default_factory=default_store)
     workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", checked_store(self.store))
+        check_fields(self)
         if self.output:
             object.__setattr__(self, "output", _checked_output(self.output))
             suffix = self.output.suffix.lower()

@@ -15,14 +15,18 @@ from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings, Settings
+from tasks.config.wish_lists import wish_list
 from tasks.core.events import Finished, Listener, Notice
-from tasks.core.stage import StageRunner, notify_once
-from tasks.generate import rounds
+from tasks.core.stage import Input, StageRunner, by_role, notify_once
+from tasks.generate import rounds, trial
 from tasks.models import load
 from tasks.models.load import ModelFile
+from tasks.models.wishes import WishList
 from tasks.stages import lists
 
 LIST = "generated"  # its name among stages, and the folder of the store where lists are by default
+
+_TOLD_SECONDS = 10.0  # from which on it is said how long a list takes
 
 LATEST = "latest"  # a link beside the lists in the store, to the one that was asked for last
 
@@ -32,15 +36,18 @@ class GenerateRequest(NamedTuple):
 
     config:   with every column named.
     model:    the one that names are sampled from.
-    inputs:   of the stages: `model`, and `training`, the list it was trained on, if that is known.
+    inputs:   of the stages: `model`; `training`, the list it was trained on, if that is known; and the files
+              of lists to exclude, if there are any.
     recipe:   what makes it this list and no other.
+    expected: how rare its names are, where they have to be as wished and the list is not there yet.
     """
 
     config: GenerateConfig
     model: ModelFile
-    inputs: Mapping[str, ModelFile | Artifact]
+    inputs: Mapping[str, Input]
     recipe: Recipe
     dataset: Dataset
+    expected: trial.Estimate | None = None
 
 
 def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
@@ -50,18 +57,29 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     file_format = "txt" if settings.is_stdout else settings.file_format
     if file_format:
         config = config.for_one_file(file_format)
-    drawing = lists.sampler(model, model.digest, replace(config.sampling, count=0), model.training)
-    config = config.resolve_columns(model.training is not None, drawing.styles is not None)
-    inputs: dict[str, ModelFile | Artifact] = {"model": model}
+    inputs: dict[str, Input] = {"model": model}
     if model.training:
         inputs["training"] = model.training
-    digests = {role: artifact.digest for role, artifact in inputs.items()}
+    excluded = {}
+    for name, text in (("exclude", config.exclude), ("exclude_containing", config.exclude_containing)):
+        if text:
+            source = wish_list(name, text)
+            inputs[name] = files = source.files
+            excluded[name] = WishList.of(files, source.reading)
+    sampling = replace(config.sampling, count=0)
+    drawing = lists.sampler(model, model.digest, sampling, model.training, lists.ExcludedLists(**excluded))
+    config = config.resolve_columns(model.training is not None, drawing.styles is not None)
+    digests = {role: artifact.digest for role, artifact in by_role(inputs)}
     recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
     in_store = inside(settings.store, LIST, recipe.key)
     dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())
     if settings.output and settings.file_format and not dataset.is_complete:
         single_file.check_free(settings.output, settings.overwrite)
-    return GenerateRequest(config, model, inputs, recipe, dataset)
+    expected = None
+    if config.has_wishes and config.count and not dataset.is_complete:
+        expected = trial.estimate(drawing.sampler, config.count, settings.workers.workers)
+        trial.check_patience(expected, settings.patience)
+    return GenerateRequest(config, model, inputs, recipe, dataset, expected)
 
 
 def generate(
@@ -112,12 +130,14 @@ def generate(
         dataset.mark_incomplete()
         with stage_runner(_stage_settings(request, settings)) as runner:
             announce_model()
+            if request.expected and request.expected.seconds > _TOLD_SECONDS:
+                on_event(Notice(LIST, str(request.expected)))
             shards = compose(request.config, runner, **request.inputs)
             metadata = _metadata(shards, request.model)
             if len(metadata["kernels"]) > 1:
                 kernels = ", ".join(metadata["kernels"])
                 on_event(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))
-            origins = {role: artifact.origin for role, artifact in request.inputs.items()}
+            origins = {role: artifact.origin for role, artifact in by_role(request.inputs)}
             seconds = time.monotonic() - start
             artifact = dataset.finish(
                 recipe, shards, metadata=metadata, origins=origins, seconds=seconds, run=run

@@ -16,6 +16,7 @@ from tasks.config.generate import CompactionConfig, GenerateConfig
 MIN_YIELD = 0.005  # accepted names per name of a round; below it the model has hardly more
 _MARGIN = 1.1
 _MAX_GROWTH = 2.0  # names of a round, relative to those of all before it
+_JUDGED = 1_024  # names of a round from which on its yield says something
 
 
 class Round(NamedTuple):
@@ -29,16 +30,23 @@ class Round(NamedTuple):
     accepted: int
 
 
-def next_round_size(count: int, rounds: Sequence[Round]) -> int:
-    """How many names to sample next, in whole blocks; 0 if there are enough, or the model has hardly more."""
+def next_round_size(config: GenerateConfig, rounds: Sequence[Round]) -> int:
+    """How many names to sample next; 0 if there are enough, or the model has hardly more.
+
+    In whole blocks, but for names as wished, which may be so rare that a block takes long.
+    """
     sampled, accepted = rounds[-1]
-    missing = count - accepted
+    missing = config.count - accepted
     if missing <= 0:
         return 0
+    unit = 1 if config.has_wishes else NAMES_PER_BLOCK
     if not sampled:
-        return _whole_blocks(missing)
-    share = (accepted - rounds[-2].accepted) / (sampled - rounds[-2].sampled)
-    return _whole_blocks(min(_MARGIN * missing / share, _MAX_GROWTH * sampled)) if share >= MIN_YIELD else 0
+        return _rounded_up(missing, unit)
+    last = sampled - rounds[-2].sampled
+    share = (accepted - rounds[-2].accepted) / last
+    if share < MIN_YIELD:
+        return 0 if last >= _JUDGED else _rounded_up(_MAX_GROWTH * sampled, unit)
+    return _rounded_up(min(_MARGIN * missing / share, _MAX_GROWTH * sampled), unit)
 
 
 def check_enough(config: GenerateConfig, rounds: Sequence[Round]) -> None:
@@ -96,5 +104,5 @@ def compaction_configs(config: GenerateConfig, accepted: Sequence[int]) -> Itera
         )
 
 
-def _whole_blocks(names: float) -> int:
-    return -(-int(names) // NAMES_PER_BLOCK) * NAMES_PER_BLOCK
+def _rounded_up(names: float, unit: int) -> int:
+    return -(-int(names) // unit) * unit

@@ -35,7 +35,7 @@ from artifacts.model_file import (
 from artifacts.open_store import open_store
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact, Store
-from data.text.strings import to_strings
+from data.text.strings import as_texts, to_strings
 from rnn_core.errors import DataError
 from rnn_core.metrics.styles import marginal_log_probabilities
 from rnn_core.sample.sampler import SamplingConfig, sample
@@ -47,6 +47,7 @@ from tasks.models import champion
 from tasks.models.champion import CHAMPION
 from tasks.models.name_predicate import name_predicate
 from tasks.models.training_lists import TrainingList, list_names, model_line, training_lists
+from tasks.models.wishes import NamesOrFile, all_wishes
 from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
@@ -170,24 +171,31 @@ class TrainedModel:
         """(count,) sampled names: the same as of the stage `names` and of `namewright generate`.
 
         threads:  how many blocks of names are made at once; the names are the same with any number.
-        options:  those of `SamplingConfig`: temperature, top_k, top_p, prefix, min_length, max_length,
-                  allowed, forbidden, trimmed, truncate, style, seed, capitalise_first, drawn_from.
+        options:  those of `SamplingConfig`: temperature, prefix, style, seed and so on; and `exclude`, names
+                  that do not come, and `exclude_containing`, words in no name: texts, or a file of them.
 
         Raises ConfigError for an option out of range or when there are no such names, DataError if the
-        mixture or a style is asked for and there is none such, if the training list is damaged, or for more
-        than 2 GiB of text, and TrainingError if the model's probabilities are not finite, or such names too
-        rare.
+        mixture or a style is asked for and there is none such, if a list is damaged, or for more than 2 GiB
+        of text, TrainingError if the model's probabilities are not finite, or such names too rare.
         """
+        excluded = (options.pop("exclude", None), options.pop("exclude_containing", None))
         check("threads", threads, whole(1, 1 << 10))
-        return self.draw_sample(SamplingConfig(count=count, **options), threads)
+        return self.draw_sample(SamplingConfig(count=count, **options), threads, *excluded)
 
-    def draw_sample(self, config: SamplingConfig, threads: int = 1) -> pa.StringArray:
+    def draw_sample(
+        self,
+        config: SamplingConfig,
+        threads: int = 1,
+        exclude: NamesOrFile | None = None,
+        exclude_containing: NamesOrFile | None = None,
+    ) -> pa.StringArray:
         """The names of a configuration, as `draw` gives them. Raises as it does."""
         with blas.one_thread:
-            model = self.models.select(config.drawn_from, config.style)
-            accepts = name_predicate(self.file and self.file.training, self.vocabulary)
-            drawn = sample(model, self.vocabulary, config, threads, accepts)
-        return to_strings(drawn.names, self.vocabulary, config.capitalise_first)
+            model, known = self.models.select(config.drawn_from, config.style), self.vocabulary
+            accepts = name_predicate(self.file and self.file.training, known)
+            wishes = all_wishes(config, known, exclude, exclude_containing)
+            drawn = sample(model, known, config, threads, accepts, wishes)
+        return to_strings(drawn.names, known, config.capitalise_first)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -212,7 +220,7 @@ class TrainedModel:
         strings.
         """
         check("drawn_from", drawn_from, choice("network", "mixture"))
-        encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in _texts(names)])
+        encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in as_texts(names)])
         styles = self.models.styles
         if style and not styles:
             raise no_styles(style)
@@ -349,14 +357,6 @@ def _model_errors(path: Path) -> Iterator[None]:
     except DataError as fault:
         where = f"{path}, {fault.where}" if fault.where else str(path)
         raise _invalid_file(where, fault.what, fault.saw) from fault
-
-
-def _texts(names: Iterable[str] | pa.Array | pa.ChunkedArray) -> list[str]:
-    texts = names.to_pylist() if isinstance(names, pa.Array | pa.ChunkedArray) else names
-    texts = texts if isinstance(texts, str) else list(texts)
-    if isinstance(texts, str) or not all(isinstance(name, str) for name in texts):
-        raise TypeError(f"not a list of names: give strings, not {names!r:.80}")
-    return texts
 
 
 def _as_lines(models: list[_StoredModel], most: int = 10) -> str:

@@ -11,6 +11,7 @@ from data.styles import CATEGORY, style_column
 from data.text.strings import to_strings
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
+from tasks.models.wishes import all_wishes
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import load_vocabulary
 from tasks.stages.mixing import load_models
@@ -29,8 +30,10 @@ def names(
     characters = load_vocabulary(vocabulary)
     known = validated.table(NAMES, ["name"])["name"].combine_chunks()
     accepts = NameRules.from_names(known).predicate(characters)
+    wishes = all_wishes(config, characters, None, None)
     models = load_models(mixture)
-    sampler = Sampler(models.select(config.drawn_from, config.style), characters, config, accepts)
+    chosen = models.select(config.drawn_from, config.style)
+    sampler = Sampler(chosen, characters, config, accepts, wishes=wishes)
     on_progress = context.names_reporter(config.count)
     parts = list(sampler.names(0, config.count, context.settings.workers, on_progress))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from artifacts import exports
 from artifacts.dataset import open_shards, part_file
 from artifacts.keys import canonical_json, sha256
+from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import partitions as sifting
 from data import schemas
@@ -29,6 +30,7 @@ from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.load import ModelFile, load_model
 from tasks.models.name_predicate import name_predicate
+from tasks.models.wishes import WishList, all_wishes
 from tasks.process import blas
 from tasks.stages.corpora import NAMES
 
@@ -62,6 +64,13 @@ class ListSampler(NamedTuple):
     styles: Styles | None
 
 
+class ExcludedLists(NamedTuple):
+    """Lists of names that do not come, and of words that no name contains."""
+
+    exclude: WishList | None = None
+    exclude_containing: WishList | None = None
+
+
 @stage(
     version=LIST_VERSION,
     title=lambda config: f"{config.file.number:05}",
@@ -69,10 +78,16 @@ class ListSampler(NamedTuple):
     names=lambda config: config.sampling.count,
 )
 def shard(
-    context: StageContext, config: ShardConfig, *, model: ModelFile, training: Artifact | None = None
+    context: StageContext,
+    config: ShardConfig,
+    *,
+    model: ModelFile,
+    training: Artifact | None = None,
+    exclude: Sequence[SourceFile] = (),
+    exclude_containing: Sequence[SourceFile] = (),
 ) -> None:
     """A file of a generated list, where no name is left out."""
-    table, _ = _sample(context, config, model, training)
+    table, _ = _sample(context, config, model, training, (exclude, exclude_containing))
     table = table.rename_columns(["index", *table.column_names[1:]])
     _write(context, config.file, table, model, training, config.sampling.capitalise_first)
 
@@ -84,10 +99,16 @@ def shard(
     names=lambda config: config.sampling.count,
 )
 def sampled(
-    context: StageContext, config: CandidatesConfig, *, model: ModelFile, training: Artifact | None = None
+    context: StageContext,
+    config: CandidatesConfig,
+    *,
+    model: ModelFile,
+    training: Artifact | None = None,
+    exclude: Sequence[SourceFile] = (),
+    exclude_containing: Sequence[SourceFile] = (),
 ) -> None:
     """Sampled names that may come into the list: a row group for every partition, in their order."""
-    table, vocabulary = _sample(context, config, model, training)
+    table, vocabulary = _sample(context, config, model, training, (exclude, exclude_containing))
     if config.sifting.novel and training:
         table = table.filter(pa.array(_is_novel(table["name"], vocabulary, config, training)))
     if config.sifting.unique:
@@ -181,13 +202,17 @@ def _sample(
     config: ShardConfig | CandidatesConfig,
     model: ModelFile,
     training: Artifact | None,
+    files: tuple[Sequence[SourceFile], Sequence[SourceFile]],
 ) -> tuple[pa.Table, Vocabulary]:
     """The names from number `config.start` on, and the model's vocabulary.
 
     They have the columns number, name and log_probability, and style if the model knows styles.
+
+    files:  of the lists that are excluded, and of which no word is contained.
     """
     sampling = config.sampling
-    drawing, vocabulary, styles = sampler(model, model.digest, replace(sampling, count=0), training)
+    lists = ExcludedLists(*map(WishList.of, files, (config.exclude, config.exclude_containing)))
+    drawing, vocabulary, styles = sampler(model, model.digest, replace(sampling, count=0), training, lists)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
     parts = list(drawing.names(config.start, stop, context.settings.workers, on_progress))
@@ -212,19 +237,22 @@ def sampler(
     digest: str,  # noqa: ARG001
     sampling: SamplingConfig,
     training: Artifact | None,
+    lists: ExcludedLists,
 ) -> ListSampler:
     """The sampler of a list, its vocabulary and its styles, made once in a process.
 
     digest:    of the model, whose path could be another's by now.
     training:  the list whose rules the names keep, if it is known.
 
-    Raises what a user can cause: no such model, no such style, or no such names.
+    Raises what a user can cause: no such model, no such style, no such list, or no such names.
     """
     blas.limit_to_one_thread()  # a request is checked with it before the first stage
     loaded = load_model(model)
     chosen = loaded.models.select(sampling.drawn_from, sampling.style)
     accepts = name_predicate(training, loaded.vocabulary)
-    drawing = Sampler(chosen, loaded.vocabulary, sampling, accepts)
+    names, words = (excluded.names() if excluded else None for excluded in lists)
+    wishes = all_wishes(sampling, loaded.vocabulary, names, words)
+    drawing = Sampler(chosen, loaded.vocabulary, sampling, accepts, wishes=wishes)
     return ListSampler(drawing, loaded.vocabulary, loaded.models.styles)
 
 
