@@ -20,6 +20,7 @@ from rnn_core.text.vocabulary import UTF32
 
 PREFIX = "styles."  # of the names of their arrays
 MOST_STYLES = 1 << 10
+EVEN_BLEND = "{}=0.5,{}=0.5"  # of two styles
 _NAMES, _SHARES = "styles.names", "styles.shares"
 _LONGEST = 1 << 20  # characters of all names together
 _SHOWN = 12  # names in a message

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from rnn_core.errors import ConfigError
 from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.text.styles import EVEN_BLEND
 from rnn_core.validators import AT_LEAST_0, SEED, TEXT, check, check_fields, whole
 
 MOST_TEMPERATURES, MOST_STYLES = 8, 16
@@ -52,7 +53,7 @@ class PreviewConfig:
         """The styles to show of a model that knows these; one without a name for a model without styles."""
         if self.style or not known:
             return self.style or ("",)
-        blend = (f"{known[0]}=0.5,{known[1]}=0.5",) if len(known) == 2 else ()
+        blend = (EVEN_BLEND.format(*known),) if len(known) == 2 else ()
         return (*known, *blend)[:MOST_STYLES]
 
     def columns(self, style: str) -> Iterator[SamplingConfig]:

@@ -8,6 +8,7 @@ from tasks.report.text import escape_invisible, number
 
 NAMES_PER_TEMPERATURE = 12
 _NAMES_SHOWN = 96
+_LONGEST_STYLE = 40  # characters shown of a style
 _LONGEST = 18  # characters shown of a name at a temperature: four stand beside each other
 
 
@@ -33,6 +34,13 @@ class TemperatureSample(NamedTuple):
     temperature: float
     names: Sequence[str]
     new: int
+
+
+class StyleSample(NamedTuple):
+    """Names that the network draws in one style, or in a blend of some."""
+
+    style: str
+    names: Sequence[str]
 
 
 def names_section(sample: Sample) -> Section:
@@ -80,6 +88,20 @@ def temperatures_section(samples: Sequence[TemperatureSample]) -> Section:
             [[escape_invisible(name, _LONGEST) or "(empty)" for name in row] for row in names],
         ),
         note=f"From the network alone. Of each {NAMES_PER_TEMPERATURE}, in none of the lists: {new}.",
+    )
+
+
+def styles_section(samples: Sequence[StyleSample]) -> Section:
+    """A column of names for each style."""
+    names = zip(*(sample.names for sample in samples), strict=True)
+    return Section(
+        "Names by style",
+        "Every list is a style that names can be asked for by. A blend is between its lists in every letter.",
+        table=Table(
+            columns(*(escape_invisible(sample.style, _LONGEST_STYLE) for sample in samples)),
+            [[escape_invisible(name, _LONGEST) or "(empty)" for name in row] for row in names],
+        ),
+        note="From the network alone, at temperature 1.",
     )
 
 

@@ -21,6 +21,7 @@ from tasks.report.sample import (
     lengths_section,
     names_section,
     sample_tiles,
+    styles_section,
     temperatures_section,
 )
 from tasks.report.scores import Scores, prediction_sections, resemblance_section, score_tiles, scores
@@ -32,6 +33,7 @@ from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 from tasks.stages.list_notices import list_notices
 from tasks.stages.notebook_training import TRANSCRIPT
 from tasks.stages.profiling import load_profile
+from tasks.stages.style_samples import style_samples
 from tasks.stages.temperatures import temperature_samples
 from tasks.stages.training import HISTORY
 
@@ -70,6 +72,7 @@ def report(
     list_names = validated.table(NAMES, ["name"])["name"]
     opening = [names_section(sample)]
     notices = list_notices(corpora, merged, validated, profile)
+    by_style = style_samples(model, characters, list_names, context.settings.workers)
     sections = [
         *([notices_section(notices)] if notices else []),
         Section(
@@ -80,6 +83,7 @@ def report(
         temperatures_section(
             temperature_samples(model, characters, list_names, not by_epochs, context.settings.workers)
         ),
+        *([styles_section(by_style)] if by_style else []),
         _loss_section(history, by_epochs, of_splits),
         lengths_section(sample),
         *prediction_sections(of_splits),

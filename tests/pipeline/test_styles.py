@@ -230,6 +230,16 @@ def test_a_training_that_starts_from_the_champion_keeps_the_start_of_each_style(
         assert np.mean([is_like(name) == style for name in model.draw(200, style=style).to_pylist()]) > 0.9
 
 
+def test_the_report_has_names_of_every_style_and_of_a_blend(made):
+    outline = (made["report"].folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    _, _, section = outline.partition("Names by style")
+    table = [line for line in section.splitlines() if line.startswith("|")]
+    assert [cell.strip() for cell in table[0].strip("|").split("|")] == ["low", "high", "low=0.5,high=0.5"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:14]]
+    for place, style in enumerate(("low", "high")):
+        assert sum(is_like(row[place]) == style for row in rows) >= 9
+
+
 def test_the_command_line_asks_for_a_style(made, store):
     def generate(*options):
         return subprocess.run(
