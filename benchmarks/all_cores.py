@@ -107,6 +107,7 @@ def plain_config(cell: Any, hidden_size: int, batch_size: int, parts: int) -> Re
     return TrainingConfig(
         **{"cell": cell, "layers": 1, "hidden_size": hidden_size, "batch_size": batch_size, "shards": parts},
         **{
+            "optimizer": "adamw",
             "learning_rate": LEARNING_RATE,
             "schedule": "constant",
             "warmup": 0.0,

@@ -142,6 +142,7 @@ def trained_network(
         epochs=1 << 20,
         max_steps=STEPS,
         layers=1,
+        optimizer="adamw",
         learning_rate=2e-3,
     ).resolve(encoded.count)
     nothing = encoded.take(np.arange(0))

@@ -10,6 +10,7 @@ import numpy as np
 
 from rnn_core.errors import ConfigError
 from rnn_core.nn import cells
+from rnn_core.nn.cells import elman
 from rnn_core.nn.ensemble import MOST_MEMBERS
 from rnn_core.validators import AT_LEAST_0, POSITIVE, SEED, SHARE, SHARE_OR_ALL, check_fields, whole
 
@@ -99,7 +100,7 @@ class TrainingConfig:
             10,000 names on.
         optimizer: `adamw`, `muon`, `momentum` or `sgd`. With `muon`, the matrices from units to units move in
             all directions by about the same length, and all other parameters as with `adamw`. Default:
-            `muon`; `adamw` below 3,000 names.
+            `muon`; `adamw` below 3,000 names and for the cell `elman`.
         weight_decay: Weight decay (matrices only), per unit of learning rate. Default: 0.01; with `muon`
             0.15, 0.1 from 10,000 names on.
         shards: Parts of a batch, which as many processes can compute side by side. How many processes share
@@ -183,16 +184,17 @@ class TrainingConfig:
     def defaults(self, count: int) -> dict[str, Any]:
         """What the options whose defaults depend on the number of names would be if they were not set.
 
-        If the optimizer is set, those of that optimizer.
+        If the optimizer or the cell is set, those that go with it.
         """
-        defaults = {**self._row(count)._asdict(), "optimizer": TrainingConfig()._row(count).optimizer}
+        optimizer = TrainingConfig(cell=self.cell)._row(count).optimizer
+        defaults = {**self._row(count)._asdict(), "optimizer": optimizer}
         return {name: value for name, value in defaults.items() if name != "below"}
 
     def _row(self, count: int) -> SizeDefaults:
         rows = [row for row in SIZE_DEFAULTS if count < row.below]
-        if self.optimizer is None:
+        if self.optimizer is None and self.cell != elman.NAME:
             return rows[0]
-        optimizer = "muon" if self.optimizer == "muon" else "adamw"
+        optimizer = "muon" if self.optimizer == "muon" else "adamw"  # also for an Elman cell: Muon is worse
         return next(row for row in rows if row.optimizer == optimizer)
 
 

@@ -114,6 +114,16 @@ def test_the_optimizer_left_out_is_that_of_the_first_row_that_fits(count, optimi
     assert TrainingConfig().resolve(count) == TrainingConfig(optimizer=optimizer).resolve(count)
 
 
+def test_an_elman_cell_is_trained_by_adamw_unless_muon_is_asked_for():
+    for count in (10, 5_000, 50_000):
+        left_out, adamw, muon = (
+            TrainingConfig(cell="elman", optimizer=optimizer) for optimizer in (None, "adamw", "muon")
+        )
+        assert left_out.resolve(count) == adamw.resolve(count)
+        assert left_out.defaults(count)["optimizer"] == muon.defaults(count)["optimizer"] == "adamw"
+        assert muon.resolve(count).optimizer == "muon"
+
+
 @pytest.mark.parametrize("optimizer", ["momentum", "sgd"])
 def test_other_optimizers_have_the_numbers_of_adamw(optimizer):
     for count in (10, 5_000, 50_000):
