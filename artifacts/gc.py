@@ -241,11 +241,15 @@ def unreferenced_artifacts(
     kept = [o for o in newest_first if datetime.fromisoformat(manifests[o].created_at) >= before]
     for stage in stages:
         kept += [o for o in newest_first if manifests[o].recipe.stage == stage][:keep_last]
-    needed = _with_lineage(manifests, [*roots, *kept])
+    needed = with_lineage(manifests, [*roots, *kept])
     return [manifests[o] for o in newest_first if o not in needed and manifests[o].recipe.stage in stages]
 
 
-def _with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> set[str]:
+def with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> set[str]:
+    """Those of these origins that are there, and all that they were made from.
+
+    manifests:  of everything in the store, by origin.
+    """
     needed: set[str] = set()
     pending = list(origins)
     while pending:

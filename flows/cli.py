@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from artifacts import single_file
 from artifacts.errors import StoreError
-from flows import hints, models_commands, server_commands
+from flows import hints, models_commands, server_commands, store_commands
 from flows.execute import GENERATE, RUN, Engine, execute
 from flows.help import USED, OneScreen, epilogue
 from flows.pipeline import lists as compose_lists
@@ -309,6 +309,7 @@ for command, used in USED.items():
     app[command].help_formatter = OneScreen(used)
     app[command].help_epilogue = epilogue(command)
 app.command(models_commands.commands)
+app.command(store_commands.commands)
 app.command(server_commands.deploy)
 app.command(server_commands.serve)
 app.command(server_commands.server)
@@ -328,7 +329,7 @@ def help_pages() -> Iterator[tuple[str, str]]:
     """Every command and what its --help-all prints; the first is that of `namewright` itself, named by ``."""
     from rich.console import Console
 
-    for name in ("", "models", "server", *(name for name, _ in commands())):
+    for name in ("", "models", "store", "server", *(name for name, _ in commands())):
         page = io.StringIO()
         print_help(name.split(), Console(file=page, width=110))
         yield name, page.getvalue()

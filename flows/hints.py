@@ -30,6 +30,7 @@ HINTS = {  # by error code
     "runner.worker": "--workers NUMBER",
     "training.process": "--workers NUMBER",
     "artifact.unreadable": "--refresh STAGE",
+    "artifact.unknown": "namewright store list",
     "mixture.no_validation": "--examples.validation-share 0.1, or --sampling.drawn-from network",
     "sampling.no_such_name": _CONSTRAINTS,
     "sampling.impossible": _CONSTRAINTS,

@@ -36,7 +36,7 @@ def list_models(*, store: StoreFolder = None) -> None:
     from tasks.views import models_view  # slow to import
 
     with console.open_console() as shown:
-        shown.sections([models_view.models_section(_store(store))])
+        shown.sections([models_view.models_section(open_chosen_store(store))])
 
 
 @commands.command
@@ -48,7 +48,7 @@ def show(key: str = CHAMPION, *, store: StoreFolder = None) -> None:
     """
     from tasks.views import models_view
 
-    models = _store(store)
+    models = open_chosen_store(store)
     model = _model(key, models)
     lists = list_names(models, model.reference)
     with console.open_console() as shown:
@@ -75,7 +75,7 @@ def compare(
     """
     from tasks.views import models_view
 
-    models = _store(store)
+    models = open_chosen_store(store)
     model = _model(candidate, models)
     pair = model, _model(other, models, list_names(models, model.reference))
     with signals.graceful_shutdown(), console.open_console() as shown:
@@ -90,7 +90,7 @@ def promote(key: str, *, store: StoreFolder = None) -> None:
     Args:
         key: Key of the model, or its first digits.
     """
-    models = _store(store)
+    models = open_chosen_store(store)
     model = _model(key, models)
     with signals.graceful_shutdown():
         before = champion.promote_by_hand(models, model, BY, _wait)
@@ -104,14 +104,15 @@ def rollback(*, sources: tuple[str, ...] = (), store: StoreFolder = None) -> Non
     Args:
         sources: Names of the lists whose champion is meant; by default those that were trained on last.
     """
-    models = _store(store)
+    models = open_chosen_store(store)
     with signals.graceful_shutdown():
         lists = champion.chosen_lists(models, sources)
         until_now, before = champion.roll_back(models, lists, BY, _wait)
     print(f"{before.origin} is the champion again; until now it was {until_now.origin}")
 
 
-def _store(store: Path | None) -> Store:
+def open_chosen_store(store: Path | None) -> Store:
+    """The store of the option, or by default that of NAMEWRIGHT_STORE."""
     return open_store(checked_store(store) if store else default_store())
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -96,19 +96,13 @@ class Objects:
 
         version:  the only one that is wanted: the object is as good as absent in another.
         """
-
-        def get() -> str | None:
-            with path.open("wb") as file:
-                return self._stream(name, file.write, version)
-
-        return self._attempt("read", name, get)
+        return self._attempt("read", name, lambda: self._stream(name, path, version))
 
     def sha256(self, name: str) -> str | None:
         """The sha256 of an object as it came, of which nothing is kept; None if there is none."""
-        return self._attempt("read", name, lambda: self._stream(name, len))
+        return self._attempt("read", name, lambda: self._stream(name))
 
-    def _stream(self, name: str, take: Callable[[bytes], int], version: str = "") -> str | None:
-        """Give every part of an object to a function; the sha256 of all, or None if there is none."""
+    def _stream(self, name: str, path: Path | None = None, version: str = "") -> str | None:
         options: Any = {"if_match": version} if version else None
         try:
             answer = obstore.get(self._store, name, options=options)
@@ -118,9 +112,12 @@ class Objects:
             self._check_bucket(absent)
             return None
         digest, size = hashlib.sha256(), 0
-        for part in answer.stream(min_chunk_size=_PART):
-            digest.update(part)
-            size += take(part)
+        with path.open("wb") if path else nullcontext() as file:
+            for part in answer.stream(min_chunk_size=_PART):
+                digest.update(part)
+                size += len(part)
+                if file:
+                    file.write(part)
         if size != answer.meta["size"]:
             raise _IncompleteError(f"{size:,} of {answer.meta['size']:,} bytes came")
         return digest.hexdigest()

@@ -23,6 +23,8 @@ _OF_COMMANDS = (
     "file",
     "port",
     "key",
+    "stage",
+    "limit",
     "candidate",
     "challenger",
     "other",

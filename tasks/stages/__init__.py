@@ -1,6 +1,6 @@
 """The table of contents of the pipeline: every stage, in the order in which a run needs it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rnn_core.errors import ConfigError
 
@@ -27,9 +27,9 @@ ALL = (
 OF_A_LIST = (shard, sampled, accepted, compacted)
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raise ConfigError if one of them is not the name of a stage."""
-    known = [stage.name for stage in ALL]
+def check_names(names: Iterable[str], others: Sequence[str] = ()) -> None:
+    """Raise ConfigError if one of them is not the name of a stage of a run, or one of some others."""
+    known = [*(stage.name for stage in ALL), *others]
     for name in names:
         if name not in known:
             raise ConfigError(

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from artifacts.bucket.address import inside
-from artifacts.dataset import manifests
 from artifacts.errors import StoreError
 from artifacts.gc import GarbageCollector, MaintenanceAction, unreferenced_artifacts
 from artifacts.manifest import Manifest
@@ -18,6 +16,7 @@ from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.settings import shown_store
 from tasks.generate.dataset import LATEST, LIST
 from tasks.process import signals
+from tasks.views.references import roots
 
 _SHOWN = 20  # entries in an error
 _STAGES = tuple(stage.name for stage in stages.ALL)
@@ -91,20 +90,6 @@ def _actions(config: MaintenanceConfig, collector: GarbageCollector) -> Iterator
 
 
 def _unreferenced(config: MaintenanceConfig, store: Store, before: datetime) -> list[Manifest]:
-    roots = list(_referred_to(store, config.keep_last))
-    return unreferenced_artifacts(store, _STAGES, roots, config.keep_last, before)
-
-
-def _referred_to(store: Store, keep_last: int) -> Iterator[str]:
-    """Origins of what the generated lists and the registry point at; a rollback goes that far back.
-
-    Raises DataError if the registry is damaged: what it pointed at is then unknown, and nothing is removed.
-    """
-    for manifest in manifests(inside(store.root, LIST)):
-        yield from manifest.origins.values()
-    for registry in store.registries():
-        current = registry.current()
-        for entry in [*registry.history()[-keep_last:], *([current] if current else [])]:
-            yield from (entry.artifact.origin, entry.why)
-            if entry.against:
-                yield entry.against.origin
+    # With a damaged registry, what it pointed at is unknown: that is raised, and nothing is removed.
+    kept = [root.origin for root in roots(store, config.keep_last)]
+    return unreferenced_artifacts(store, _STAGES, kept, config.keep_last, before)

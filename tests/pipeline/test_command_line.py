@@ -53,7 +53,7 @@ def test_every_option_of_every_command_has_a_help_text(name, command):
 
 def test_every_page_of_help_can_be_read_without_running_a_command():
     pages = dict(help_pages())
-    assert set(pages) == {"", "models", "server", *(name for name, _ in commands())}
+    assert set(pages) == {"", "models", "store", "server", *(name for name, _ in commands())}
     assert "--training.learning-rate" in pages["run"]
     assert all("Usage: namewright" in page for page in pages.values())
 

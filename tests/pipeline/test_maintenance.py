@@ -74,3 +74,25 @@ def test_a_knob_out_of_range_is_refused(namewright: Ran, option: str) -> None:
     outcome = namewright("maintain", option)
     assert outcome.returncode == 2
     assert outcome.stderr.startswith("error[config.range]")
+
+
+def test_the_store_is_listed_and_an_artifact_explained_on_the_command_line(
+    namewright: Ran, stored: Path
+) -> None:
+    (model,) = stored.glob("mixture/*")
+    listed = namewright("store", "list", "--store", str(stored), "--stage", "mixture")
+    assert listed.returncode == 0, listed.stderr
+    title, _, row = listed.stdout.splitlines()
+    assert title.startswith(f"1 artifact of the stage mixture in {stored}, ")
+    assert row.split()[0] == f"mixture/{model.name[:12]}"
+    explained = namewright("store", "why", model.name[:10], "--store", str(stored))
+    assert explained.returncode == 0, explained.stderr
+    assert "Kept for:\n  the current champion of " in explained.stdout
+    for arguments, code, error in (
+        (["why", "zz"], 3, "artifact.unknown"),
+        (["list", "--stage", "modle"], 2, "config.stage"),
+        (["list", "--limit", "0"], 2, "config.range"),
+    ):
+        refused = namewright("store", *arguments, "--store", str(stored))
+        assert (refused.returncode, refused.stdout) == (code, "")
+        assert refused.stderr.startswith(f"error[{error}]")
