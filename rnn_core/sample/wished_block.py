@@ -44,7 +44,7 @@ _SHARE_OF_ACTIVE: Final = 1 / 64  # of the attempts that have not ended, and are
 _NONE: Final = np.iinfo(np.int64).max
 
 OnAttempts: TypeAlias = Callable[[int, int], object]
-"""Called after every step with how many attempts were accepted and rejected so far."""
+"""Called before every step, and at the end, with how many attempts were accepted and rejected so far."""
 
 
 class Attempts(NamedTuple):
@@ -227,14 +227,14 @@ def sample_wished_block(
         begun, settled = _begin(ledger, tree, wishes, stream, attempts, freed, start, stop)
         attempts = attempts.replaced(freed, begun)
         on_progress(settled)
+        if on_attempts:
+            on_attempts(ledger.accepted, ledger.rejected)
         if ledger.first_open >= stop:
             return ledger.names(start, stop)
         attempts = attempts.widened()
         freed = _step(model, processor, stream, wishes, accepts, attempts, ledger, workspace)
         on_progress(ledger.end(attempts.names[freed], start, stop))
-        if on_attempts:
-            on_attempts(ledger.accepted, ledger.rejected)
-        if ledger.rejected and processor.temperature == 0:
+        if ledger.rejected and processor.temperature == 0 and tree.has_one_root:
             raise too_rare(0.0, wished=True)  # there is one name, and it is rejected
         if ledger.rejected > MOST_REJECTIONS * max(ledger.accepted, 1):
             raise too_rare(tree.cumulative[-1] / (ledger.rejected // max(ledger.accepted, 1)), wished=True)

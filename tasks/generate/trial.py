@@ -11,7 +11,7 @@ from rnn_core.sample.sampler import Sampler
 from tasks.process import signals
 
 _SECONDS = 3.0  # that a trial takes at most
-_ENOUGH = 1_000  # accepted names
+_ENOUGH = 1 << 15  # accepted names, after which the first ones count little
 _UNITS = (("hour", 3600), ("minute", 60), ("second", 1))
 
 

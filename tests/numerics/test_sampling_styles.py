@@ -124,6 +124,28 @@ def test_names_of_one_style_are_drawn_as_often_as_they_are_probable(model, rare,
 
 @every_model
 @every_tree
+@pytest.mark.parametrize(
+    "options", [{"suffix": "b"}, {"contains": "ca"}, {"suffix": "b", "prefix": "a"}], ids=str
+)
+def test_styles_come_by_how_probable_what_is_wished_is_in_each(model, options, rare, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+
+    def is_as_wished(name):
+        text = "".join(LETTERS.characters[token] for token in name)
+        return text.endswith(options.get("suffix", "")) and options.get("contains", "") in text
+
+    beginning = tuple(LETTERS.encode([options.get("prefix", "")]).tokens.tolist())
+    everything = exact(model, beginning)
+    wished = {name: p for name, p in everything.items() if is_as_wished(name[1])}
+    total = sum(wished.values())
+    names, log_probabilities = sample(model, count=6_000, **options)
+    assert_drawn_as_probable(names, {name: p / total for name, p in wished.items()})
+    for (start, word), scored in list(zip(drawn(names), log_probabilities, strict=True))[:30]:
+        assert scored == pytest.approx(log_p(model, start, word), abs=1e-4)
+
+
+@every_model
+@every_tree
 def test_a_blend_is_the_geometric_mean_of_its_styles_character_by_character(model, rare, monkeypatch):
     monkeypatch.setattr(prefix_tree, "RARITY", rare)
     weights = {0: 0.3, 2: 0.7}
@@ -185,6 +207,17 @@ def test_at_temperature_0_every_style_has_its_one_name():
     names, _ = sample(MODELS["network"], temperature=0.0, max_length=50, count=200)
     assert len(set(drawn(names))) == len(SHARES)
     assert {start for start, _ in drawn(names)} == set(MODELS["network"].starts)
+
+
+def test_at_temperature_0_the_style_whose_name_is_as_wished_is_drawn():
+    names, _ = sample(MODELS["network"], temperature=0, count=60, max_length=30)
+    by_style = dict(drawn(names))
+    texts = {start: "".join(LETTERS.characters[token] for token in word) for start, word in by_style.items()}
+    start, text = next(
+        (start, text) for start, text in texts.items() if list(texts.values()).count(text) == 1
+    )
+    wished, _ = sample(MODELS["network"], temperature=0, count=20, max_length=30, like=text, within=0)
+    assert set(drawn(wished)) == {(start, by_style[start])}
 
 
 def test_a_style_without_a_share_is_not_drawn_unless_it_is_named():

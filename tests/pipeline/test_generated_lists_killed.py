@@ -21,11 +21,12 @@ SHARDS = 20
 TESTS = Path(__file__).parents[1] / "support"
 
 
-def command(learnt, output, shards):
+def command(learnt, output, shards, *more):
     count, size = str(shards * NAMES_PER_BLOCK), str(NAMES_PER_BLOCK)
     short = ["--max-length", "3", "--truncate", "--columns", "index,name", "--workers", "1"]
     where = ["--store", str(learnt), "--output", str(output)]
-    return [COMMAND, "generate", "--engine", "plain", "--count", count, "--shard-size", size, *short, *where]
+    options = ["--count", count, "--shard-size", size, *short, *where, *more]
+    return [COMMAND, "generate", "--engine", "plain", *options]
 
 
 def files_of(folder):
@@ -78,6 +79,25 @@ def test_a_list_killed_at_any_moment_goes_on_and_no_shard_is_made_twice(learnt, 
     assert same == (True,) * KILLS
     assert sum(killed) >= KILLS // 2, "too few were still running"
     assert sum(0 < each < SHARDS for each in complete) >= KILLS // 4, "too few had shards to go on from"
+
+
+def test_a_list_with_wishes_goes_on_after_kills_to_the_same_bytes(learnt, environment, tmp_path):
+    (tmp_path / "taken.txt").write_text("Ana\nEma\nel\n")
+    wishes = ["--contains", "a", "--exclude", str(tmp_path / "taken.txt")]
+    whole, output = tmp_path / "undisturbed", tmp_path / "killed"
+    subprocess.run(command(learnt, whole, 6, *wishes), env=environment, capture_output=True, check=True)
+    for shards in (1, 3, 5):
+        run = subprocess.Popen(
+            command(learnt, output, 6, *wishes), env=environment, stdout=subprocess.DEVNULL
+        )
+        kill_after(run, output, shards, 0.1)
+    complete = stamps(output)
+    assert complete
+    resumed = command(learnt, output, 6, *wishes)
+    subprocess.run(resumed, env=environment, capture_output=True, check=True)
+    assert complete.items() <= stamps(output).items(), "a shard was made twice"
+    assert files_of(output) == files_of(whole)
+    assert len(files_of(whole)) == 6
 
 
 def test_a_list_that_is_asked_to_stop_says_how_to_go_on_and_does(learnt, environment, tmp_path):

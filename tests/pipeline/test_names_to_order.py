@@ -160,10 +160,11 @@ def test_a_list_that_would_take_too_long_is_refused_with_an_estimate_unless_that
         made(patience=0.5, **rare)
 
 
-def test_an_estimate_is_near_what_it_estimates(learnt):
+@pytest.mark.parametrize("max_length", [3, 5], ids=["all in the tree", "beyond it"])
+def test_an_estimate_is_near_what_it_estimates(max_length, learnt):
     """By the rarity, which does not depend on the machine's load."""
     model = open_model(store=learnt)
-    options = {"max_length": 5, "truncate": True}
+    options = {"max_length": max_length, "truncate": True}
     free = model.draw(20_000, **options).to_pylist()
     share = sum(name.endswith("a") for name in free) / len(free)
     config = SamplingConfig(suffix="a", **options)
