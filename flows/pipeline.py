@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tasks import stages
+from tasks.config.labels import readings
 from tasks.config.retrain import RetrainConfig
 from tasks.core.stage import EmptyConfig, StageRunner
 
@@ -20,11 +21,7 @@ class Lists(NamedTuple):
 
 def lists(config: RetrainConfig, run: StageRunner) -> Lists:
     """From files to valid names, what they are like, and whether they may be trained on."""
-    corpora = [
-        run(stages.corpus, source.reading_of(files), file=files)
-        for source in config.sources
-        for files in [source.files]  # listed once: a bucket is asked for them
-    ]
+    corpora = [run(stages.corpus, reading, file=files) for reading, files in readings(config.sources)]
     merged = run(stages.merged, config.merging, corpora=corpora)
     validated = run(stages.validated, config.validation, merged=merged, corpora=corpora)
     profile = run(stages.profile, EmptyConfig(), corpora=corpora, merged=merged, validated=validated)

@@ -98,6 +98,8 @@ class RetrainConfig:
 
     def _check_style(self, names: Sequence[str]) -> None:
         """Raise ConfigError for a style that no source is, before an hour of training."""
+        if self._has_labels and self.has_styles:
+            return
         try:
             if not self.has_styles:
                 raise no_styles(self.sampling.style)
@@ -129,7 +131,13 @@ class RetrainConfig:
     @property
     def _training(self) -> TrainingConfig:
         """With no styles where there is one list, so that this moves no key."""
-        return self.training if len(self.sources) > 1 else replace(self.training, styles="none")
+        several = len(self.sources) > 1 or self._has_labels
+        return self.training if several else replace(self.training, styles="none")
+
+    @property
+    def _has_labels(self) -> bool:
+        """Whether a source is a list for each label, which the files tell."""
+        return any(source.label is not None for source in self.sources)
 
     @property
     def has_styles(self) -> bool:

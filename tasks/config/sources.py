@@ -36,6 +36,7 @@ _EXAMPLES = {
     "thousands": '"."',
     "where": "'sex = \"F\"'",
     "case": '"title"',
+    "label": '"gender", or label = 3',
 }
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -51,11 +52,14 @@ class Source(ReadingConfig):
             comes with Namewright.
         format: `text` with one name per line, `csv`, `tsv`, `json`, `jsonl`, `parquet` or `feather` (Arrow);
             `auto` goes by the files' names. Any of them may be compressed, as .gz, .zst or .bz2.
+        label: Column whose values are lists of their own, and so styles: with `gender`, the source `people`
+            is `people/F` and `people/M`. By name or by number from 1.
     """
 
     name: str
     path: str
     format: FileFormat | Literal["auto"] = "auto"
+    label: str | int | None = None
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
@@ -85,7 +89,9 @@ class Source(ReadingConfig):
         if self.format != "auto":
             return self.format
         by_name = source_paths.format_from_names(files)
-        is_table = any(getattr(self, option) != _DEFAULTS[option] for option in TABLE_OPTIONS)
+        is_table = self.label is not None or any(
+            getattr(self, option) != _DEFAULTS[option] for option in TABLE_OPTIONS
+        )
         return "csv" if by_name == "text" and is_table else by_name
 
     @property

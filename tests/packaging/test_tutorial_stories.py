@@ -15,6 +15,10 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 import pytest
 
+import data
+from rnn_core.ngram.kneser_ney import KneserNey
+from rnn_core.text.vocabulary import Vocabulary
+
 FOLDER = Path(__file__).parents[2] / "docs" / "tutorial"
 
 pytestmark = pytest.mark.timeout(900)  # trainings
@@ -98,3 +102,77 @@ def test_a_second_list_gets_a_champion_of_its_own_and_names_come_from_each(tell)
 def model_line(output: str) -> str:
     """The line that says which model the names are from, and which lists it was trained on."""
     return re.findall(r"^model: .*·.*names.*$", output, flags=re.M)[-1]
+
+
+def test_names_of_a_style_are_like_its_list_and_so_are_those_that_the_page_shows(tell):
+    story = tell(
+        "styles.md",
+        NAMEWRIGHT_ENGINE="plain", NAMEWRIGHT_TRAINING_EPOCHS="6", NAMEWRIGHT_TRAINING_HIDDEN_SIZE="64",
+        NAMEWRIGHT_EVALUATION_SAMPLE_NAMES="0", OPENBLAS_NUM_THREADS="1",
+    )  # fmt: skip
+    judge = DinosaurJudge()
+    page = (FOLDER / "styles.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(.*)\n((?:.*\n)*?)```", page, flags=re.M)
+    shown = [text for kind, text in blocks if not kind]
+    printed = list(story.outputs.values())[1:]
+    assert len(shown) == len(printed) == len(blocks) // 2
+    for ours, theirs, least in zip(shown, printed, (0.9, 0.95, 0.75, 0.75, 0.0, 0.0), strict=False):
+        assert headings(ours) == [line for line in headings(theirs) if line in headings(ours)]
+        assert len(ours.splitlines()) > 7
+        for output in (ours, theirs):
+            of_styles = previewed(output)
+            for style in of_styles.keys() & {"argentine", "dinosaurs"}:
+                right = judge.share(of_styles[style])
+                assert (right if style == "dinosaurs" else 1 - right) >= least - 0.15
+    dinosaurs, both = (text.splitlines() for text in shown[2:4])
+    assert judge.share(dinosaurs) >= 0.75
+    assert judge.share(story.output("--style dinosaurs --temperature").splitlines()) >= 0.6
+    assert set(csv_column(both)) == set(csv_column(story.output("names.csv").splitlines()))
+    blends = [judge.share(names) for names in previewed(shown[-1]).values()]
+    assert blends == sorted(blends)
+    assert blends[0] < blends[-1]
+
+
+class DinosaurJudge:
+    """Judges by n-grams of either bundled list which of them a name is like."""
+
+    def __init__(self) -> None:
+        folder = Path(data.__path__[0], "corpora")
+        lists = [
+            (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+            for name in ("argentine", "dinosaurs")
+        ]
+        self.vocabulary = Vocabulary.from_names([name for names in lists for name in names])
+        self.models = [
+            KneserNey.fit(self.vocabulary.encode([name for name in names if name]), self.vocabulary.size, 5)
+            for names in lists
+        ]
+
+    def share(self, names: list[str]) -> float:
+        """Of the names, the share that is rather a dinosaur's."""
+        encoded = self.vocabulary.encode(names)
+        argentine, dinosaurs = (model.log_probabilities(encoded) for model in self.models)
+        return float((dinosaurs > argentine).mean())
+
+
+def headings(output: str) -> list[str]:
+    """The lines of a preview that name a style."""
+    return re.findall(r"^[a-z0-9.,=]+:$", output, flags=re.M)
+
+
+def previewed(output: str) -> dict[str, list[str]]:
+    """The names of each style of a preview."""
+    styles: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in output.splitlines():
+        if re.fullmatch(r"[a-z0-9.,=]+:", line):
+            names = styles.setdefault(line.rstrip(":"), [])
+        elif line.startswith("  ") and not re.match(r"  at [0-9]", line):
+            names += [name.rstrip("…") for name in re.split(r"\s{2,}", line.strip())]
+    return styles
+
+
+def csv_column(lines: list[str]) -> list[str]:
+    """The second column of a CSV of names and styles, from its heading on."""
+    start = next(place for place, line in enumerate(lines) if line == '"name","style"')
+    return ["style", *(line.rpartition(",")[2] for line in lines[start + 1 :] if line.startswith('"'))]

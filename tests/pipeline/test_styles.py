@@ -240,6 +240,23 @@ def test_the_report_has_names_of_every_style_and_of_a_blend(made):
         assert sum(is_like(row[place]) == style for row in rows) >= 9
 
 
+def test_labels_of_one_source_are_styles_from_the_lists_to_the_report(tmp_path):
+    rows = [f"{name},{style}" for style, names in LISTS.items() for name in names]
+    (tmp_path / "both.csv").write_text("\n".join(["name,kind", *rows]) + "\n")
+    config = replace(
+        config_of(tmp_path / "lists"), sources=(Source("both", str(tmp_path / "both.csv"), label="kind"),)
+    )
+    made = run(config, tmp_path / "store")
+    model = open_model(made["mixture"].folder / MODEL, tmp_path / "store")
+    assert model.styles == ("both/high", "both/low")
+    names = model.draw(200, style="both/high").to_pylist()
+    assert np.mean([is_like(name) == "high" for name in names]) > 0.9
+    scored = {row["source"] for row in made["evaluation"].table(METRICS).to_pylist()}
+    assert scored == {"all", "both/high", "both/low"}
+    outline = (made["report"].folder / "report.md").read_text(encoding="utf-8")
+    assert "both/high" in outline.replace("\\", "")
+
+
 def test_the_command_line_asks_for_a_style(made, store):
     def generate(*options):
         return subprocess.run(
