@@ -41,13 +41,13 @@ class Checkpoints:
         Raises Interrupted in the latter case, once every machine that shares the store can go on from it;
         StoreError if a bucket does not take it.
         """
-        now = time.monotonic()
-        if signals.requested():
-            self._context.writer.checkpoint.write(arrays())
-            self._context.writer.checkpoint.flush()  # this machine may be gone in a moment
+        now, checkpoint = time.monotonic(), self._context.writer.checkpoint
+        if signals.requested():  # asked once: a signal may come at any moment
+            checkpoint.write(arrays())
+            checkpoint.flush()  # this machine may be gone in a moment
+            signals.raise_if_requested(
+                at, "a checkpoint is written: run the same command again, and it goes on from there."
+            )
         elif now >= self._next:
-            self._context.writer.checkpoint.write(arrays())
+            checkpoint.write(arrays())
             self._next = now + self._context.settings.checkpoint_seconds
-        signals.raise_if_requested(
-            at, "a checkpoint is written: run the same command again, and it goes on from there."
-        )

@@ -1,43 +1,10 @@
 """Runs whose store is a bucket: the digests of a folder, from any machine, whatever the bucket does."""
 
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import ready_commands
-from s3_server import BUCKET, Proxy, in_environment
-from small_runs import clean_environment, files_of, outcomes
-
-from artifacts.bucket.address import mirror
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-class Machine:
-    """A machine with a cache of its own, on which the small run is made."""
-
-    def __init__(self, endpoint: str, folder: Path, options: list[str], address: str) -> None:
-        self.folder, self.address = folder, address
-        folder.mkdir()
-        self.environment = {
-            **in_environment(endpoint, folder / "cache"),
-            **clean_environment(folder),
-        }
-        self.words = ["run", "--engine", "plain", *options, "--training.epochs", "4", "--store", address]
-
-    def run(self) -> dict[str, str]:
-        """The outcome of every stage."""
-        ended = ready_commands.run(self.words, self.folder, self.environment, timeout=280)
-        assert ended.returncode == 0, ended.stderr
-        return outcomes(ended.stdout)
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """What is in the mirror."""
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("NAMEWRIGHT_CACHE", str(self.folder / "cache"))
-            return files_of(mirror(self.address))
+from machines import Machine
+from s3_server import BUCKET, Proxy
+from small_runs import files_of, outcomes
 
 
 @pytest.fixture
@@ -46,7 +13,10 @@ def machine(s3_endpoint, tmp_path, small):
     made = iter(range(100))
 
     def make(endpoint: str = s3_endpoint) -> Machine:
-        return Machine(endpoint, tmp_path / f"machine-{next(made)}", small, f"s3://{BUCKET}/{tmp_path.name}")
+        options = [*small, "--training.epochs", "4"]
+        return Machine(
+            endpoint, tmp_path / f"machine-{next(made)}", options, f"s3://{BUCKET}/{tmp_path.name}"
+        )
 
     return make
 

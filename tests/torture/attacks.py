@@ -4,15 +4,18 @@ What must hold: a command ends within its time, without a traceback; what it rea
 says so; and the run after it makes the same bytes as one that was never disturbed.
 """
 
+import atexit
 import hashlib
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import commands
@@ -20,6 +23,8 @@ from commands import Ended
 from corruptions import CORRUPTIONS, NOBODYS_KEY
 from documents import hostile_json, hostile_npz, hostile_toml
 from fuzz import read_changed
+from machines import Machine, kill_and_resume
+from s3_server import BUCKET, s3_server
 from small_runs import COMMAND, clean_environment, files_of, quick_options
 
 FUZZED = 100
@@ -55,6 +60,13 @@ class Place:
         assert counted.returncode == 0, counted.stderr
         self.calls = int(counted.stderr.split()[-1])
         self.files = files_of(self.store)
+
+    @cached_property
+    def endpoint(self) -> str:
+        """Of a server with a bucket, which ends with this process."""
+        server = s3_server()
+        atexit.register(server.__exit__, None, None, None)
+        return server.__enter__()
 
     def words(self, store: Path) -> list[str]:
         return ["run", "--engine", "plain", *quick_options(self.lists, store), "--checkpoint-seconds", "0.05"]
@@ -108,6 +120,27 @@ def kill_by_time(rng: random.Random, place: Place) -> str:
             run.join()
         place.kills += run.exitcode == -signal.SIGKILL
     return place.fault_of_rerun(store)
+
+
+def kill_in_a_bucket(rng: random.Random, place: Place) -> str:
+    """Killed on one machine, and again on another one; a third one ends it."""
+    folder = Path(tempfile.mkdtemp(prefix="machines-", dir=place.folder))
+    made = iter(range(100))
+
+    def machine() -> Machine:
+        options = [*quick_options(place.lists, Path())[:-2], "--checkpoint-seconds", "0.05"]
+        return Machine(place.endpoint, folder / f"{next(made)}", options, f"s3://{BUCKET}/{folder.name}")
+
+    try:
+        killed, last = kill_and_resume(rng, machine, 2 * place.seconds, kills=2)
+        place.kills += killed
+        files = last.files
+    except AssertionError as fault:
+        return str(fault)
+    finally:
+        shutil.rmtree(folder)
+    changed = sorted(name for name in place.files | files if files.get(name) != place.files.get(name))
+    return f"other bytes: {changed}" if changed else ""
 
 
 def kill_by_call(rng: random.Random, place: Place) -> str:
@@ -225,5 +258,8 @@ def soak(rng: random.Random, place: Place) -> str:
 
 ATTACKS: dict[str, Callable[[random.Random, Place], str]] = {
     attack.__name__: attack
-    for attack in (kill_by_time, kill_by_call, failing_disk, corruption, document, fuzz, race, soak)
+    for attack in (
+        *(kill_by_time, kill_by_call, kill_in_a_bucket, failing_disk, corruption, document, fuzz, race),
+        soak,
+    )
 }
