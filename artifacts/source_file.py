@@ -19,9 +19,10 @@ class SourceFile:
     def digest(self) -> str:
         """sha256 of the file's bytes. Raises DataError if they cannot be read."""
         try:
-            if self.path.exists() and not self.path.is_file():  # a FIFO would block for ever
+            path = self.local()
+            if path.exists() and not path.is_file():  # a FIFO would block for ever
                 raise OSError(errno.EINVAL, "it is no regular file; save its content to one")
-            return file_digest(self.path)
+            return file_digest(path)
         except (OSError, ValueError) as refusal:  # a path with a NUL is a ValueError
             raise self._unreadable(getattr(refusal, "strerror", None) or str(refusal)) from refusal
 

@@ -105,7 +105,7 @@ class WorkerSettings:
             elsewhere has its own.
         dask_address: Address of a running Dask scheduler, tcp://host:8786. Without it, Dask starts
             workers here. Its workers need namewright installed, and the same folders under the same
-            paths.
+            paths, or a store in a bucket.
         dask_dashboard: Port of the dashboard of Dask workers started here; by default they have none. The
             run logs its address.
     """

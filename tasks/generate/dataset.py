@@ -20,7 +20,7 @@ from tasks.core.events import Finished, Listener, Notice
 from tasks.core.stage import Input, StageRunner, by_role, notify_once
 from tasks.generate import rounds, trial
 from tasks.models import load
-from tasks.models.load import ModelFile
+from tasks.models.model_input import ModelFile
 from tasks.models.wishes import WishList
 from tasks.stages import lists
 

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +32,7 @@ from artifacts.model_file import (
     stored_vocabulary,
 )
 from artifacts.open_store import open_store
-from artifacts.source_file import SourceFile
-from artifacts.store import Artifact, Store
+from artifacts.store import Store
 from data.text.strings import as_texts, to_strings
 from rnn_core.errors import DataError
 from rnn_core.metrics.styles import marginal_log_probabilities
@@ -45,54 +43,15 @@ from rnn_core.validators import check, choice, whole
 from tasks.config.settings import Settings
 from tasks.models import champion
 from tasks.models.champion import CHAMPION
+from tasks.models.model_input import ModelFile, damaged_error, invalid_file_error
 from tasks.models.name_predicate import name_predicate
-from tasks.models.training_lists import TrainingList, list_names, model_line, training_lists
+from tasks.models.training_lists import list_names
 from tasks.models.wishes import NamesOrFile, all_wishes
 from tasks.process import blas
 
 STAGES = ("mixture", "model")  # whose artifacts hold a model
 
 _KEY = re.compile(rf"(?:({'|'.join(STAGES)})/)?([0-9a-f]{{1,{KEY_LENGTH}}})")
-
-
-@dataclass(frozen=True)
-class ModelFile(SourceFile):
-    """The file of a trained model, as an input of a stage.
-
-    path:      a model.npz.
-    artifact:  the artifact that it belongs to; None for a file outside of a store.
-    """
-
-    artifact: Artifact | None = None
-
-    @property
-    def origin(self) -> str:
-        """Where it is from, for people: stage and key, or a path."""
-        return self.artifact.origin if self.artifact else super().origin
-
-    @cached_property
-    def training(self) -> Artifact | None:
-        """The intact `validated` artifact, whose names the model was trained on; None if it is unknown.
-
-        Raises DataError if it is damaged, or one that leads to it.
-        """
-        artifact = self.artifact
-        for role in ("examples", "validated"):
-            artifact = artifact and _input(artifact, role)
-        return artifact
-
-    @cached_property
-    def training_lists(self) -> list[TrainingList]:
-        """The lists that the model was trained on; empty if that is unknown."""
-        artifact = self.artifact
-        return training_lists(open_store(artifact.folder.parents[1]), artifact.reference) if artifact else []
-
-    def line(self, now: datetime) -> str:
-        """Which model it is, from which lists, and its age, in a line for people."""
-        return model_line(self.artifact, now) if self.artifact else self.origin
-
-    def _unreadable(self, why: str) -> DataError:
-        return _invalid_file(str(self.path), f"it could not be read: {why}", "")
 
 
 def find_model(model: str | Path, store: Path, sources: Sequence[str] = ()) -> ModelFile:
@@ -121,17 +80,17 @@ def load_model(file: ModelFile) -> "TrainedModel":
 
     Raises DataError if it cannot be read, changed since its digest was taken, or is not a valid model file.
     """
-    digest = file.digest
-    with _model_errors(file.path), open_model_file(file.path) as stream:
+    digest, path = file.digest, file.local()
+    with _model_errors(path), open_model_file(path) as stream:
         content = stream.readall()
     if sha256(content) != digest:
-        raise _invalid_file(str(file.path), "it changed while it was read", "")
-    with _model_errors(file.path):
+        raise invalid_file_error(str(path), "it changed while it was read", "")
+    with _model_errors(path):
         arrays = npz.read(io.BytesIO(content), check_layout)
         models, vocabulary = model_contents(arrays), stored_vocabulary(arrays)
     if models.network.vocabulary_size != vocabulary.size:
         saw = f"{vocabulary.size} characters for a network of {models.network.vocabulary_size}"
-        raise _invalid_file(str(file.path), "its network and its vocabulary differ in size", saw)
+        raise invalid_file_error(str(path), "its network and its vocabulary differ in size", saw)
     return TrainedModel(file.origin, vocabulary, models, file)
 
 
@@ -329,22 +288,10 @@ def _by_path(path: Path) -> ModelFile:
 def _in_store(store: Store, stage: str, key: str) -> ModelFile:
     artifact, fault = store.examine(stage, key)
     if fault:
-        raise _damaged(store.place(stage, key), fault)
+        raise damaged_error(store.place(stage, key), fault)
     if not artifact:  # removed at this moment
         raise _unknown(key, store)
     return ModelFile(artifact.folder / MODEL, artifact)
-
-
-def _input(artifact: Artifact, role: str) -> Artifact | None:
-    """The intact input of an artifact; None if it is not in the store, or its content has changed."""
-    reference = artifact.input(role)
-    if not reference:
-        return None
-    store = open_store(artifact.folder.parents[1])
-    source, fault = store.examine(reference.stage, reference.key)
-    if fault:
-        raise _damaged(store.place(reference.stage, reference.key), fault)
-    return source if source and source.digest == reference.digest else None
 
 
 @contextlib.contextmanager
@@ -353,10 +300,10 @@ def _model_errors(path: Path) -> Iterator[None]:
         with atomic_io.io_errors(path, "read the model"):
             yield
     except ValueError as fault:
-        raise _invalid_file(str(path), "it is not an npz file of plain arrays", str(fault)) from fault
+        raise invalid_file_error(str(path), "it is not an npz file of plain arrays", str(fault)) from fault
     except DataError as fault:
         where = f"{path}, {fault.where}" if fault.where else str(path)
-        raise _invalid_file(where, fault.what, fault.saw) from fault
+        raise invalid_file_error(where, fault.what, fault.saw) from fault
 
 
 def _as_lines(models: list[_StoredModel], most: int = 10) -> str:
@@ -375,24 +322,4 @@ def _unknown(name: str, store: Store) -> DataError:
         where=store.where,
         saw=name,
         fix=f"name a file, `{CHAMPION}`, or a key by its first digits{contents}",
-    )
-
-
-def _damaged(where: str, fault: str) -> DataError:
-    return DataError(
-        "model.damaged",
-        "the artifact is damaged",
-        where=where,
-        saw=fault,
-        fix="repeat the run that made it; or name another model.",
-    )
-
-
-def _invalid_file(where: str, what: str, saw: str) -> DataError:
-    return DataError(
-        "model.unreadable",
-        f"not a valid model file: {what}",
-        where=where,
-        saw=saw,
-        fix=f"name the {MODEL} of an artifact of the stage `mixture` or `model`, or an intact copy of it.",
     )

@@ -16,7 +16,8 @@ from rnn_core.metrics.bootstrap import paired_gain
 from tasks.config.promotion import DecisionConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.champion import resolve_baseline
-from tasks.models.load import ModelFile, TrainedModel, load_model
+from tasks.models.load import TrainedModel, load_model
+from tasks.models.model_input import ModelFile
 from tasks.models.promotion import Comparison, Figure, Verdict, promotion_verdict
 from tasks.process import signals
 from tasks.stages.encoding import EXAMPLES

@@ -28,7 +28,8 @@ from rnn_core.text.styles import Styles
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
-from tasks.models.load import ModelFile, load_model
+from tasks.models.load import load_model
+from tasks.models.model_input import ModelFile
 from tasks.models.name_predicate import name_predicate
 from tasks.models.wishes import WishList, all_wishes
 from tasks.process import blas

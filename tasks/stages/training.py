@@ -27,7 +27,8 @@ from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
 from tasks.models.champion import load_input, require_intact, short_name, unverified
-from tasks.models.load import ModelFile, load_model
+from tasks.models.load import load_model
+from tasks.models.model_input import ModelFile
 from tasks.models.warm_start import choose_start, sized_by, warm_starts
 from tasks.stages.checkpointing import Checkpoints
 from tasks.stages.encoding import EXAMPLES, load_vocabulary

@@ -13,7 +13,8 @@ from rnn_core.nn.ensemble import members_of
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.core.events import Progress
-from tasks.models.load import ModelFile, load_model
+from tasks.models.load import load_model
+from tasks.models.model_input import ModelFile
 
 TWO = {"cell": "elman", "members": 2}
 
