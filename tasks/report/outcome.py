@@ -62,5 +62,7 @@ def figure_text(value: Any) -> str:
             return f"{value:,.4g}"
         case int():
             return str(value)
+        case dict():
+            return ", ".join(f"{name} {figure_text(part)}" for name, part in value.items())
         case _:
             return str(value).replace("_", " ")

@@ -1,5 +1,6 @@
 """The stage `decision`: whether a new model is to take the champion's place."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from data import schemas
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from rnn_core.metrics.bootstrap import paired_gain
-from tasks.config.promotion import DecisionConfig
+from tasks.config.promotion import NATS, DecisionConfig
 from tasks.core.stage import StageContext, stage
 from tasks.models.champion import resolve_baseline
 from tasks.models.load import TrainedModel, load_model
@@ -48,6 +49,21 @@ class Candidate(NamedTuple):
     def log_probabilities(self, names: pa.Array, drawn_from: ModelKind) -> npt.NDArray[np.float64]:
         """(N,) in nats, of N names."""
         return self.model.log_probabilities(names, self.compared_part(drawn_from))
+
+    def nats_in_style(self, names: pa.Array, drawn_from: ModelKind, style: str) -> float:
+        """Nats per character, ends included, of names in one of the model's styles."""
+        scored = self.model.log_probabilities(names, self.compared_part(drawn_from), style)
+        characters: int = pc.sum(pc.utf8_length(names)).as_py() + len(names)
+        return -float(scored.sum()) / characters
+
+    def names_in(self, style: str) -> pa.Array:
+        """The distinct names of a list; none if its examples are not known."""
+        if not self.examples:
+            return pa.array([], pa.string())
+        table = self.examples.table(EXAMPLES, ["name", "source"])
+        return pc.unique(
+            table["name"].filter(pc.equal(table["source"].cast(pa.string()), style)).combine_chunks()
+        )
 
     def names_of(self, *splits: str) -> pa.Array:
         """The distinct names of these splits; none if its examples are not known."""
@@ -109,10 +125,15 @@ def evaluate(
     """
     ours = candidate.sample_figures(config.drawn_from)
     if not champion:
-        return promotion_verdict(config.promotion, None, ours, {}), 0, []
-    compared, notes = _comparison(config, candidate, champion)
+        verdict = promotion_verdict(config.promotion, None, ours, {})
+        names, notes = candidate.names_of("validation", "test"), list[str]()
+        by_style = _style_figures(config, candidate, None, names)
+        return verdict._replace(figures=[*verdict.figures, *by_style]), 0, notes
+    names, notes = _common_names(candidate, champion)
+    compared = _comparison(config, candidate, champion, names, notes)
     verdict = promotion_verdict(config.promotion, compared, ours, champion.sample_figures(config.drawn_from))
-    return verdict, compared.names, notes
+    by_style = _style_figures(config, candidate, champion, names)
+    return verdict._replace(figures=[*verdict.figures, *by_style]), compared.names, notes
 
 
 def decision_table(figures: list[Figure]) -> pa.Table:
@@ -122,11 +143,32 @@ def decision_table(figures: list[Figure]) -> pa.Table:
     return pa.Table.from_pylist([figure._asdict() for figure in figures], pa.schema(list(columns.items())))
 
 
+def _style_figures(
+    config: DecisionConfig, candidate: Candidate, champion: Candidate | None, names: pa.Array
+) -> Iterator[Figure]:
+    """Nats per character of the names of each list, in their style; no limit is set for them.
+
+    names:  that both may be asked for.
+    """
+    for style in candidate.model.styles:
+        _check_signals()
+        of_style = names.filter(pc.is_in(names, value_set=candidate.names_in(style)))
+        if not len(of_style):
+            continue
+        knows = champion is not None and style in champion.model.styles
+        ours = candidate.nats_in_style(of_style, config.drawn_from, style)
+        theirs = champion.nats_in_style(of_style, config.drawn_from, style) if champion and knows else None
+        gain = None if theirs is None else theirs - ours
+        yield Figure(f"{NATS} of {style}", ours, theirs, gain)
+
+
 def _comparison(
-    config: DecisionConfig, candidate: Candidate, champion: Candidate
-) -> tuple[Comparison, list[str]]:
-    """On names that neither was trained on and both can spell, each once; and what else to say."""
-    names, notes = _common_names(candidate, champion)
+    config: DecisionConfig, candidate: Candidate, champion: Candidate, names: pa.Array, notes: list[str]
+) -> Comparison:
+    """On names that neither was trained on and both can spell, each once.
+
+    notes:  what else is to be said is added to them.
+    """
     _check_signals()
     ours = candidate.log_probabilities(names, config.drawn_from)
     _check_signals()
@@ -138,7 +180,7 @@ def _comparison(
     rng = np.random.default_rng(promotion.seed)
     gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
     nats, champions_nats = (-float(values.sum()) / max(int(characters.sum()), 1) for values in (ours, theirs))
-    return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(candidate, champion)), notes
+    return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(candidate, champion))
 
 
 def _common_names(candidate: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:

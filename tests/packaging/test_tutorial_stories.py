@@ -116,14 +116,15 @@ def test_names_of_a_style_are_like_its_list_and_so_are_those_that_the_page_shows
     shown = [text for kind, text in blocks if not kind]
     printed = list(story.outputs.values())[1:]
     assert len(shown) == len(printed) == len(blocks) // 2
-    for ours, theirs, least in zip(shown, printed, (0.9, 0.95, 0.75, 0.75, 0.0, 0.0), strict=False):
+    # A network of seconds knows the styles less well; the mixture counts as well as that of the page.
+    for place, (ours, theirs) in enumerate(zip(shown, printed, strict=True)):
         assert headings(ours) == [line for line in headings(theirs) if line in headings(ours)]
         assert len(ours.splitlines()) > 7
-        for output in (ours, theirs):
+        for output in (ours, theirs)[: 2 if place else 1]:
             of_styles = previewed(output)
             for style in of_styles.keys() & {"argentine", "dinosaurs"}:
                 right = judge.share(of_styles[style])
-                assert (right if style == "dinosaurs" else 1 - right) >= least - 0.15
+                assert (right if style == "dinosaurs" else 1 - right) >= 0.75
     dinosaurs, both = (text.splitlines() for text in shown[2:4])
     assert judge.share(dinosaurs) >= 0.75
     assert judge.share(story.output("--style dinosaurs --temperature").splitlines()) >= 0.6

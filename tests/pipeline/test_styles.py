@@ -35,13 +35,15 @@ LISTS = {
 LETTERS = {name: set("".join(names)) for name, names in LISTS.items()}
 
 
-def config_of(folder, lists=("low", "high"), **changes):
+def config_of(folder, lists=("low", "high"), training_seed=0, **changes):
     folder.mkdir(exist_ok=True)
     for name in lists:
         (folder / f"{name}.txt").write_text("\n".join(LISTS[name]) + "\n")
     return RetrainConfig(
         sources=tuple(Source(name, str(folder / f"{name}.txt")) for name in lists),
-        training=TrainingConfig(cell="gru", hidden_size=16, epochs=60, patience=60, learning_rate=0.02),
+        training=TrainingConfig(
+            cell="gru", hidden_size=16, epochs=60, patience=60, learning_rate=0.02, seed=training_seed
+        ),
         evaluation=EvaluationConfig(sample_names=50),
         sampling=SamplingConfig(count=40),
         **changes,
@@ -228,6 +230,23 @@ def test_a_training_that_starts_from_the_champion_keeps_the_start_of_each_style(
     assert model.styles == ("high", "low")
     for style in model.styles:
         assert np.mean([is_like(name) == style for name in model.draw(200, style=style).to_pylist()]) > 0.9
+
+
+def test_a_decision_shows_how_well_the_names_of_each_list_are_predicted(made, store, model):
+    examples = made["examples"].table("examples.parquet").to_pylist()
+    figures = {row["metric"]: row for row in made["decision"].table("decision.parquet").to_pylist()}
+    for style in model.styles:
+        held_out = [row["name"] for row in examples if row["source"] == style and row["split"] != "train"]
+        characters = sum(map(len, held_out)) + len(held_out)
+        nats = -model.log_probabilities(held_out, style=style).sum() / characters
+        figure = figures[f"nats_per_character of {style}"]
+        assert figure["challenger"] == pytest.approx(nats, rel=1e-6)
+        assert figure["champion"] is figure["limit"] is figure["kept"] is None
+    again = run(config_of(store.parent / "lists", training_seed=1), store)
+    figures = {row["metric"]: row for row in again["decision"].table("decision.parquet").to_pylist()}
+    for style in model.styles:
+        figure = figures[f"nats_per_character of {style}"]
+        assert figure["difference"] == pytest.approx(figure["champion"] - figure["challenger"])
 
 
 def test_the_report_has_names_of_every_style_and_of_a_blend(made):
