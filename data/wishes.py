@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from data.config import CorpusConfig
 from data.corpus import read_corpus
+from data.patterns import pattern_automaton
 from data.reading.content import ListFile
 from data.reading.rows import BLANK
 from data.text.strings import to_strings
@@ -46,7 +47,7 @@ def matching(pattern: str, vocabulary: Vocabulary) -> Wish:
         accepted: npt.NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
         return accepted
 
-    return Wish(f"matching {pattern!r}", accepts=accepts)
+    return Wish(f"matching {pattern!r}", pattern_automaton(pattern, vocabulary), accepts)
 
 
 def excluding(names: Iterable[str], vocabulary: Vocabulary) -> Wish:

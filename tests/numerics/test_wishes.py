@@ -1,6 +1,7 @@
 """Names to order: wishes for whole names, against every name that there is."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from enumerated_names import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.wishes import excluding, excluding_containing, matching
 from rnn_core.errors import ConfigError, TrainingError
 from rnn_core.ngram.mixture import mixture_model
 from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
@@ -114,6 +116,53 @@ def test_names_as_wished_come_as_often_as_the_model_gives_them_among_all_that_ar
     assert_within_4_standard_errors(LETTERS.decode(names), expected)
 
 
+FROM_ELSEWHERE = {
+    "matching": (
+        lambda: matching("[ab]+(c| a).*", LETTERS),
+        lambda name: re.fullmatch("[ab]+(c| a).*", name),
+    ),
+    "matching, whole names alone": (
+        lambda: matching("(?i)A.*[^C]", LETTERS),
+        lambda name: re.fullmatch("a.*[^c]", name),
+    ),
+    "exclude": (
+        lambda: excluding(["A", "b", "AB", "ca", "cc"], LETTERS),
+        lambda name: name not in ("a", "b", "ab", "ca", "cc"),
+    ),
+    "exclude_containing": (
+        lambda: excluding_containing(["AA", "b c", "ca"], LETTERS),
+        lambda name: not any(word in name for word in ("aa", "b c", "ca")),
+    ),
+}
+
+
+@RARE
+@pytest.mark.parametrize(
+    ("kinds", "options"),
+    [
+        *(([kind], {}) for kind in FROM_ELSEWHERE),
+        *((pair, {}) for pair in itertools.combinations(FROM_ELSEWHERE, 2)),
+        *(([kind], options) for kind in FROM_ELSEWHERE for options in ({"suffix": "a"}, {"contains": "b"})),
+        *(([kind], {"like": "abc", "within": 2}) for kind in FROM_ELSEWHERE),
+        (["exclude", "exclude_containing"], {"suffix": "a", "prefix": "b"}),
+    ],
+    ids=str,
+)
+def test_wishes_from_patterns_and_lists_are_exact_alone_and_in_pairs(kinds, options, rare, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+    model = network_model(a_network(4, dtype=np.float32))
+    everything, share = expected_of(model, options)
+    wanted = {
+        name: p for name, p in everything.items() if all(FROM_ELSEWHERE[kind][1](name) for kind in kinds)
+    }
+    total = sum(wanted.values())
+    count = int(min(5_000, 1e5 * total * share))
+    config = SamplingConfig(**{"count": max(count, 20), "max_length": 4, "seed": 6, **options})
+    wishes = [FROM_ELSEWHERE[kind][0]() for kind in kinds]
+    names, _ = sampling.sample(model, LETTERS, config, wishes=wishes)
+    assert_within_4_standard_errors(LETTERS.decode(names), {name: p / total for name, p in wanted.items()})
+
+
 @RARE
 @pytest.mark.parametrize("suffix", ["", "a"])
 def test_a_wish_that_is_asked_of_whole_names_alone_is_exact_too(suffix, rare, monkeypatch):
@@ -138,8 +187,8 @@ def test_a_wish_that_is_asked_of_whole_names_alone_is_exact_too(suffix, rare, mo
     ids=["gru", "mixture"],
 )
 def test_a_name_as_wished_depends_on_its_number_alone(model, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", 20)
-    sampler = Sampler(model, LETTERS, SamplingConfig(max_length=7, suffix="b"))
+    monkeypatch.setattr(prefix_tree, "RARITY", 1_000)
+    sampler = Sampler(model, LETTERS, SamplingConfig(max_length=5, contains="a"))
     end = NAMES_PER_BLOCK + 300
     whole = sampling.concatenate_samples(sampler.names(0, end, threads=2))
     words = LETTERS.decode(whole.names)
