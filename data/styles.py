@@ -7,8 +7,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rnn_core.errors import ConfigError
 from rnn_core.text.names import EncodedNames
-from rnn_core.text.styles import Styles
+from rnn_core.text.styles import MOST_STYLES, Styles
 
 CATEGORY: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -20,12 +21,21 @@ def styles_of_examples(
 
     weight:       of each example; a style is as probable as the weights of its training names say.
     is_training:  of each example.
+
+    Raises ConfigError for more than a network may know.
     """
     codes = _codes(source)
     names = _dictionary(source)
     present = np.unique(codes)
     if len(present) < 2:
         return None
+    if len(present) > MOST_STYLES:
+        raise ConfigError(
+            "config.style",
+            f"a network knows at most {MOST_STYLES:,} styles",
+            saw=f"{len(present):,} lists",
+            fix="join some of the lists, or learn all as one: training.styles = none.",
+        )
     counted = np.where(is_training.to_numpy(), weight.to_numpy(), 0.0)
     weights = np.bincount(codes, counted, len(names))
     return Styles.from_weights([names[code] for code in present], weights[present].tolist())

@@ -41,6 +41,7 @@ NETWORK, MIXTURE = "rnn", "mixture"
 SAMPLE, UNSEEN = "sample", "_unseen"
 
 MAX_SCORED = 100_000  # names of a split: a mean over more is no better in the digits that are shown
+FEW_STYLES = 4  # with which all those names are scored
 MAX_LENGTH = 10_000  # characters, whatever is valid: they are held for every name that is sampled
 
 Score = Callable[[EncodedNames, scoring.OnScored], npt.NDArray[np.float64]]
@@ -77,7 +78,9 @@ def evaluation(
     split, source = (_categories(table[column]) for column in ("split", "source"))
     training, held_out = (names.take(np.flatnonzero(rows)) for rows in (split == "train", split != "train"))
     new = new_mask(names.strings, spelling_keys(training.strings))
-    scored = _scored_rows(split, config.evaluation.seed)
+    # Every style scores every name: with many styles a sample is as good, and takes no longer.
+    most = MAX_SCORED // max(1, len(styles.names) // FEW_STYLES if styles else 1)
+    scored = _scored_rows(split, config.evaluation.seed, most)
     groups = list(_groups(split[scored], source[scored], new[scored]))
     rows = list(_prediction_metrics(context, models, groups, names.encoded.take(scored)))
     if config.evaluation.sample_names:
@@ -89,13 +92,13 @@ def evaluation(
     context.write_table(METRICS, schemas.METRICS, pa.Table.from_pylist(rows))
 
 
-def _scored_rows(split: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+def _scored_rows(split: npt.NDArray[np.str_], seed: int, most: int) -> npt.NDArray[np.int64]:
     """The names of each split, in their order; of a split with very many, a sample."""
     rng, rows = np.random.default_rng(seed), []
     for part in SPLITS:
         of_part = np.flatnonzero(split == part)
-        if len(of_part) > MAX_SCORED:
-            of_part = np.sort(rng.choice(of_part, MAX_SCORED, replace=False))
+        if len(of_part) > most:
+            of_part = np.sort(rng.choice(of_part, most, replace=False))
         rows.append(of_part)
     return np.sort(np.concatenate(rows))
 
