@@ -1,6 +1,7 @@
 """Wishes that come from files or from RE2: names that match, and those that are not on a list."""
 
 import itertools
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -27,10 +28,17 @@ from rnn_core.text.vocabulary import END_TOKEN, UTF32, Vocabulary
 LONGEST_PATTERN: Final = 1000  # characters
 _MOST_BLOCKED: Final = 1 << 20  # words of a blocklist
 _KEYS_AT_ONCE: Final = 1 << 16
+_NO_NAME: Final = np.uint64((1 << 64) - 1)
 
 
 def matching(pattern: str, vocabulary: Vocabulary) -> Wish:
-    """Names that this regular expression matches as a whole. Raises ConfigError for an invalid one."""
+    """Names that this regular expression matches as a whole. Raises ConfigError for an invalid one.
+
+    Characters of it are composed, as `Vocabulary.spell` does, where the model knows them so.
+    """
+    normal = unicodedata.normalize("NFC", pattern)
+    if set(normal) - set(pattern) <= set(vocabulary.characters):
+        pattern = normal
     whole = rf"\A(?:{pattern})\z"
     if len(pattern) > LONGEST_PATTERN:
         raise _invalid_pattern(pattern, f"{len(pattern):,} characters; it may have {LONGEST_PATTERN:,}")
@@ -56,7 +64,8 @@ def excluding(names: Iterable[str], vocabulary: Vocabulary) -> Wish:
     The keys are kept as fingerprints, 8 bytes each. An excluded name never comes; another one is taken for
     one of ten million excluded ones with a probability of one in 10^12.
     """
-    excluded = np.unique(np.concatenate([np.zeros(0, np.uint64), *_fingerprints_of_keys(names)]))
+    # One is there in any case, of no text in particular, so that a search always finds a place.
+    excluded = np.unique(np.concatenate([np.full(1, _NO_NAME), *_fingerprints_of_keys(names)]))
     keys = [spelling_key(character) for character in vocabulary.characters]
     keys[END_TOKEN] = ""
     widths = np.array([len(key) for key in keys])
@@ -68,7 +77,10 @@ def excluding(names: Iterable[str], vocabulary: Vocabulary) -> Wish:
         of_characters = widths[encoded.tokens]
         characters = table[encoded.tokens][np.arange(table.shape[1]) < of_characters[:, np.newaxis]]
         offsets = np.concatenate([[0], np.cumsum(of_characters)])[encoded.offsets]
-        return ~np.isin(fingerprints(characters, offsets), excluded)
+        words = fingerprints(characters, offsets)
+        places = np.searchsorted(excluded, words).clip(max=len(excluded) - 1)
+        accepted: npt.NDArray[np.bool_] = excluded[places] != words
+        return accepted
 
     return Wish("exclude", accepts=accepts)
 

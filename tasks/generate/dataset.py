@@ -65,7 +65,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
         if text:
             source = wish_list(name, text)
             inputs[name] = files = source.files
-            excluded[name] = WishList.of(files, source.reading)
+            excluded[name] = WishList.of(files, source.reading_of(files))
     sampling = replace(config.sampling, count=0)
     drawing = lists.sampler(model, model.digest, sampling, model.training, lists.ExcludedLists(**excluded))
     config = config.resolve_columns(model.training is not None, drawing.styles is not None)

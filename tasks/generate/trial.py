@@ -11,6 +11,8 @@ from rnn_core.sample.sampler import Sampler
 from tasks.process import signals
 
 _SECONDS = 3.0  # that a trial takes at most
+_MORE_SECONDS = 10.0  # or this, if of a long list hardly a name was found until then
+_FEW = 10  # names
 _ENOUGH = 1 << 15  # accepted names, after which the first ones count little
 _UNITS = (("hour", 3600), ("minute", 60), ("second", 1))
 
@@ -30,13 +32,15 @@ class Estimate(NamedTuple):
     def __str__(self) -> str:
         rarity = f"{self.rarity:,.1f}" if self.rarity < 10 else f"{self.rarity:,.0f}"
         if not self.is_found:
-            return f"none of {rarity} names is as wished, so the list takes {duration(self.seconds)} or more"
+            return (
+                f"none of {rarity} names is as wished, so the list may take {duration(self.seconds)} or more"
+            )
         return f"about one name in {rarity} is as wished, so the list takes about {duration(self.seconds)}"
 
 
 def estimate(sampler: Sampler, count: int, workers: int) -> Estimate:
     """The estimate for so many names, by some seconds of drawing; 0 seconds if that was all."""
-    accepted, attempts, possible, seconds = _trial(sampler, min(count, _ENOUGH))
+    accepted, attempts, possible, seconds = _trial(sampler, min(count, _ENOUGH), min(count // 100, _FEW))
     share = possible * max(accepted, 1) / max(attempts, 1)
     together = min(workers, math.ceil(count / NAMES_PER_BLOCK))
     return Estimate(1 / share, accepted > 0, seconds * count / max(accepted, 1) / max(together, 1))
@@ -63,13 +67,17 @@ def duration(seconds: float) -> str:
 
 
 @functools.lru_cache(maxsize=1)  # a request is checked twice if Prefect records it
-def _trial(sampler: Sampler, enough: int) -> tuple[int, int, float, float]:
-    """Accepted names, attempts, the share of names that are attempted at all, and the seconds it took."""
+def _trial(sampler: Sampler, enough: int, few: int) -> tuple[int, int, float, float]:
+    """Accepted names, attempts, the share of names that are attempted at all, and the seconds it took.
+
+    enough, few:  accepted names with which it ends at once, and without which it takes longer.
+    """
     start = time.monotonic()
 
     def goes_on(accepted: int, _rejected: int) -> bool:
         signals.raise_if_requested("while rare names were tried out")
-        return accepted < enough and time.monotonic() - start < _SECONDS
+        limit = _SECONDS if accepted >= few else _MORE_SECONDS
+        return accepted < enough and time.monotonic() - start < limit
 
     trial = sampler.try_out(goes_on)
     return *trial, time.monotonic() - start

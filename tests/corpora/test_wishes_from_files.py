@@ -93,6 +93,12 @@ def test_a_pattern_that_re2_does_not_understand_is_one_clear_error(pattern):
     assert repr(pattern[:80]) in caught.value.saw
 
 
+def test_a_pattern_is_spelled_as_the_model_spells():
+    assert accepted(matching("e\u0301+", VOCABULARY), ["é", "éé", "a"]) == [True, True, False]
+    decomposed = Vocabulary.from_characters("e\u0301")
+    assert matching("e\u0301", decomposed).accepts(decomposed.encode(["e\u0301"])).tolist() == [True]
+
+
 def test_nothing_excluded_excludes_nothing():
     assert accepted(excluding([], VOCABULARY), ["a", "b"]) == [True, True]
     assert accepted(excluding_containing([], VOCABULARY), ["a", "b"]) == [True, True]
