@@ -129,9 +129,11 @@ def test_names_of_a_style_are_like_its_list_and_so_are_those_that_the_page_shows
     assert judge.share(dinosaurs) >= 0.75
     assert judge.share(story.output("--count 8 --style dinosaurs").splitlines()) >= 0.6
     assert set(csv_column(both)) == set(csv_column(story.output("names.csv").splitlines()))
-    blends = [judge.share(names) for names in previewed(shown[-1]).values()]
+    blends = [judge.share(names) for names in previewed(shown[4]).values()]
+    assert len(blends) == 3
     assert blends == sorted(blends)
     assert blends[0] < blends[-1]
+    assert all(name.endswith("saurus") for text in (shown[5], printed[5]) for name in text.splitlines())
 
 
 class DinosaurJudge:
