@@ -12,6 +12,7 @@ VARIABLE = "NAMEWRIGHT_SITE"  # set by `deploy` for the deployment file, and for
 DEFAULT = "namewright"
 FILE = Path("prefect.yaml")
 PULL_STEP = "prefect.deployments.steps.set_working_directory"
+ELSEWHERE_STEP = "tasks.deploy.pull_step.enter_site"  # in its place, where the store is in a bucket
 
 
 def site_name(name: str | None = None, file: Path = FILE) -> str:
@@ -30,7 +31,8 @@ def site_of(job_variables: Mapping[str, Any] | None) -> str:
 
 def folder_of(pull_steps: Sequence[Mapping[str, Any]] | None) -> str:
     """The folder in which a deployment's runs start; empty if they fetch their code from elsewhere."""
-    folders = [step[PULL_STEP]["directory"] for step in pull_steps or () if PULL_STEP in step]
+    steps = (PULL_STEP, ELSEWHERE_STEP)
+    folders = [step[name]["directory"] for step in pull_steps or () for name in steps if name in step]
     return str(folders[-1]) if folders else ""
 
 

@@ -17,6 +17,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
+from artifacts.bucket.address import mirrored_address
 from rnn_core.errors import ConfigError
 from tasks.config import store_id
 from tasks.config.site import folder_of, site_of
@@ -28,6 +29,7 @@ from tasks.deploy.apply_automations import (
 )
 from tasks.deploy.changes import Change
 from tasks.deploy.deployment_file import Deployment
+from tasks.deploy.pull_step import elsewhere_too
 from tasks.server.api_errors import server_errors
 
 _PAGE = 200  # deployments that the server gives at once
@@ -80,14 +82,18 @@ def apply_deployments(
 
 
 def _for_store(deployment: Deployment, store: Path | None) -> Deployment:
-    """With the id of the store; a deployment that runs elsewhere has a store that is not known here."""
+    """With the id of the store; a deployment that runs elsewhere has a store that is not known here.
+
+    With a store in a bucket, it also runs on machines that have no folder of ours.
+    """
     if store is None or deployment.folder != str(Path.cwd()):
         return deployment
     variables = deployment.fields["job_variables"]
     environment = {store_id.VARIABLE: store_id.identify(store), **variables["env"]}
-    return deployment._replace(
-        fields={**deployment.fields, "job_variables": {**variables, "env": environment}}
-    )
+    fields = {**deployment.fields, "job_variables": {**variables, "env": environment}}
+    if address := mirrored_address(store):
+        fields["pull_steps"] = [elsewhere_too(step, address) for step in fields["pull_steps"]]
+    return deployment._replace(fields=fields)
 
 
 def _deployments_on_server(client: SyncPrefectClient) -> Iterator[tuple[str, DeploymentResponse]]:
