@@ -1,5 +1,6 @@
 """Checkpoints that another machine can go on from: written here, and copied to the bucket now and then."""
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -57,7 +58,7 @@ class BucketCheckpoint(Checkpoint):
                 fresh = self.path.with_name(f".{self.path.name}.fetched")
                 if self._objects.download(self._name, fresh):
                     fresh.replace(self.path)
-                    atomic_io.write_file(self._copied, version.encode())
+                    self._note(version, self.path.stat().st_mtime_ns)
         return super().read(check)
 
     def quarantine(self) -> Path:
@@ -74,9 +75,15 @@ class BucketCheckpoint(Checkpoint):
         self._copied.unlink(missing_ok=True)
 
     def _copy(self) -> None:
+        moment = self.path.stat().st_mtime_ns
         content = self.path.read_bytes()  # not the file itself: it may be replaced meanwhile
         self._objects.overwrite(self._name, content)
-        atomic_io.write_file(self._copied, str(self._objects.version(self._name) or "").encode())
+        self._note(str(self._objects.version(self._name) or ""), moment)
+
+    def _note(self, version: str, moment: int) -> None:
+        """Note which version the bucket has, with the time of the file that it is a copy of."""
+        atomic_io.write_file(self._copied, version.encode())
+        os.utime(self._copied, ns=(moment, moment))
 
     def _copied_version(self) -> str:
         try:

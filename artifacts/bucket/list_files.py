@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from artifacts import atomic_io, formats, locks
+from artifacts.bucket import cache
 from artifacts.bucket.address import mirror, mirrored_address
 from artifacts.bucket.lease import hold_lease, try_lease
 from artifacts.bucket.objects import Objects
@@ -50,6 +51,8 @@ class ListedArtifact(Artifact):
             atomic_io.make_folder(self.folder)
             if fault := download(self._objects, name, record.sha256, path):
                 raise formats.read_error(Path(self._objects.place(name)), "what its manifest says", fault)
+        cache.hold(path)
+        cache.trim()
         return path
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -21,15 +21,14 @@ from typing import Any, NamedTuple
 
 from artifacts import atomic_io
 from artifacts.bucket.address import cache_folder
+from artifacts.bucket.cache import SOURCES, size_limit
 from artifacts.bucket.objects import ObjectInfo, Objects
 from artifacts.documents import file_digest
 from artifacts.keys import sha256
 from artifacts.source_file import SourceFile
 from rnn_core.errors import DataError
 
-MOST_BYTES = 10 << 30  # of all fetched objects together; beyond them the least recently used go
 KEPT_SECONDS = 3600.0  # what was used later is of a run that may be going on
-_FOLDER = "sources"
 _LONGEST_NAME = 60  # characters; the last ones tell the format
 _RECORD_DAYS = 90.0  # that the digest of bytes is kept which nobody has fetched again
 _HEX = re.compile("[0-9a-f]{64}")
@@ -115,7 +114,7 @@ def source_object(address: str, info: ObjectInfo) -> SourceObject:
     """An object as the input of a stage, on this machine."""
     version = sha256(f"{address}/{info.name}\n{info.version}\n{info.bytes}".encode())
     name = info.name.rpartition("/")[2][-_LONGEST_NAME:]
-    return SourceObject(cache_folder() / _FOLDER / version / name, address, info)
+    return SourceObject(cache_folder() / SOURCES / version / name, address, info)
 
 
 def _on_this_machine(address: str, info: ObjectInfo, digest: str | None) -> SourceObject:
@@ -141,7 +140,7 @@ def _make_room(sources: Path, missing: int) -> None:
             if record.stat().st_mtime < time.time() - 86_400 * _RECORD_DAYS:
                 record.unlink()
     fetched = sorted(_fetched(sources))
-    excess = sum(each.bytes for each in fetched) + missing - MOST_BYTES
+    excess = sum(each.bytes for each in fetched) + missing - size_limit()
     for each in fetched:
         if excess <= 0 or each.used > time.time() - KEPT_SECONDS:
             return

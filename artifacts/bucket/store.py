@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from artifacts import atomic_io, locks, manifest
+from artifacts.bucket import cache
 from artifacts.bucket.address import mirror, mirrored_address
 from artifacts.bucket.checkpoint import BucketCheckpoint
 from artifacts.bucket.inventory import BucketInventory
@@ -69,7 +70,7 @@ class BucketArtifact(Artifact):
 
     def _present(self) -> Artifact:
         """Itself, in the mirror."""
-        if (self.folder / manifest.FILE_NAME).exists():
+        if cache.hold(self.folder / manifest.FILE_NAME):
             return self
         return _fetched(self._address, self.stage, self.key, self.digest)
 
@@ -241,6 +242,8 @@ class BucketStore(Store):
             self._remove_other_attempts(stage, key, written.attempt)
         with self._fetching(stage, key):
             local = super()._publish(writer, written)
+            cache.hold(local.folder / manifest.FILE_NAME)
+        cache.trim()
         skip_note(self.root, stage, key)  # that it was made says when it was used
         return BucketArtifact(local.stage, local.key, local.digest, local.folder)
 
@@ -273,7 +276,8 @@ class BucketStore(Store):
         with contextlib.suppress(OSError):
             if (folder / manifest.FILE_NAME).read_bytes() == content.body:
                 artifact, _ = examine_folder(folder, stage, key)
-                return artifact and BucketArtifact(stage, key, artifact.digest, folder)
+                if artifact and cache.hold(folder / manifest.FILE_NAME):
+                    return BucketArtifact(stage, key, artifact.digest, folder)
         return None
 
     def _fetch(self, content: Content, written: Manifest) -> tuple[Artifact | None, str]:
@@ -292,9 +296,11 @@ class BucketStore(Store):
                 (scratch / manifest.FILE_NAME).write_bytes(content.body)
                 atomic_io.sync_folder(scratch)
                 local = self._publish_folder(scratch, written)
+                cache.hold(local.folder / manifest.FILE_NAME)
             finally:
                 if scratch.exists():
                     atomic_io.remove(scratch)
+        cache.trim()
         return BucketArtifact(local.stage, local.key, local.digest, local.folder), ""
 
     def _fetching(self, stage: str, key: str) -> contextlib.AbstractContextManager[None]:

@@ -1,19 +1,10 @@
 """What `maintain` keeps in a store, and for how long."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from rnn_core.validators import AT_LEAST_0, Rule, ValidatedConfig, whole
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SIZE_TEXT = re.compile(
-    rf"(?P<number>\d{{1,15}}(?:\.\d{{1,6}})?) ?(?P<unit>{'|'.join(_UNITS)})", re.IGNORECASE
-)
-_SIZE = Rule(
-    "a size such as 500MB or 20GB",
-    lambda value: isinstance(value, str) and bool(_SIZE_TEXT.fullmatch(value)),
-)
+from artifacts.sizes import SIZE, parse_size
+from rnn_core.validators import AT_LEAST_0, ValidatedConfig, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +30,10 @@ class MaintenanceConfig(ValidatedConfig):
     quarantine_days: Annotated[float | None, AT_LEAST_0] = None
     artifact_days: Annotated[float | None, AT_LEAST_0] = None
     list_days: Annotated[float | None, AT_LEAST_0] = None
-    max_size: Annotated[str | None, _SIZE] = None
+    max_size: Annotated[str | None, SIZE] = None
     keep_last: Annotated[int, whole(1, 1 << 20)] = 10
 
     @property
     def max_bytes(self) -> float | None:
         """The same as `max_size`, in bytes."""
-        size = _SIZE_TEXT.fullmatch(self.max_size or "")
-        return float(size["number"]) * _UNITS[size["unit"].upper()] if size else None
+        return parse_size(self.max_size or "")

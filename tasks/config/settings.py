@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from artifacts import single_file
+from artifacts.bucket import cache
 from artifacts.bucket.address import bucket_address, mirror, mirrored_address
 from artifacts.exports import Format
+from artifacts.sizes import SIZE
 from rnn_core.errors import ConfigError
 from rnn_core.validators import AT_LEAST_0, check_fields, out_of_range, whole
 from tasks.process.cores import cores
@@ -69,6 +71,8 @@ class Settings:
             artifacts/store in the current folder.
         refresh: Stages to compute again even if the store has their artifacts.
         checkpoint_seconds: Seconds between two checkpoints of a training; 0 writes one after every step.
+        cache_size: Most that copies of what is in buckets may take on this machine, such as 20GB; by default
+            10GB. What was not used for the longest time goes; what a process uses stays.
         workers: Processes that share a training (training.shards), and threads for other work that can be
             shared; by default one per core that this process may use. The result does not depend on it.
     """
@@ -76,14 +80,22 @@ class Settings:
     store: Path = field(default_factory=default_store)
     refresh: tuple[str, ...] = ()
     checkpoint_seconds: Annotated[float, AT_LEAST_0] = 10.0
+    cache_size: Annotated[str | None, SIZE] = None
     workers: Annotated[int, whole(1, 1 << 10)] = field(default_factory=cores)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", checked_store(self.store))
         check_fields(self)
+        _limit_cache(self.cache_size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _on_this_machine, (_options(self), shown_store(self.store))
+
+
+def _limit_cache(size: str | None) -> None:
+    """Bound the cache of this process: a store is opened in many places that know no settings."""
+    if size:
+        cache.set_limit(size)
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -152,6 +164,8 @@ class ListSettings:
         patience: Minutes that a list of names with wishes, such as a suffix, may take. If a trial of some
             seconds says that it takes longer, nothing is written; 0 allows any time.
         store: Folder of the artifact store; by default artifacts/store in the current folder.
+        cache_size: Most that copies of what is in buckets may take on this machine, such as 20GB; by default
+            10GB. What was not used for the longest time goes; what a process uses stays.
     """
 
     model: str = "champion"
@@ -161,11 +175,13 @@ class ListSettings:
     overwrite: bool = False
     patience: Annotated[float, AT_LEAST_0] = 60.0
     store: Path = field(default_factory=default_store)
+    cache_size: Annotated[str | None, SIZE] = None
     workers: Annotated[WorkerSettings, Parameter(name="*")] = field(default_factory=WorkerSettings)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "store", checked_store(self.store))
         check_fields(self)
+        _limit_cache(self.cache_size)
         if self.output:
             object.__setattr__(self, "output", _checked_output(self.output))
             suffix = self.output.suffix.lower()

@@ -12,7 +12,7 @@ import pytest
 from s3_server import BUCKET, Proxy, s3_environment
 from small_corpora import read
 
-from artifacts.bucket import objects, source_object
+from artifacts.bucket import objects
 from artifacts.bucket.objects import Objects
 from artifacts.errors import StoreError
 from rnn_core.errors import ConfigError, DataError
@@ -211,7 +211,7 @@ def test_a_list_that_changed_before_another_machine_reads_it_is_one_clear_error(
 
 
 def test_what_is_kept_here_is_bounded_and_the_least_recently_used_goes(lists, monkeypatch):
-    monkeypatch.setattr(source_object, "MOST_BYTES", 250)
+    monkeypatch.setenv("NAMEWRIGHT_CACHE_SIZE", "250B")
     for name in "abc":
         lists.put(f"{name}.txt", name.encode() * 99 + b"\n")
     files = {name: lists.source(f"{name}.txt").files[0] for name in "abc"}
