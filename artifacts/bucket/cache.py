@@ -1,8 +1,8 @@
 """The bound of what this machine keeps of buckets: what was not used for the longest time goes first.
 
 Whoever is given an artifact holds a shared lock of the operating system on its manifest until the process
-ends, and nothing is removed without the exclusive one. Where there are no such locks, what was used during the
-last hour stays; so do lists of names. A checkpoint stays unless the bucket has the same one.
+ends, and nothing is removed without the exclusive one. Where there are no such locks, what was used during
+the last hour stays; so do lists of names. A checkpoint stays unless the bucket has the same one.
 
 <cache>/<mirror>/<stage>/<key>/          an artifact: goes as a whole; the lock is on its manifest
 <cache>/<mirror>/part-00000.parquet      a file of a list
