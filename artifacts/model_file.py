@@ -22,7 +22,7 @@ from rnn_core.metrics.styles import Scorer
 from rnn_core.ngram import by_style, mixture, rules
 from rnn_core.ngram.by_style import Ngrams
 from rnn_core.ngram.mixture import Mixture, check_vocabularies, mixture_model, mixture_unavailable
-from rnn_core.ngram.rules import Rule
+from rnn_core.ngram.rules import GeometricRule, Rule
 from rnn_core.nn import ensemble
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.styles import blended, of_style, with_styles
@@ -56,14 +56,24 @@ class ModelContents(NamedTuple):
     mixture: Mixture | None
     styles: Styles | None = None
 
-    def select(self, kind: ModelKind, style: str = "") -> Model:
+    def resolve(self, kind: ModelKind | None) -> ModelKind:
+        """What is asked for; by default the mixture, if there is one of the geometric rule, else the network.
+
+        Models with the linear rule are drawn from as they were: its names have other lengths than real ones.
+        """
+        has_geometric_rule = self.mixture is not None and isinstance(self.mixture.rule, GeometricRule)
+        return kind or ("mixture" if has_geometric_rule else "network")
+
+    def select(self, kind: ModelKind | None = None, style: str = "") -> Model:
         """The model to sample from.
 
+        kind:   as `resolve` takes it.
         style:  one of its styles, or a blend of some (`Styles.weights`); by default all by their shares.
 
         Raises DataError if there is no mixture, or no such style.
         """
-        model = network_model(self.network) if kind == "network" else mixture_model(self.require_mixture())
+        is_network = self.resolve(kind) == "network"
+        model = network_model(self.network) if is_network else mixture_model(self.require_mixture())
         if not self.styles:
             if style:
                 raise no_styles(style)
@@ -74,9 +84,9 @@ class ModelContents(NamedTuple):
         weights = self.styles.weights(style)
         return of_style(model, *weights) if len(weights) == 1 else blended(model, weights)
 
-    def scorer(self, kind: ModelKind) -> Scorer:
+    def scorer(self, kind: ModelKind | None = None) -> Scorer:
         """What scores names, each in its style if the model knows styles. Raises DataError as `select`."""
-        if kind == "network":
+        if self.resolve(kind) == "network":
             return partial(scoring.log_probabilities, self.network)
         return partial(mixture.log_probabilities, self.require_mixture())
 

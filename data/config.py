@@ -286,7 +286,7 @@ class ExamplesConfig:
     """How the names are split; what is left is for training.
 
     Attributes:
-        validation_share: Share of the distinct names for validation, which stops training and weighs the
+        validation_share: Share of the distinct names for validation, which stops training and fits the
             mixture.
         test_share: Share of the distinct names for the test set, which evaluates models.
         seed: Random seed of the split and of the order. A name stays in its set when others come or go.

@@ -36,7 +36,7 @@ from tasks.engines.plain import SequentialRunner
 from tasks.generate import dataset
 from tasks.models import load
 from tasks.models.champion import CHAMPION
-from tasks.models.training_lists import model_line
+from tasks.models.training_lists import drawn_from_text, model_line
 from tasks.process import signals
 from tasks.report.publish import FILE
 from tasks.stages.gate_rule import GateRefused
@@ -213,7 +213,8 @@ def preview(
     file = load.find_model(model, (store or default_store()).expanduser(), sources)
     loaded = load.load_model(file)
     with signals.graceful_shutdown(), console.open_console() as shown:
-        shown.print(file.line(datetime.now().astimezone()))
+        part = drawn_from_text(loaded.models.resolve(config.drawn_from))
+        shown.print(file.line(datetime.now().astimezone()) + part)
         for section in preview_sections(loaded, config):
             shown.sections([section])
 
@@ -221,6 +222,8 @@ def preview(
 def _summarise(shown: console.Console, settings: Settings, finished: list[Finished], seconds: float) -> None:
     artifacts = {stage.stage: stage.artifact for stage in finished}
     model = model_line(artifacts["mixture"], datetime.now().astimezone())
+    drawn_from = artifacts["names"].manifest().metadata.get("drawn_from")
+    model += drawn_from_text(drawn_from) if drawn_from else ""
     names = artifacts["names"].table("names.parquet", ["name"])["name"].slice(0, 10).to_pylist()
     shown.run_summary(finished, model, names, f"{shown_store(settings.store)}/{FILE}", seconds)
 

@@ -64,14 +64,15 @@ def compare(
     *,
     store: StoreFolder = None,
     promotion: PromotionConfig = PromotionConfig(),
-    drawn_from: ModelKind = "network",
+    drawn_from: ModelKind | None = None,
 ) -> None:
     """Compare two models by the promotion policy. Nothing is promoted.
 
     Args:
         candidate: Key of the candidate, or its first digits.
         other: Key of the model that it is compared with; by default the champion of its lists.
-        drawn_from: What is compared of each model: the network, or the mixture with n-grams.
+        drawn_from: What is compared of each model: the network, or the mixture with n-grams. Default: what
+            its names are drawn from.
     """
     from tasks.views import models_view
 

@@ -19,6 +19,7 @@ from rnn_core.ngram.endings import fit_shifts
 from rnn_core.ngram.exponents import fit_exponents
 from rnn_core.ngram.levels import Probabilities
 from rnn_core.ngram.rules import GeometricRule, Rule
+from rnn_core.ngram.walk import ContextIds, ContextWalk
 from rnn_core.nn import ensemble
 from rnn_core.nn.ensemble import Networks, to_float64
 from rnn_core.sample.model import Model, ModelState, network_model
@@ -35,7 +36,7 @@ FITTING_SEED = 0  # of the names that are sampled to fit a mixture
 class Mixture:
     """Networks and an n-gram model of one vocabulary, and the rule that combines them.
 
-    Raises DataError for different vocabularies.
+    Raises DataError for different vocabularies, or a rule of other styles.
     """
 
     network: Networks
@@ -44,6 +45,10 @@ class Mixture:
 
     def __post_init__(self) -> None:
         check_vocabularies(self.network, self.ngrams)
+        styles = len(self.rule.shifts) if isinstance(self.rule, GeometricRule) else 1
+        if styles not in (1, self.network.style_count):
+            what = f"the network knows {self.network.style_count} styles"
+            raise _invalid(what, "", f"shifts of {styles}")
 
     @property
     def vocabulary_size(self) -> int:
@@ -72,8 +77,8 @@ def fit_rule(
         raise mixture_unavailable()
     scoring.check_names(validation, networks.vocabulary_size, networks.style_count)
     characters, ends = fit_exponents(networks, ngrams, validation)
-    unshifted = Mixture(networks, ngrams, GeometricRule(characters, ends, np.zeros(1)))
-    shifts = fit_shifts(mixture_model(unshifted), training, np.random.default_rng(FITTING_SEED))
+    unshifted = mixture_model(Mixture(networks, ngrams, GeometricRule(characters, ends, np.zeros((1, 1)))))
+    shifts = fit_shifts(unshifted, training, networks.style_count, np.random.default_rng(FITTING_SEED))
     return GeometricRule(characters, ends, shifts)
 
 
@@ -97,25 +102,42 @@ def log_probabilities(
 def mixture_model(mixture: Mixture) -> Model:
     """The model of a mixture, to sample from.
 
-    Its state: that of the network, that of the n-grams, and how many tokens each name has read.
+    Its state: that of the network, that of the n-grams, and where each name is.
     """
     network_part, ngrams, rule = network_model(mixture.network), mixture.ngrams, mixture.rule
+    walks: tuple[ContextWalk, ContextWalk] = ngrams, Positions(mixture.vocabulary_size)
 
     def initial_state(count: int) -> ModelState:
-        return network_part.initial_state(count), ngrams.initial_state(count), np.zeros(count, np.int64)
+        return network_part.initial_state(count), *(walk.initial_state(count) for walk in walks)
 
     def step(tokens: Integers, state: ModelState, workspace: Workspace) -> Floats:
-        network_state, contexts, lengths = state
+        network_state, *contexts = state
         logits = network_part.step(tokens, network_state, workspace)
-        for ids, read in zip(contexts, ngrams.advance(tokens, contexts), strict=True):
-            ids[:] = read
-        combined = rule.combine(logits, ngrams.distributions(contexts, len(tokens)).T, lengths)
-        lengths += 1
-        return combined
+        for walk, before in zip(walks, contexts, strict=True):
+            for ids, read in zip(before, walk.advance(tokens, before), strict=True):
+                ids[:] = read
+        probabilities = ngrams.distributions(contexts[0], len(tokens))
+        return rule.combine(logits, probabilities.T, *contexts[1])
 
     is_double = mixture.network.dtype == np.float64
     double = None if is_double else mixture_model(replace(mixture, network=to_float64(mixture.network)))
     return Model(mixture.vocabulary_size, mixture.network.dtype, initial_state, step, double)
+
+
+@dataclass(frozen=True, slots=True)
+class Positions(ContextWalk):
+    """Where names are: how many characters each has, and its style; 0 if it has none."""
+
+    vocabulary_size: int
+
+    def initial_state(self, count: int) -> ContextIds:
+        """Before the start token, (count,) each."""
+        return np.full(count, -1), np.zeros(count, np.int64)
+
+    def advance(self, tokens: Integers, contexts: ContextIds) -> ContextIds:
+        """After reading tokens, (B,)."""
+        lengths, styles = contexts
+        return lengths + 1, np.where(tokens < self.vocabulary_size, styles, tokens - self.vocabulary_size)
 
 
 def mixture_unavailable() -> DataError:
@@ -131,10 +153,8 @@ def _target_log_probabilities(mixture: Mixture, batch: Batch, workspace: Workspa
     """(E,) the log-probability of each target of a batch."""
     logits = ensemble.logits(mixture.network, batch, workspace)
     probabilities = mixture.ngrams.distributions(mixture.ngrams.batch_contexts(batch), batch.size)
-    lengths = np.zeros(batch.size, np.int64)
-    for length, step in enumerate(batch.steps):
-        lengths[step.rows] = length
-    combined = mixture.rule.combine(logits.T, probabilities.T, lengths)
+    positions = Positions(mixture.vocabulary_size).batch_contexts(batch)
+    combined = mixture.rule.combine(logits.T, probabilities.T, *positions)
     largest = combined.max(axis=0)
     normalizers = np.log(np.exp(combined - largest).sum(axis=0)) + largest
     targets = batch.targets

@@ -29,6 +29,7 @@ from rnn_core.arrays import Floats
 from rnn_core.ngram.levels import Indices, Probabilities
 from rnn_core.sample.model import softmax
 from rnn_core.state_dict import Layout, Layouts, invalid_arrays
+from rnn_core.text.styles import MOST_STYLES
 from rnn_core.text.vocabulary import END_TOKEN
 
 MAX_EXPONENT = 4.0
@@ -43,24 +44,28 @@ class GeometricRule(NamedTuple):
 
     characters:  (2,) the exponents of network and n-grams, a and b.
     ends:        (2,) those of the end token, c and d.
-    shifts:      (L,) what is added to the log-odds of an end after 0, 1, ... characters; the last for all
-                 longer names.
+    shifts:      (S, L) what is added to the log-odds of an end after 0, 1, ... characters, the last for all
+                 longer names: for each style, or in one row for all.
     """
 
     characters: Probabilities
     ends: Probabilities
     shifts: Probabilities
 
-    def combine(self, logits: Floats, probabilities: Probabilities, lengths: Indices) -> Probabilities:
+    def combine(
+        self, logits: Floats, probabilities: Probabilities, lengths: Indices, styles: Indices
+    ) -> Probabilities:
         """The log-probabilities of the next character up to a constant, (V, B).
 
         logits:         (V, B) those of the network.
         probabilities:  (V, B) those of the n-grams; overwritten.
         lengths:        (B,) characters before it.
+        styles:         (B,) of the names; 0 if they have none.
         """
         network_logits = logits.astype(np.float64)
         ends = self.ends @ end_log_odds(network_logits, probabilities)
-        ends += self.shifts[np.minimum(lengths, len(self.shifts) - 1)]
+        rows, columns = self.shifts.shape
+        ends += self.shifts[styles if rows > 1 else 0, np.minimum(lengths, columns - 1)]
         combined = np.log(probabilities, out=probabilities)
         combined *= self.characters[1]
         network_logits *= self.characters[0]
@@ -78,7 +83,9 @@ class LinearRule(NamedTuple):
 
     weight: float
 
-    def combine(self, logits: Floats, probabilities: Probabilities, _lengths: Indices) -> Probabilities:
+    def combine(
+        self, logits: Floats, probabilities: Probabilities, _lengths: Indices, _styles: Indices
+    ) -> Probabilities:
         """As `GeometricRule.combine`."""
         probabilities *= 1.0 - self.weight
         probabilities += self.weight * softmax(logits)
@@ -118,7 +125,7 @@ def rule_from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Rule | None:
         what = f"exponents must be above 0, at most {MAX_EXPONENT:g}"
         raise _invalid(what, _EXPONENTS, f"{exponents.ravel()}")
     if not (np.abs(shifts) <= MAX_STORED_SHIFT).all():
-        raise _invalid(f"shifts must lie within ±{MAX_STORED_SHIFT:g}", _SHIFTS, f"{shifts[:9]}")
+        raise _invalid(f"shifts must lie within ±{MAX_STORED_SHIFT:g}", _SHIFTS, f"{shifts.ravel()[:9]}")
     return GeometricRule(exponents[0], exponents[1], shifts)
 
 
@@ -131,8 +138,9 @@ def check_layout(arrays: Layouts) -> None:
             saw = ", ".join(name for name in ARRAYS if name in arrays)
             raise _invalid("it has exponents and shifts, or a weight", "", f"names {saw}")
         _check(arrays, _EXPONENTS, "float64 of shape (2, 2)", arrays[_EXPONENTS].shape == (2, 2))
-        is_vector = arrays[_SHIFTS].ndim == 1 and 1 <= arrays[_SHIFTS].shape[0] <= MAX_LENGTHS
-        _check(arrays, _SHIFTS, f"a vector of 1 to {MAX_LENGTHS} float64", is_vector)
+        shape = arrays[_SHIFTS].shape
+        is_matrix = len(shape) == 2 and 1 <= shape[0] <= MOST_STYLES and 1 <= shape[1] <= MAX_LENGTHS
+        _check(arrays, _SHIFTS, f"float64, for 1 to {MAX_LENGTHS} lengths of each style", is_matrix)
 
 
 def _check(arrays: Layouts, name: str, what: str, is_right: bool) -> None:

@@ -45,7 +45,8 @@ class SamplingConfig:
     """Which names to generate.
 
     Attributes:
-        drawn_from: `network`, or `mixture` of network and n-grams, which needs validation names.
+        drawn_from: `network`, or `mixture` of network and n-grams, which needs validation names. Default: the
+            mixture where there are such names, else the network.
         count: Number of names.
         temperature: Below 1 nearer to the most probable names, above 1 more adventurous; 0 always takes
             the most probable character, so all names are the same.
@@ -71,7 +72,7 @@ class SamplingConfig:
         capitalise_first: Capitalize the first letter of every name.
     """
 
-    drawn_from: Literal["network", "mixture"] = "network"
+    drawn_from: Literal["network", "mixture"] | None = None
     count: Annotated[int, whole(0, 1 << 40)] = 1000
     temperature: Annotated[float, AT_LEAST_0] = 1.0
     top_k: Annotated[int | None, whole(1, 1 << 31)] = None

@@ -22,7 +22,8 @@ class PreviewConfig:
         style: The styles, a table for each: lists that the model was trained on, or blends of some. Default:
             every list, and of two also their blend in equal parts.
         prefix: What every name begins with.
-        drawn_from: `network`, or `mixture` of network and n-grams.
+        drawn_from: `network`, or `mixture` of network and n-grams. Default: the mixture if the model has one,
+            else the network.
         seed: Random seed of the names: they are those that `generate` gives first.
     """
 
@@ -30,7 +31,7 @@ class PreviewConfig:
     temperatures: tuple[float, ...] = (0.5, 0.8, 1.0, 1.2)
     style: tuple[str, ...] = ()
     prefix: Annotated[str, TEXT] = ""
-    drawn_from: Literal["network", "mixture"] = "network"
+    drawn_from: Literal["network", "mixture"] | None = None
     seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:

@@ -57,7 +57,7 @@ class PromotionConfig(ValidatedConfig):
 
 @dataclass(frozen=True, slots=True)
 class DecisionConfig:
-    """drawn_from: of each model, what names are drawn from, and so what is compared."""
+    """drawn_from: of each model, what names are drawn from, and so what is compared; None for its default."""
 
     promotion: PromotionConfig
-    drawn_from: ModelKind
+    drawn_from: ModelKind | None

@@ -12,6 +12,7 @@ from artifacts import single_file
 from artifacts.bucket.address import inside
 from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
+from artifacts.model_file import ModelKind
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings, Settings
@@ -21,6 +22,7 @@ from tasks.core.stage import Input, StageRunner, by_role, notify_once
 from tasks.generate import rounds, trial
 from tasks.models import load
 from tasks.models.model_input import ModelFile
+from tasks.models.training_lists import drawn_from_text
 from tasks.models.wishes import WishList
 from tasks.stages import lists
 
@@ -39,6 +41,7 @@ class GenerateRequest(NamedTuple):
     inputs:   of the stages: `model`; `training`, the list it was trained on, if that is known; and the files
               of lists to exclude, if there are any.
     recipe:   what makes it this list and no other.
+    part:     of the model, that names are drawn from.
     expected: how rare its names are, where they have to be as wished and the list is not there yet.
     """
 
@@ -47,6 +50,7 @@ class GenerateRequest(NamedTuple):
     inputs: Mapping[str, Input]
     recipe: Recipe
     dataset: Dataset
+    part: ModelKind
     expected: trial.Estimate | None = None
 
 
@@ -79,7 +83,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     if config.has_wishes and config.count and not dataset.is_complete:
         expected = trial.estimate(drawing.sampler, config.count, settings.workers.workers)
         trial.check_patience(expected, settings.patience)
-    return GenerateRequest(config, model, inputs, recipe, dataset, expected)
+    return GenerateRequest(config, model, inputs, recipe, dataset, drawing.drawn_from, expected)
 
 
 def generate(
@@ -102,7 +106,8 @@ def generate(
     dataset, recipe = request.dataset, request.recipe
 
     def announce_model() -> None:
-        on_event(Notice("model", request.model.line(datetime.now().astimezone())))
+        line = request.model.line(datetime.now().astimezone())
+        on_event(Notice("model", line + drawn_from_text(request.part)))
 
     def finish(artifact: Artifact, reused: bool) -> bool:
         if settings.output and settings.file_format:
@@ -133,7 +138,7 @@ def generate(
             if request.expected and request.expected.seconds > _TOLD_SECONDS:
                 on_event(Notice(LIST, str(request.expected)))
             shards = compose(request.config, runner, **request.inputs)
-            metadata = _metadata(shards, request.model)
+            metadata = _metadata(shards, request.model) | {"drawn_from": request.part}
             if len(metadata["kernels"]) > 1:
                 kernels = ", ".join(metadata["kernels"])
                 on_event(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))

@@ -164,7 +164,7 @@ class TrainedModel:
     def log_probabilities(
         self,
         names: Iterable[str] | pa.Array | pa.ChunkedArray,
-        drawn_from: ModelKind = "network",
+        drawn_from: ModelKind | None = None,
         style: str = "",
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
@@ -172,13 +172,14 @@ class TrainedModel:
         It is that of the model itself: at temperature 1, without constraints. Where the model knows styles,
         it is that of the name whatever its style, the sum over all by their shares.
 
-        style:  one of its styles: then it is that of the name in this style.
+        drawn_from:  `network` or `mixture`; by default what names are drawn from by default.
+        style:       one of its styles: then it is that of the name in this style.
 
         Raises UnknownCharacter, a DataError, for a character that the model has never seen, DataError if the
         mixture or a style is asked for and there is none such, and TypeError for anything but a list of
         strings.
         """
-        check("drawn_from", drawn_from, choice("network", "mixture"))
+        check("drawn_from", drawn_from, choice("network", "mixture", None))
         encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in as_texts(names)])
         styles = self.models.styles
         if style and not styles:

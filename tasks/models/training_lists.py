@@ -51,6 +51,11 @@ def list_names(store: Store, model: Reference) -> tuple[str, ...]:
     return tuple(sorted(training_list.name for training_list in training_lists(store, model)))
 
 
+def drawn_from_text(kind: str) -> str:
+    """What of a model names are drawn from, after `model_line`: its network, or its mixture."""
+    return f"; names drawn from its {kind}"
+
+
 def model_line(model: Artifact, now: datetime | None = None) -> str:
     """Which model names are from, in a line: `3f2a91 · towns (300 names), trained today`.
 

@@ -18,6 +18,7 @@ class Sample(NamedTuple):
     first:         the first names, and whether they are in the lists.
     mean_lengths:  in characters, of training names and of sampled ones.
     lengths:       SVG of both distributions; empty if there are no names.
+    drawn_from:    network or mixture; empty if it is not known.
     """
 
     names: int
@@ -26,6 +27,7 @@ class Sample(NamedTuple):
     first: Sequence[tuple[str, bool]]
     mean_lengths: tuple[float, float]
     lengths: str
+    drawn_from: str = ""
 
 
 class TemperatureSample(NamedTuple):
@@ -49,6 +51,8 @@ def names_section(sample: Sample) -> Section:
         return Section("Names", "No names were sampled.")
     shown = sample.first[:_NAMES_SHOWN]
     notes = [f"The first {len(shown):,} of {sample.names:,}."] if len(shown) < sample.names else []
+    if sample.drawn_from:
+        notes.append(f"Drawn from the {sample.drawn_from}.")
     if any(in_lists for _, in_lists in shown):
         notes.append("Marked names are in the lists.")
     return Section("Names", items=[_item(*name) for name in shown], note=" ".join(notes))

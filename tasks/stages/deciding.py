@@ -1,6 +1,6 @@
 """The stage `decision`: whether a new model is to take the champion's place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,15 +42,16 @@ class Candidate(NamedTuple):
         """Raises DataError if the file of the model is none."""
         return cls(load_model(ModelFile(mixture.folder / MODEL, mixture)), examples, evaluation)
 
-    def compared_part(self, drawn_from: ModelKind) -> ModelKind:
-        """What of the model is compared: the network, where there is no mixture."""
-        return drawn_from if self.model.models.mixture else "network"
+    def compared_part(self, drawn_from: ModelKind | None) -> ModelKind:
+        """What of the model is compared: what its names are drawn from."""
+        models = self.model.models
+        return models.resolve(drawn_from) if models.mixture else "network"
 
-    def log_probabilities(self, names: pa.Array, drawn_from: ModelKind) -> npt.NDArray[np.float64]:
+    def log_probabilities(self, names: pa.Array, drawn_from: ModelKind | None) -> npt.NDArray[np.float64]:
         """(N,) in nats, of N names."""
         return self.model.log_probabilities(names, self.compared_part(drawn_from))
 
-    def nats_in_style(self, names: pa.Array, drawn_from: ModelKind, style: str) -> float:
+    def nats_in_style(self, names: pa.Array, drawn_from: ModelKind | None, style: str) -> float:
         """Nats per character, ends included, of names in one of the model's styles."""
         scored = self.model.log_probabilities(names, self.compared_part(drawn_from), style)
         characters: int = pc.sum(pc.utf8_length(names)).as_py() + len(names)
@@ -73,7 +74,7 @@ class Candidate(NamedTuple):
         chosen = pc.is_in(table["split"].cast(pa.string()), value_set=pa.array(splits, pa.string()))
         return pc.unique(table["name"].filter(chosen).combine_chunks())
 
-    def sample_figures(self, drawn_from: ModelKind) -> dict[str, float]:
+    def sample_figures(self, drawn_from: ModelKind | None) -> dict[str, float]:
         """By metric, as the evaluation measured them."""
         if not self.evaluation:
             return {}
@@ -173,14 +174,23 @@ def _comparison(
     ours = candidate.log_probabilities(names, config.drawn_from)
     _check_signals()
     theirs = champion.log_probabilities(names, config.drawn_from)
-    if champion.compared_part(config.drawn_from) != config.drawn_from:
-        notes.append("the champion has no mixture: its network is compared")
+    notes += _network_notes(config.drawn_from, {"the champion": champion, "the new model": candidate})
     characters = pc.utf8_length(names).to_numpy().astype(np.int64) + 1  # the end of a name is one too
     promotion = config.promotion
     rng = np.random.default_rng(promotion.seed)
     gain = paired_gain(ours, theirs, characters, rng, promotion.resamples, promotion.confidence)
     nats, champions_nats = (-float(values.sum()) / max(int(characters.sum()), 1) for values in (ours, theirs))
     return Comparison(len(names), nats, champions_nats, gain, _have_equal_lists(candidate, champion))
+
+
+def _network_notes(drawn_from: ModelKind | None, models: Mapping[str, Candidate]) -> Iterator[str]:
+    """Which models are compared by their networks, where a mixture is asked for, or the other has one."""
+    parts = {who: model.compared_part(drawn_from) for who, model in models.items()}
+    if "mixture" in (*parts.values(), drawn_from):
+        for who in (who for who, part in parts.items() if part == "network"):
+            is_old = models[who].model.models.mixture is not None
+            why = "its names are drawn from it" if is_old else "it has no mixture"
+            yield f"of {who} the network is compared: {why}"
 
 
 def _common_names(candidate: Candidate, champion: Candidate) -> tuple[pa.Array, list[str]]:

@@ -53,5 +53,7 @@ def names(
     context.write_table(NAMES, schema, pa.table(columns))
     distinct = pc.count_distinct(drawn).as_py()
     context.writer.metadata.update(
-        distinct=distinct, new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0
+        drawn_from=models.resolve(config.drawn_from),
+        distinct=distinct,
+        new=pc.sum(pc.invert(pc.is_in(drawn, known))).as_py() or 0,
     )

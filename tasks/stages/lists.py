@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from artifacts import exports
 from artifacts.dataset import open_shards, part_file
 from artifacts.keys import canonical_json, sha256
+from artifacts.model_file import ModelKind
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import partitions as sifting
@@ -57,12 +58,14 @@ class TrainingList(NamedTuple):
 class ListSampler(NamedTuple):
     """What the names of a list are sampled with.
 
-    styles:  that the model knows; None if it was trained without.
+    styles:      that the model knows; None if it was trained without.
+    drawn_from:  what the names are drawn from.
     """
 
     sampler: Sampler
     vocabulary: Vocabulary
     styles: Styles | None
+    drawn_from: ModelKind
 
 
 class ExcludedLists(NamedTuple):
@@ -213,7 +216,7 @@ def _sample(
     """
     sampling = config.sampling
     lists = ExcludedLists(*map(WishList.of, files, (config.exclude, config.exclude_containing)))
-    drawing, vocabulary, styles = sampler(model, model.digest, replace(sampling, count=0), training, lists)
+    drawing, vocabulary, styles, _ = sampler(model, model.digest, replace(sampling, count=0), training, lists)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
     parts = list(drawing.names(config.start, stop, context.settings.workers, on_progress))
@@ -254,7 +257,8 @@ def sampler(
     names, words = (excluded.names() if excluded else None for excluded in lists)
     wishes = all_wishes(sampling, loaded.vocabulary, names, words)
     drawing = Sampler(chosen, loaded.vocabulary, sampling, accepts, wishes=wishes)
-    return ListSampler(drawing, loaded.vocabulary, loaded.models.styles)
+    drawn_from = loaded.models.resolve(sampling.drawn_from)
+    return ListSampler(drawing, loaded.vocabulary, loaded.models.styles, drawn_from)
 
 
 @functools.lru_cache(maxsize=1)

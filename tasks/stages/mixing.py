@@ -16,7 +16,7 @@ from tasks.core.stage import StageContext, stage
 from tasks.stages.training import load_split
 
 
-@stage(version=3)
+@stage(version=5)
 def mixture(context: StageContext, config: NgramConfig, *, model: Artifact, examples: Artifact) -> None:
     """The network and an n-gram model, and the rule by which both together predict best."""
     arrays = model.arrays(MODEL, check_layout)

@@ -44,7 +44,7 @@ _CHARACTERS_SHOWN = 240
 Counts = npt.NDArray[np.int64]
 
 
-@stage(version=4)
+@stage(version=5)
 def report(
     context: StageContext,
     _config: EmptyConfig,
@@ -69,6 +69,7 @@ def report(
     by_epochs = TRANSCRIPT not in model.manifest().files  # the notebook's recipe reads name after name
     history = model.table(HISTORY)
     sample = _sample(names.table(NAMES, ["name", "length", "in_training"]), trained_on)
+    sample = sample._replace(drawn_from=str(names.manifest().metadata.get("drawn_from", "")))
     list_names = validated.table(NAMES, ["name"])["name"]
     opening = [names_section(sample)]
     notices = list_notices(corpora, merged, validated, profile)

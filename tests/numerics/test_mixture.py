@@ -26,7 +26,7 @@ from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.tree import tree_map
 
 LETTERS = Vocabulary(("\n", *"abcde"))
-RULE = GeometricRule(np.array([0.7, 0.4]), np.array([0.5, 0.6]), np.array([0.0, -0.4, 0.3, 0.1]))
+RULE = GeometricRule(np.array([0.7, 0.4]), np.array([0.5, 0.6]), np.array([[0.0, -0.4, 0.3, 0.1]]))
 RULES = {"geometric": RULE, "linear": LinearRule(0.4)}
 ANY_RULE = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
@@ -70,7 +70,8 @@ def distribution(mixed, beginning, start=None):
     if isinstance(mixed.rule, LinearRule):
         return mixed.rule.weight * p + (1.0 - mixed.rule.weight) * q
     (a, b), (c, d), shifts = mixed.rule
-    shift = shifts[min(len(beginning), len(shifts) - 1)]
+    of_style = shifts[start if start and len(shifts) > 1 else 0]
+    shift = of_style[min(len(beginning), len(of_style) - 1)]
     odds = (p[0] / (1.0 - p[0])) ** c * (q[0] / (1.0 - q[0])) ** d * math.exp(shift)
     others = p[1:] ** a * q[1:] ** b
     return np.append(odds / (1.0 + odds), others / others.sum() / (1.0 + odds))
@@ -118,7 +119,8 @@ def test_all_weight_on_one_side_is_that_side_alone():
 
 
 def test_a_name_has_its_style_in_the_mixture_too():
-    mixed = a_mixture(style_count=2)
+    shifts = np.array([[0.0, 0.5, -0.2], [0.0, -0.3, 0.6]])
+    mixed = a_mixture(RULE._replace(shifts=shifts), style_count=2)
     word = [3, 1, 2]
     for style in (0, 1):
         names = EncodedNames.from_lists([word]).with_styles(style, 6)
@@ -153,7 +155,7 @@ def test_names_are_scored_alike_in_one_part_and_in_many(monkeypatch):
 
 def objective(mixed, names, characters, ends):
     """What the exponents maximize, by the scores of whole names."""
-    rule = GeometricRule(characters, ends, np.zeros(1))
+    rule = GeometricRule(characters, ends, np.zeros((1, 1)))
     scores = mixture.log_probabilities(Mixture(mixed.network, mixed.ngrams, rule), names)
     weights = np.ones(names.count) if names.weights is None else names.weights
     away = np.append(characters, ends) - EXPECTED
@@ -173,7 +175,7 @@ def test_no_other_exponents_make_the_validation_names_more_probable(dtype):
 
 
 def test_exponents_are_found_again_from_names_that_their_mixture_made():
-    rule = GeometricRule(np.array([0.9, 0.3]), np.array([0.4, 0.7]), np.zeros(1))
+    rule = GeometricRule(np.array([0.9, 0.3]), np.array([0.4, 0.7]), np.zeros((1, 1)))
     mixed = a_mixture(rule)
     names, _ = sample(mixture_model(mixed), SamplingConfig(count=20_000))
     words = [word for word in as_lists(names) if len(word) > 1]  # no name is empty
@@ -201,12 +203,13 @@ def test_of_very_many_validation_names_the_first_are_fitted_on(monkeypatch):
 
 
 def test_shifts_make_sampled_names_as_long_as_the_training_names():
-    mixed = a_mixture(GeometricRule(np.array([0.5, 0.5]), np.array([0.6, 0.4]), np.zeros(1)))
+    mixed = a_mixture(GeometricRule(np.array([0.5, 0.5]), np.array([0.6, 0.4]), np.zeros((1, 1))))
     rng = np.random.default_rng(0)
     lengths = 2 + rng.binomial(6, 0.6, 2_000)  # the training names: nearly all of 4 to 7
     training = EncodedNames.from_lists(rng.integers(1, 6, length) for length in lengths)
-    shifts = fit_shifts(mixture_model(mixed), training, np.random.default_rng(1))
-    assert shifts[0] == 0.0
+    shifts = fit_shifts(mixture_model(mixed), training, 0, np.random.default_rng(1))
+    assert len(shifts) == 1
+    assert shifts[0, 0] == 0.0
     assert np.abs(shifts).max() <= MAX_SHIFT
     before, after = (
         sample(mixture_model(Mixture(mixed.network, mixed.ngrams, rule)), SamplingConfig(count=4_000))[0]
@@ -220,7 +223,7 @@ def test_shifts_make_sampled_names_as_long_as_the_training_names():
         for names in (before, after)
     ]
     assert away[1] < 0.8 * away[0]  # the rest would take larger shifts
-    again = fit_shifts(mixture_model(mixed), training, np.random.default_rng(1))
+    again = fit_shifts(mixture_model(mixed), training, 0, np.random.default_rng(1))
     assert again.tobytes() == shifts.tobytes()
 
 
@@ -232,11 +235,25 @@ def test_shifts_know_how_much_a_training_name_counts():
         fit_shifts(
             model,
             EncodedNames.from_lists([*short, *long]).with_weights(np.repeat([weight, 1.0], 100)),
+            0,
             np.random.default_rng(0),
         )
         for weight in (0.05, 20.0)
     )
-    assert many[2] > few[2] + 0.5
+    assert many[0, 2] > few[0, 2] + 0.5
+
+
+def test_each_style_has_shifts_of_its_own():
+    mixed = a_mixture(style_count=2)
+    words = [[1, 2]] * 300 + [[1, 2, 3, 4, 5, 1]] * 300
+    training = EncodedNames.from_lists(words).with_styles(np.repeat([0, 1], 300), 6)
+    short, long = fit_shifts(mixture_model(mixed), training, 2, np.random.default_rng(0))
+    assert short[2] == pytest.approx(MAX_SHIFT)
+    assert long[2] == pytest.approx(-MAX_SHIFT)
+    alone = training.take(np.arange(300))
+    only, unknown = fit_shifts(mixture_model(mixed), alone, 2, np.random.default_rng(0))
+    assert only[2] == pytest.approx(MAX_SHIFT)
+    np.testing.assert_allclose(unknown[: len(only)], 0.0, atol=1e-6)  # no name tells how long they are
 
 
 def test_a_rule_needs_validation_names_and_probabilities_that_are_numbers():
@@ -268,13 +285,14 @@ FILES = {
     "an object as weight": {"mixture.weight": np.array(None)},
     "a weight and exponents": {**RULE.to_arrays(), "mixture.weight": np.array(0.5)},
     "no shifts": {"mixture.exponents": np.full((2, 2), 0.5)},
-    "no exponents": {"mixture.shifts": np.zeros(1)},
+    "no exponents": {"mixture.shifts": np.zeros((1, 1))},
     "exponents of the characters alone": {**RULE.to_arrays(), "mixture.exponents": np.full(2, 0.5)},
     "an exponent of 0": {**RULE.to_arrays(), "mixture.exponents": np.array([[0.5, 0.5], [0.0, 0.5]])},
     "an exponent that is no number": {**RULE.to_arrays(), "mixture.exponents": np.full((2, 2), math.nan)},
     "single precision": {**RULE.to_arrays(), "mixture.exponents": np.full((2, 2), 0.5, np.float32)},
-    "shifts of no length": {**RULE.to_arrays(), "mixture.shifts": np.zeros(0)},
-    "an infinite shift": {**RULE.to_arrays(), "mixture.shifts": np.array([0.0, math.inf])},
+    "shifts of no length": {**RULE.to_arrays(), "mixture.shifts": np.zeros((1, 0))},
+    "shifts in a vector": {**RULE.to_arrays(), "mixture.shifts": np.zeros(3)},
+    "an infinite shift": {**RULE.to_arrays(), "mixture.shifts": np.array([[0.0, math.inf]])},
 }
 
 
@@ -282,6 +300,13 @@ FILES = {
 def test_arrays_that_are_not_a_rule_are_refused(arrays):
     with pytest.raises(DataError, match=r"model\.arrays"):
         rule_from_arrays(arrays)
+
+
+def test_a_rule_of_other_styles_is_refused():
+    with pytest.raises(DataError, match="knows 2 styles"):
+        a_mixture(RULE._replace(shifts=np.zeros((3, 4))), style_count=2)
+    with pytest.raises(DataError, match="knows 0 styles"):
+        a_mixture(RULE._replace(shifts=np.zeros((2, 4))))
 
 
 def test_parts_of_two_vocabularies_are_refused():

@@ -38,7 +38,7 @@ def a_network(dtype=np.float64):
 def a_mixture():
     rng = np.random.default_rng(3)
     learned = EncodedNames.from_lists(rng.integers(1, V, length) for length in rng.integers(1, 5, 40))
-    rule = GeometricRule(np.array([0.6, 0.5]), np.array([0.8, 0.3]), np.array([0.0, 0.4, -0.3]))
+    rule = GeometricRule(np.array([0.6, 0.5]), np.array([0.8, 0.3]), np.array([[0.0, 0.4, -0.3]]))
     return Mixture(a_network(), KneserNey.fit(learned, V, order=3), rule)
 
 

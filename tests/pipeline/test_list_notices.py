@@ -176,7 +176,9 @@ def test_the_commands_and_the_report_say_it(
         assert [note.partition("names")[0] for note in notes][:1] == ["note: only 60 "]
         assert "towns: 100% of its letters are capitals" in notes[1]
         model = next(line for line in reversed(printed) if line.startswith("model: "))
-        assert re.fullmatch(r"model: [0-9a-f]{6} · towns \(60 names\), trained today", model)
+        assert re.fullmatch(
+            r"model: [0-9a-f]{6} · towns \(60 names\), trained today; names drawn from its mixture", model
+        )
     page = (tmp_path / "store" / "report.html").read_text()
     assert "What stands out in the lists" in page
     assert "100% of its letters are capitals" in page

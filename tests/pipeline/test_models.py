@@ -129,6 +129,21 @@ def test_the_champion_draws_the_names_that_the_pipeline_drew_and_finds_them_as_p
     assert (model.log_probabilities(names.to_pylist(), drawn_from) == scored).all()
 
 
+def test_by_default_the_mixture_draws_and_scores_and_of_an_older_model_the_network(trained, tmp_path):
+    model = open_model(store=trained)
+    assert model.draw(**KNOBS) == model.draw(**KNOBS, drawn_from="mixture")
+    assert (model.log_probabilities(["Ana"]) == model.log_probabilities(["Ana"], "mixture")).all()
+    arrays = formats.read_arrays(folder_of(trained, "mixture") / "model.npz")
+    linear = {name: array for name, array in arrays.items() if not name.startswith("mixture.")}
+    linear["mixture.weight"] = np.array(0.5)
+    formats.write_arrays(tmp_path / "model.npz", linear)
+    older = open_model(tmp_path / "model.npz")
+    names = older.draw(**KNOBS, drawn_from="network")
+    assert older.draw(**KNOBS) == names
+    assert older.draw(**KNOBS, drawn_from="mixture") != names
+    assert (older.log_probabilities(["Ana"]) == older.log_probabilities(["Ana"], "network")).all()
+
+
 def test_a_path_a_key_and_its_first_digits_name_one_model(trained, tmp_path):
     folder = folder_of(trained, "mixture")
     champion = find_model("champion", trained)
@@ -146,7 +161,7 @@ def test_a_path_a_key_and_its_first_digits_name_one_model(trained, tmp_path):
 
 def test_the_network_before_its_mixture_is_a_model_too_but_draws_from_no_mixture(trained):
     alone = open_model(f"model/{folder_of(trained, 'model').name}", trained)
-    assert alone.draw(**KNOBS) == open_model(store=trained).draw(**KNOBS)
+    assert alone.draw(**KNOBS) == open_model(store=trained).draw(**KNOBS, drawn_from="network")
     assert find_model(folder_of(trained, "model") / "model.npz", trained).training
     with refused("mixture.not_there"):
         alone.draw(**KNOBS, drawn_from="mixture")

@@ -28,10 +28,18 @@ def names_in(folder):
     return pq.read_table(folder / "names.parquet")["name"].to_pylist()
 
 
+def drawn_from(folder):
+    return json.loads((folder / "manifest.json").read_text())["facts"]["drawn_from"]
+
+
 def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(made, tmp_path):
-    (of_network,) = made("names")
-    _, of_mixture = made("names", "--sampling.drawn-from", "mixture")
-    assert names_in(of_mixture) != names_in(of_network)
+    (of_mixture,) = made("names")  # by default
+    _, of_network = made("names", "--sampling.drawn-from", "network")
+    _, _, chosen = made("names", "--sampling.drawn-from", "mixture")
+    assert names_in(of_mixture) == names_in(chosen) != names_in(of_network)
+    assert [drawn_from(folder) for folder in (of_mixture, of_network, chosen)] == [
+        *("mixture", "network", "mixture")
+    ]
 
     (folder,) = (tmp_path / "store" / "mixture").iterdir()  # the same for both
     arrays = read_arrays(folder / "model.npz")
@@ -74,9 +82,13 @@ def test_a_list_too_short_for_validation_names_has_no_mixture_but_a_network(name
     (tmp_path / "towns.txt").write_text("Bern\nBasel\nBiel\n")
     run = ("run", "--engine", "plain", "--source", "towns=towns.txt", "--store", "store")
     run = (*run, "--training.hidden-size", "4", "--training.epochs", "1", "--sampling.count", "5")
-    assert namewright(*run).returncode == 0
+    first = namewright(*run)
+    assert first.returncode == 0, first.stderr
+    assert "trained today; names drawn from its network\n" in first.stdout
     (folder,) = (tmp_path / "store" / "mixture").iterdir()
     assert "mixture.exponents" not in read_arrays(folder / "model.npz")
+    (of_network,) = (tmp_path / "store" / "names").iterdir()
+    assert drawn_from(of_network) == "network"  # all that there is
     outcome = namewright(*run, "--sampling.drawn-from", "mixture")
     assert outcome.returncode == 3
     assert "error[mixture.no_validation]" in outcome.stderr

@@ -22,7 +22,7 @@ from tasks.core.events import Finished
 from tasks.core.plan import Plan
 from tasks.models import champion, open_model
 from tasks.models.champion import CHAMPION
-from tasks.models.load import find_model
+from tasks.models.load import find_model, load_model
 from tasks.models.promotion import Comparison, promotion_verdict
 
 WORSE, GOOD, BETTER = 1, 6, 40  # epochs
@@ -457,3 +457,21 @@ def test_a_first_model_has_to_keep_the_limits(metric):
 def test_a_rule_that_makes_no_sense_is_refused(knobs):
     with pytest.raises(ConfigError):
         PromotionConfig(**knobs)
+
+
+def test_by_default_a_decision_compares_what_names_are_drawn_from(runs):
+    runs.run(runs.config(BETTER, drawn_from=None, mode="manual"))
+    rows, facts = runs.figures()
+    assert facts["notes"] == []
+    (key,) = (key for key in runs.store.keys("mixture") if key != runs.champion.key)
+    candidate = load_model(find_model(key, runs.store.root))
+    assert rows["nats_per_character"]["challenger"] == pytest.approx(
+        nats_of_held_out_names(runs, candidate, "mixture")
+    )
+
+
+def nats_of_held_out_names(runs, model, drawn_from):
+    (key,) = {manifest.recipe.key for manifest in runs.store.list("examples")}
+    table = runs.store.examine("examples", key)[0].table("examples.parquet").to_pylist()
+    names = sorted({row["name"] for row in table if row["split"] != "train"})
+    return -model.log_probabilities(names, drawn_from).sum() / sum(len(name) + 1 for name in names)

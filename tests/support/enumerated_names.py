@@ -26,7 +26,7 @@ def a_network(seed=0, vocabulary_size=5, hidden_size=6, dtype=np.float64, cell="
 def a_mixture():
     rng = np.random.default_rng(3)
     learned = EncodedNames.from_lists(rng.integers(1, 5, length) for length in rng.integers(1, 6, 40))
-    rule = GeometricRule(np.array([0.6, 0.5]), np.array([0.8, 0.3]), np.array([0.0, 0.4, -0.3]))
+    rule = GeometricRule(np.array([0.6, 0.5]), np.array([0.8, 0.3]), np.array([[0.0, 0.4, -0.3]]))
     return Mixture(a_network(cell="gru"), KneserNey.fit(learned, 5, order=3), rule)
 
 

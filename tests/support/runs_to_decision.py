@@ -7,6 +7,7 @@ from artifacts.registry import Reference, Registry
 from artifacts.store import Store
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.ngram.kneser_ney import NgramConfig
+from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.config.promotion import PromotionConfig
@@ -23,7 +24,10 @@ NAMES = [a + b + c for a in SYLLABLES for b in SYLLABLES for c in SYLLABLES]
 
 
 class Runs:
-    """Of the pipeline as far as the decision, on names of three syllables each."""
+    """Of the pipeline as far as the decision, on names of three syllables each.
+
+    Networks are compared, so that a training makes the difference: n-grams are as good after any.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.store = folder, Store(folder / "store")
@@ -31,7 +35,13 @@ class Runs:
         self.workers: WorkerSettings | None = None
 
     def config(
-        self, epochs: int, names=NAMES, source="syllables", training: Any = None, **promotion: Any
+        self,
+        epochs: int,
+        names=NAMES,
+        source="syllables",
+        training: Any = None,
+        drawn_from: Any = "network",
+        **promotion: Any,
     ) -> RetrainConfig:
         """training: further options of it."""
         path = self.folder / "names.txt"
@@ -50,6 +60,7 @@ class Runs:
             ngrams=NgramConfig(order=3),
             evaluation=EvaluationConfig(sample_names=60),
             promotion=PromotionConfig(**promotion),
+            sampling=SamplingConfig(drawn_from=drawn_from),
         )
 
     def run(self, config: RetrainConfig, also=lambda _event: None) -> tuple[dict[str, bool], str]:
