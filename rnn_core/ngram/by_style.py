@@ -169,7 +169,7 @@ def check_layout(arrays: Layouts, vocabulary_size: int = 0) -> None:
 
 
 def _is_by_style(arrays: Mapping[str, Any]) -> bool:
-    return all(name.startswith(PREFIX) for name in arrays)
+    return bool(arrays) and all(name.startswith(PREFIX) for name in arrays)
 
 
 def _in_style(names: EncodedNames, start: int) -> EncodedNames:

@@ -27,6 +27,8 @@ def style_samples(
 
     Arguments as of `temperature_samples`.
     """
+    if not vocabulary.characters[1:]:
+        return []
     models = load_models(model)
     if not models.styles:
         return []

@@ -133,7 +133,9 @@ def test_weights_of_names_count_in_training_in_the_mixture_and_in_evaluation(sou
     metrics = {
         (row["model"], row["split"], row["source"]): row["value"]
         for row in run.made["evaluation"].table("metrics.parquet").to_pylist()
-        if row["metric"] == "nats_per_character"
+        # of each list in its style, and of all names in theirs
+        if row["metric"]
+        == ("nats_per_character_in_style" if row["source"] == "all" else "nats_per_character")
     }
     card = run.made["model"].manifest().metadata["model_card"]
     best = card["best_validation_nats_per_character"]
