@@ -40,7 +40,8 @@ class Estimate(NamedTuple):
 
 def estimate(sampler: Sampler, count: int, workers: int) -> Estimate:
     """The estimate for so many names, by some seconds of drawing; 0 seconds if that was all."""
-    accepted, attempts, possible, seconds = _trial(sampler, min(count, _ENOUGH), min(count // 100, _FEW))
+    enough, few = min(-(-count // 20), _ENOUGH), min(count // 100, _FEW)
+    accepted, attempts, possible, seconds = _trial(sampler, enough, few)
     share = possible * max(accepted, 1) / max(attempts, 1)
     together = min(workers, math.ceil(count / NAMES_PER_BLOCK))
     return Estimate(1 / share, accepted > 0, seconds * count / max(accepted, 1) / max(together, 1))

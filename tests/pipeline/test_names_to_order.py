@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,11 +10,18 @@ import pytest
 from small_lists import asked, make_list, manifest_of, rows_of, stamps
 
 from artifacts.errors import StoreError
+from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError, TrainingError
+from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.spelling import spelling_key
-from tasks.config.settings import ListSettings, WorkerSettings
+from rnn_core.train.config import TrainingConfig
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import ListSettings, Settings, WorkerSettings
+from tasks.config.sources import Source
+from tasks.core.events import Finished
+from tasks.engines.plain import stage_runner
 from tasks.generate import trial
 from tasks.models import open_model
 
@@ -57,6 +65,30 @@ def test_a_list_has_the_names_that_the_model_draws_with_the_same_wishes(learnt, 
         assert "n" in name
         assert spelling_key(name) not in taken
         assert "na" not in name.lower()
+
+
+def test_the_names_of_a_run_are_as_wished_and_no_other_key_moves(learnt, tmp_path):
+    shutil.copytree(learnt, tmp_path / "store")
+    wishes = {"suffix": "a", "matching": "[A-Z].*", "max_length": 12}
+    finished = {}
+
+    def listen(event):
+        if isinstance(event, Finished):
+            finished[event.stage] = event
+
+    config = RetrainConfig(
+        sources=(Source("people", str(learnt.parent / "names.txt")),),
+        training=TrainingConfig(cell="elman", hidden_size=8, epochs=2),
+        evaluation=EvaluationConfig(sample_names=0),
+        sampling=SamplingConfig(count=30, **wishes),
+    )
+    with stage_runner(Settings(store=tmp_path / "store"), listen) as run:
+        pipeline(config, run)
+    names = finished["names"].artifact.table("names.parquet")["name"].to_pylist()
+    assert len(names) == 30
+    assert all(re.fullmatch("[A-Z].*a", name) for name in names)
+    assert names == open_model(store=learnt).draw(30, **wishes).to_pylist()
+    assert {stage for stage, event in finished.items() if not event.reused} <= {"names", "report"}
 
 
 def blocklist(folder):
