@@ -33,7 +33,6 @@ _OF_A_MACHINE = (
     SITE,
     STORE_ID,
 )
-_MOST_BYTES = 1 << 20  # of pipeline.toml, as for its reader
 
 
 def elsewhere_too(pull_step: Mapping[str, Any], store: str) -> Mapping[str, Any]:
@@ -51,12 +50,12 @@ def elsewhere_too(pull_step: Mapping[str, Any], store: str) -> Mapping[str, Any]
     except (OSError, ValueError) as refusal:
         fix = "check the file; it goes into the deployment."
         raise ConfigError("config.file", f"{refusal}", where=str(file), fix=fix) from refusal
-    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-    options = {
-        "file": content[:_MOST_BYTES],
-        "variables": {name: ours[name] for name in sorted(ours) if name not in _OF_A_MACHINE}
-        | {_STORE: store},
+    variables = {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIX) and name not in _OF_A_MACHINE
     }
+    options = {"file": content, "variables": {**variables, _STORE: store}}
     # Prefect fills in what is between two braces; JSON has another way to write one.
     text = json.dumps(options, ensure_ascii=False).replace("{{", "{\\u007b")
     return {ELSEWHERE_STEP: {**pull_step[PULL_STEP], "options": text}}
