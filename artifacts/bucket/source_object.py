@@ -10,25 +10,22 @@ the version that it saw when it began: by its ETag, without which the bucket doe
 import os
 import re
 import secrets
-import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from artifacts import atomic_io
+from artifacts.bucket import cache
 from artifacts.bucket.address import cache_folder
-from artifacts.bucket.cache import SOURCES, size_limit
 from artifacts.bucket.objects import ObjectInfo, Objects
 from artifacts.documents import file_digest
 from artifacts.keys import sha256
 from artifacts.source_file import SourceFile
 from rnn_core.errors import DataError
 
-KEPT_SECONDS = 3600.0  # what was used later is of a run that may be going on
 _LONGEST_NAME = 60  # characters; the last ones tell the format
 _RECORD_DAYS = 90.0  # that the digest of bytes is kept which nobody has fetched again
 _HEX = re.compile("[0-9a-f]{64}")
@@ -89,7 +86,8 @@ class SourceObject(SourceFile):
         folder = self.path.parent
         with atomic_io.io_errors(folder, "fetch a list from the bucket"):
             folder.mkdir(parents=True, exist_ok=True)
-            _make_room(folder.parent, self.info.bytes)
+            _forget_old(folder.parent)
+            cache.trim(arriving=self.info.bytes)
             fresh = folder / f".{secrets.token_hex(8)}"
             try:
                 digest = Objects(self.address).download(self.info.name, fresh, self.info.version)
@@ -114,7 +112,7 @@ def source_object(address: str, info: ObjectInfo) -> SourceObject:
     """An object as the input of a stage, on this machine."""
     version = sha256(f"{address}/{info.name}\n{info.version}\n{info.bytes}".encode())
     name = info.name.rpartition("/")[2][-_LONGEST_NAME:]
-    return SourceObject(cache_folder() / SOURCES / version / name, address, info)
+    return SourceObject(cache_folder() / cache.SOURCES / version / name, address, info)
 
 
 def _on_this_machine(address: str, info: ObjectInfo, digest: str | None) -> SourceObject:
@@ -125,32 +123,9 @@ def _on_this_machine(address: str, info: ObjectInfo, digest: str | None) -> Sour
     return arrived
 
 
-class _Fetched(NamedTuple):
-    """A fetched object. used: when, as seconds since 1970."""
-
-    used: float
-    bytes: int
-    folder: Path
-
-
-def _make_room(sources: Path, missing: int) -> None:
-    """Remove what was not used for the longest time, until so many bytes more are within the bound."""
+def _forget_old(sources: Path) -> None:
+    """Remove the digests of bytes that nobody has fetched for long."""
     for record in sources.glob("*.sha256"):
-        with suppress(OSError):
+        with suppress(OSError):  # another process was first
             if record.stat().st_mtime < time.time() - 86_400 * _RECORD_DAYS:
                 record.unlink()
-    fetched = sorted(_fetched(sources))
-    excess = sum(each.bytes for each in fetched) + missing - size_limit()
-    for each in fetched:
-        if excess <= 0 or each.used > time.time() - KEPT_SECONDS:
-            return
-        shutil.rmtree(each.folder, ignore_errors=True)
-        excess -= each.bytes
-
-
-def _fetched(sources: Path) -> Iterator[_Fetched]:
-    for folder in sources.iterdir():
-        with suppress(OSError):  # a record; or another process removes it at this moment
-            found = [file.stat() for file in folder.iterdir()]
-            used = max((file.st_mtime for file in found), default=folder.stat().st_mtime)
-            yield _Fetched(used, sum(file.st_size for file in found), folder)

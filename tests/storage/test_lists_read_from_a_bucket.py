@@ -218,7 +218,8 @@ def test_what_is_kept_here_is_bounded_and_the_least_recently_used_goes(lists, mo
     for name in "ab":
         assert files[name].local().exists()
     yesterday = time.time() - 86_400
-    os.utime(files["b"].path, (yesterday, yesterday))
+    for path in (files["b"].path, files["b"].path.parent):
+        os.utime(path, (yesterday, yesterday))
     assert files["c"].local().exists()
     assert [name for name, file in files.items() if file.path.exists()] == ["a", "c"]
     assert lists.fetched(lambda: lists.source("b.txt").files[0].digest) == []  # its digest is known
