@@ -45,9 +45,9 @@ def test_its_members_are_one_artifact_and_everything_after_it_scores_and_draws_t
     mixture, _ = runs.store.resolve(runs.champion)
     loaded = load_model(ModelFile(mixture.folder / MODEL, mixture))
     each = [scoring.character_log_probabilities(m, loaded.vocabulary.encode(["bado"])) for m in members]
-    (log_p,) = loaded.log_probabilities(["bado"])
+    (log_p,) = loaded.log_probabilities(["bado"], "network")
     assert log_p == pytest.approx(np.log(np.mean(np.exp(each), axis=0)).sum(), rel=1e-5)
-    assert len(set(loaded.draw(20).to_pylist())) > 1
+    assert len(set(loaded.draw(20, drawn_from="network").to_pylist())) > 1
     assert len(set(loaded.draw(20, drawn_from="mixture").to_pylist())) > 1
 
 
