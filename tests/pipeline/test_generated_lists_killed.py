@@ -142,7 +142,7 @@ def test_a_full_disk_is_one_clear_error_and_complete_shards_are_gone_on_from(lea
     run = [str(word) for word in command(learnt, disk / "list", 6)]
     filled = FULL.format(tests=str(TESTS), output=str(disk / "list"), command=run)
     script.write_text(textwrap.dedent(filled))
-    mounted = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3"'
+    mounted = 'mount -t tmpfs -o size=700k tmpfs "$1" && exec "$2" "$3"'
     outcome = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted, "sh", disk, sys.executable, script],
         env=environment, capture_output=True, text=True, check=False,
