@@ -16,7 +16,8 @@ _FILE = "id"
 def identify(store: Path) -> str:
     """The value of NAMEWRIGHT_STORE_ID for this store, which has an id from now on. Raises StoreError."""
     document = open_store(store.absolute()).document(_FILE)
-    document.update(lambda content: content or f"{uuid.uuid4().hex}\n".encode(), on_wait=lambda: None)
+    if not _read(document):
+        document.update(lambda content: content or f"{uuid.uuid4().hex}\n".encode(), on_wait=lambda: None)
     return f"{_read(document)} {shown_store(store.absolute())}"
 
 

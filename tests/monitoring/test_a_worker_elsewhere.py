@@ -98,6 +98,15 @@ def test_it_retrains_generates_and_watches_with_nothing_but_the_bucket(site):
     assert not site.checkout.exists()
 
 
+@pytest.fixture(autouse=True)
+def _environment_of_before() -> Iterator[None]:
+    """A run that enters a site changes the variables of its process, which here is that of all tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 def in_site(monkeypatch, folder, **variables):
     folder.mkdir(exist_ok=True)
     monkeypatch.chdir(folder)

@@ -170,7 +170,7 @@ def retrained(site: Site, **training: int) -> str:
         "sources": [{"name": LIST, "path": "bundled:dinosaurs.txt"}],
         "training": {"hidden_size": 16, **training},
         "evaluation": {"sample_names": 200},
-        "sampling": {"count": 25},
+        "sampling": {"count": 25, "drawn_from": "network"},  # n-grams make up for a network of one step
     }
     known = set(keys(site))
     run = site.ended(site.start("retrain", parameters={"config": config}))

@@ -56,7 +56,8 @@ def test_the_order_in_which_options_are_named_is_no_part_of_the_key():
 
 def test_an_option_added_later_moves_no_key_where_it_means_what_the_stage_did_before():
     def key(**options):
-        return Recipe.for_stage("names", 2, SamplingConfig(**options), {"mixture": "a" * 64}).key
+        sampling = SamplingConfig(**{"drawn_from": "network", **options})
+        return Recipe.for_stage("names", 2, sampling, {"mixture": "a" * 64}).key
 
     before = {
         key(): "f07502c81e412f197d8166d0b8a85afd",
@@ -65,4 +66,5 @@ def test_an_option_added_later_moves_no_key_where_it_means_what_the_stage_did_be
     }
     assert key(temperature=0.8, count=5) == "27460e36756e341329f493d22290faae"
     assert list(before) == list(before.values())
+    assert key(drawn_from=None) not in before  # that is the mixture now
     assert len({*before, key(truncate=True), key(max_length=6), key(min_length=4, prefix="El")}) == 6
