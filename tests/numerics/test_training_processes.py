@@ -170,7 +170,7 @@ def test_processes_end_soon_after_the_one_that_started_them_was_killed():
 def test_a_thread_of_a_daemon_can_train_by_processes_and_leaves_no_file(started, monkeypatch):
     """As a worker of Prefect or of Dask does."""
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
-    before = open_files(), mapped_in_shared_memory()
+    opened, mapped = open_files(), mapped_in_shared_memory()
     with ThreadPoolExecutor(1) as thread:
         run = steps(small(), 2)
         thread.submit(next, run).result()
@@ -178,7 +178,8 @@ def test_a_thread_of_a_daemon_can_train_by_processes_and_leaves_no_file(started,
         *_, last = thread.submit(list, run).result()
     assert (the_bytes(last), len(started)) == (finished(small(), 1), 1)
     del run, last, _
-    assert (open_files(), during) == before
+    assert during == mapped
+    assert open_files() <= opened  # what a test before left open may be closed meanwhile
 
 
 def test_ctrl_c_on_the_terminal_does_not_reach_the_other_processes(started):

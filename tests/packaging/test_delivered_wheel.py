@@ -6,7 +6,7 @@ import sys
 import tarfile
 import zipfile
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 

@@ -121,7 +121,7 @@ def test_names_of_a_style_are_like_its_list_and_so_are_those_that_the_page_shows
     for place, (ours, theirs) in enumerate(zip(shown, printed, strict=True)):
         assert headings(ours) == [line for line in headings(theirs) if line in headings(ours)]
         assert len(ours.splitlines()) > 7
-        for output in (ours, theirs)[: 1 if place == 1 else 2]  # the second is of the network alone:
+        for output in (ours, theirs)[: 1 if place == 1 else 2]:  # the second is of the network alone
             of_styles = previewed(output)
             for style in of_styles.keys() & {"argentine", "dinosaurs"}:
                 right = judge.share(of_styles[style])
