@@ -34,6 +34,7 @@ _PART = 8 << 20  # bytes that are in memory at a time
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist|container does not exist")
 _DETAIL = re.compile(r"<(Code|Message)>(.{1,200}?)</\1>", re.DOTALL)
 _DENIED = re.compile(r"ExpiredToken|InvalidAccessKey|SignatureDoesNotMatch|169\.254\.169\.254|metadata\.goog")
+_OF_ACCESS = ("AWS_", "AZURE_", "GOOGLE_")
 _STATUS = re.compile(r"(?:status code|status): (\d{3}[\w ]*)")
 
 _CONDITION_FAILED = (exceptions.AlreadyExistsError, exceptions.PreconditionError, FileNotFoundError)
@@ -62,7 +63,7 @@ class Objects:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._store = _client(address)
+        self._store = _client(address, _access())
 
     def place(self, name: str) -> str:
         """The address of an object."""
@@ -287,9 +288,14 @@ def _in_words(refusal: BaseException) -> str:
     return text.splitlines()[0][:200] if text else type(refusal).__name__
 
 
+def _access() -> tuple[tuple[str, str], ...]:
+    """The variables by which the bucket is asked, which another test or notebook cell may change."""
+    return tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith(_OF_ACCESS)))
+
+
 @functools.cache
-def _client(address: str) -> Any:
-    """The client for an address, one for the whole process."""
+def _client(address: str, _of: tuple[tuple[str, str], ...]) -> Any:
+    """The client for an address, one for the whole process as long as it is asked in one way."""
     try:
         options: Any = {"client_options": {**_CLIENT, "allow_http": _endpoint().startswith("http://")}}
         if _has_profile(address):
