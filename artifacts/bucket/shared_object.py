@@ -3,7 +3,10 @@
 from collections.abc import Callable
 
 from artifacts.bucket.objects import Objects
+from artifacts.errors import StoreError
 from artifacts.shared_document import OnWait, SharedDocument
+
+_MOST_ROUNDS = 200  # however many write at the same moment, one of them gets on in each
 
 
 class SharedObject(SharedDocument):
@@ -20,7 +23,7 @@ class SharedObject(SharedDocument):
 
     def update(self, changed: Callable[[bytes | None], bytes], on_wait: OnWait) -> None:
         """Replace the content; raises as the base class says."""
-        while True:
+        for _ in range(_MOST_ROUNDS):
             content = self._objects.read(self._name)
             if content:
                 written = self._objects.replace(self._name, changed(content.body), content.version)
@@ -29,3 +32,9 @@ class SharedObject(SharedDocument):
             if written is not None:
                 return
             on_wait()
+        raise StoreError(
+            "bucket.conditions",
+            f"the bucket has refused {_MOST_ROUNDS} times to replace what it had just given",
+            where=self.where,
+            fix="check that its ETags are those of its objects; nothing was changed.",
+        )

@@ -8,6 +8,8 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,56 @@ def test_two_makers_at_once_after_a_lost_lease_the_first_wins_and_the_second_ado
     assert commits[1].text("report.html") == "by maker 0"
     names = [listed.name for listed in stores[0].objects.listing(recipe.stage)]
     assert len(names) == 2  # a manifest and a page
+
+
+def test_an_endpoint_that_answers_too_late_now_and_then_is_asked_again(proxy, address, monkeypatch):
+    monkeypatch.setitem(objects._CLIENT, "read_timeout", "0.4s")
+    objects._client.cache_clear()
+    proxy.fault = every(15, "late", "GET")
+    artifact = put(open_store(mirror(address)), recipe := recipe_of("names"))
+    assert open_store(mirror(address)).examine(recipe.stage, recipe.key) == (artifact, "")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_endpoint_that_never_answers_in_time_is_one_clear_error(proxy, address, monkeypatch):
+    monkeypatch.setitem(objects._CLIENT, "read_timeout", "0.2s")
+    objects._client.cache_clear()
+    proxy.fault = lambda _: "late"
+    with pytest.raises(StoreError) as caught:
+        open_store(mirror(address)).examine("names", "0" * 32)
+    assert caught.value.code == "bucket.unreachable"
+
+
+def test_an_endpoint_whose_etags_are_wrong_changes_nothing_and_is_found_out(proxy, address):
+    champion = open_store(mirror(address)).registry("champion")
+    entries = [Entry.now(Reference("mixture", name, f"digest of {name}"), None, "x/1", {}) for name in "ab"]
+    champion.promote(entries[0], None, on_wait=lambda: None)
+    proxy.alter = lambda headers: headers.update(ETag='"0123456789abcdef0123456789abcdef"')
+    with pytest.raises(StoreError) as caught:
+        champion.promote(entries[1], entries[0].artifact, on_wait=lambda: None)
+    assert caught.value.code == "bucket.conditions"
+    proxy.alter = lambda _: None
+    assert champion.history() == (entries[0],)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_lease_that_is_renewed_is_nobody_else_s_though_the_bucket_s_clock_is_an_hour_off(
+    proxy, address, hours, monkeypatch
+):
+    def shifted(headers):
+        for name in headers.keys() & {"Last-Modified", "last-modified"}:
+            moment = parsedate_to_datetime(headers[name]) + timedelta(hours=hours)
+            headers[name] = format_datetime(moment, usegmt=True)
+
+    proxy.alter = shifted
+    monkeypatch.setattr(lease, "EXPIRY_SECONDS", 4.0)
+    recipe = recipe_of("names")
+    with open_store(mirror(address)).lock(recipe.stage, recipe.key, on_wait=lambda: None):
+        time.sleep(5)
+        with lease.try_lease(Objects(address), lease.lease_name(recipe.stage, recipe.key)) as is_held:
+            assert not is_held
+    with lease.try_lease(Objects(address), lease.lease_name(recipe.stage, recipe.key)) as is_held:
+        assert is_held
 
 
 HOLDER = """

@@ -72,6 +72,7 @@ class Proxy:
     def __init__(self, endpoint: str, fault: Fault = lambda _: "") -> None:
         self.fault = fault
         self.dropped_headers: tuple[str, ...] = ()  # of requests, in lower case
+        self.alter: Callable[[dict[str, str]], object] = lambda _headers: None  # of an answer, in place
         self.error = b"<Error><Code>InternalError</Code><Message>It was injected.</Message></Error>"
         self.requests: list[Request] = []
         self.bytes: Counter[str] = Counter()
@@ -131,6 +132,7 @@ class Proxy:
         headers["Content-Length"] = (
             answer.getheader("Content-Length", "0") if handler.command == "HEAD" else str(len(content))
         )
+        self.alter(headers)
         if fault == "truncated" and len(content) > 1:
             self._answer(handler, answer.status, headers, content[: len(content) // 2], closes=True)
         else:
