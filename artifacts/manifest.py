@@ -129,6 +129,12 @@ class Manifest:
         return cls.from_json(read_file(path))
 
 
+def foreign(written: Manifest, stage: str, key: str) -> str:
+    """What is wrong with a manifest that was found under this key and belongs to another; else empty."""
+    owner = written.recipe.stage, written.recipe.key
+    return "" if owner == (stage, key) else f"it belongs to {'/'.join(owner)}"
+
+
 class _Metadata(dict[str, Any]):
     """What a stage reports, as it was read."""
 

@@ -28,7 +28,7 @@ from artifacts import atomic_io, documents, formats, locks, manifest, npz
 from artifacts.checkpoint import Checkpoint
 from artifacts.inventory import FolderInventory, Inventory
 from artifacts.keys import KEY_LENGTH, Recipe
-from artifacts.manifest import FileRecord, Manifest
+from artifacts.manifest import FileRecord, Manifest, foreign
 from artifacts.registry import Reference, Registry
 from artifacts.shared_document import SharedDocument, SharedFile
 from artifacts.writer import ArtifactWriter
@@ -325,8 +325,8 @@ def examine_folder(
         return None, _unreadable(manifest_file, refusal)
     except ValueError as fault:
         return None, f"{manifest_file} {fault}"
-    if (written.recipe.stage, written.recipe.key) != (stage, key):
-        return None, f"it belongs to {written.recipe.stage}/{written.recipe.key}"
+    if other := foreign(written, stage, key):
+        return None, other
     for name, record in written.files.items():
         path = folder / name
         try:

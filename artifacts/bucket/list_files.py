@@ -14,7 +14,7 @@ from artifacts.bucket.objects import Objects
 from artifacts.bucket.store import BucketStore, download
 from artifacts.errors import StoreError
 from artifacts.list_files import INTERNAL, LEASE, LOCK, ListFiles
-from artifacts.manifest import Manifest
+from artifacts.manifest import Manifest, foreign
 from artifacts.store import Artifact
 from artifacts.writer import ArtifactWriter
 
@@ -122,7 +122,6 @@ class BucketFiles(ListFiles):
 
     def examine(self, stage: str, key: str, manifest_file: str) -> Artifact | None:
         """The whole list, if its files are there, of the sizes that its manifest says."""
-        artifact = ListedArtifact(stage, key, "", self._folder, manifest_file)
         try:
             written = Manifest.from_json(self.read(manifest_file) or b"")
         except ValueError:
@@ -130,17 +129,15 @@ class BucketFiles(ListFiles):
         sizes = {listed.name: listed.bytes for listed in self._objects.listing("")}
         is_whole = all(sizes.get(name) == record.bytes for name, record in written.files.items())
         is_asked_for = (written.recipe.stage, written.recipe.key) == (stage, key)
-        return self.handle(artifact) if is_whole and is_asked_for else None
+        if not (is_whole and is_asked_for):
+            return None
+        return ListedArtifact(stage, key, written.digest, self._folder, manifest_file)
 
     def handle(self, artifact: Artifact) -> Artifact:
         """The artifact of the whole list."""
-        digest = (
-            artifact.digest
-            or ListedArtifact(artifact.stage, artifact.key, "", self._folder, artifact.manifest_file)
-            .manifest()
-            .digest
+        return ListedArtifact(
+            artifact.stage, artifact.key, artifact.digest, self._folder, artifact.manifest_file
         )
-        return ListedArtifact(artifact.stage, artifact.key, digest, self._folder, artifact.manifest_file)
 
 
 class BucketShards(BucketStore):
@@ -167,8 +164,8 @@ class BucketShards(BucketStore):
             written = Manifest.from_json(content.body)
         except ValueError as fault:
             return None, f"{name} {fault}"
-        if (written.recipe.stage, written.recipe.key) != (stage, key):
-            return None, f"it belongs to {written.recipe.stage}/{written.recipe.key}"
+        if other := foreign(written, stage, key):
+            return None, other
         for file, record in written.files.items():
             size = self._list.size(file)
             if size != record.bytes:

@@ -33,7 +33,7 @@ from artifacts.bucket.verification import verify
 from artifacts.checkpoint import Checkpoint
 from artifacts.errors import StoreError
 from artifacts.inventory import Inventory
-from artifacts.manifest import Manifest
+from artifacts.manifest import Manifest, foreign
 from artifacts.registry import Reference, Registry
 from artifacts.shared_document import SharedDocument
 from artifacts.store import Artifact, Store, examine_folder
@@ -146,8 +146,8 @@ class BucketStore(Store):
             written = Manifest.from_json(content.body)
         except ValueError as fault:
             return None, f"{manifest.FILE_NAME} {fault}"
-        if (written.recipe.stage, written.recipe.key) != (stage, key):
-            return None, f"it belongs to {written.recipe.stage}/{written.recipe.key}"
+        if other := foreign(written, stage, key):
+            return None, other
         artifact = self._in_mirror(content, stage, key)
         return (artifact, "") if artifact else self._fetch(content, written)
 

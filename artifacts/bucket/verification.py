@@ -10,7 +10,7 @@ from pathlib import Path
 
 from artifacts import atomic_io
 from artifacts.bucket.objects import ObjectInfo, Objects
-from artifacts.manifest import FILE_NAME, Manifest
+from artifacts.manifest import FILE_NAME, Manifest, foreign
 
 _READINGS = 3  # of an object that does not match: it may have been truncated on its way
 
@@ -33,8 +33,8 @@ def verify(objects: Objects, root: Path, stage: str, key: str) -> tuple[bool, st
         written = Manifest.from_json(content.body)
     except ValueError as fault:
         return False, f"{FILE_NAME} {fault}"
-    if (written.recipe.stage, written.recipe.key) != (stage, key):
-        return False, f"it belongs to {written.recipe.stage}/{written.recipe.key}"
+    if other := foreign(written, stage, key):
+        return False, other
     places = {name: f"{folder}/{written.attempt}/{name}" for name in written.files}
     for name, place in places.items():
         if place not in listed:
