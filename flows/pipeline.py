@@ -47,11 +47,12 @@ def pipeline(config: RetrainConfig, run: StageRunner) -> Any:
     run(stages.decision, config.decision_config, mixture=mixture, examples=examples, evaluation=evaluation)
     return run(
         stages.report,
-        EmptyConfig(),
+        config.report_config,
         **inputs._asdict(),
         vocabulary=vocabulary,
         examples=examples,
         model=model,
+        mixture=mixture,
         evaluation=evaluation,
         names=names,
     )

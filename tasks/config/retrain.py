@@ -23,6 +23,7 @@ from rnn_core.sample.sampler import SamplingConfig
 from rnn_core.text.styles import Styles, no_styles
 from rnn_core.train.config import TrainingConfig
 from tasks.config.promotion import DecisionConfig, PromotionConfig
+from tasks.config.report import ReportConfig
 from tasks.config.sources import BUNDLED_SOURCES, Source, parse_sources
 from tasks.config.warm_start import WarmExamplesConfig
 
@@ -153,6 +154,11 @@ class RetrainConfig:
     def decision_config(self) -> DecisionConfig:
         """The configuration of the stage `decision`."""
         return DecisionConfig(self.promotion, self.sampling.drawn_from)
+
+    @property
+    def report_config(self) -> ReportConfig:
+        """The configuration of the stage `report`."""
+        return ReportConfig(self.sampling.drawn_from)
 
     @property
     def names_config(self) -> SamplingConfig:

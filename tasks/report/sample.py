@@ -18,7 +18,7 @@ class Sample(NamedTuple):
     first:         the first names, and whether they are in the lists.
     mean_lengths:  in characters, of training names and of sampled ones.
     lengths:       SVG of both distributions; empty if there are no names.
-    drawn_from:    network or mixture; empty if it is not known.
+    drawn_from:    network or mixture.
     """
 
     names: int
@@ -27,11 +27,11 @@ class Sample(NamedTuple):
     first: Sequence[tuple[str, bool]]
     mean_lengths: tuple[float, float]
     lengths: str
-    drawn_from: str = ""
+    drawn_from: str
 
 
 class TemperatureSample(NamedTuple):
-    """Names that the network draws at one temperature. new: how many of them are in no list."""
+    """Names that the model draws at one temperature. new: how many of them are in no list."""
 
     temperature: float
     names: Sequence[str]
@@ -39,7 +39,7 @@ class TemperatureSample(NamedTuple):
 
 
 class StyleSample(NamedTuple):
-    """Names that the network draws in one style, or in a blend of some."""
+    """Names that the model draws in one style, or in a blend of some."""
 
     style: str
     names: Sequence[str]
@@ -51,8 +51,7 @@ def names_section(sample: Sample) -> Section:
         return Section("Names", "No names were sampled.")
     shown = sample.first[:_NAMES_SHOWN]
     notes = [f"The first {len(shown):,} of {sample.names:,}."] if len(shown) < sample.names else []
-    if sample.drawn_from:
-        notes.append(f"Drawn from the {sample.drawn_from}.")
+    notes.append(f"Drawn from the {sample.drawn_from}.")
     if any(in_lists for _, in_lists in shown):
         notes.append("Marked names are in the lists.")
     return Section("Names", items=[_item(*name) for name in shown], note=" ".join(notes))
@@ -78,7 +77,7 @@ def lengths_section(sample: Sample) -> Section:
     return Section("Lengths", plot=sample.lengths, note=note)
 
 
-def temperatures_section(samples: Sequence[TemperatureSample]) -> Section:
+def temperatures_section(samples: Sequence[TemperatureSample], drawn_from: str) -> Section:
     """A column of names for each temperature, from the surest to the boldest."""
     title = "Names by temperature"
     if not samples:
@@ -91,11 +90,11 @@ def temperatures_section(samples: Sequence[TemperatureSample]) -> Section:
             columns(*(f"at {sample.temperature:g}" for sample in samples)),
             [[escape_invisible(name, _LONGEST) or "(empty)" for name in row] for row in names],
         ),
-        note=f"From the network alone. Of each {NAMES_PER_TEMPERATURE}, in none of the lists: {new}.",
+        note=f"Drawn from the {drawn_from}. Of each {NAMES_PER_TEMPERATURE}, in none of the lists: {new}.",
     )
 
 
-def styles_section(samples: Sequence[StyleSample]) -> Section:
+def styles_section(samples: Sequence[StyleSample], drawn_from: str) -> Section:
     """A column of names for each style."""
     names = zip(*(sample.names for sample in samples), strict=True)
     return Section(
@@ -105,7 +104,7 @@ def styles_section(samples: Sequence[StyleSample]) -> Section:
             columns(*(escape_invisible(sample.style, _LONGEST_STYLE) for sample in samples)),
             [[escape_invisible(name, _LONGEST) or "(empty)" for name in row] for row in names],
         ),
-        note="From the network alone, at temperature 1.",
+        note=f"Drawn from the {drawn_from}, at temperature 1.",
     )
 
 

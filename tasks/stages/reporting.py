@@ -11,7 +11,8 @@ from artifacts.store import Artifact
 from data.config import ALL_SOURCES
 from data.examples import SPLITS
 from data.profile import Profile
-from tasks.core.stage import EmptyConfig, StageContext, stage
+from tasks.config.report import ReportConfig
+from tasks.core.stage import StageContext, stage
 from tasks.report import html, markdown, plots
 from tasks.report.changes import changes_section
 from tasks.report.lists import characters_section, lists_section, notices_section, rejected_section
@@ -31,6 +32,7 @@ from tasks.stages.corpora import NAMES, REJECTED
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
 from tasks.stages.evaluating import METRICS, MIXTURE, NETWORK, SAMPLE
 from tasks.stages.list_notices import list_notices
+from tasks.stages.mixing import load_models
 from tasks.stages.notebook_training import TRANSCRIPT
 from tasks.stages.profiling import load_profile
 from tasks.stages.style_samples import style_samples
@@ -44,10 +46,10 @@ _CHARACTERS_SHOWN = 240
 Counts = npt.NDArray[np.int64]
 
 
-@stage(version=5)
+@stage(version=6)
 def report(
     context: StageContext,
-    _config: EmptyConfig,
+    config: ReportConfig,
     *,
     corpora: Sequence[Artifact],
     merged: Artifact,
@@ -57,6 +59,7 @@ def report(
     vocabulary: Artifact,
     examples: Artifact,
     model: Artifact,
+    mixture: Artifact,
     evaluation: Artifact,
     names: Artifact,
 ) -> None:
@@ -68,12 +71,16 @@ def report(
     splits = _splits(trained_on, lists.sources)
     by_epochs = TRANSCRIPT not in model.manifest().files  # the notebook's recipe reads name after name
     history = model.table(HISTORY)
-    sample = _sample(names.table(NAMES, ["name", "length", "in_training"]), trained_on)
-    sample = sample._replace(drawn_from=str(names.manifest().metadata.get("drawn_from", "")))
+    models = load_models(mixture)
+    drawn_from = models.resolve(config.drawn_from)
+    sample = _sample(names.table(NAMES, ["name", "length", "in_training"]), trained_on, drawn_from)
     list_names = validated.table(NAMES, ["name"])["name"]
     opening = [names_section(sample)]
     notices = list_notices(corpora, merged, validated, profile)
-    by_style = style_samples(model, characters, list_names, context.settings.workers)
+    by_temperature = temperature_samples(
+        models, drawn_from, characters, list_names, not by_epochs, context.settings.workers
+    )
+    by_style = style_samples(models, drawn_from, characters, list_names, context.settings.workers)
     sections = [
         *([notices_section(notices)] if notices else []),
         Section(
@@ -81,10 +88,8 @@ def report(
             _training_text(splits, len(characters.characters) - 1),
             tiles=[*score_tiles(of_splits), _training_tile(history), *sample_tiles(sample)],
         ),
-        temperatures_section(
-            temperature_samples(model, characters, list_names, not by_epochs, context.settings.workers)
-        ),
-        *([styles_section(by_style)] if by_style else []),
+        temperatures_section(by_temperature, drawn_from),
+        *([styles_section(by_style, drawn_from)] if by_style else []),
         _loss_section(history, by_epochs, of_splits),
         lengths_section(sample),
         *prediction_sections(of_splits),
@@ -185,7 +190,7 @@ def _row_text(row: Mapping[str, object]) -> str:
     return f"line {row['line']:,}: {escape_invisible(text) if text.strip() else 'nothing'}"
 
 
-def _sample(sampled: pa.Table, trained_on: pa.Table) -> Sample:
+def _sample(sampled: pa.Table, trained_on: pa.Table, drawn_from: str) -> Sample:
     training = trained_on["tokens"].filter(pc.equal(trained_on["split"].cast(pa.string()), "train"))
     lengths = [_whole_numbers(pc.list_value_length(training)), _whole_numbers(sampled["length"])]
     first = sampled.slice(0, _NAMES_KEPT)
@@ -197,6 +202,7 @@ def _sample(sampled: pa.Table, trained_on: pa.Table) -> Sample:
         first=list(zip(first["name"].to_pylist(), first["in_training"].to_pylist(), strict=True)),
         mean_lengths=(float(lengths[0].mean()), float(lengths[1].mean())) if counted else (0.0, 0.0),
         lengths=plots.length_distributions(*map(np.bincount, lengths)) if counted else "",
+        drawn_from=drawn_from,
     )
 
 

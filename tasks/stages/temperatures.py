@@ -1,4 +1,4 @@
-"""Names of one network at several temperatures, from the most probable ones to the boldest."""
+"""Names of one model at several temperatures, from the most probable ones to the boldest."""
 
 from dataclasses import replace
 from functools import partial
@@ -6,7 +6,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artifacts.store import Artifact
+from artifacts.model_file import ModelContents, ModelKind
 from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.sample.constraints import NamePredicate
@@ -15,13 +15,13 @@ from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.process import threads
 from tasks.report.sample import NAMES_PER_TEMPERATURE, TemperatureSample
-from tasks.stages.mixing import load_models
 
 TEMPERATURES = 0.5, 0.8, 1.0, 1.2
 
 
 def temperature_samples(
-    model: Artifact,
+    models: ModelContents,
+    drawn_from: ModelKind | None,
     vocabulary: Vocabulary,
     list_names: pa.ChunkedArray,
     capitalise_first: bool = False,
@@ -29,28 +29,28 @@ def temperature_samples(
 ) -> list[TemperatureSample]:
     """A few names at every temperature; none if the vocabulary has no characters.
 
-    model:       of the stage `model`.
-    list_names:  of the lists that it was trained on.
+    drawn_from:  as `ModelContents.select` takes it.
+    list_names:  of the lists that they were trained on.
     workers:     threads that share the temperatures.
     """
     if not vocabulary.characters[1:]:
         return []
-    network = load_models(model).select("network")
+    model = models.select(drawn_from)
     config = SamplingConfig(count=NAMES_PER_TEMPERATURE, capitalise_first=capitalise_first)
     accepts = NameRules.from_names(list_names).predicate(vocabulary)
     configs = (replace(config, temperature=temperature) for temperature in TEMPERATURES)
-    calls = [partial(_sample, network, vocabulary, list_names, accepts, config) for config in configs]
+    calls = [partial(_sample, model, vocabulary, list_names, accepts, config) for config in configs]
     return threads.results(calls, workers)
 
 
 def _sample(
-    network: Model,
+    model: Model,
     vocabulary: Vocabulary,
     list_names: pa.ChunkedArray,
     accepts: NamePredicate | None,
     config: SamplingConfig,
 ) -> TemperatureSample:
-    parts = Sampler(network, vocabulary, config, accepts, max_active=config.count).names(0, config.count)
+    parts = Sampler(model, vocabulary, config, accepts, max_active=config.count).names(0, config.count)
     sampled = pa.chunked_array(
         [to_strings(part.names, vocabulary, config.capitalise_first) for part in parts], pa.string()
     )

@@ -24,9 +24,9 @@ from data import schemas
 from rnn_core.nn import network
 from rnn_core.text.vocabulary import Vocabulary
 from tasks import stages
+from tasks.config.report import ReportConfig
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
-from tasks.core.stage import EmptyConfig
 from tasks.models.champion import Outcome
 from tasks.models.promotion import Figure
 from tasks.report import html
@@ -36,6 +36,7 @@ from tasks.report.publish import publish_report
 from tasks.report.sections import Cell, Column, Section, Table
 from tasks.report.text import escape_invisible
 from tasks.stages.deciding import decision_table
+from tasks.stages.mixing import load_models
 from tasks.stages.temperatures import temperature_samples
 
 HOSTILE = [
@@ -317,6 +318,7 @@ class StandIns:
             "vocabulary": vocabulary,
             "examples": examples,
             "model": model,
+            "mixture": mixture,
             "evaluation": evaluation,
             "names": names,
         }
@@ -350,13 +352,14 @@ class StandIns:
 def untrained(letters: Sequence[str]) -> dict[str, Any]:
     """A network to which every name is as likely as any other."""
     rng = np.random.default_rng(0)
-    parameters = network.init(rng, "elman", len(letters) + 1, 4, np.float32)
+    tokens = max(len(letters) + 1, 2)  # as every model that can be read has
+    parameters = network.init(rng, "elman", tokens, 4, np.float32)
     return network_arrays(parameters, Vocabulary(("\n", *letters)))
 
 
 def produced(root: Path, inputs: Mapping[str, Any], run: Mapping[str, str]) -> Artifact:
     artifact, _ = stages.report.produce(
-        Settings(store=root), EmptyConfig(), lambda _event: None, run, **inputs
+        Settings(store=root), ReportConfig(), lambda _event: None, run, **inputs
     )
     return artifact
 
@@ -702,14 +705,14 @@ def test_a_real_run_of_every_stage_ends_in_a_page(tmp_path):
 
 def test_names_are_shown_by_temperature(page):
     assert "Names by temperature at 0.5 at 0.8 at 1 at 1.2" in page.text
-    assert "Of each 12, in none of the lists: " in page.text
+    assert "Drawn from the network. Of each 12, in none of the lists: " in page.text
 
 
 def test_names_by_temperature_are_the_same_every_time_and_bolder_when_it_is_hot(stand_ins):
     letters = sorted(set("".join(stand_ins.names)))
-    inputs = stand_ins.inputs()
+    models = load_models(stand_ins.inputs()["mixture"])
     known = pa.chunked_array([["Bar"]], pa.string())
-    drawn = [temperature_samples(inputs["model"], Vocabulary(("\n", *letters)), known) for _ in range(2)]
+    drawn = [temperature_samples(models, None, Vocabulary(("\n", *letters)), known) for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert [sample.temperature for sample in drawn[0]] == [0.5, 0.8, 1.0, 1.2]
     assert all(sample.new == len([name for name in sample.names if name != "Bar"]) for sample in drawn[0])

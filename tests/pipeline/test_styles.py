@@ -251,14 +251,36 @@ def test_a_decision_shows_how_well_the_names_of_each_list_are_predicted(made, st
         assert figure["difference"] == pytest.approx(figure["champion"] - figure["challenger"])
 
 
-def test_the_report_has_names_of_every_style_and_of_a_blend(made):
-    outline = (made["report"].folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
-    _, _, section = outline.partition("Names by style")
-    table = [line for line in section.splitlines() if line.startswith("|")]
-    assert [cell.strip() for cell in table[0].strip("|").split("|")] == ["low", "high", "low=0.5,high=0.5"]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:14]]
-    for place, style in enumerate(("low", "high")):
-        assert sum(is_like(row[place]) == style for row in rows) >= 9
+def sections_of(report):
+    """Its sections in Markdown, without escapes, by title."""
+    outline = (report.folder / "report.md").read_text(encoding="utf-8").replace("\\", "")
+    return {title: text for title, _, text in (part.partition("\n") for part in outline.split("## "))}
+
+
+def columns_of(section):
+    """The names in the table of a section, by the head of their column."""
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+    return dict(zip(rows[0], zip(*rows[1:], strict=True), strict=True))
+
+
+@pytest.mark.parametrize("drawn_from", [None, "network"])
+def test_the_report_shows_the_names_that_are_drawn_by_temperature_by_style_and_of_a_blend(
+    made, store, model, drawn_from
+):
+    if drawn_from:
+        config = config_of(store.parent / "lists")
+        made = run(replace(config, sampling=replace(config.sampling, drawn_from=drawn_from)), store)
+    sections = sections_of(made["report"])
+    for title in ("Names", "Names by temperature", "Names by style"):
+        assert f"Drawn from the {drawn_from or 'mixture'}" in sections[title]
+    by_temperature = columns_of(sections["Names by temperature"])
+    for temperature in (0.5, 0.8, 1.0, 1.2):
+        drawn = model.draw(12, temperature=temperature, drawn_from=drawn_from).to_pylist()
+        assert list(by_temperature[f"at {temperature:g}"]) == drawn
+    by_style = columns_of(sections["Names by style"])
+    assert list(by_style) == ["low", "high", "low=0.5,high=0.5"]
+    for style, names in by_style.items():
+        assert list(names) == model.draw(12, style=style, drawn_from=drawn_from).to_pylist()
 
 
 def test_labels_of_one_source_are_styles_from_the_lists_to_the_report(tmp_path):
