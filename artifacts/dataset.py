@@ -23,8 +23,9 @@ from artifacts import atomic_io, manifest
 from artifacts.bucket.address import mirrored_address
 from artifacts.documents import as_type, parse_json
 from artifacts.errors import StoreError
+from artifacts.inventory import INTERNAL, LEASE, LOCK
 from artifacts.keys import Recipe, canonical_json
-from artifacts.list_files import INTERNAL, LEASE, LOCK, FolderFiles, ListFiles
+from artifacts.list_files import FolderFiles, ListFiles
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examine_folder
 
@@ -66,7 +67,7 @@ class Shards(Store):
         scratch.rmdir()
         return Artifact(written.recipe.stage, written.recipe.key, written.digest, folder, file)
 
-    def _quarantine(self, stage: str, key: str, fault: str) -> Path:
+    def _quarantine(self, stage: str, key: str, fault: str) -> str:
         """Move a damaged shard; where its manifest is unreadable, that alone."""
         folder, file = self.root.parent, Path(_shard_manifest(key))
         aside = atomic_io.make_unique_folder(self.root / "quarantine", f"{stage}-{key}-")
@@ -77,7 +78,7 @@ class Shards(Store):
                         (folder / name).rename(aside / name)
         (folder / file).rename(aside / file.name)
         (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
-        return aside
+        return str(aside)
 
 
 def open_files(folder: Path) -> ListFiles:
@@ -141,10 +142,6 @@ class Dataset:
     def try_claim(self) -> AbstractContextManager[bool]:
         """Hold the list if nobody else does; gives whether it is held."""
         return self._files.try_hold()
-
-    def last_asked(self) -> float | None:
-        """When the list was last asked for, in seconds since the epoch; None if it is none, or a link."""
-        return self._files.last_held()
 
     def finish(
         self,

@@ -147,7 +147,7 @@ def read_arrays(path: Path, check: npz.Check = npz.accept_any) -> Arrays:
         raise read_error(path, "an npz file of plain arrays", refusal) from refusal
 
 
-def read_error(path: Path, expected: str, refusal: BaseException | str) -> DataError:
+def read_error(path: Path | str, expected: str, refusal: BaseException | str) -> DataError:
     """The error of an artifact's file that cannot be read as what it should be."""
     return DataError(
         "artifact.unreadable",

@@ -99,15 +99,15 @@ class GarbageCollector:
         folder:  of the store, with a folder for each list.
         keep:    a link in it, to the one that stays; in a bucket that is the one that was asked for last.
         """
-        lists = {
-            name: Dataset(inside(self.store.root, folder, name)) for name in self.inventory.names(folder)
-        }
-        asked = {name: moment for name in lists if (moment := lists[name].last_asked()) is not None}
+        names = self.inventory.names(folder)
+        moments = {name: self.inventory.last_asked(f"{folder}/{name}") for name in names}
+        asked = {name: moment for name, moment in moments.items() if moment is not None}
         latest = self.inventory.latest_list(folder, keep, asked)
         for name, moment in asked.items():
             age = self._age_beyond(moment, days)
             if age and name != latest:
-                with contextlib.nullcontext(True) if self.dry_run else lists[name].try_claim() as is_held:
+                dataset = Dataset(inside(self.store.root, folder, name))
+                with contextlib.nullcontext(True) if self.dry_run else dataset.try_claim() as is_held:
                     if is_held:
                         delete = self._remover(f"{folder}/{name}", Reference(folder, name, ""))
                         yield from self._deletion(f"{folder}/{name}", f"not asked for during {age}", delete)

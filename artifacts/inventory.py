@@ -14,6 +14,10 @@ from artifacts.manifest import FILE_NAME
 
 NAMED_AFTER_A_KEY = re.compile(rf"\.?(?P<stage>\w+)-(?P<key>[0-9a-f]{{{KEY_LENGTH}}})(?:-.*)?")
 
+INTERNAL = "__namewright__"  # of a list, the folder of what is ours; readers skip names with an underscore
+LOCK = f"{INTERNAL}/lock"
+LEASE = f"{INTERNAL}/lease.json"  # the lock of a list in a bucket
+
 
 class Leftover(NamedTuple):
     """What a run of this key left that did not end as it should."""
@@ -50,6 +54,10 @@ class Inventory(ABC):
     @abstractmethod
     def last_use(self, stage: str, key: str) -> float:
         """When a run last used an artifact, or made it; 0 if it was removed meanwhile."""
+
+    @abstractmethod
+    def last_asked(self, name: str) -> float | None:
+        """When somebody last asked for the list in this folder; None if it is no list, or a link to one."""
 
     @abstractmethod
     def is_odd(self, name: str) -> bool:
@@ -116,7 +124,7 @@ class FolderInventory(Inventory):
         """The time of the last change."""
         try:
             return (self._root / name).lstat().st_mtime
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def last_use(self, stage: str, key: str) -> float:
@@ -126,6 +134,10 @@ class FolderInventory(Inventory):
         except OSError:
             return 0.0
         return max(status.st_atime, status.st_mtime)
+
+    def last_asked(self, name: str) -> float | None:
+        """The time of its lock."""
+        return None if (self._root / name).is_symlink() else self.modified(f"{name}/{LOCK}")
 
     def is_odd(self, name: str) -> bool:
         """Whether it is a link, or a file where runs make folders."""

@@ -8,11 +8,8 @@ from pathlib import Path
 
 from artifacts import atomic_io, locks
 from artifacts.documents import read_file
+from artifacts.inventory import INTERNAL, LOCK
 from artifacts.store import Artifact, examine_folder
-
-INTERNAL = "__namewright__"  # the folder of what is ours; readers skip names that begin with an underscore
-LOCK = f"{INTERNAL}/lock"
-LEASE = f"{INTERNAL}/lease.json"  # the lock of a list in a bucket
 
 
 class ListFiles(ABC):
@@ -52,10 +49,6 @@ class ListFiles(ABC):
     @abstractmethod
     def try_hold(self) -> AbstractContextManager[bool]:
         """Hold the list unless somebody else does; gives whether it is held."""
-
-    @abstractmethod
-    def last_held(self) -> float | None:
-        """When somebody last held it, in seconds since the epoch; None if it is no list, or a link to one."""
 
     @abstractmethod
     def examine(self, stage: str, key: str, manifest_file: str) -> Artifact | None:
@@ -115,15 +108,6 @@ class FolderFiles(ListFiles):
     def try_hold(self) -> AbstractContextManager[bool]:
         """Hold the list unless another process does."""
         return locks.try_lock(self.folder / LOCK)
-
-    def last_held(self) -> float | None:
-        """The time of its lock."""
-        if self.folder.is_symlink():
-            return None
-        try:
-            return (self.folder / LOCK).lstat().st_mtime
-        except (FileNotFoundError, NotADirectoryError):
-            return None
 
     def examine(self, stage: str, key: str, manifest_file: str) -> Artifact | None:
         """The whole list, if every file matches its SHA-256."""

@@ -295,10 +295,10 @@ class Store:
             path.touch()  # fails here, with a path, and not within the lock
         return path
 
-    def _quarantine(self, stage: str, key: str, fault: str) -> Path:
+    def _quarantine(self, stage: str, key: str, fault: str) -> str:
         aside = self._set_aside(self.folder(stage, key), self.root / "quarantine")
         (aside / "reason.txt").write_text(fault + "\n", encoding="utf-8")
-        return aside
+        return str(aside)
 
     def _set_aside(self, folder: Path, where: Path) -> Path:
         """Move a folder by one rename, so that it is never seen half removed."""

@@ -2,12 +2,14 @@
 
 Whoever is given an artifact holds a shared lock of the operating system on its manifest until the process
 ends, and nothing is removed without the exclusive one. Where there are no such locks, what was used during
-the last hour stays; so do lists of names. A checkpoint stays unless the bucket has the same one.
+the last hour stays; so do lists of names, and what was quarantined. A checkpoint stays unless the bucket has
+the same one.
 
 <cache>/<mirror>/<stage>/<key>/          an artifact: goes as a whole; the lock is on its manifest
 <cache>/<mirror>/part-00000.parquet      a file of a list
 <cache>/<mirror>/checkpoints/<stage>/    checkpoints, each with a note on the version that the bucket has
 <cache>/<mirror>/scratch/                what is being made or fetched, under the lock of its key
+<cache>/<mirror>/quarantine/             what was refused or damaged here, for a person to look at
 <cache>/sources/<version>/               an object of a list of names
 """
 
@@ -118,7 +120,7 @@ def _entries(cache: Path) -> Iterator[_Entry]:
         if top.name == SOURCES:
             for folder in _children(top):
                 if folder.is_dir():
-                    yield _entry(folder, _last_change(folder), _remove_source)
+                    yield _entry(folder, _last_change(folder), _remove_unless_recent)
         elif mirrored_address(top):
             yield from _of_mirror(top)
 
@@ -133,6 +135,9 @@ def _of_mirror(mirror: Path) -> Iterator[_Entry]:
         elif child.name == "scratch":
             for path in _children(child):
                 yield _entry(path, _last_change(path), _remove_scratch)
+        elif child.name == "quarantine":
+            for path in _children(child):
+                yield _entry(path, _last_change(path), _remove_unless_recent)
         elif child.is_dir():
             for folder in _children(child):
                 if folder.name.endswith(_HALF):
@@ -153,10 +158,10 @@ def _remove_unless_held(path: Path, used: float) -> bool:
     return _remove_with_lock(path, path, used)
 
 
-def _remove_source(folder: Path, used: float) -> bool:
+def _remove_unless_recent(path: Path, used: float) -> bool:
     if used > time.time() - _RECENT_SECONDS:
         return False
-    atomic_io.remove(folder)
+    atomic_io.remove(path)
     return True
 
 

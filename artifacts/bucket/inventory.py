@@ -9,7 +9,7 @@ from artifacts import atomic_io
 from artifacts.bucket.lease import bucket_time
 from artifacts.bucket.objects import ObjectInfo, Objects
 from artifacts.bucket.usage import USED, use_name
-from artifacts.inventory import NAMED_AFTER_A_KEY, Inventory, Leftover
+from artifacts.inventory import LEASE, NAMED_AFTER_A_KEY, Inventory, Leftover
 from artifacts.keys import KEY_LENGTH
 from artifacts.manifest import FILE_NAME, Manifest
 
@@ -65,6 +65,10 @@ class BucketInventory(Inventory):
         """When it was noted, or the artifact was made."""
         names = (f"{stage}/{key}/{FILE_NAME}", use_name(stage, key))
         return max(self.modified(name) or 0.0 for name in names)
+
+    def last_asked(self, name: str) -> float | None:
+        """The time of its lease."""
+        return self.modified(f"{name}/{LEASE}")
 
     def is_odd(self, name: str) -> bool:  # noqa: ARG002
         """Never: nothing is removed but what a run has left."""

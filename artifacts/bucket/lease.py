@@ -62,7 +62,8 @@ def lease_name(stage: str, key: str) -> str:
 def bucket_time(objects: Objects) -> datetime:
     """The time of the bucket's clock."""
     objects.overwrite(_CLOCK, secrets.token_hex(8).encode())
-    return objects.modified(_CLOCK) or bucket_time(objects)
+    written = objects.info(_CLOCK)
+    return written.modified if written else bucket_time(objects)
 
 
 class _Lease:
@@ -106,8 +107,8 @@ class _Lease:
             holder = _FREE
         if holder == _FREE:
             return True
-        modified = self._objects.modified(self._name)
-        return modified is None or (bucket_time(self._objects) - modified).total_seconds() > EXPIRY_SECONDS
+        info = self._objects.info(self._name)
+        return info is None or (bucket_time(self._objects) - info.modified).total_seconds() > EXPIRY_SECONDS
 
     def _body(self, holder: str | None = None) -> bytes:
         document = {

@@ -10,11 +10,14 @@ from artifacts import atomic_io, formats, locks
 from artifacts.bucket import cache
 from artifacts.bucket.address import mirror, mirrored_address
 from artifacts.bucket.lease import hold_lease, try_lease
+from artifacts.bucket.manifests import read_manifest, read_manifests
 from artifacts.bucket.objects import Objects
-from artifacts.bucket.store import BucketStore, download
+from artifacts.bucket.store import BucketStore
+from artifacts.bucket.verification import compare
 from artifacts.errors import StoreError
-from artifacts.list_files import INTERNAL, LEASE, LOCK, ListFiles
-from artifacts.manifest import Manifest, foreign
+from artifacts.inventory import INTERNAL, LEASE, LOCK
+from artifacts.list_files import ListFiles
+from artifacts.manifest import Manifest
 from artifacts.store import Artifact
 from artifacts.writer import ArtifactWriter
 
@@ -34,7 +37,7 @@ class ListedArtifact(Artifact):
 
     def manifest(self) -> Manifest:
         """Its manifest. Raises DataError if it was damaged or removed since it was found."""
-        place = Path(self._objects.place(self.manifest_file))
+        place = self._objects.place(self.manifest_file)
         try:
             content = self._objects.read(self.manifest_file)
             return Manifest.from_json(content.body if content else b"")
@@ -49,8 +52,8 @@ class ListedArtifact(Artifact):
         path, record = self.folder / name, self.manifest().files[name]
         with atomic_io.io_errors(path, "fetch a file of the list"):
             atomic_io.make_folder(self.folder)
-            if fault := download(self._objects, name, record.sha256, path):
-                raise formats.read_error(Path(self._objects.place(name)), "what its manifest says", fault)
+            if fault := compare(self._objects, name, record.sha256, path):
+                raise formats.read_error(self._objects.place(name), "what its manifest says", fault)
         cache.hold(path)
         cache.trim()
         return path
@@ -115,21 +118,14 @@ class BucketFiles(ListFiles):
         """Hold the list unless somebody else does, on this machine or on any other."""
         return try_lease(self._objects, LEASE)
 
-    def last_held(self) -> float | None:
-        """The time of its lease, by the bucket's clock."""
-        moment = self._objects.modified(LEASE)
-        return moment.timestamp() if moment else None
-
     def examine(self, stage: str, key: str, manifest_file: str) -> Artifact | None:
         """The whole list, if its files are there, of the sizes that its manifest says."""
-        try:
-            written = Manifest.from_json(self.read(manifest_file) or b"")
-        except ValueError:
+        found = read_manifest(self._objects, manifest_file, stage, key)
+        if isinstance(found, str):
             return None
+        _, written = found
         sizes = {listed.name: listed.bytes for listed in self._objects.listing("")}
-        is_whole = all(sizes.get(name) == record.bytes for name, record in written.files.items())
-        is_asked_for = (written.recipe.stage, written.recipe.key) == (stage, key)
-        if not (is_whole and is_asked_for):
+        if any(sizes.get(name) != record.bytes for name, record in written.files.items()):
             return None
         return ListedArtifact(stage, key, written.digest, self._folder, manifest_file)
 
@@ -156,20 +152,14 @@ class BucketShards(BucketStore):
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         """The shard, if its files are there in the size that its manifest says; or what is wrong with it."""
-        name = _shard_manifest(key)
-        try:
-            content = self._list.read(name)
-            if content is None:
-                return None, ""
-            written = Manifest.from_json(content.body)
-        except ValueError as fault:
-            return None, f"{name} {fault}"
-        if other := foreign(written, stage, key):
-            return None, other
+        found = read_manifest(self._list, _shard_manifest(key), stage, key)
+        if isinstance(found, str):
+            return None, found
+        _, written = found
         for file, record in written.files.items():
-            size = self._list.size(file)
-            if size != record.bytes:
-                return None, f"{file} is missing" if size is None else f"{file} has another size"
+            info = self._list.info(file)
+            if info is None or info.bytes != record.bytes:
+                return None, f"{file} has another size" if info else f"{file} is missing"
         return self._handle(written), ""
 
     def writer(self, stage: str, key: str) -> ArtifactWriter:
@@ -202,20 +192,17 @@ class BucketShards(BucketStore):
         folder = mirror(self._list.address)
         return ListedArtifact(recipe.stage, recipe.key, written.digest, folder, _shard_manifest(recipe.key))
 
-    def _quarantine(self, stage: str, key: str, fault: str) -> Path:  # noqa: ARG002
+    def _quarantine(self, stage: str, key: str, fault: str) -> str:  # noqa: ARG002
         """Remove a damaged shard's manifest, so that it is made again; its files are replaced then."""
         self._list.remove([_shard_manifest(key)])
-        return Path(self._list.address)
+        return self._list.address
 
 
 def list_manifests(folder: Path, manifest_file: str) -> Iterator[Manifest]:
     """The manifest of every complete list below a prefix, by the folder that mirrors it."""
     objects = Objects(mirrored_address(folder) or "")
-    for name in objects.entries(""):
-        with contextlib.suppress(ValueError):
-            content = objects.read(f"{name}/{manifest_file}")
-            if content:
-                yield Manifest.from_json(content.body)
+    names = [f"{name}/{manifest_file}" for name in objects.entries("")]
+    yield from (written for _, written in read_manifests(objects, names))
 
 
 def _shard_manifest(key: str) -> str:

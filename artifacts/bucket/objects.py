@@ -92,18 +92,15 @@ class Objects:
         meta = self._head(name)
         return _version(meta) if meta else None
 
-    def download(self, name: str, path: Path, version: str = "") -> str | None:
-        """Write an object to a file; its sha256 as it came, or None if there is none.
+    def download(self, name: str, path: Path | None = None, version: str = "") -> str | None:
+        """The sha256 of an object as it came; None if there is none.
 
+        path:     the file that it is written to; without one nothing of it is kept.
         version:  the only one that is wanted: the object is as good as absent in another.
         """
         return self._attempt("read", name, lambda: self._stream(name, path, version))
 
-    def sha256(self, name: str) -> str | None:
-        """The sha256 of an object as it came, of which nothing is kept; None if there is none."""
-        return self._attempt("read", name, lambda: self._stream(name))
-
-    def _stream(self, name: str, path: Path | None = None, version: str = "") -> str | None:
+    def _stream(self, name: str, path: Path | None, version: str) -> str | None:
         options: Any = {"if_match": version} if version else None
         try:
             answer = obstore.get(self._store, name, options=options)
@@ -172,28 +169,13 @@ class Objects:
 
     def entries(self, folder: str) -> Sequence[str]:
         """The names in a folder, sorted: of objects, and of folders, up to the next slash."""
-
-        def listing() -> list[str]:
-            found = obstore.list_with_delimiter(self._store, folder or None)
-            paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
-            return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
-
-        return self._attempt("list", folder, listing)
+        folders, objects = self.children(folder)
+        return sorted(name.rpartition("/")[2] for name in [*folders, *(info.name for info in objects)])
 
     def info(self, name: str) -> ObjectInfo | None:
         """What a listing says of an object; None if there is none."""
         meta = self._head(name)
         return _info(meta) if meta else None
-
-    def modified(self, name: str) -> datetime | None:
-        """When an object was written, by the bucket's clock; None if there is none."""
-        meta = self._head(name)
-        return meta["last_modified"] if meta else None
-
-    def size(self, name: str) -> int | None:
-        """The bytes of an object; None if there is none."""
-        meta = self._head(name)
-        return meta["size"] if meta else None
 
     def _head(self, name: str) -> Any:
         def head() -> Any:
@@ -234,6 +216,8 @@ class Objects:
                 return request()
             except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as refusal:
                 raise self._denied(doing, name, refusal) from None
+            except exceptions.InvalidPathError as refusal:
+                raise self._unusable_name(name, refusal) from None
             except (exceptions.BaseError, _IncompleteError, TimeoutError, ConnectionError) as refusal:
                 if _is_denied(refusal):
                     raise self._denied(doing, name, refusal) from None
@@ -249,6 +233,15 @@ class Objects:
                 time.sleep(pause)
                 pause *= 2
         raise AssertionError
+
+    def _unusable_name(self, name: str, refusal: BaseException) -> StoreError:
+        return StoreError(
+            "bucket.name",
+            "an object there has a name with an empty part, or with a part that is . or ..",
+            where=self.place(name).rstrip("/"),
+            saw=_in_words(refusal),
+            fix="rename or remove that object, or use another prefix.",
+        )
 
     def _denied(self, doing: str, name: str, refusal: BaseException) -> StoreError:
         return StoreError(

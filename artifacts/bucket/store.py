@@ -26,20 +26,19 @@ from artifacts.bucket.address import mirror, mirrored_address
 from artifacts.bucket.checkpoint import BucketCheckpoint
 from artifacts.bucket.inventory import BucketInventory
 from artifacts.bucket.lease import hold_lease, lease_name, try_lease
+from artifacts.bucket.manifests import read_manifest, read_manifests
 from artifacts.bucket.objects import Content, Objects
 from artifacts.bucket.shared_object import SharedObject
 from artifacts.bucket.usage import note_use, skip_note, use_name
-from artifacts.bucket.verification import verify
+from artifacts.bucket.verification import compare, verify
 from artifacts.checkpoint import Checkpoint
 from artifacts.errors import StoreError
 from artifacts.inventory import Inventory
-from artifacts.manifest import Manifest, foreign
+from artifacts.manifest import Manifest
 from artifacts.registry import Reference, Registry
 from artifacts.shared_document import SharedDocument
 from artifacts.store import Artifact, Store, examine_folder
 from artifacts.writer import ArtifactWriter
-
-_DOWNLOADS = 3  # of a file that does not match its sha256: it may have been truncated on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +138,10 @@ class BucketStore(Store):
 
     def examine(self, stage: str, key: str) -> tuple[Artifact | None, str]:
         """The verified artifact, which is then in the mirror; or what is wrong with it."""
-        try:
-            content = self.objects.read(_manifest(stage, key))
-            if content is None:
-                return None, ""
-            written = Manifest.from_json(content.body)
-        except ValueError as fault:
-            return None, f"{manifest.FILE_NAME} {fault}"
-        if other := foreign(written, stage, key):
-            return None, other
+        found = read_manifest(self.objects, _manifest(stage, key), stage, key)
+        if isinstance(found, str):
+            return None, found
+        content, written = found
         artifact = self._in_mirror(content, stage, key)
         return (artifact, "") if artifact else self._fetch(content, written)
 
@@ -190,15 +184,11 @@ class BucketStore(Store):
 
     def list(self, stage: str = "*") -> Iterator[Manifest]:
         """The manifest of every artifact, or of those of a stage; broken ones are left to `find`."""
-        for listed in self.objects.listing("" if stage == "*" else stage):
-            of_stage, _, rest = listed.name.partition("/")
-            key, _, file = rest.partition("/")
-            if file == manifest.FILE_NAME:
-                with contextlib.suppress(ValueError):
-                    content = self.objects.read(listed.name)
-                    written = content and Manifest.from_json(content.body)
-                    if written and (written.recipe.stage, written.recipe.key) == (of_stage, key):
-                        yield written
+        listing = self.objects.listing("" if stage == "*" else stage)
+        names = [info.name for info in listing if info.name.split("/")[2:] == [manifest.FILE_NAME]]
+        for name, written in read_manifests(self.objects, names):
+            if name == _manifest(written.recipe.stage, written.recipe.key):
+                yield written
 
     def entries(self, folder: str = ".") -> Sequence[str]:
         """The names in a folder of the store, sorted; none if there is no such folder."""
@@ -291,7 +281,7 @@ class BucketStore(Store):
             try:
                 for name, record in written.files.items():
                     place = _file(stage, key, written.attempt, name)
-                    if fault := download(self.objects, place, record.sha256, scratch / name):
+                    if fault := compare(self.objects, place, record.sha256, scratch / name):
                         return None, f"{name} {fault}"
                 (scratch / manifest.FILE_NAME).write_bytes(content.body)
                 atomic_io.sync_folder(scratch)
@@ -307,14 +297,14 @@ class BucketStore(Store):
         """One process of this machine at a time changes an artifact of the mirror."""
         return locks.exclusive_lock(self._lock_file("fetched", f"{stage}-{key}"), on_wait=lambda: None)
 
-    def _quarantine(self, stage: str, key: str, fault: str) -> Path:
+    def _quarantine(self, stage: str, key: str, fault: str) -> str:
         aside = f"quarantine/{stage}-{key}-{secrets.token_hex(4)}"
         content = self.objects.read(_manifest(stage, key), most=1 << 30)
         if content:
             self.objects.overwrite(f"{aside}/{manifest.FILE_NAME}", content.body)
         self.objects.overwrite(f"{aside}/reason.txt", f"{fault}\n".encode())
         self.objects.remove([_manifest(stage, key)])
-        return Path(self.objects.place(aside))
+        return self.objects.place(aside)
 
     def _check_conditions(self) -> None:
         """Raise StoreError for a bucket that ignores conditions; asked once by a machine."""
@@ -323,17 +313,6 @@ class BucketStore(Store):
             check_conditions(self.objects)
             with atomic_io.io_errors(probed, "write to the mirror of the bucket"):
                 atomic_io.write_file(probed, b"kept\n")
-
-
-def download(objects: Objects, name: str, sha256: str, path: Path) -> str:
-    """Write an object to a file, verified; what is wrong with it, or an empty text."""
-    for _ in range(_DOWNLOADS):
-        came = objects.download(name, path)
-        if came is None:
-            return "is missing"
-        if came == sha256:
-            return ""
-    return "does not match its sha256"
 
 
 def check_conditions(objects: Objects) -> None:

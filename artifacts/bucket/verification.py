@@ -9,8 +9,9 @@ import hashlib
 from pathlib import Path
 
 from artifacts import atomic_io
+from artifacts.bucket.manifests import read_manifest
 from artifacts.bucket.objects import ObjectInfo, Objects
-from artifacts.manifest import FILE_NAME, Manifest, foreign
+from artifacts.manifest import FILE_NAME
 
 _READINGS = 3  # of an object that does not match: it may have been truncated on its way
 
@@ -26,15 +27,10 @@ def verify(objects: Objects, root: Path, stage: str, key: str) -> tuple[bool, st
     listed = {info.name: info for info in objects.listing(folder)}
     if f"{folder}/{FILE_NAME}" not in listed:
         return False, ""
-    try:
-        content = objects.read(f"{folder}/{FILE_NAME}")
-        if content is None:  # removed at this moment
-            return False, ""
-        written = Manifest.from_json(content.body)
-    except ValueError as fault:
-        return False, f"{FILE_NAME} {fault}"
-    if other := foreign(written, stage, key):
-        return False, other
+    found = read_manifest(objects, f"{folder}/{FILE_NAME}", stage, key)
+    if isinstance(found, str):
+        return False, found
+    content, written = found
     places = {name: f"{folder}/{written.attempt}/{name}" for name in written.files}
     for name, place in places.items():
         if place not in listed:
@@ -47,16 +43,20 @@ def verify(objects: Objects, root: Path, stage: str, key: str) -> tuple[bool, st
         if note.read_text(encoding="utf-8") == versions:
             return True, ""
     for name, place in places.items():
-        if wrong := _fault(objects, place, written.files[name].sha256):
-            return False, f"{name} {wrong}"
+        if fault := compare(objects, place, written.files[name].sha256):
+            return False, f"{name} {fault}"
     with atomic_io.io_errors(note, "write to the mirror of the bucket"):
         atomic_io.write_file(note, versions.encode())
     return True, ""
 
 
-def _fault(objects: Objects, name: str, sha256: str) -> str:
+def compare(objects: Objects, name: str, sha256: str, path: Path | None = None) -> str:
+    """What is wrong with an object that should have this sha256, or an empty text.
+
+    path:  the file that it is written to; without one nothing of it is kept.
+    """
     for _ in range(_READINGS):
-        came = objects.sha256(name)
+        came = objects.download(name, path)
         if came is None:
             return "is missing"
         if came == sha256:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from artifacts.bucket.address import inside
-from artifacts.dataset import Dataset, manifests
+from artifacts.dataset import manifests
 from artifacts.gc import with_lineage
 from artifacts.inventory import Inventory
 from artifacts.keys import KEY_LENGTH
@@ -39,7 +39,7 @@ def store_section(store: Store, stage: str | None, limit: int) -> Section:
     known, inventory = _manifests(store), store.inventory()
     why = _reasons(store, known)
     chosen = {origin: known[origin] for origin in known if stage in (None, origin.partition("/")[0])}
-    used = {origin: _last_use(store, inventory, origin) for origin in chosen}
+    used = {origin: _last_use(inventory, origin) for origin in chosen}
     last_used_first = sorted(chosen, key=lambda origin: (used[origin], origin), reverse=True)
     rows: list[Row] = [
         [
@@ -78,7 +78,7 @@ def artifact_sections(store: Store, key: str) -> Iterator[Section]:
         ("made, UTC", written.created_at[:19].replace("T", " ")),
         ("by", ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in written.run.items())),
         ("it took", f"{written.seconds:,.1f} s"),
-        ("last used", _day(_last_use(store, inventory, origin))),
+        ("last used", _day(_last_use(inventory, origin))),
         ("size", f"{inventory.size(origin) / 1e6:,.2f} MB"),
         ("files", ", ".join(list(written.files)[:_SHOWN]) + (", …" if len(written.files) > _SHOWN else "")),
     ]
@@ -217,11 +217,9 @@ def _place(store: Store, origin: str) -> str:
     return store.place(stage, key)
 
 
-def _last_use(store: Store, inventory: Inventory, origin: str) -> float:
+def _last_use(inventory: Inventory, origin: str) -> float:
     stage, _, key = origin.partition("/")
-    if stage == LIST:
-        return Dataset(inside(store.root, LIST, key)).last_asked() or 0.0
-    return inventory.last_use(stage, key)
+    return (inventory.last_asked(origin) or 0.0) if stage == LIST else inventory.last_use(stage, key)
 
 
 def _short(origin: str) -> str:

@@ -1,5 +1,8 @@
 """What only a bucket needs to be kept in order: foreign objects, leases, and as few requests as can be."""
 
+import threading
+from dataclasses import replace
+
 import pytest
 from s3_server import BUCKET, Proxy, s3_environment
 from small_artifacts import put
@@ -83,6 +86,19 @@ def test_what_was_seen_whole_is_not_read_again_until_it_changes(store, recipe, p
         f"{artifact.origin}/{written.attempt}/model.npz", bytes(written.files["model.npz"].bytes)
     )
     assert verify(other) == ["damaged"]
+
+
+def test_manifests_are_read_several_at_a_time(store, recipe, proxy):
+    made = [put(store, replace(recipe, version=version)).key for version in range(4)]
+    together = threading.Barrier(len(made), timeout=20)
+
+    def fault(request):
+        if request.path.endswith("manifest.json"):
+            together.wait()
+        return ""
+
+    proxy.fault = fault
+    assert sorted(manifest.recipe.key for manifest in store.list()) == sorted(made)
 
 
 def test_a_body_that_breaks_off_is_not_taken_for_a_damaged_artifact(store, recipe, proxy):

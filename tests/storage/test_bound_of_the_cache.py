@@ -152,11 +152,14 @@ def test_lists_and_leftovers_go_and_nothing_else_does(folder, monkeypatch):
     begun = write(folder / MIRROR / "scratch" / f"names-{'1' * 32}" / "half", 100, 10)
     for path in (fetched.parent, source.parent):
         os.utime(path, (time.time() - 2 * day, time.time() - 2 * day))
+    refused = write(folder / MIRROR / "quarantine" / f"model-{'3' * 32}-refused" / "model.npz", 100, 2 * day)
+    os.utime(refused.parent, (time.time() - 2 * day, time.time() - 2 * day))
+    refused_now = write(folder / MIRROR / "quarantine" / f"model-{'4' * 32}-refused" / "model.npz", 100)
     half = write(folder / MIRROR / "names" / f"{'2' * 32}.removed" / "names.parquet", 100)
     foreign = write(folder / "mine" / "names" / "0" / "manifest.json", 100, 2 * day)
     limit(monkeypatch, 0)
-    assert not any(path.exists() for path in (shard, source, fetched, half))
-    assert all(path.exists() for path in (read_now, digest, begun, foreign))
+    assert not any(path.exists() for path in (shard, source, fetched, refused, half))
+    assert all(path.exists() for path in (read_now, digest, begun, refused_now, foreign))
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "1 PB", "1e9"])

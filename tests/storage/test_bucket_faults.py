@@ -1,5 +1,6 @@
 """A bucket that fails, lies, forgets, or is somebody else's: one clear error, or the whole artifact."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -124,6 +125,19 @@ def test_a_bucket_that_does_not_exist_is_named():
     with pytest.raises(StoreError) as caught:
         open_store(nowhere).examine("names", "0" * 32)
     assert (caught.value.code, caught.value.where) == ("bucket.missing", "s3://no-such-bucket/prefix")
+
+
+def test_an_object_whose_name_has_an_empty_part_is_one_clear_error_at_once(proxy, address):
+    objects = open_store(mirror(address)).objects
+    connection = http.client.HTTPConnection(proxy.endpoint.removeprefix("http://"), timeout=30)
+    connection.request("PUT", f"/{address.removeprefix('s3://')}/lists//towns.txt", body=b"Bern\n")
+    assert connection.getresponse().status == 200
+    before = proxy.count()
+    with pytest.raises(StoreError) as caught:
+        objects.listing("lists")
+    assert (caught.value.code, caught.value.where) == ("bucket.name", f"{address}/lists")
+    assert "lists//towns.txt" in caught.value.saw
+    assert proxy.count() == before + 1
 
 
 @pytest.mark.parametrize("dropped", ["if-none-match", "if-match"])
