@@ -18,16 +18,18 @@ from artifacts import npz
 from artifacts.documents import open_file
 from rnn_core.errors import DataError
 from rnn_core.metrics import scoring
-from rnn_core.metrics.styles import Scorer
+from rnn_core.metrics.styles import Scorer, marginal_log_probabilities
 from rnn_core.ngram import by_style, mixture, rules
 from rnn_core.ngram.by_style import Ngrams
 from rnn_core.ngram.mixture import Mixture, check_vocabularies, mixture_model, mixture_unavailable
 from rnn_core.ngram.rules import GeometricRule, Rule
 from rnn_core.nn import ensemble
+from rnn_core.sample import scoring as stepwise
 from rnn_core.sample.model import Model, network_model
 from rnn_core.sample.styles import blended, of_style, with_styles
 from rnn_core.state_dict import Layouts, invalid_arrays
 from rnn_core.text import styles as stored_styles
+from rnn_core.text.names import EncodedNames
 from rnn_core.text.styles import Styles, no_styles
 from rnn_core.text.vocabulary import UTF32, Vocabulary
 
@@ -89,6 +91,28 @@ class ModelContents(NamedTuple):
         if self.resolve(kind) == "network":
             return partial(scoring.log_probabilities, self.network)
         return partial(mixture.log_probabilities, self.require_mixture())
+
+    def log_probabilities(
+        self, names: EncodedNames, kind: ModelKind | None = None, style: str = ""
+    ) -> npt.NDArray[np.float64]:
+        """(N,) the log-probability of each name in nats, its end included.
+
+        style:  as `select` takes it; by default that of the name whatever its style, by their shares.
+
+        Raises DataError as `select`.
+        """
+        score, size = self.scorer(kind), self.network.vocabulary_size
+        if not self.styles:
+            if style:
+                raise no_styles(style)
+            return score(names)
+        if not style:
+            return marginal_log_probabilities(score, names, self.styles.shares, size)
+        weights = self.styles.weights(style)
+        if len(weights) > 1:
+            return stepwise.log_probabilities(self.select(kind, style), names)
+        (number,) = weights
+        return score(names.with_styles(number, size))
 
     def require_mixture(self) -> Mixture:
         """The mixture. Raises DataError if there is none."""

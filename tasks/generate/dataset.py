@@ -12,7 +12,6 @@ from artifacts import single_file
 from artifacts.bucket.address import inside
 from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
-from artifacts.model_file import ModelKind
 from artifacts.store import Artifact
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings, Settings
@@ -20,6 +19,7 @@ from tasks.config.wish_lists import wish_list
 from tasks.core.events import Finished, Listener, Notice
 from tasks.core.stage import Input, StageRunner, by_role, notify_once
 from tasks.generate import rounds, trial
+from tasks.generate.blend import blend_metadata
 from tasks.models import load
 from tasks.models.model_input import ModelFile
 from tasks.models.training_lists import drawn_from_text
@@ -41,7 +41,7 @@ class GenerateRequest(NamedTuple):
     inputs:   of the stages: `model`; `training`, the list it was trained on, if that is known; and the files
               of lists to exclude, if there are any.
     recipe:   what makes it this list and no other.
-    part:     of the model, that names are drawn from.
+    drawing:  what names are drawn with.
     expected: how rare its names are, where they have to be as wished and the list is not there yet.
     """
 
@@ -50,7 +50,7 @@ class GenerateRequest(NamedTuple):
     inputs: Mapping[str, Input]
     recipe: Recipe
     dataset: Dataset
-    part: ModelKind
+    drawing: lists.ListSampler
     expected: trial.Estimate | None = None
 
 
@@ -72,7 +72,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
             excluded[name] = WishList.of(files, source.reading_of(files))
     sampling = replace(config.sampling, count=0)
     drawing = lists.sampler(model, model.digest, sampling, model.training, lists.ExcludedLists(**excluded))
-    config = config.resolve_columns(model.training is not None, drawing.styles is not None)
+    config = config.resolve_columns(model.training is not None, drawing.models.styles is not None)
     digests = {role: artifact.digest for role, artifact in by_role(inputs)}
     recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
     in_store = inside(settings.store, LIST, recipe.key)
@@ -83,7 +83,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     if config.has_wishes and config.count and not dataset.is_complete:
         expected = trial.estimate(drawing.sampler, config.count, settings.workers.workers)
         trial.check_patience(expected, settings.patience)
-    return GenerateRequest(config, model, inputs, recipe, dataset, drawing.drawn_from, expected)
+    return GenerateRequest(config, model, inputs, recipe, dataset, drawing, expected)
 
 
 def generate(
@@ -107,7 +107,7 @@ def generate(
 
     def announce_model() -> None:
         line = request.model.line(datetime.now().astimezone())
-        on_event(Notice("model", line + drawn_from_text(request.part)))
+        on_event(Notice("model", line + drawn_from_text(request.drawing.drawn_from)))
 
     def finish(artifact: Artifact, reused: bool) -> bool:
         if settings.output and settings.file_format:
@@ -138,7 +138,8 @@ def generate(
             if request.expected and request.expected.seconds > _TOLD_SECONDS:
                 on_event(Notice(LIST, str(request.expected)))
             shards = compose(request.config, runner, **request.inputs)
-            metadata = _metadata(shards, request.model) | {"drawn_from": request.part}
+            metadata = _metadata(shards, request.model) | {"drawn_from": request.drawing.drawn_from}
+            metadata |= blend_metadata(request.config.sampling, request.drawing, metadata["first"])
             if len(metadata["kernels"]) > 1:
                 kernels = ", ".join(metadata["kernels"])
                 on_event(Notice(LIST, f"made by several kernels, between which rounding differs: {kernels}"))

@@ -35,9 +35,8 @@ from artifacts.open_store import open_store
 from artifacts.store import Store
 from data.text.strings import as_texts, to_strings
 from rnn_core.errors import DataError
-from rnn_core.metrics.styles import marginal_log_probabilities
 from rnn_core.sample.sampler import SamplingConfig, sample
-from rnn_core.text.styles import no_styles
+from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.validators import check, choice, whole
 from tasks.config.settings import Settings
@@ -165,7 +164,7 @@ class TrainedModel:
         self,
         names: Iterable[str] | pa.Array | pa.ChunkedArray,
         drawn_from: ModelKind | None = None,
-        style: str = "",
+        style: str | Iterable[str] | pa.Array | pa.ChunkedArray = "",
     ) -> npt.NDArray[np.float64]:
         """(N,) the log-probability of each name in nats, its end included: all names together sum to 1.
 
@@ -173,24 +172,37 @@ class TrainedModel:
         it is that of the name whatever its style, the sum over all by their shares.
 
         drawn_from:  `network` or `mixture`; by default what names are drawn from by default.
-        style:       one of its styles: then it is that of the name in this style.
+        style:       one of its styles, or a blend of some: then it is that of the name in this style; or a
+                     style for each name, such as the column `style` of a list.
 
         Raises UnknownCharacter, a DataError, for a character that the model has never seen, DataError if the
-        mixture or a style is asked for and there is none such, and TypeError for anything but a list of
-        strings.
+        mixture or a style is asked for and there is none such, or not one for each name, and TypeError for
+        anything but a list of strings.
         """
         check("drawn_from", drawn_from, choice("network", "mixture", None))
         encoded = self.vocabulary.encode([self.vocabulary.spell(name) for name in as_texts(names)])
-        styles = self.models.styles
-        if style and not styles:
-            raise no_styles(style)
         with blas.one_thread:
-            score = self.models.scorer(drawn_from)
-            if not styles:
-                return score(encoded)
-            if style:
-                return score(encoded.with_styles(styles.number(style), self.vocabulary.size))
-            return marginal_log_probabilities(score, encoded, styles.shares, self.vocabulary.size)
+            if isinstance(style, str):
+                return self.models.log_probabilities(encoded, drawn_from, style)
+            return self._in_own_styles(encoded, drawn_from, as_texts(style))
+
+    def _in_own_styles(
+        self, names: EncodedNames, drawn_from: ModelKind | None, styles: Sequence[str]
+    ) -> npt.NDArray[np.float64]:
+        """(N,) the log-probability of each name in the style of its own. Raises as `log_probabilities`."""
+        if len(styles) != names.count:
+            raise DataError(
+                "names.style",
+                "each name needs a style of its own",
+                saw=f"{len(styles):,} styles for {names.count:,} names",
+                fix="give as many styles as names, or one as a text for all of them.",
+            )
+        result = np.zeros(names.count)
+        distinct, style_of_name = np.unique(np.array(styles, np.object_), return_inverse=True)
+        for number, style in enumerate(distinct):
+            rows = np.flatnonzero(style_of_name == number)
+            result[rows] = self.models.log_probabilities(names.take(rows), drawn_from, style)
+        return result
 
 
 class _StoredModel(NamedTuple):

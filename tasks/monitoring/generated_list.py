@@ -17,6 +17,7 @@ from tasks.monitoring import events
 from tasks.monitoring.deployed_work import deployed_work
 from tasks.monitoring.run_tags import TAG, add_tags
 from tasks.report import markdown
+from tasks.report.blend import blend_sections
 from tasks.report.markdown import Markdown
 from tasks.report.sections import Table, columns
 
@@ -81,4 +82,5 @@ def _page(generated: Finished) -> str:
     }
     content = Table(columns("the list", ""), list(rows.items()))
     names = "\n".join(f"1. {markdown.plain(name)}" for name in metadata["first"])
-    return markdown.blocks(markdown.table(content), "The first names:", Markdown(names))
+    blend = markdown.render(blend_sections(metadata))
+    return markdown.blocks(markdown.table(content), "The first names:", Markdown(names), blend)

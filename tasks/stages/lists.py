@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from artifacts import exports
 from artifacts.dataset import open_shards, part_file
 from artifacts.keys import canonical_json, sha256
-from artifacts.model_file import ModelKind
+from artifacts.model_file import ModelContents, ModelKind
 from artifacts.source_file import SourceFile
 from artifacts.store import Artifact
 from data import partitions as sifting
@@ -25,7 +25,6 @@ from data.text.strings import capitalized, check_fits_one_array, encode, to_stri
 from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler, SamplingConfig
-from rnn_core.text.styles import Styles
 from rnn_core.text.vocabulary import Vocabulary
 from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
 from tasks.core.stage import StageContext, stage
@@ -58,13 +57,13 @@ class TrainingList(NamedTuple):
 class ListSampler(NamedTuple):
     """What the names of a list are sampled with.
 
-    styles:      that the model knows; None if it was trained without.
-    drawn_from:  what the names are drawn from.
+    models:      of the file, of which one is sampled.
+    drawn_from:  which one.
     """
 
     sampler: Sampler
     vocabulary: Vocabulary
-    styles: Styles | None
+    models: ModelContents
     drawn_from: ModelKind
 
 
@@ -216,7 +215,7 @@ def _sample(
     """
     sampling = config.sampling
     lists = ExcludedLists(*map(WishList.of, files, (config.exclude, config.exclude_containing)))
-    drawing, vocabulary, styles, _ = sampler(model, model.digest, replace(sampling, count=0), training, lists)
+    drawing, vocabulary, models, _ = sampler(model, model.digest, replace(sampling, count=0), training, lists)
     stop = config.start + sampling.count
     on_progress = context.names_reporter(sampling.count)
     parts = list(drawing.names(config.start, stop, context.settings.workers, on_progress))
@@ -228,7 +227,7 @@ def _sample(
             "log_probability": np.concatenate([np.zeros(0), *(part.log_probabilities for part in parts)]),
         }
     )
-    if styles:
+    if styles := models.styles:
         of_parts = [style_column(part.names, vocabulary.size, styles, sampling.style) for part in parts]
         table = table.append_column("style", pa.chunked_array(of_parts, CATEGORY))
     context.writer.metadata["kernels"] = [_kernel()]
@@ -243,7 +242,7 @@ def sampler(
     training: Artifact | None,
     lists: ExcludedLists,
 ) -> ListSampler:
-    """The sampler of a list, its vocabulary and its styles, made once in a process.
+    """The sampler of a list, its vocabulary and the models it is of, made once in a process.
 
     digest:    of the model, whose path could be another's by now.
     training:  the list whose rules the names keep, if it is known.
@@ -258,7 +257,7 @@ def sampler(
     wishes = all_wishes(sampling, loaded.vocabulary, names, words)
     drawing = Sampler(chosen, loaded.vocabulary, sampling, accepts, wishes=wishes)
     drawn_from = loaded.models.resolve(sampling.drawn_from)
-    return ListSampler(drawing, loaded.vocabulary, loaded.models.styles, drawn_from)
+    return ListSampler(drawing, loaded.vocabulary, loaded.models, drawn_from)
 
 
 @functools.lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rnn_core.errors import escape_controls
 from tasks.core.events import Event, Finished, Notice, Progress
+from tasks.report.blend import blend_sections
 from tasks.report.sections import Cell, Row, Section, Table, cell, columns
 from tasks.report.text import escape_invisible
 from tasks.stages import OF_A_LIST
@@ -117,6 +118,7 @@ class PlainConsole:
         """Write a few lines on a generated list."""
         for line in _list_lines(whole):
             self.print(line)
+        self.sections(blend_sections(whole.artifact.manifest().metadata))
 
     def sections(self, sections: Iterable[Section]) -> None:
         """Write each title with the rows of its table below it, in aligned columns."""
@@ -205,6 +207,7 @@ class TerminalConsole:
         """Write a few lines on a generated list."""
         for line in _list_lines(whole):
             self.print(line)
+        self.sections(blend_sections(whole.artifact.manifest().metadata))
 
     def sections(self, sections: Iterable[Section]) -> None:
         """Draw each table under its title."""

@@ -15,6 +15,7 @@ from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.metrics.evaluation import EvaluationConfig
 from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.sample.scoring import log_probabilities
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.config.preview import PreviewConfig
@@ -24,8 +25,11 @@ from tasks.config.settings import ListSettings, Settings
 from tasks.config.sources import Source
 from tasks.core.events import Finished
 from tasks.engines.plain import stage_runner
+from tasks.generate import dataset
 from tasks.models import open_model
+from tasks.report.blend import blend_sections
 from tasks.stages.evaluating import METRICS
+from tasks.views.console import PlainConsole
 from tasks.views.preview import preview_sections
 
 # Two lists that share no letter.
@@ -111,6 +115,20 @@ def test_the_style_of_every_name_stands_beside_it(made):
     assert {row["style"] for row in rows} == {"low", "high"}
 
 
+def test_each_name_is_scored_in_the_style_that_stands_beside_it(made, model):
+    table = made["names"].table("names.parquet")
+    scored = model.log_probabilities(table["name"], style=table["style"])
+    np.testing.assert_allclose(scored, table["log_probability"], rtol=1e-4)
+    for style in model.styles:
+        (own,) = model.log_probabilities(["badoa"], style=[style])
+        assert own == pytest.approx(*model.log_probabilities(["badoa"], style=style))
+    assert model.log_probabilities(["badoa"], style=[""]) == model.log_probabilities(["badoa"])
+    with pytest.raises(DataError, match="each name needs a style of its own"):
+        model.log_probabilities(["badoa", "minus"], style=["low"])
+    with pytest.raises(DataError, match="unknown style"):
+        model.log_probabilities(["badoa", "minus"], style=["low", "elves"])
+
+
 def test_a_name_is_as_probable_as_in_all_of_its_styles_together(made, model):
     names = ["badoa", "minus", "k"]
     in_styles = [model.log_probabilities(names, style=style) for style in model.styles]
@@ -160,6 +178,43 @@ def test_a_blend_is_a_column_value_and_is_the_same_however_its_weights_are_writt
     assert set(rows["style"].to_pylist()) == {"low=0.5,high=0.5"}
     other = model.draw(20, style="low=3, high=3", max_length=6, truncate=True)
     assert rows["name"].to_pylist() == other.to_pylist()
+    scored = model.log_probabilities(rows["name"], style=rows["style"])
+    np.testing.assert_allclose(scored, rows["log_probability"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("drawn_from", ["network", "mixture"])
+def test_a_name_is_scored_step_by_step_as_in_one_go(model, drawn_from):
+    names = ["badoa", "minus", "k", "", "bakodog"]
+    stepwise = log_probabilities(model.models.select(drawn_from, "low"), model.vocabulary.encode(names))
+    np.testing.assert_allclose(stepwise, model.log_probabilities(names, drawn_from, "low"), rtol=1e-4)
+
+
+def test_a_list_of_a_blend_shows_its_weights_and_how_each_style_judges_its_names(made, model, store, capsys):
+    listed = []
+    for name, options in (
+        ("of a blend", {"style": "low=3,high=1"}),
+        ("with capitals", {"style": "low=3,high=1", "capitalise_first": True}),
+        ("of one style", {"style": "low"}),
+        ("of all", {}),
+    ):
+        settings = ListSettings(
+            store=store, model=str(made["mixture"].folder / MODEL), output=store.parent / name
+        )
+        make_list(asked(count=12, **options), settings, listed.append)
+    blend, capitals, *others = (event for event in listed if event.stage == dataset.LIST and event.rows)
+    assert not any("blend" in other.artifact.manifest().metadata for other in others)
+    manifest = blend.artifact.manifest()
+    (section,) = blend_sections(manifest.metadata)
+    assert [column.title for column in section.table.columns] == ["name", "low=0.75", "high=0.25"]
+    names = manifest.metadata["first"][:10]
+    assert [row[0] for row in section.table.rows] == names
+    for place, style in enumerate(model.styles, start=1):
+        nats = -model.log_probabilities(names, style=style) / [len(name) + 1 for name in names]
+        assert [row[place] for row in section.table.rows] == [f"{value:.3f}" for value in nats]
+    (section,) = blend_sections(capitals.artifact.manifest().metadata)
+    assert {tuple(row[1:]) for row in section.table.rows} == {("–", "–")}
+    PlainConsole().list_summary(blend)
+    assert f"\n  {names[0]} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
