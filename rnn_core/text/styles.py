@@ -65,7 +65,7 @@ class Styles:
 
         Raises DataError for a name that is no style, and for a blend that is not written as one.
         """
-        if wish in self.names or "=" not in wish:
+        if wish in self.names or not {"=", ","} & set(wish):
             return {self.number(wish): 1.0}
         weights: dict[int, float] = {}
         for part in wish.split(","):

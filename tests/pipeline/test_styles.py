@@ -229,6 +229,7 @@ def test_a_list_of_a_blend_shows_its_weights_and_how_each_style_judges_its_names
         ("low=nan", "style.blend", "low=0.7,high=0.3"),
         ("low=inf,high=1", "style.blend", "low=0.7,high=0.3"),
         ("low=1,high", "style.blend", "low=0.7,high=0.3"),
+        ("low,high", "style.blend", "low=0.7,high=0.3"),
     ],
 )
 def test_a_style_that_there_is_not_is_refused_with_those_that_there_are(model, wish, code, fix):
