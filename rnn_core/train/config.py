@@ -118,8 +118,8 @@ class TrainingConfig:
             what `dropout` drops there; all share the start.
         dtype: Type of the parameters: `float32` or `float64`.
         seed: Random seed of the training.
-        members: Networks that are trained with different seeds and averaged, character by character. Each
-            costs the time of a training, and of sampling.
+        members: Networks that are trained with different seeds and averaged, character by character, beside
+            each other where there are cores. Each costs the time of a training, and of sampling.
         styles: With `sources`, each of several lists is a style that names can be asked for: the network
             learns which list a name is from. `none` learns all lists as one.
         start: Parameters before the first step: random with `scratch`; with `champion` those of the

@@ -5,18 +5,16 @@ one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rnn_core.batching.batches import BatchStream
-from rnn_core.errors import DataError
-from rnn_core.metrics.scoring import check_names, stream_cross_entropy
+from rnn_core.errors import DataError, TrainingError
+from rnn_core.metrics.scoring import check_names
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.build_optimizer import build_schedule
 from rnn_core.train.config import ResolvedTrainingConfig
-from rnn_core.train.parts import BatchSchedule
-from rnn_core.train.processes import training_processes, usable_processes
-from rnn_core.train.replica import check_finite
+from rnn_core.train.parts import StepResult, batches_per_epoch, steps_total
+from rnn_core.train.processes import training_steps, usable_processes
 from rnn_core.train.state import HistoryRow, TrainingState, check_position
 
 
@@ -51,12 +49,34 @@ def train(
     state:       resumes from here, and changes it: its arrays too may be others afterwards. A finished one is
                  yielded once as it is.
     processes:   share the parts of a batch (`config.shards`); the result is the same with any number. The
-                 others than this one are started here, and end with it.
+                 others than this one are started here, and end with the training.
     style_count: of the network; 0 if it knows no styles, else every name has one.
 
     Raises DataError where there is no name to train on or a token is not in the vocabulary, TrainingError
     when the loss or its gradient is no longer finite, or another process died: what was yielded before is
     still valid.
+    """
+    state = state or TrainingState.start(config, vocabulary_size, style_count=style_count)
+    for progress in train_together(
+        [config], vocabulary_size, training, validation, [state], processes, style_count
+    ):
+        yield progress[0]
+
+
+def train_together(
+    configs: Sequence[ResolvedTrainingConfig],
+    vocabulary_size: int,
+    training: EncodedNames,
+    validation: EncodedNames,
+    states: Sequence[TrainingState],
+    processes: int = 1,
+    style_count: int = 0,
+) -> Iterator[dict[int, TrainingProgress]]:
+    """Trains networks whose configurations differ in their seeds alone, each as `train` does.
+
+    As many as there are processes take their steps beside each other; where there are more processes, several
+    share one network. When one is finished, the next begins. Yields after every step the progress of those
+    that took it, by their numbers from 0; of all, once, if all are finished already.
     """
     if training.count == 0:
         raise DataError(
@@ -66,53 +86,74 @@ def train(
         )
     check_names(training, vocabulary_size, style_count)
     check_names(validation, vocabulary_size, style_count)
-    validation_stream = BatchStream.from_names(validation)
-    state = state or TrainingState.start(config, vocabulary_size, style_count=style_count)
-    processes = usable_processes(config, training.count, processes)
-    batches = BatchSchedule(config, training, rank=0, size=processes)
-    steps_total, batches_per_epoch = batches.steps_total, batches.batches_per_epoch
-    check_position(state, batches_per_epoch, steps_total)
-    schedule = build_schedule(config, steps_total)
+    runs = [
+        _Run(number, config, state, training.count, validation.count > 0)
+        for number, (config, state) in enumerate(zip(configs, states, strict=True))
+    ]
+    if all(run.finished for run in runs):
+        yield {run.number: run.last_progress for run in runs}
+    while waiting := [run for run in runs if not run.finished]:
+        size = usable_processes(configs[0], training.count, processes, len(waiting))
+        active = waiting[:size]
+        with training_steps(
+            [run.config for run in active], training, validation, [run.state for run in active], size
+        ) as steps:
+            for results in steps:
+                yield {run.number: run.record(result) for run, result in zip(active, results, strict=True)}
+                if any(run.finished for run in active):
+                    break
 
-    def progress(epoch: int, training_loss: float, validation_loss: float) -> TrainingProgress:
+
+class _Run:
+    """The training of a network, as its steps are counted and judged."""
+
+    def __init__(
+        self, number: int, config: ResolvedTrainingConfig, state: TrainingState, names: int, validates: bool
+    ) -> None:
+        self.number, self.config, self.state, self._validates = number, config, state, validates
+        self._steps_total = steps_total(config, names)
+        self._batches_per_epoch = batches_per_epoch(config, names)
+        check_position(state, self._batches_per_epoch, self._steps_total)
+        self._schedule = build_schedule(config, self._steps_total)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or validation has stopped it."""
+        return self.state.step >= self._steps_total or self.state.epochs_without_gain >= self.config.patience
+
+    @property
+    def last_progress(self) -> TrainingProgress:
+        """The progress after the last epoch."""
+        last = self.state.history[-1]
+        return self._progress(last.epoch, last.training_loss, last.validation_loss)
+
+    def record(self, result: StepResult) -> TrainingProgress:
+        """Count a step. Raises TrainingError if a number of its result is not finite that should be."""
+        state = self.state
+        epoch, learning_rate = state.epoch + 1, self._schedule(state.step)
+        state.step += 1
+        state.batch += 1
+        state.epoch_nats += result.loss * result.rows
+        state.epoch_rows += result.rows
+        _check_finite(result.finite, state.step, learning_rate)
+        if state.batch == self._batches_per_epoch or state.step == self._steps_total:
+            if self._validates:
+                _check_finite(result.validation_loss, state.step, learning_rate)
+            _end_epoch(state, result.validation_loss, learning_rate)
+        return self._progress(epoch, result.loss, result.validation_loss)
+
+    def _progress(self, epoch: int, training_loss: float, validation_loss: float) -> TrainingProgress:
         return TrainingProgress(
-            step=state.step,
-            steps_total=steps_total,
+            step=self.state.step,
+            steps_total=self._steps_total,
             epoch=epoch,
-            epochs=-(-steps_total // batches_per_epoch),
-            learning_rate=schedule(state.step - 1),
+            epochs=-(-self._steps_total // self._batches_per_epoch),
+            learning_rate=self._schedule(self.state.step - 1),
             training_loss=training_loss,
             validation_loss=validation_loss,
-            best_validation_loss=state.best_validation_loss,
-            state=state,
+            best_validation_loss=self.state.best_validation_loss,
+            state=self.state,
         )
-
-    def finished() -> bool:
-        return state.step >= steps_total or state.epochs_without_gain >= config.patience
-
-    if finished():
-        last = state.history[-1]
-        yield progress(last.epoch, last.training_loss, last.validation_loss)
-        return
-    with training_processes(config, training, state, processes) as replica:
-        while not finished():
-            epoch = state.epoch + 1
-            for batch in batches.epoch(state.epoch, state.batch):
-                learning_rate = schedule(state.step)
-                result = replica.step(batch)
-                state.step += 1
-                state.batch += 1
-                state.epoch_nats += result.loss * result.rows
-                state.epoch_rows += result.rows
-                validation_loss = math.nan
-                if state.batch == batches_per_epoch or state.step == steps_total:
-                    if validation.count:
-                        validation_loss = stream_cross_entropy(
-                            state.current, validation_stream, replica.workspace, validation.weights
-                        )
-                        check_finite(validation_loss, state.step, learning_rate)
-                    _end_epoch(state, validation_loss, learning_rate)
-                yield progress(epoch, result.loss, validation_loss)
 
 
 def _end_epoch(state: TrainingState, validation_loss: float, learning_rate: float) -> None:
@@ -127,3 +168,15 @@ def _end_epoch(state: TrainingState, validation_loss: float, learning_rate: floa
         state.epochs_without_gain = 0
     else:
         state.epochs_without_gain += 1
+
+
+def _check_finite(value: float, step: int, learning_rate: float) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            "training.diverged",
+            "the loss, its gradient or the parameters are no longer finite numbers",
+            where=f"step {step}, learning rate {learning_rate:.3g}",
+            saw=f"{value}",
+            fix="lower learning_rate (a third of it is a good next try), "
+            "limit the gradient by clip_norm (1 is a good value), or train in float64.",
+        )

@@ -1,13 +1,12 @@
-"""The training of an ensemble: each member by itself, one after the other, with a seed of its own.
+"""The training of an ensemble: members with seeds of their own, beside each other where there are processes.
 
-All processes share the steps of the member that is trained. The first member is the network that a training
-without others gives, to the byte.
+The first member is the network that a training without others gives, to the byte.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,20 @@ from rnn_core.nn.ensemble import Networks, by_member, join, members_of, split_me
 from rnn_core.state_dict import Layouts, invalid_checkpoint
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.config import ResolvedTrainingConfig
-from rnn_core.train.loop import TrainingProgress, train
+from rnn_core.train.loop import train_together
 from rnn_core.train.state import TrainingState
+
+
+class MembersProgress(NamedTuple):
+    """The progress of an ensemble after a step of some of its members. Losses in nats per character."""
+
+    numbers: tuple[int, ...]  # of these members, counted from 1
+    step: int  # steps done, by all members together
+    steps_total: int  # of all members, if validation does not stop one earlier
+    epoch: int  # of the one that is furthest behind, counted from 1
+    epochs: int  # of each
+    training_loss: float  # mean over their batches of this step
+    best_validation_loss: float  # mean over them; nan before the first of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +36,6 @@ class MemberStates:
     """The states of all members, also of those whose training has not begun."""
 
     states: tuple[TrainingState, ...]
-
-    @classmethod
-    def start(
-        cls,
-        config: ResolvedTrainingConfig,
-        vocabulary_size: int,
-        initial: Networks | None = None,
-        style_count: int = 0,
-    ) -> "MemberStates":
-        """The states before the first step.
-
-        initial:  the parameters to start from, as many networks as there are members; by default random ones.
-        """
-        networks = members_of(initial) if initial else [None] * config.members
-        members = zip(member_configs(config), networks, strict=True)
-        return cls(
-            tuple(
-                TrainingState.start(of_member, vocabulary_size, own, style_count)
-                for of_member, own in members
-            )
-        )
 
     @property
     def networks(self) -> Networks:
@@ -78,62 +68,82 @@ class MemberStates:
         """Copies of everything by name: of one member as `TrainingState.arrays`, then `member.1.step`."""
         return by_member([state.arrays() for state in self.states])
 
-    @classmethod
-    def from_arrays(
-        cls,
-        config: ResolvedTrainingConfig,
-        vocabulary_size: int,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        style_count: int = 0,
-    ) -> "MemberStates":
-        """The states that `arrays` gave, in arrays of their own.
 
-        Raises DataError if names, types or shapes are not those of this configuration and vocabulary.
+@dataclass(frozen=True, slots=True)
+class EnsembleTraining:
+    """The training of as many members as the configuration says; one is a network alone.
+
+    style_count:  of each network; 0 if it knows no styles, else every name has one.
+    """
+
+    config: ResolvedTrainingConfig
+    vocabulary_size: int
+    style_count: int = 0
+
+    @property
+    def member_configs(self) -> list[ResolvedTrainingConfig]:
+        """The configuration of each member."""
+        return [self.config.member(number) for number in range(self.config.members)]
+
+    def start(self, initial: Networks | None = None) -> MemberStates:
+        """The states before the first step.
+
+        initial:  the parameters to start from, as many networks as there are members; by default random ones.
         """
-        members = zip(member_configs(config), _split(config, arrays), strict=True)
-        return cls(
+        networks = members_of(initial) if initial else [None] * self.config.members
+        return MemberStates(
             tuple(
-                TrainingState.from_arrays(of_member, vocabulary_size, own, style_count)
-                for of_member, own in members
+                TrainingState.start(config, self.vocabulary_size, own, self.style_count)
+                for config, own in zip(self.member_configs, networks, strict=True)
             )
         )
 
-    @classmethod
-    def check_layout(
-        cls, config: ResolvedTrainingConfig, vocabulary_size: int, arrays: Layouts, style_count: int = 0
-    ) -> None:
-        """Raise DataError unless arrays of these types and shapes can be states of this configuration."""
-        for of_member, own in zip(member_configs(config), _split(config, arrays), strict=True):
-            TrainingState.check_layout(of_member, vocabulary_size, own, style_count)
+    def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> MemberStates:
+        """The states that `MemberStates.arrays` gave, in arrays of their own.
 
+        Raises DataError if names, types or shapes are not those of this training.
+        """
+        return MemberStates(
+            tuple(
+                TrainingState.from_arrays(config, self.vocabulary_size, own, self.style_count)
+                for config, own in zip(self.member_configs, self._split(arrays), strict=True)
+            )
+        )
 
-def member_configs(config: ResolvedTrainingConfig) -> list[ResolvedTrainingConfig]:
-    """The configuration of each member."""
-    return [config.member(number) for number in range(config.members)]
+    def check_layout(self, arrays: Layouts) -> None:
+        """Raise DataError unless arrays of these types and shapes can be states of this training."""
+        for config, own in zip(self.member_configs, self._split(arrays), strict=True):
+            TrainingState.check_layout(config, self.vocabulary_size, own, self.style_count)
 
+    def run(
+        self, training: EncodedNames, validation: EncodedNames, members: MemberStates, processes: int = 1
+    ) -> Iterator[MembersProgress]:
+        """Trains all members, and yields after every step of those that are trained at the moment.
 
-def train_members(
-    config: ResolvedTrainingConfig,
-    vocabulary_size: int,
-    training: EncodedNames,
-    validation: EncodedNames,
-    members: MemberStates,
-    processes: int = 1,
-    style_count: int = 0,
-) -> Iterator[tuple[int, TrainingProgress]]:
-    """Trains all members, and yields after every step the number of the member, from 0, and its progress.
-
-    Arguments and errors are those of `train`. A member that is finished already is yielded once as it is.
-    """
-    for number, (of_member, state) in enumerate(zip(member_configs(config), members.states, strict=True)):
-        for progress in train(
-            of_member, vocabulary_size, training, validation, state, processes, style_count
+        Names and errors are those of `train`. The states change with the next step.
+        """
+        for progress in train_together(
+            self.member_configs,
+            self.vocabulary_size,
+            training,
+            validation,
+            members.states,
+            processes,
+            self.style_count,
         ):
-            yield number, progress
+            latest = list(progress.values())
+            yield MembersProgress(
+                numbers=tuple(number + 1 for number in progress),
+                step=members.steps,
+                steps_total=self.config.members * latest[0].steps_total,
+                epoch=min(member.epoch for member in latest),
+                epochs=latest[0].epochs,
+                training_loss=float(np.mean([member.training_loss for member in latest])),
+                best_validation_loss=float(np.mean([member.best_validation_loss for member in latest])),
+            )
 
-
-def _split(config: ResolvedTrainingConfig, arrays: Mapping[str, Any]) -> list[dict[str, Any]]:
-    members = split_members(arrays)
-    if len(members) != config.members:
-        raise invalid_checkpoint("member", f"{len(members)} members, not {config.members}")
-    return members
+    def _split(self, arrays: Mapping[str, Any]) -> list[dict[str, Any]]:
+        members = split_members(arrays)
+        if len(members) != self.config.members:
+            raise invalid_checkpoint("member", f"{len(members)} members, not {self.config.members}")
+        return members

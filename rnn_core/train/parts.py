@@ -26,15 +26,31 @@ class PartLoss(NamedTuple):
     rows: int
 
 
+class StepResult(NamedTuple):
+    """The result of a step of a network. Losses in nats per character.
+
+    loss, rows:       of the batch before the step, and how many characters it has.
+    finite:           a finite number, unless the loss, its gradient or the new parameters are not.
+    validation_loss:  after the last step of an epoch; else nan.
+    """
+
+    loss: float
+    rows: int
+    finite: float
+    validation_loss: float
+
+
 class BatchParts(NamedTuple):
     """A batch, as one of the processes that share it sees it.
 
-    total:  how many parts it has.
-    own:    those that this process computes, by their number.
+    total:       how many parts it has.
+    own:         those that this process computes, by their number.
+    ends_epoch:  whether it is the last of its epoch.
     """
 
     total: int
     own: tuple[tuple[int, Batch], ...]
+    ends_epoch: bool
 
 
 class BatchSchedule:
@@ -54,23 +70,29 @@ class BatchSchedule:
         shared = config.shares_prefixes
         self._layout = stream.shared_batches if shared else stream.packed_batches
         self._keys = downcast(alphabetical_ranks(training) if shared else -stream.rows)
-        self.batches_per_epoch = batches_per_epoch(config, training.count)
-        self.steps_total = steps_total(config, training.count)
+        self._batches_per_epoch = batches_per_epoch(config, training.count)
+        self._steps_total = steps_total(config, training.count)
 
-    def epoch(self, epoch: int, first: int) -> Iterator[BatchParts]:
-        """The batches of an epoch, from number `first` on; the last epoch may be cut short."""
+    def from_position(self, epoch: int, first: int) -> Iterator[BatchParts]:
+        """The batches from number `first` of an epoch on; the last epoch may be cut short."""
+        while epoch * self._batches_per_epoch < self._steps_total:
+            yield from self._epoch(epoch, first)
+            epoch, first = epoch + 1, 0
+
+    def _epoch(self, epoch: int, first: int) -> Iterator[BatchParts]:
         config = self._config
         names = _weighted_epoch(config, self._training, epoch)
         batches = shuffled_batches(self._keys, config.batch_size, config.rng(Purpose.SHUFFLING, epoch), names)
-        del batches[self.steps_total - epoch * self.batches_per_epoch :]
+        del batches[self._steps_total - epoch * self._batches_per_epoch :]
         contiguous = config.shares_prefixes
         parts = [split_batch(batch, config.shards, contiguous) for batch in batches[first:]]
         own = [range(self._rank, len(batch), self._size) for batch in parts]
         laid_out = self._layout(  # some ahead
             batch[number] for batch, numbers in zip(parts, own, strict=True) for number in numbers
         )
-        for batch, numbers in zip(parts, own, strict=True):
-            yield BatchParts(len(batch), tuple((number, next(laid_out)) for number in numbers))
+        for count, (batch, numbers) in enumerate(zip(parts, own, strict=True), start=1):
+            laid_out_parts = tuple((number, next(laid_out)) for number in numbers)
+            yield BatchParts(len(batch), laid_out_parts, ends_epoch=count == len(parts))
 
 
 def batches_per_epoch(config: ResolvedTrainingConfig, names: int) -> int:

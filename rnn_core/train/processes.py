@@ -13,23 +13,23 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rnn_core.arrays import aligned_empty
 from rnn_core.errors import TrainingError
-from rnn_core.nn import cells, network
+from rnn_core.nn import cells
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.build_optimizer import build_optimizer
 from rnn_core.train.config import ResolvedTrainingConfig
-from rnn_core.train.parts import BatchSchedule, batches_per_epoch, part_count, steps_total
-from rnn_core.train.replica import Replica
+from rnn_core.train.parts import StepResult, batches_per_epoch, part_count, steps_total
+from rnn_core.train.replica import Job, NetworkMemory, Replica
 from rnn_core.train.shared_memory import MemoryShape, SharedMemory
 from rnn_core.train.state import TrainingState
-from rnn_core.train.team import Alone, Member
+from rnn_core.train.team import Alone, Peer
 from rnn_core.tree import Shape, leaves, tree_map
 
 # Multiplications with weights, going forward, of a training for which others are started. One process does as
@@ -49,97 +49,87 @@ processes.main()
 
 
 class _Task(NamedTuple):
-    """What another process has to know.
+    """What another process has to know."""
 
-    like:    the shapes of the parameters.
-    counts:  what the state of the optimizer holds besides vectors.
-    """
-
-    config: ResolvedTrainingConfig
-    training: EncodedNames
-    like: network.NetworkParameters
-    counts: list[Any]
-    step: int
-    epoch: int
-    batch: int
+    job: Job
     memory: MemoryShape
     descriptor: int
     parent: int
-    rank: int = 0
+    rank: int
 
 
-def usable_processes(config: ResolvedTrainingConfig, names: int, most: int) -> int:
-    """How many processes can share the training of so many names: no more than a batch has parts."""
+def usable_processes(config: ResolvedTrainingConfig, names: int, most: int, networks: int = 1) -> int:
+    """How many processes can share the training on so many names: no more than the batches have parts."""
     can_start = os.name == "posix" and bool(sys.executable)
-    return min(most, part_count(config, names)) if can_start else 1
+    return min(most, networks * part_count(config, names)) if can_start else 1
 
 
 def worthwhile_processes(config: ResolvedTrainingConfig, training: EncodedNames, most: int) -> int:
     """How many processes, of at most so many, train soonest: the others take some 0.2 seconds to start."""
     *gates, _, _ = cells.by_name(config.cell).shapes(1, 1)["W_hh"]
-    weights = (2 * config.layers - 1) * math.prod(gates) * config.hidden_size**2
+    weights = config.members * (2 * config.layers - 1) * math.prod(gates) * config.hidden_size**2
     epochs = steps_total(config, training.count) / batches_per_epoch(config, training.count)
     characters = epochs * (len(training.tokens) + training.count)
-    return usable_processes(config, training.count, most) if weights * characters > WORTH_STARTING else 1
+    usable = usable_processes(config, training.count, most, config.members)
+    return usable if weights * characters > WORTH_STARTING else 1
 
 
 @contextmanager
-def training_processes(
-    config: ResolvedTrainingConfig,
+def training_steps(
+    configs: Sequence[ResolvedTrainingConfig],
     training: EncodedNames,
-    state: TrainingState,
+    validation: EncodedNames,
+    states: Sequence[TrainingState],
     size: int,
-) -> Iterator[Replica]:
-    """The first of so many processes that train together from this state on, until the context ends.
+) -> Iterator[Iterator[list[StepResult]]]:
+    """The steps of these networks from these states on, until the context ends.
 
-    With more than one, the state is moved into memory that they share.
+    `size` processes take them: this one, which is the first, and others that are started. There are no fewer
+    than networks. With more than one, the states are moved into memory that they share.
 
-    Raises TrainingError if one cannot be started; a step of the first raises it if one has ended.
+    Raises TrainingError if one cannot be started; a step raises it if one has ended.
     """
-    parts, steps = part_count(config, training.count), steps_total(config, training.count)
-    length, dtype = len(state.vector), state.vector.dtype
+    first = states[0]
+    shapes = tree_map(lambda leaf: Shape(leaf.shape, leaf.size), first.current)
+    jobs = [
+        Job(config, training, validation, shapes, state.step, state.epoch, state.batch)
+        for config, state in zip(configs, states, strict=True)
+    ]
+    parts, length, dtype = part_count(configs[0], training.count), len(first.vector), first.vector.dtype
     if size == 1:
         gradients = [aligned_empty(length, dtype) for _ in range(parts)]
         for gradient in gradients:
             gradient[:] = 0.0  # as it stays where it belongs to no parameter
-        yield Replica(
-            config, state.vector, state.current, state.optimizer, gradients, steps, state.step, Alone()
-        )
+        memory = NetworkMemory(first.vector, first.optimizer, gradients)
+        yield Replica(jobs[0], memory, Alone()).steps()
         return
-    moments = sum(leaf.ndim for leaf in leaves(state.optimizer))
-    memory = SharedMemory(MemoryShape(size, parts, 1 + moments + parts, length, str(dtype)))
+    of_optimizer = list(leaves(first.optimizer))
+    moments = sum(leaf.ndim for leaf in of_optimizer)
+    shape = MemoryShape(
+        processes=size,
+        networks=len(states),
+        parts=parts,
+        vectors=1 + moments + parts,
+        counts=len(of_optimizer) - moments,
+        length=length,
+        dtype=str(dtype),
+    )
+    shared = SharedMemory(shape)
     others = _Others()
     try:
-        vector, *rest = memory.vectors
-        state.move(vector, rest[:moments])
+        memories = [_network_memory(job, shared, network) for network, job in enumerate(jobs)]
+        for state, memory in zip(states, memories, strict=True):
+            state.move(memory.parameters, memory.optimizer)
         others.start(
-            _Task(
-                config=config,
-                training=training,
-                like=tree_map(lambda leaf: Shape(leaf.shape, leaf.size), state.current),
-                counts=[leaf for leaf in leaves(state.optimizer) if not leaf.ndim],
-                step=state.step,
-                epoch=state.epoch,
-                batch=state.batch,
-                memory=memory.shape,
-                descriptor=memory.descriptor,
-                parent=os.getpid(),
-            )
+            [
+                _Task(jobs[shape.network(rank)], shape, shared.descriptor, os.getpid(), rank)
+                for rank in range(1, size)
+            ]
         )
-        team = Member(0, memory.arrivals, memory.results, memory.squares, others.check)
-        yield Replica(
-            config,
-            vector,
-            state.current,
-            state.optimizer,
-            rest[moments:],
-            steps,
-            state.step,
-            team,
-        )
+        yield Replica(jobs[0], memories[0], Peer(0, shared, others.check)).steps()
     finally:
         others.end()
-        memory.close()
+        shared.close()
 
 
 def main() -> None:
@@ -152,25 +142,21 @@ def main() -> None:
         if os.getppid() != task.parent:
             os._exit(1)
 
-    memory = SharedMemory(task.memory, task.descriptor)
-    vector, *rest = memory.vectors
-    moments = len(rest) - task.memory.parts
-    batches = BatchSchedule(task.config, task.training, task.rank, task.memory.processes)
-    vectors, counts = iter(rest[:moments]), iter(task.counts)
-    blank = build_optimizer(task.config, task.like, batches.steps_total).init(np.zeros(0, task.config.dtype))
-    optimizer = tree_map(lambda leaf: next(vectors if leaf.ndim else counts), blank)
-    team = Member(task.rank, memory.arrivals, memory.results, memory.squares, check)
-    replica = Replica(
-        task.config, vector, task.like, optimizer, rest[moments:], batches.steps_total, task.step, team
-    )
-    epoch, first = task.epoch, task.batch
-    try:
-        while replica.step_count < batches.steps_total:
-            for batch in batches.epoch(epoch, first):
-                replica.step(batch)
-            epoch, first = epoch + 1, 0
-    except TrainingError:
-        pass  # the first process raises it as well
+    shared = SharedMemory(task.memory, task.descriptor)
+    memory = _network_memory(task.job, shared, task.memory.network(task.rank))
+    for _ in Replica(task.job, memory, Peer(task.rank, shared, check)).steps():
+        pass
+
+
+def _network_memory(job: Job, shared: SharedMemory, network: int) -> NetworkMemory:
+    """What the shared memory holds of a network."""
+    parameters, *vectors = shared.vectors[network]
+    moments = len(vectors) - shared.shape.parts
+    remaining = iter(vectors[:moments])
+    counts = iter(shared.counts[network].reshape(-1, 1))
+    blank = build_optimizer(job.config, job.like, steps_total=1).init(np.zeros(0, job.config.dtype))
+    optimizer = tree_map(lambda leaf: next(remaining) if leaf.ndim else next(counts).reshape(()), blank)
+    return NetworkMemory(parameters, optimizer, vectors[moments:])
 
 
 class _Others:
@@ -179,10 +165,10 @@ class _Others:
     def __init__(self) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, task: _Task) -> None:
-        """Start them. Raises TrainingError if one does not."""
+    def start(self, tasks: Sequence[_Task]) -> None:
+        """Start one for every task. Raises TrainingError if one does not."""
         try:
-            for _ in range(1, task.memory.processes):
+            for task in tasks:
                 process = subprocess.Popen(
                     [sys.executable, "-c", _MAIN],
                     stdin=subprocess.PIPE,
@@ -192,10 +178,10 @@ class _Others:
                     start_new_session=True,  # so that Ctrl-C reaches the first process alone
                 )
                 self._processes.append(process)
-            for rank, process in enumerate(self._processes, start=1):
+            for task, process in zip(tasks, self._processes, strict=True):
                 assert process.stdin
                 process.stdin.write(json.dumps(sys.path).encode() + b"\n")
-                pickle.dump(task._replace(rank=rank), process.stdin)
+                pickle.dump(task, process.stdin)
                 process.stdin.flush()
         except OSError as refusal:
             self.check()  # a broken pipe is the death of one

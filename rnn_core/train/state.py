@@ -1,7 +1,7 @@
 """The state of a training: the arrays and counters that it needs to resume."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -75,20 +75,13 @@ class TrainingState:
         blank = optimizer.init(vector)
         return cls(vocabulary_size, vector, current, vector.copy(), blank, style_count=style_count)
 
-    def move(self, vector: Floats, moments: Sequence[Floats]) -> None:
-        """Move the parameters, and the vectors of the optimizer's state, into this memory."""
+    def move(self, vector: Floats, optimizer: OptimizerState) -> None:
+        """Move the parameters and the optimizer's state into these arrays."""
         vector[:] = self.vector
         self.vector, self.current = vector, views(vector, self.current)
-        remaining = iter(moments)
-
-        def moved(leaf: Floats) -> Floats:
-            if not leaf.ndim:
-                return leaf
-            place = next(remaining)
-            place[:] = leaf
-            return place
-
-        self.optimizer = tree_map(moved, self.optimizer)
+        for place, leaf in zip(leaves(optimizer), leaves(self.optimizer), strict=True):
+            place[...] = leaf
+        self.optimizer = optimizer
 
     @property
     def parameters(self) -> network.NetworkParameters:

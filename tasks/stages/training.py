@@ -1,7 +1,7 @@
 """The stage `model`: training, from wherever a killed run left it, to parameters and a history."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -157,7 +157,6 @@ def _initial_networks(
 
     It may not have a character, or a style: both are found by name.
     """
-    from rnn_core.train.members import member_configs
     from rnn_core.train.state import random_parameters
 
     trained = load_model(ModelFile(champion.folder / MODEL, champion))
@@ -168,19 +167,27 @@ def _initial_networks(
     shared_styles = [
         (before_styles.index(name), number) for number, name in enumerate(now_styles) if name in before_styles
     ]
-    members = zip(ensemble.members_of(trained.models.network), member_configs(config), strict=True)
+    members = ensemble.members_of(trained.models.network)
     return ensemble.join(
         tuple(
             network.transfer(
                 member,
                 before,
-                random_parameters(own, vocabulary.size, len(now_styles)),
+                random_parameters(config.member(number), vocabulary.size, len(now_styles)),
                 now,
                 shared_styles,
             )
-            for member, own in members
+            for number, member in enumerate(members)
         )
     )
+
+
+def _trained_members(numbers: Sequence[int], count: int) -> str:
+    """Which of so many members are trained at the moment, before the rest of a note; nothing of one alone."""
+    if count == 1:
+        return ""
+    label = "member" if len(numbers) == 1 else "members"
+    return f"{label} {', '.join(map(str, numbers))} of {count}, "
 
 
 def _train_in_batches(
@@ -192,19 +199,16 @@ def _train_in_batches(
     champion: Artifact | None,
     styles: Styles | None,
 ) -> Trained:
-    from rnn_core.train.members import MemberStates, train_members
+    from rnn_core.train.members import EnsembleTraining
     from rnn_core.train.processes import worthwhile_processes
 
     config = from_scratch.warm(names.count) if champion else from_scratch
     checkpoints = Checkpoints(context)
-    style_count = len(styles.names) if styles else 0
-    members = checkpoints.load(
-        lambda arrays: MemberStates.from_arrays(config, vocabulary.size, arrays, style_count),
-        lambda headers: MemberStates.check_layout(config, vocabulary.size, headers, style_count),
-    )
+    training = EnsembleTraining(config, vocabulary.size, len(styles.names) if styles else 0)
+    members = checkpoints.load(training.from_arrays, training.check_layout)
     if not members:
         initial = _initial_networks(config, vocabulary, champion, styles) if champion else None
-        members = MemberStates.start(config, vocabulary.size, initial, style_count)
+        members = training.start(initial)
     context.notice(
         f"{names.count:,} names to learn: {config.cell}, {config.layers} × {config.hidden_size} units, "
         f"{config.optimizer}, batches of {config.batch_size}, learning rate {config.learning_rate:g}, "
@@ -220,16 +224,13 @@ def _train_in_batches(
     if members.steps:
         context.notice(f"going on from the checkpoint of step {members.steps:,}")
     processes = worthwhile_processes(config, names, context.settings.workers)
-    for number, now in train_members(
-        config, vocabulary.size, names, validation, members, processes, style_count
-    ):
+    for now in training.run(names, validation, members, processes):
         best = "" if math.isnan(now.best_validation_loss) else f", validation {now.best_validation_loss:.3f}"
-        of_member = f"member {number + 1} of {config.members}, " if config.members > 1 else ""
+        trained = _trained_members(now.numbers, config.members)
         epochs = f"epoch {now.epoch} of at most {now.epochs}"
-        note = f"{of_member}{epochs}, loss {now.training_loss:.3f}{best} nats/char"
-        steps_total = config.members * now.steps_total
-        context.progress(number * now.steps_total + now.step, steps_total, note)
-        at = f"training, {of_member}step {now.step:,} of at most {now.steps_total:,}"
+        note = f"{trained}{epochs}, loss {now.training_loss:.3f}{best} nats/char"
+        context.progress(now.step, now.steps_total, note)
+        at = f"training, step {now.step:,} of at most {now.steps_total:,}"
         checkpoints.save_if_due(members.arrays, at)
     columns = members.history_arrays
     history = {

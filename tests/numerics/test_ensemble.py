@@ -15,7 +15,7 @@ from rnn_core.sample.model import network_model
 from rnn_core.text.names import EncodedNames
 from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
-from rnn_core.train.members import MemberStates, member_configs, train_members
+from rnn_core.train.members import EnsembleTraining
 from rnn_core.tree import leaves
 
 TOKENS = 4
@@ -131,29 +131,57 @@ def test_arrays_that_are_not_an_ensemble_are_refused(damage):
     assert caught.value.saw
 
 
+def training_of(config):
+    return EnsembleTraining(config, VOCABULARY_SIZE)
+
+
+def the_bytes(state):
+    return {name: array.tobytes() for name, array in state.arrays().items()}
+
+
 def trained(config, members=None, processes=1, stop=None):
-    members = members or MemberStates.start(config, VOCABULARY_SIZE)
-    run = train_members(config, VOCABULARY_SIZE, TRAINING, VALIDATION, members, processes)
-    for number, progress in itertools.islice(run, stop):
-        seen = number, progress.step
+    """The members, and the progress of every step."""
+    members = members or training_of(config).start()
+    run = training_of(config).run(TRAINING, VALIDATION, members, processes)
+    progress = list(itertools.islice(run, stop))
     run.close()
-    return members, seen
+    return members, progress
 
 
-def test_every_member_is_what_its_own_training_gives_and_the_first_is_the_one_without_others():
-    config = small(members=3, seed=5)
-    members, last = trained(config)
-    assert last == (2, members.states[2].step)
-    for own, state in zip(member_configs(config), members.states, strict=True):
+@pytest.mark.parametrize(
+    ("processes", "beside"),
+    [(1, [(1,), (2,), (3,)]), (2, [(1, 2), (3,)]), (4, [(1, 2, 3)])],
+    ids=["one process", "more members than processes", "more processes than members"],
+)
+def test_every_member_is_what_its_own_training_gives_however_many_are_trained_beside_each_other(
+    processes, beside
+):
+    config = small(members=3, seed=5, optimizer="muon")
+    members, progress = trained(config, processes=processes)
+    assert list(dict.fromkeys(now.numbers for now in progress)) == beside
+    assert [now.step for now in progress] == sorted({now.step for now in progress})
+    assert (progress[-1].step, progress[-1].steps_total, progress[-1].epoch) == (24, 24, 2)
+    configs = training_of(config).member_configs
+    for own, state in zip(configs, members.states, strict=True):
         *_, alone = train(own, VOCABULARY_SIZE, TRAINING, VALIDATION)
-        expected = alone.state.arrays()
-        assert {name: array.tobytes() for name, array in state.arrays().items()} == {
-            name: array.tobytes() for name, array in expected.items()
-        }
-    assert member_configs(config)[0] == small(seed=5)
-    assert len({own.seed for own in member_configs(config)}) == 3
+        assert the_bytes(state) == the_bytes(alone.state)
+    assert configs[0] == small(seed=5, optimizer="muon")
+    assert len({own.seed for own in configs}) == 3
     vectors = [state.vector for state in members.states]
     assert not any((left == right).all() for left, right in itertools.combinations(vectors, 2))
+
+
+def test_a_member_that_validation_stops_does_not_stop_the_others():
+    config = small(members=3, patience=1)
+
+    def with_a_first_that_cannot_improve(processes):
+        members = training_of(config).start()
+        members.states[0].best_validation_loss = 0.0
+        return trained(config, members, processes)[0]
+
+    one_after_another, beside_each_other = map(with_a_first_that_cannot_improve, (1, 2))
+    assert [state.epoch for state in beside_each_other.states] == [1, 2, 2]
+    assert the_bytes(beside_each_other) == the_bytes(one_after_another)
 
 
 def test_an_ensemble_predicts_held_out_names_better_than_its_members_do_on_average():
@@ -165,17 +193,20 @@ def test_an_ensemble_predicts_held_out_names_better_than_its_members_do_on_avera
     assert losses[0] < np.mean(losses[1:])
 
 
-@pytest.mark.parametrize("stop", [1, 8, 9, 13])
-def test_a_training_of_members_goes_on_from_any_step_with_any_number_of_processes(stop):
+@pytest.mark.parametrize(
+    ("before", "stop", "after"),
+    [(1, 1, 2), (1, 8, 2), (1, 13, 2), (2, 3, 1)],
+    ids=["first begun", "first finished", "second begun", "beside each other"],
+)
+def test_a_training_of_members_goes_on_from_any_step_with_any_number_of_processes(before, stop, after):
     config = small(members=2, epochs=2)
-    whole, (number, steps) = trained(config)
-    assert (number, steps, whole.steps, whole.epochs) == (1, 8, 16, 2)
-    half, _ = trained(config, stop=stop)
+    whole, _ = trained(config)
+    assert (whole.steps, whole.epochs) == (16, 2)
+    half, _ = trained(config, processes=before, stop=stop)
     arrays = half.arrays()
-    MemberStates.check_layout(config, VOCABULARY_SIZE, arrays)
-    resumed, _ = trained(config, MemberStates.from_arrays(config, VOCABULARY_SIZE, arrays), processes=2)
-    for name, array in whole.arrays().items():
-        assert array.tobytes() == resumed.arrays()[name].tobytes(), name
+    training_of(config).check_layout(arrays)
+    resumed, _ = trained(config, training_of(config).from_arrays(arrays), processes=after)
+    assert the_bytes(resumed) == the_bytes(whole)
 
 
 def test_the_history_of_members_is_their_mean_as_far_as_each_went():
@@ -192,14 +223,16 @@ def test_the_history_of_members_is_their_mean_as_far_as_each_went():
 @pytest.mark.parametrize("members", [1, 3])
 def test_a_checkpoint_of_another_number_of_members_is_refused(members):
     config = small(members=2)
-    arrays = MemberStates.start(config, VOCABULARY_SIZE).arrays()
-    for read in (MemberStates.check_layout, MemberStates.from_arrays):
+    arrays = training_of(config).start().arrays()
+    other = training_of(replace(config, members=members))
+    for read in (other.check_layout, other.from_arrays):
         with pytest.raises(DataError) as caught:
-            read(replace(config, members=members), VOCABULARY_SIZE, arrays)
+            read(arrays)
         assert caught.value.code == "training.checkpoint"
 
 
 def test_a_checkpoint_of_one_member_is_that_of_a_network():
     config = small()
-    state, _ = trained(config, stop=3)
-    assert set(state.arrays()) == set(state.states[0].arrays())
+    members, progress = trained(config, stop=3)
+    assert set(members.arrays()) == set(members.states[0].arrays())
+    assert [now.numbers for now in progress] == [(1,), (1,), (1,)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.train import processes
 from rnn_core.train.config import TrainingConfig
 from rnn_core.train.loop import train
+from rnn_core.train.members import EnsembleTraining
 from rnn_core.train.optimizers import BLOCK, clip_by_global_norm, squared_norm, squared_norms
 from rnn_core.train.processes import usable_processes, worthwhile_processes
 from rnn_core.train.state import TrainingState
@@ -140,6 +142,46 @@ def test_a_process_that_dies_is_soon_one_clear_error_and_what_was_kept_is_whole(
     assert again == the_bytes(undisturbed)
 
 
+def test_a_process_that_dies_with_its_member_leaves_what_was_kept_of_all_members_whole(started):
+    training = EnsembleTraining(replace(ENDLESS, members=3), VOCABULARY_SIZE)
+
+    def steps_of_members(members, count):
+        return training.run(TRAINING, VALIDATION, members, count)
+
+    members = training.start()
+    run = steps_of_members(members, 3)
+    kept = [members.arrays() for _ in islice(run, 3)][-1]
+    started[1].kill()  # the only one that trains the third
+    with pytest.raises(TrainingError) as caught:
+        for _ in run:
+            pass
+    assert caught.value.saw == f"process {started[1].pid}: SIGKILL"
+    resumed, undisturbed = training.from_arrays(kept), training.start()
+    for _ in islice(steps_of_members(resumed, 4), 2):
+        pass
+    for _ in islice(steps_of_members(undisturbed, 3), 5):
+        pass
+    assert [state.step for state in resumed.states] == [5, 5, 5]
+    for name, array in undisturbed.arrays().items():
+        assert resumed.arrays()[name].tobytes() == array.tobytes(), name
+
+
+def test_a_member_that_blows_up_in_another_process_is_the_same_error():
+    training = EnsembleTraining(small(members=2), VOCABULARY_SIZE)
+
+    def error(count):
+        members = training.start()
+        members.states[1].vector[:] *= 1e30
+        with pytest.raises(TrainingError) as caught:
+            for _ in training.run(TRAINING, VALIDATION, members, count):
+                pass
+        return str(caught.value), members.states[0].step
+
+    message, steps_of_the_first = error(2)
+    assert "training.diverged" in message
+    assert (message, steps_of_the_first) == (error(1)[0], 1)
+
+
 def test_a_training_that_is_not_wanted_any_more_ends_its_processes(started):
     run = steps(ENDLESS, 2)
     next(run)
@@ -230,12 +272,14 @@ def test_no_more_processes_are_used_than_a_batch_has_parts():
     assert [usable_processes(small(shards=3), 100, most) for most in (1, 2, 8)] == [1, 2, 3]
     assert usable_processes(small(), 5, 8) == 5
     assert usable_processes(small(batch_size=4), 100, 8) == 4
+    assert usable_processes(small(shards=3), 100, 8, networks=2) == 6
 
 
 def test_a_training_that_ends_sooner_than_a_process_starts_is_left_to_one():
     names = made_up_names(3, 3_000)
     assert worthwhile_processes(small(), TRAINING, 4) == 1
-    assert worthwhile_processes(TrainingConfig().resolve(names.count), names, 4) == 2
+    assert worthwhile_processes(TrainingConfig().resolve(names.count), names, 8) == 2
+    assert worthwhile_processes(TrainingConfig(members=2).resolve(names.count), names, 8) == 4
 
 
 def test_the_norm_of_a_vector_does_not_depend_on_who_adds_up_its_blocks():

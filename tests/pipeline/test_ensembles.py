@@ -10,6 +10,7 @@ from small_runs import files_of
 from artifacts.model_file import MODEL, check_layout, model_contents
 from rnn_core.metrics import scoring
 from rnn_core.nn.ensemble import members_of
+from rnn_core.train import processes
 from rnn_core.train.config import TrainingConfig
 from tasks import stages
 from tasks.core.events import Progress
@@ -69,24 +70,32 @@ def test_one_member_is_the_default_and_part_of_no_key():
     assert recipes[1].differences(recipes[0]) == {"config.members": (None, 2)}
 
 
-@pytest.mark.parametrize("stop", [5, 40])  # in the training of the first, and of the second
-def test_a_killed_training_of_members_goes_on_and_ends_with_the_same_bytes(runs, tmp_path, stop):
+@pytest.mark.parametrize(
+    ("workers", "stop", "noted"),
+    [(1, 40, "member 2 of 2, "), (2, 5, "members 1, 2 of 2, ")],
+    ids=["one after the other", "beside each other"],
+)
+def test_a_killed_training_of_members_goes_on_and_ends_with_the_same_bytes(
+    runs, tmp_path, monkeypatch, workers, stop, noted
+):
+    monkeypatch.setattr(processes, "WORTH_STARTING", 0)
     config = runs.config(3, training={**TWO, "batch_size": 32})
     seen = []
 
     def kill(event):
         if isinstance(event, Progress) and event.stage == "model":
-            seen.append(event.done)
+            seen.append(event)
             if len(seen) == stop:
                 raise KeyboardInterrupt
 
-    runs.settings = replace(runs.settings, checkpoint_seconds=0)
+    runs.settings = replace(runs.settings, checkpoint_seconds=0, workers=workers)
     with pytest.raises(KeyboardInterrupt):
         runs.run(config, kill)
+    killed = seen[-1]
     runs.run(config, kill)
-    total = 2 * 3 * 9
-    assert seen[-1] == total
-    assert len(seen) < total + 9, "it went on from its checkpoint"
+    assert killed.note.startswith(noted)
+    assert killed.done - workers < seen[stop].done, "it went on from its checkpoint"
+    assert (seen[-1].done, seen[-1].total) == (2 * 3 * 9, 2 * 3 * 9)
     (tmp_path / "whole").mkdir()
     whole = EnsembleRuns(tmp_path / "whole")
     whole.run(whole.config(3, training={**TWO, "batch_size": 32}))
