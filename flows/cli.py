@@ -28,7 +28,7 @@ from tasks.config.maintenance import MaintenanceConfig
 from tasks.config.preview import PreviewConfig
 from tasks.config.resolve import FLAT, SOURCES
 from tasks.config.retrain import RetrainConfig, Sources
-from tasks.config.settings import ListSettings, Settings, checked_store, default_store, shown_store
+from tasks.config.settings import ListSettings, Settings, chosen_store, shown_store
 from tasks.config.sources import Source
 from tasks.config.suggestions import option_error
 from tasks.core.events import Event, Finished
@@ -210,7 +210,7 @@ def preview(
     """
     from tasks.views.preview import preview_sections
 
-    file = load.find_model(model, (store or default_store()).expanduser(), sources)
+    file = load.find_model(model, chosen_store(store), sources)
     loaded = load.load_model(file)
     with signals.graceful_shutdown(), console.open_console() as shown:
         part = drawn_from_text(loaded.models.resolve(config.drawn_from))
@@ -241,7 +241,7 @@ def maintain(
         store: Folder of the artifact store; by default artifacts/store in the current folder.
         dry_run: Show what would be done; change nothing.
     """
-    root = checked_store(store) if store else default_store()
+    root = chosen_store(store)
     actions = []
     try:
         with signals.graceful_shutdown():

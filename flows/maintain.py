@@ -7,7 +7,7 @@ from prefect import flow
 
 from tasks.config.form import Form
 from tasks.config.maintenance import MaintenanceConfig
-from tasks.config.settings import checked_store, default_store
+from tasks.config.settings import chosen_store
 from tasks.config.store_id import check_store
 from tasks.monitoring.events import emit_failure
 from tasks.monitoring.maintenance import run_maintenance
@@ -20,9 +20,10 @@ def maintain(
     dry_run: bool = False,
 ) -> Any:
     """Verify every artifact and clear what nobody needs. Without a store it is that of NAMEWRIGHT_STORE."""
+    root = chosen_store(store)
     if store is None:
-        check_store(default_store())
-    return run_maintenance(config, checked_store(store) if store else default_store(), dry_run)
+        check_store(root)
+    return run_maintenance(config, root, dry_run)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from artifacts.open_store import open_store
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError
 from tasks.config.promotion import DecisionConfig, PromotionConfig
-from tasks.config.settings import checked_store, default_store
+from tasks.config.settings import chosen_store
 from tasks.models import champion, load
 from tasks.models.champion import CHAMPION
 from tasks.models.training_lists import list_names
@@ -114,7 +114,7 @@ def rollback(*, sources: tuple[str, ...] = (), store: StoreFolder = None) -> Non
 
 def open_chosen_store(store: Path | None) -> Store:
     """The store of the option, or by default that of NAMEWRIGHT_STORE."""
-    return open_store(checked_store(store) if store else default_store())
+    return open_store(chosen_store(store))
 
 
 def _model(key: str, store: Store, sources: Sequence[str] = ()) -> Artifact:

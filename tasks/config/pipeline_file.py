@@ -13,18 +13,6 @@ from rnn_core.validators import out_of_range
 from tasks.config.variables import refuse_unknown_variables
 
 DEFAULT = Path("pipeline.toml")
-_COMMANDS = {
-    "run",
-    "generate",
-    "data",
-    "models",
-    "maintain",
-    "init",
-    "deploy",
-    "serve",
-    "server",
-    "completion",
-}
 _OF_A_RUN = {"engine", "dry_run"}  # ignored by commands that have no such option
 
 
@@ -36,9 +24,8 @@ def from_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection
     if named is not None:  # else the command reads none
         file = Path(named.tokens[0].value) if named.tokens else DEFAULT
         if named.tokens or file.exists():
-            Dict(_tables(file, commands), source=str(file.absolute()), use_commands_as_keys=False)(
-                app, commands, arguments
-            )
+            tables = Dict(_tables(file, commands), source=str(file.absolute()))
+            tables(app, (), arguments)  # no table is of a command, whatever commands are called
     _refuse_fractions(arguments)
 
 
@@ -51,8 +38,6 @@ def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     except ValueError as wrong:
         fault, fix = str(wrong), "fix that line; `namewright init` writes a file to compare with."
     else:
-        for name in _COMMANDS & set(tables):  # cyclopts would take it for the section of a command
-            raise ConfigError("config.option", f'Unknown option: "[{name}]" from {file}.', fix="take it out.")
         return tables if "run" in commands else {k: v for k, v in tables.items() if k not in _OF_A_RUN}
     raise ConfigError("config.file", f"not a valid pipeline file: {fault}", where=str(file), fix=fix)
 

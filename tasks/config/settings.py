@@ -24,6 +24,11 @@ def default_store() -> Path:
     return checked_store(os.environ.get("NAMEWRIGHT_STORE") or "artifacts/store")
 
 
+def chosen_store(store: Path | None) -> Path:
+    """The store of an option, or without one that of NAMEWRIGHT_STORE. Raises as `checked_path` does."""
+    return checked_store(store) if store else default_store()
+
+
 def checked_store(path: str | Path) -> Path:
     """The folder of a store; of one in a bucket the folder that mirrors it. Raises as `checked_path` does."""
     address = bucket_address(path)

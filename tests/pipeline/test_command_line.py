@@ -4,12 +4,13 @@ import os
 import subprocess
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from small_runs import COMMAND
 
-from flows.cli import commands, help_pages
+from flows.cli import app, commands, help_pages
 from tasks.config.retrain import RetrainConfig
 from tasks.config.variables import known_variables
 from tasks.config.variables import variables as variables_of
@@ -106,6 +107,14 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
     assert outcome.returncode == 0, outcome.stderr
 
 
+def test_a_pipeline_file_names_the_store_though_a_command_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAMEWRIGHT_STORE", raising=False)
+    (tmp_path / "pipeline.toml").write_text('store = "elsewhere"\n')
+    _, bound, _ = app.parse_args(["run"], exit_on_error=False, print_error=False)
+    assert bound.arguments["settings"].store == Path("elsewhere")
+
+
 @pytest.mark.parametrize(
     ("text", "tells"),
     [
@@ -114,7 +123,7 @@ def test_a_source_path_in_a_pipeline_file_is_relative_to_that_file(namewright, t
         ("[training]\nlearning_rate = 'fast'\n", ("learning_rate", "float")),
         ("[training\n", ("line 1", "pipeline.toml")),
         ("[training]\nhidden_size = 1.5\n", ("hidden_size", "1.5")),
-        ("[run]\nrecipe = 'notebook'\n", ("[run]",)),
+        ("[preview]\ncount = 3\n", ("[preview]",)),
         ("[[source]]\nname = \"a\\nb\"\npath = 'x'\n", ("not a valid name",)),
         ("[[source]]\nname = 'towns'\npaht = 'x'\n", ("paht", "path")),
         ("[[source]]\nname = 'towns'\n", ("path",)),

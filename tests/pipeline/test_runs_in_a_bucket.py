@@ -77,6 +77,7 @@ def test_a_run_is_whole_though_one_request_in_20_fails_and_one_in_50_breaks_off(
         (["run", "--store", "s3://no-such-bucket/x"], 4, "error[bucket.missing]: there is no such bucket"),
         (["run", "--store", "https://example.org/x"], 2, "error[config.store]"),
         (["models", "list", "--store", "s3://no-such-bucket/x"], 4, "error[bucket.missing]"),
+        (["preview", "--store", "s3://no-such-bucket/x"], 4, "error[bucket.missing]"),
         (["generate", "--output", "ftp://example.org/x"], 2, "error[config.store]"),
         (["generate", "--output", f"s3://{BUCKET}/names.csv"], 2, "a list in a bucket is a data set"),
     ],
