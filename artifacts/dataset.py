@@ -25,7 +25,7 @@ from artifacts.documents import as_type, parse_json
 from artifacts.errors import StoreError
 from artifacts.inventory import INTERNAL, LEASE, LOCK
 from artifacts.keys import Recipe, canonical_json
-from artifacts.list_files import FolderFiles, ListFiles
+from artifacts.list_files import ListFiles
 from artifacts.manifest import FileRecord, Manifest
 from artifacts.store import Artifact, Store, examine_folder
 
@@ -84,7 +84,7 @@ class Shards(Store):
 def open_files(folder: Path) -> ListFiles:
     """The files of the list in a folder, or in the bucket that it mirrors."""
     if mirrored_address(folder) is None:
-        return FolderFiles(folder)
+        return ListFiles(folder)
     from artifacts.bucket.list_files import BucketFiles  # what knows of buckets is loaded for one alone
 
     return BucketFiles(folder)

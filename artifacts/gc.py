@@ -5,7 +5,6 @@ Nothing is touched while a run holds its key's lock, and nothing at all by a dry
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
@@ -14,7 +13,6 @@ from artifacts import atomic_io
 from artifacts.bucket.address import inside
 from artifacts.dataset import Dataset
 from artifacts.errors import StoreError
-from artifacts.inventory import Inventory
 from artifacts.manifest import Manifest
 from artifacts.registry import Reference
 from artifacts.store import UNREADABLE, Store
@@ -42,7 +40,6 @@ class MaintenanceAction(NamedTuple):
     is_odd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class GarbageCollector:
     """Verifies a store and removes what it no longer needs.
 
@@ -50,13 +47,9 @@ class GarbageCollector:
     dry_run:  report what would be done and touch nothing.
     """
 
-    store: Store
-    now: float
-    dry_run: bool
-    inventory: Inventory = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inventory", self.store.inventory())
+    def __init__(self, store: Store, now: float, dry_run: bool) -> None:
+        self.store, self.now, self.dry_run = store, now, dry_run
+        self.inventory = store.inventory()
 
     def verify(self, stages: Iterable[str]) -> Iterator[MaintenanceAction]:
         """Compare every artifact of these stages with its SHA-256; a damaged one goes into quarantine."""
@@ -236,13 +229,23 @@ def unreferenced_artifacts(
     keep_last:  how many of the newest artifacts of each stage are kept, with their lineage.
     before:     newer artifacts are kept, with their lineage.
     """
-    manifests = {f"{manifest.recipe.stage}/{manifest.recipe.key}": manifest for manifest in store.list()}
-    newest_first = sorted(manifests, key=lambda origin: manifests[origin].created_at, reverse=True)
-    kept = [o for o in newest_first if datetime.fromisoformat(manifests[o].created_at) >= before]
-    for stage in stages:
-        kept += [o for o in newest_first if manifests[o].recipe.stage == stage][:keep_last]
-    needed = with_lineage(manifests, [*roots, *kept])
-    return [manifests[o] for o in newest_first if o not in needed and manifests[o].recipe.stage in stages]
+    manifests = {manifest.origin: manifest for manifest in store.list()}
+    young = [o for o in manifests if datetime.fromisoformat(manifests[o].created_at) >= before]
+    needed = with_lineage(manifests, [*roots, *young, *latest(manifests, keep_last)])
+    unneeded = (manifests[o] for o in _newest_first(manifests) if o not in needed)
+    return [manifest for manifest in unneeded if manifest.recipe.stage in stages]
+
+
+def latest(manifests: Mapping[str, Manifest], keep_last: int) -> set[str]:
+    """The origins of the newest artifacts of every stage, so many of each."""
+    by_stage: dict[str, list[str]] = {}
+    for origin in _newest_first(manifests):
+        by_stage.setdefault(manifests[origin].recipe.stage, []).append(origin)
+    return {origin for origins in by_stage.values() for origin in origins[:keep_last]}
+
+
+def _newest_first(manifests: Mapping[str, Manifest]) -> list[str]:
+    return sorted(manifests, key=lambda origin: manifests[origin].created_at, reverse=True)
 
 
 def with_lineage(manifests: Mapping[str, Manifest], origins: Iterable[str]) -> set[str]:

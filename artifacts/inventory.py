@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,81 +27,18 @@ class Leftover(NamedTuple):
     why: str
 
 
-class Inventory(ABC):
-    """What a store consists of. Every method raises StoreError if the store cannot be reached."""
-
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds since the epoch, by the clock that gives what is in the store its times."""
-
-    @abstractmethod
-    def names(self, folder: str) -> Sequence[str]:
-        """The names in a folder, sorted; none if there is no such folder."""
-
-    @abstractmethod
-    def exists(self, name: str) -> bool:
-        """Whether there is anything of this name at this moment."""
-
-    @abstractmethod
-    def size(self, name: str = "") -> int:
-        """The bytes of all of this name, or of the whole store; 0 for what was removed meanwhile."""
-
-    @abstractmethod
-    def modified(self, name: str) -> float | None:
-        """When it was written, in seconds since the epoch; None if it was removed meanwhile."""
-
-    @abstractmethod
-    def last_use(self, stage: str, key: str) -> float:
-        """When a run last used an artifact, or made it; 0 if it was removed meanwhile."""
-
-    @abstractmethod
-    def last_asked(self, name: str) -> float | None:
-        """When somebody last asked for the list in this folder; None if it is no list, or a link to one."""
-
-    @abstractmethod
-    def is_odd(self, name: str) -> bool:
-        """Whether no run leaves an entry of this kind here."""
-
-    @abstractmethod
-    def remove(self, name: str) -> None:
-        """Remove whatever has this name."""
-
-    @abstractmethod
-    def leftovers(self, now: float) -> Iterator[Leftover]:
-        """What dead runs left of artifacts that they did not finish."""
-
-    @abstractmethod
-    def foreign(self) -> Iterator[str]:
-        """The names of what no run writes, as far as this kind of store knows."""
-
-    @abstractmethod
-    def latest_list(self, folder: str, link: str, asked: Mapping[str, float]) -> str:
-        """The name of the latest list in a folder.
-
-        link:   in the folder, to that list, in a store that knows links.
-        asked:  when each was last asked for.
-        """
-
-    @abstractmethod
-    def unneeded_locks(self, now: float) -> Iterator[tuple[str, str, str]]:
-        """The stage, the key and the name of every lock that nothing is lost with, unless it is held."""
-
-    def clear_notes(self, now: float) -> None:  # noqa: B027  # a folder has none
-        """Remove small notes on what is no longer there, if the store has such."""
-
-
-class FolderInventory(Inventory):
-    """What a store in a folder consists of."""
+class Inventory:
+    """What a store in a folder consists of. Every method raises StoreError if the store cannot be reached."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def now(self) -> float:
-        """The time of this machine."""
+        """Seconds since the epoch, by the clock that gives what is in the store its times."""
         return time.time()
 
     def names(self, folder: str) -> Sequence[str]:
-        """The names in a folder."""
+        """The names in a folder, sorted; none if there is no such folder."""
         with atomic_io.io_errors(self._root / folder, "list the store"):
             try:
                 return sorted(path.name for path in (self._root / folder).iterdir())
@@ -110,25 +46,31 @@ class FolderInventory(Inventory):
                 return []
 
     def exists(self, name: str) -> bool:
-        """Whether there is an entry of this name."""
+        """Whether there is anything of this name at this moment."""
         return os.path.lexists(self._root / name)
 
     def size(self, name: str = "") -> int:
-        """Bytes on disk. Links are not followed."""
+        """The bytes of all of this name, or of the whole store; 0 for what was removed meanwhile.
+
+        Links are not followed.
+        """
         path = self._root / name
         is_folder = path.is_dir() and not path.is_symlink()
         folders = os.walk(path) if is_folder else [(str(path.parent), [], [path.name])]
         return sum(_file_size(Path(folder, file)) for folder, _, files in folders for file in files)
 
     def modified(self, name: str) -> float | None:
-        """The time of the last change."""
+        """When it was written, in seconds since the epoch; None if it was removed meanwhile."""
         try:
             return (self._root / name).lstat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def last_use(self, stage: str, key: str) -> float:
-        """As `Artifact.mark_used` has noted it."""
+        """When a run last used an artifact, or made it; 0 if it was removed meanwhile.
+
+        As `Artifact.mark_used` has noted it.
+        """
         try:
             status = (self._root / stage / key / FILE_NAME).lstat()
         except OSError:
@@ -136,38 +78,45 @@ class FolderInventory(Inventory):
         return max(status.st_atime, status.st_mtime)
 
     def last_asked(self, name: str) -> float | None:
-        """The time of its lock."""
+        """When somebody last asked for the list in this folder; None if it is no list, or a link to one."""
         return None if (self._root / name).is_symlink() else self.modified(f"{name}/{LOCK}")
 
     def is_odd(self, name: str) -> bool:
-        """Whether it is a link, or a file where runs make folders."""
+        """Whether no run leaves an entry of this kind here: a link, or a file where runs make folders."""
         path = self._root / name
         return path.is_symlink() or (path.parent == self._root / "scratch" and not path.is_dir())
 
     def remove(self, name: str) -> None:
-        """Remove a file, or a folder with all in it."""
+        """Remove whatever has this name, of a folder all that is in it."""
         atomic_io.remove(self._root / name)
 
     def leftovers(self, now: float) -> Iterator[Leftover]:  # noqa: ARG002  # whose key is free is dead
-        """What is in scratch."""
+        """What dead runs left of artifacts that they did not finish: all that is in scratch."""
         for name in self.names("scratch"):
             if match := NAMED_AFTER_A_KEY.fullmatch(name):
                 yield Leftover(f"scratch/{name}", match["stage"], match["key"], "left by a crashed run")
 
     def foreign(self) -> Iterator[str]:
-        """Nothing: odd entries are found where they are in the way."""
+        """The names of what no run writes; none here: odd entries are found where they are in the way."""
         yield from ()
 
     def latest_list(self, folder: str, link: str, asked: Mapping[str, float]) -> str:  # noqa: ARG002
-        """The one that the link points to."""
+        """The name of the latest list in a folder.
+
+        link:   in the folder, to that list; a bucket knows no links.
+        asked:  when each was last asked for.
+        """
         return (self._root / folder / link).resolve().name
 
     def unneeded_locks(self, now: float) -> Iterator[tuple[str, str, str]]:  # noqa: ARG002
-        """Those of artifacts that are not there."""
+        """The stage, the key and the name of every lock that nothing is lost with, unless it is held."""
         for name in self.names("locks"):
             match = NAMED_AFTER_A_KEY.fullmatch(Path(name).stem)
             if match and not self.exists(f"{match['stage']}/{match['key']}"):
                 yield match["stage"], match["key"], f"locks/{name}"
+
+    def clear_notes(self, now: float) -> None:
+        """Remove small notes on what is no longer there; a folder has none."""
 
 
 def _file_size(path: Path) -> int:

@@ -80,6 +80,11 @@ class Manifest:
         return cls(recipe, origins, files, metadata, moment, round(seconds, 3), run, attempt=attempt)
 
     @property
+    def origin(self) -> str:
+        """The artifact as `stage/key`."""
+        return f"{self.recipe.stage}/{self.recipe.key}"
+
+    @property
     def digest(self) -> str:
         """The digest of the files' names and content: nothing of when, where or by whom."""
         return sha256(canonical_json({name: record.sha256 for name, record in self.files.items()}))

@@ -26,11 +26,11 @@ import pyarrow as pa
 
 from artifacts import atomic_io, documents, formats, locks, manifest, npz
 from artifacts.checkpoint import Checkpoint
-from artifacts.inventory import FolderInventory, Inventory
+from artifacts.inventory import Inventory
 from artifacts.keys import KEY_LENGTH, Recipe
 from artifacts.manifest import FileRecord, Manifest, foreign
 from artifacts.registry import Reference, Registry
-from artifacts.shared_document import SharedDocument, SharedFile
+from artifacts.shared_document import SharedDocument
 from artifacts.writer import ArtifactWriter
 
 _KEY = re.compile(f"[0-9a-f]{{{KEY_LENGTH}}}")
@@ -132,13 +132,16 @@ class Store:
         folder = self.folder(reference.stage, reference.key)
         return Artifact(reference.stage, reference.key, reference.digest, folder)
 
-    def read_manifest(self, stage: str, key: str) -> Manifest:
-        """The manifest under a key; nothing else is read. Raises OSError, or ValueError for a damaged one."""
-        return Manifest.read(self.folder(stage, key) / manifest.FILE_NAME)
+    def read_manifest(self, stage: str, key: str) -> Manifest | None:
+        """The manifest under a key, without a look at the files; None if it is missing or damaged."""
+        try:
+            return Manifest.read(self.folder(stage, key) / manifest.FILE_NAME)
+        except (OSError, ValueError):
+            return None
 
     def document(self, name: str) -> SharedDocument:
         """A small document at the top of the store."""
-        return SharedFile(self.root / name, lambda on_wait: self.lock("document", name, on_wait))
+        return SharedDocument(self.root / name, lambda on_wait: self.lock("document", name, on_wait))
 
     def share(self, name: str) -> None:
         """Let everybody who knows the store have a file that was written at the top of `root`."""
@@ -187,7 +190,7 @@ class Store:
     def registry(self, role: str) -> Registry:
         """The registry of a role: `champion`, or `lists-…` for the lists of some sources."""
         path = self.root / "registry" / f"{role}.json"
-        return Registry(role, SharedFile(path, lambda on_wait: self.lock("registry", role, on_wait)))
+        return Registry(role, SharedDocument(path, lambda on_wait: self.lock("registry", role, on_wait)))
 
     def registries(self) -> Iterator[Registry]:
         """The registry of every role that ever had a current artifact."""
@@ -264,10 +267,9 @@ class Store:
         stages = [stage] if stage != "*" else [name for name in self.entries() if name not in _NOT_STAGES]
         for name in stages:
             for key in self.keys(name):
-                with contextlib.suppress(OSError, ValueError):
-                    written = Manifest.read(self.folder(name, key) / manifest.FILE_NAME)
-                    if written.recipe.stage == name:
-                        yield written
+                written = self.read_manifest(name, key)
+                if written and written.recipe.stage == name:
+                    yield written
 
     def keys(self, stage: str) -> Iterator[str]:
         """The key of every artifact of a stage, damaged ones included."""
@@ -277,11 +279,11 @@ class Store:
 
     def entries(self, folder: str = ".") -> Sequence[str]:
         """The names in a folder of the store, sorted; none if there is no such folder."""
-        return FolderInventory(self.root).names(folder)
+        return Inventory(self.root).names(folder)
 
     def inventory(self) -> Inventory:
         """What the store consists of, for whoever puts it in order."""
-        return FolderInventory(self.root)
+        return Inventory(self.root)
 
     def remove(self, artifact: Artifact) -> None:
         """Remove an artifact; it is never seen half removed."""

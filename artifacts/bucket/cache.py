@@ -21,6 +21,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class _Entry(NamedTuple):
     used: float
     bytes: int
     path: Path
-    remove: Callable[[Path, float], bool]
+    remove: Callable[[], bool]
 
 
 def set_limit(size: str) -> None:
@@ -109,7 +110,7 @@ def trim(arriving: int = 0) -> None:
         return
     for entry in sorted(_entries(cache_folder()), key=lambda entry: (entry.used, entry.path)):
         with suppress(OSError, StoreError):
-            if entry.remove(entry.path, entry.used):
+            if entry.remove():
                 excess -= entry.bytes
         if excess <= 0:
             return
@@ -120,7 +121,7 @@ def _entries(cache: Path) -> Iterator[_Entry]:
         if top.name == SOURCES:
             for folder in _children(top):
                 if folder.is_dir():
-                    yield _entry(folder, _last_change(folder), _remove_unless_recent)
+                    yield _owned_by_nobody(folder)
         elif mirrored_address(top):
             yield from _of_mirror(top)
 
@@ -128,49 +129,44 @@ def _entries(cache: Path) -> Iterator[_Entry]:
 def _of_mirror(mirror: Path) -> Iterator[_Entry]:
     for child in _children(mirror):
         if child.name.startswith("part-"):
-            yield _entry(child, _last_use(child), _remove_unless_held)
+            used = _last_use(child)
+            yield _entry(child, used, partial(_remove_with_lock, child, child, used))
         elif child.name == "checkpoints":
             for path in child.glob("*/*.npz"):
-                yield _entry(path, _last_use(path), _remove_checkpoint)
+                yield _entry(path, _last_use(path), partial(_remove_checkpoint, path))
         elif child.name == "scratch":
             for path in _children(child):
-                yield _entry(path, _last_change(path), _remove_scratch)
+                used = _last_change(path)
+                yield _entry(path, used, partial(_remove_scratch, path, used))
         elif child.name == "quarantine":
             for path in _children(child):
-                yield _entry(path, _last_change(path), _remove_unless_recent)
+                yield _owned_by_nobody(path)
         elif child.is_dir():
             for folder in _children(child):
                 if folder.name.endswith(_HALF):
-                    yield _entry(folder, 0.0, _remove_half)
-                elif (folder / FILE_NAME).is_file():
-                    yield _entry(folder, _last_use(folder / FILE_NAME), _remove_artifact)
+                    yield _entry(folder, 0.0, partial(_remove, folder))  # whoever removed it was killed
+                elif (locked := folder / FILE_NAME).is_file():
+                    used = _last_use(locked)
+                    yield _entry(folder, used, partial(_remove_with_lock, locked, folder, used))
 
 
-def _entry(path: Path, used: float, remove: Callable[[Path, float], bool]) -> _Entry:
+def _entry(path: Path, used: float, remove: Callable[[], bool]) -> _Entry:
     return _Entry(used, _bytes(path), path, remove)
 
 
-def _remove_artifact(folder: Path, used: float) -> bool:
-    return _remove_with_lock(folder / FILE_NAME, folder, used)
+def _owned_by_nobody(path: Path) -> _Entry:
+    """What no lock protects: it stays for an hour."""
+    used = _last_change(path)
+    return _entry(path, used, lambda: used <= time.time() - _RECENT_SECONDS and _remove(path))
 
 
-def _remove_unless_held(path: Path, used: float) -> bool:
-    return _remove_with_lock(path, path, used)
-
-
-def _remove_unless_recent(path: Path, used: float) -> bool:
-    if used > time.time() - _RECENT_SECONDS:
-        return False
+def _remove(path: Path) -> bool:
     atomic_io.remove(path)
     return True
 
 
-def _remove_half(folder: Path, used: float) -> bool:  # noqa: ARG001  # whoever removed it was killed
-    atomic_io.remove(folder)
-    return True
-
-
-def _remove_checkpoint(path: Path, used: float) -> bool:  # noqa: ARG001  # held by the lock of its training
+def _remove_checkpoint(path: Path) -> bool:
+    """Remove a checkpoint that the bucket has as well, unless its training goes on."""
     note = path.with_name(path.name + _NOTE)
     with locks.try_lock(_lock_file(path.parents[2], f"{path.parent.name}-{path.stem}")) as is_held:
         if not is_held or path.stat().st_mtime_ns != note.stat().st_mtime_ns:

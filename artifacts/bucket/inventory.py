@@ -34,7 +34,8 @@ class BucketInventory(Inventory):
     """
 
     def __init__(self, objects: Objects, root: Path) -> None:
-        self._objects, self._root = objects, root
+        super().__init__(root)
+        self._objects = objects
         self._groups: dict[_Group, list[ObjectInfo]] | None = None
 
     def now(self) -> float:

@@ -79,7 +79,7 @@ class BucketFiles(ListFiles):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self.where = mirrored_address(folder) or ""
         self.work = mirror(f"{self.where}/{INTERNAL}")
         self._objects = Objects(self.where)

@@ -17,12 +17,12 @@ class SharedObject(SharedDocument):
         self.where = objects.place(name)
 
     def read(self) -> bytes | None:
-        """Its content; raises as the base class says."""
+        """Its content."""
         content = self._objects.read(self._name)
         return content.body if content else None
 
     def update(self, changed: Callable[[bytes | None], bytes], on_wait: OnWait) -> None:
-        """Replace the content; raises as the base class says."""
+        """Replace the version that `changed` was given, or ask it again for a newer one."""
         for _ in range(_MOST_ROUNDS):
             content = self._objects.read(self._name)
             if content:

@@ -13,7 +13,6 @@ is not there is none.
 """
 
 import contextlib
-import errno
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -116,17 +115,15 @@ class BucketStore(Store):
         folder = self.folder(reference.stage, reference.key)
         return BucketArtifact(reference.stage, reference.key, reference.digest, folder)
 
-    def read_manifest(self, stage: str, key: str) -> Manifest:
-        """The manifest under a key, as the mirror has it if it does. Raises as the base class says.
+    def read_manifest(self, stage: str, key: str) -> Manifest | None:
+        """The manifest under a key, as the mirror has it if it does; None if it is missing or damaged.
 
         Whoever reads it compares its digest with what is asked for, so one that is old misleads nobody.
         """
-        with contextlib.suppress(OSError, ValueError):
-            return super().read_manifest(stage, key)
-        content = self.objects.read(_manifest(stage, key))
-        if content is None:
-            raise FileNotFoundError(errno.ENOENT, "no such artifact", self.place(stage, key))
-        return Manifest.from_json(content.body)
+        if mirrored := super().read_manifest(stage, key):
+            return mirrored
+        found = read_manifest(self.objects, _manifest(stage, key), stage, key)
+        return None if isinstance(found, str) else found[1]
 
     def document(self, name: str) -> SharedDocument:
         """A small document at the top of the store."""

@@ -37,16 +37,13 @@ class ListFile(Protocol):
     @property
     def origin(self) -> str:
         """Where it is, for people."""
-        ...
 
     @property
     def digest(self) -> str:
         """The SHA-256 that its bytes must have."""
-        ...
 
     def local(self) -> Path:
         """Where its bytes can be read."""
-        ...
 
 
 class Content:

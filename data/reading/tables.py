@@ -31,6 +31,22 @@ from rnn_core.errors import DataError
 # The system's allocator, since others reserve addresses before they need them.
 _ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
+# By the exit code of the process: the error's code, what is wrong, and how to fix it.
+_FAILURES = {
+    table_process.NOT_UTF8: (
+        "corpus.encoding", "a value is not valid UTF-8", "write the column anew as text.",
+    ),
+    table_process.FEATHER_1: (
+        "corpus.format", "the file is in Feather's old format, version 1",
+        "write it anew as Feather 2 or Parquet: pyarrow.feather.read_table reads it.",
+    ),
+    table_process.TOO_LARGE: (
+        "corpus.too_large",
+        f"reading the file takes more than {table_process.MEMORY_BYTES >> 20:,} MiB of memory",
+        "write it anew with smaller row groups and pages, or as text.",
+    ),
+}  # fmt: skip
+
 
 def rows(
     content: Content, config: CorpusConfig, limit: int | None, notify: Callable[[str], None]
@@ -144,30 +160,9 @@ def _failure(exit_code: int, saw: str, path: Path, config: CorpusConfig) -> Data
         return row_too_long_error(path, saw, "", config.max_row_bytes)
     if exit_code == table_process.TOO_MANY_BYTES:
         return too_large_error(path, config.max_bytes)
-    if exit_code == table_process.NOT_UTF8:
-        return DataError(
-            "corpus.encoding",
-            "a value is not valid UTF-8",
-            where=str(path),
-            saw=saw,
-            fix="write the column anew as text.",
-        )
-    if exit_code == table_process.FEATHER_1:
-        return DataError(
-            "corpus.format",
-            "the file is in Feather's old format, version 1",
-            where=str(path),
-            saw=saw,
-            fix="write it anew as Feather 2 or Parquet: pyarrow.feather.read_table reads it.",
-        )
-    if exit_code == table_process.TOO_LARGE:
-        return DataError(
-            "corpus.too_large",
-            f"reading the file takes more than {table_process.MEMORY_BYTES >> 20:,} MiB of memory",
-            where=str(path),
-            saw=saw,
-            fix="write it anew with smaller row groups and pages, or as text.",
-        )
+    if exit_code in _FAILURES:
+        code, what, fix = _FAILURES[exit_code]
+        return DataError(code, what, where=str(path), saw=saw, fix=fix)
     return DataError(
         "corpus.damaged",
         f"the file cannot be read as {config.format}",

@@ -16,26 +16,9 @@ PREFIX = "NAMEWRIGHT_"
 
 # Options that a command declares by itself; all others are fields of a configuration.
 _OF_COMMANDS = (
-    "config",
-    "engine",
-    "dry-run",
-    "no-dry-run",
-    "file",
-    "port",
-    "key",
-    "stage",
-    "limit",
-    "temperatures",
-    "empty-temperatures",
-    "empty-style",
-    "candidate",
-    "challenger",
-    "other",
-    "foreground",
-    "no-foreground",
-    "site",
-    "take-over",
-    "no-take-over",
+    *("config", "engine", "dry-run", "no-dry-run", "file", "port", "key", "stage", "limit", "temperatures"),
+    *("empty-temperatures", "empty-style", "candidate", "challenger", "other", "foreground", "no-foreground"),
+    *("site", "take-over", "no-take-over"),
 )
 _RENAMED = {"THREADS": "WORKERS"}
 

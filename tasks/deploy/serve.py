@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import DeploymentApplyError, RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
+from tasks.deploy.apply_automations import resource_of
 from tasks.deploy.deployment_file import Deployment
 from tasks.server.api_errors import server_errors
 
@@ -45,7 +46,7 @@ def _remove(client: SyncPrefectClient, name: str) -> None:
         deployment = client.read_deployment_by_name(name)
     except ObjectNotFound:  # serving ended before it was created
         return
-    client.delete_resource_owned_automations(f"prefect.deployment.{deployment.id}")
+    client.delete_resource_owned_automations(resource_of(deployment.id))
     client.delete_deployment(deployment.id)
 
 

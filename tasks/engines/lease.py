@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import ParamSpec, TypeVar
 
 from prefect._internal.concurrency.cancellation import CancelledError
+from prefect.client.schemas import FlowRun
 from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 
@@ -18,10 +19,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def current_run() -> FlowRun | None:
+    """This flow run; None outside of a flow."""
+    context = FlowRunContext.get()
+    return context.flow_run if context else None
+
+
 def is_deployed() -> bool:
     """Whether this flow run was started by a deployment, so that nobody waits for it at a terminal."""
-    context = FlowRunContext.get()
-    return bool(context and context.flow_run and context.flow_run.deployment_id)
+    run = current_run()
+    return bool(run and run.deployment_id)
 
 
 def survives_lost_lease(work: Callable[P, T]) -> Callable[P, T]:

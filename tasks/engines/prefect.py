@@ -34,7 +34,7 @@ from tasks.core.stage import AnyStage, StageRunner
 from tasks.engines import executors, finalize
 from tasks.engines.concurrent import ConcurrentRunner, run_stage
 from tasks.engines.executors import WorkerPool
-from tasks.engines.lease import is_deployed
+from tasks.engines.lease import current_run, is_deployed
 from tasks.engines.removed import removal_detected
 from tasks.process import signals
 from tasks.process.worker_processes import sigint_blocked
@@ -252,10 +252,9 @@ def _with_refresh(settings: Settings, stage: AnyStage) -> Settings:
 
 def run_context() -> dict[str, str]:
     """Who asks for an artifact, for its manifest: the flow run, if there is one."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        return {"engine": "prefect"}
-    return {"engine": "prefect", "flow_run": str(context.flow_run.id), "flow_run_name": context.flow_run.name}
+    run = current_run()
+    of_run = {"flow_run": str(run.id), "flow_run_name": run.name} if run else {}
+    return {"engine": "prefect", **of_run}
 
 
 @contextmanager

@@ -109,18 +109,13 @@ def resolve_baseline(
         current = registry.current()
         if current and current.artifact.digest == mixture.digest:
             return {}  # the model that it once replaced is not missed
-        return {"lost_champion": unverified(store, reference)}
+        return {"lost_champion": store.handle(reference)}
     inputs = {
         "champion": champion,
         "champion_examples": load_input(store, champion, "examples"),
         "champion_evaluation": latest_evaluation(store, champion, evaluation),
     }
     return {role: artifact for role, artifact in inputs.items() if artifact}
-
-
-def unverified(store: Store, reference: Reference) -> Artifact:
-    """The artifact of a reference, where it is or would be: nothing of it is read."""
-    return store.handle(reference)
 
 
 def load_input(store: Store, artifact: Artifact, role: str) -> Artifact | None:

@@ -227,12 +227,12 @@ def _stored_models(store: Store) -> list[_StoredModel]:
 
 def _created_at(store: Store, stage: str, key: str) -> str:
     """When an artifact was made; empty if it was removed meanwhile."""
-    try:
-        return store.read_manifest(stage, key).created_at
-    except (OSError, ValueError):  # damaged, which is reported if it is chosen; until then it has its place
-        folder = store.folder(stage, key)
-        modified = folder.lstat().st_mtime if os.path.lexists(folder) else None
-        return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds") if modified else ""
+    if written := store.read_manifest(stage, key):
+        return written.created_at
+    # Damaged, which is reported if it is chosen: until then it has its place.
+    folder = store.folder(stage, key)
+    modified = folder.lstat().st_mtime if os.path.lexists(folder) else None
+    return datetime.fromtimestamp(modified, UTC).isoformat(timespec="seconds") if modified else ""
 
 
 def _champion(store: Store, sources: Sequence[str]) -> ModelFile:

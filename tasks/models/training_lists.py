@@ -95,11 +95,8 @@ def _age(created_at: str, now: datetime) -> str:
 
 def _manifest(store: Store, reference: Reference) -> Manifest | None:
     """The manifest of an artifact that is in the store, unchanged; not verified against its files."""
-    try:
-        current = store.read_manifest(reference.stage, reference.key)
-    except (OSError, ValueError):
-        return None
-    return current if current.digest == reference.digest else None
+    current = store.read_manifest(reference.stage, reference.key)
+    return current if current and current.digest == reference.digest else None
 
 
 def _input(store: Store, current: Manifest, role: str) -> Manifest | None:

@@ -2,16 +2,13 @@
 
 from typing import Any
 
-import httpx
-from prefect import get_client
-from prefect.context import FlowRunContext
-from prefect.logging import get_run_logger
-
 from tasks.config.form import as_json
 from tasks.config.resolve import resolve_config
 from tasks.config.retrain import RetrainConfig
 from tasks.config.settings import Settings
 from tasks.config.store_id import check_store
+from tasks.engines.lease import current_run
+from tasks.monitoring.run_tags import update_run
 
 
 def resolve_parameters(
@@ -36,23 +33,17 @@ def check_deployed_store(settings: Settings) -> None:
 
 def show_parameters(config: RetrainConfig, settings: Settings) -> None:
     """Make Prefect show, as the parameters of a deployed run, all that it runs with."""
-    context, given = FlowRunContext.get(), _given()
-    if given is None or context is None or context.flow_run is None:
+    run, given = current_run(), _given()
+    if run is None or given is None:
         return
     # Its store and its cores are of the machine that runs it, and no part of what another run is given.
     effective = {**given, "config": as_json(config)}
     if given.get("settings"):
         effective["settings"] = as_json(settings)
-    try:
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(context.flow_run.id, parameters=effective)
-    except httpx.HTTPError as fault:
-        get_run_logger().warning(f"the parameters are not shown: {fault}")
+    update_run(run, "the parameters are not shown", parameters=effective)
 
 
 def _given() -> dict[str, Any] | None:
     """The parameters of a deployed run as JSON: Prefect fills in the defaults before the flow sees them."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
-        return None
-    return context.flow_run.parameters
+    run = current_run()
+    return run.parameters if run and run.deployment_id else None

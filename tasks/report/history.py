@@ -1,5 +1,6 @@
 """How the figures moved over the last models, from what their evaluations left in the store."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -74,11 +75,8 @@ def history_section(runs: Sequence[PastRun], current: str, champion: str) -> Sec
 
 
 def _evaluations(store: Store) -> Iterator[Manifest]:
-    for key in store.keys(_EVALUATION):
-        try:
-            yield store.read_manifest(_EVALUATION, key)
-        except (NamewrightError, OSError, ValueError):
-            continue
+    with contextlib.suppress(NamewrightError):  # of a bucket that does not answer now
+        yield from filter(None, (store.read_manifest(_EVALUATION, key) for key in store.keys(_EVALUATION)))
 
 
 def _past_run(store: Store, manifest: Manifest) -> PastRun | None:

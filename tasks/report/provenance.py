@@ -26,7 +26,8 @@ def lineage(store: Store, report: Artifact, run: Iterable[Artifact] = ()) -> dic
     def visit(origin: str) -> None:
         if origin in manifests:
             return
-        of_origin = _manifest(store, origin)
+        stage, _, key = origin.partition("/")
+        of_origin = store.read_manifest(stage, key)  # not verified: a run verifies what it uses
         if of_origin:
             for role, before in of_origin.origins.items():
                 if _is_artifact(before) and role not in BASELINE:  # that is another run's
@@ -76,14 +77,6 @@ def _is_artifact(origin: str) -> bool:
     """Whether it is no path of a source file."""
     stage, _, key = origin.partition("/")
     return stage.isidentifier() and len(key) == KEY_LENGTH and set(key) <= set("0123456789abcdef")
-
-
-def _manifest(store: Store, origin: str) -> Manifest | None:
-    stage, _, key = origin.partition("/")
-    try:
-        return store.read_manifest(stage, key)
-    except (OSError, ValueError):  # a page about it is no place to fail: a run verifies what it uses
-        return None
 
 
 def _title(of_stage: Manifest) -> str:

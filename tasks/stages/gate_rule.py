@@ -1,8 +1,8 @@
 """The rule of the data gate: what lists are compared with, and whether a run may go on from them."""
 
-from artifacts.keys import canonical_json, sha256
 from artifacts.store import Artifact, Store
 from rnn_core.errors import DataError, NamewrightError
+from tasks.models.training_lists import role_of_lists
 from tasks.report.changes import CHANGES
 
 
@@ -14,8 +14,7 @@ class GateRefused(NamewrightError):  # it names an outcome, as Interrupted does
 
 def role_of(profile: Artifact) -> str:
     """The role in the registry of lists of these sources: other sources are other lists."""
-    sources = sorted(profile.manifest().metadata["sources"])
-    return f"lists-{sha256(canonical_json(sources))[:12]}"
+    return role_of_lists("lists", profile.manifest().metadata["sources"])
 
 
 def resolve_baseline(

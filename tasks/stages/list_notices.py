@@ -26,48 +26,11 @@ _OF_A_CODE = 1.0  # of these characters in a name, on average
 _HEAVY, _OUTLIER = 0.1, 5.0  # share of all weight of one name, and how often it has that of the second
 # Words of a row that stands for many names, in published lists of several countries.
 _AGGREGATE = frozenset(
-    [
-        "other",
-        "others",
-        "total",
-        "totals",
-        "unknown",
-        "unspecified",
-        "unnamed",
-        "stated",
-        "rest",
-        "sum",
-        "rare",
-        "rares",
-        "autres",
-        "otros",
-        "otras",
-        "outros",
-        "altri",
-        "totale",
-        "sonstige",
-        "übrige",
-        "insgesamt",
-        "gesamt",
-        "summe",
-        "övriga",
-        "øvrige",
-        "andre",
-        "muut",
-        "inne",
-        "razem",
-        "прочие",
-        "другие",
-        "всего",
-        "その他",
-        "合計",
-        "其他",
-        "总计",
-        "總計",
-        "기타",
-        "n/a",
-        "null",
-    ]
+    """
+    other others total totals unknown unspecified unnamed stated rest sum rare rares autres otros otras
+    outros altri totale sonstige übrige insgesamt gesamt summe övriga øvrige andre muut inne razem
+    прочие другие всего その他 合計 其他 总计 總計 기타 n/a null
+    """.split()  # noqa: SIM905  # as a text it can be read
 )
 _AGGREGATE_SHARE = 0.03
 _LOST, _DROPPED = 0.05, 0.2  # shares of all weight

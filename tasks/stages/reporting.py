@@ -35,8 +35,7 @@ from tasks.stages.list_notices import list_notices
 from tasks.stages.mixing import load_models
 from tasks.stages.notebook_training import TRANSCRIPT
 from tasks.stages.profiling import load_profile
-from tasks.stages.style_samples import style_samples
-from tasks.stages.temperatures import temperature_samples
+from tasks.stages.report_samples import style_samples, temperature_samples
 from tasks.stages.training import HISTORY
 
 _NAMES_KEPT = 200  # more than a page shows

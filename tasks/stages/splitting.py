@@ -17,7 +17,6 @@ from rnn_core.errors import DataError
 from rnn_core.notebook import NotebookConfig, shuffled_order
 from tasks.config.warm_start import WarmExamplesConfig
 from tasks.core.stage import StageContext, stage
-from tasks.models.champion import unverified
 from tasks.models.warm_start import BASELINE, choose_start, sized_by
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import EXAMPLES, load_vocabulary
@@ -56,8 +55,8 @@ def _begun_start(
         inputs = {role: digest for role, digest in recipe.inputs.items() if role not in BASELINE}
         if (recipe.version, recipe.config, inputs) != (scratch.version, scratch.config, scratch.inputs):
             continue
-        made = unverified(store, Reference("examples", recipe.key, manifest.digest))
-        start = {role: unverified(store, of_start) for role in BASELINE if (of_start := made.input(role))}
+        made = store.handle(Reference("examples", recipe.key, manifest.digest))
+        start = {role: store.handle(of_start) for role in BASELINE if (of_start := made.input(role))}
         of_model = model.resolve_inputs(store, config.training, {"examples": made, "vocabulary": vocabulary})
         trained, fault, of_training = model.find(store, config.training, of_model)
         is_begun = bool(fault) or store.checkpoint("model", of_training.key).exists()

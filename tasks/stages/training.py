@@ -26,7 +26,7 @@ from rnn_core.train.config import ResolvedTrainingConfig, TrainingConfig
 from rnn_core.tree import leaves
 from tasks.config.retrain import network_label
 from tasks.core.stage import StageContext, stage
-from tasks.models.champion import load_input, require_intact, short_name, unverified
+from tasks.models.champion import load_input, require_intact, short_name
 from tasks.models.load import load_model
 from tasks.models.model_input import ModelFile
 from tasks.models.warm_start import choose_start, sized_by, warm_starts
@@ -55,7 +55,7 @@ def resolve_champion(
 ) -> dict[str, Artifact]:
     """The further input of a training that goes on from a champion: the one that its examples name."""
     reference = examples.input("champion")
-    return {"champion": unverified(store, reference)} if reference else {}
+    return {"champion": store.handle(reference)} if reference else {}
 
 
 def size_defaults(

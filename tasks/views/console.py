@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rnn_core.errors import escape_controls
 from tasks.core.events import Event, Finished, Notice, Progress
@@ -28,36 +28,11 @@ _WHOLE = 12  # of a cell that is never folded
 _STYLES = {"good": "green", "bad": "bold red", "strong": "bold", "muted": "dim"}  # by the tone of a cell
 
 
-class Console(Protocol):
-    """A listener that can also show what comes before and after the stages."""
-
-    def __call__(self, event: Event) -> None:
-        """Show an event."""
-        """Show an event of a run."""
-
-    def print(self, text: str) -> None:
-        """Show one line, or several."""
-
-    def plan(self, plan: "Plan") -> None:
-        """Show what a run would do."""
-
-    def run_summary(
-        self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
-    ) -> None:
-        """Show what a run did, which model it made, its first names and where its report is."""
-
-    def list_summary(self, whole: Finished) -> None:
-        """Show what a generated list holds and where it is."""
-
-    def sections(self, sections: Iterable[Section]) -> None:
-        """Show the tables of sections, or what it means that there is none."""
-
-
 @contextmanager
-def open_console() -> Iterator[Console]:
+def open_console() -> Iterator["Console"]:
     """A console for standard output: rich on a terminal, which is not even imported otherwise."""
     if not sys.stdout.isatty():
-        yield PlainConsole()
+        yield Console()
         return
     terminal = TerminalConsole()
     with terminal.bars:
@@ -75,8 +50,8 @@ def count_outcomes(stages: Sequence[Finished]) -> str:
     return f"{computed} computed, {len(stages) - computed} cached"
 
 
-class PlainConsole:
-    """One line for one fact, for logs and pipes."""
+class Console:
+    """A listener that also shows what comes before and after the stages: one line for one fact, for pipes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -102,8 +77,7 @@ class PlainConsole:
         """Write what changed, what follows from it, and a line for each stage."""
         for line in (*plan.changes, plan.summary):
             self.print(line)
-        for stage in plan.stages:
-            self.print(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
+        self._planned(plan.stages)
 
     def run_summary(
         self, stages: Sequence[Finished], model: str, names: Sequence[str], page: str, seconds: float
@@ -127,6 +101,10 @@ class PlainConsole:
             for line in [*section.points, *_aligned(section.table)] or [section.lead]:
                 self.print(f"  {line}")
 
+    def _planned(self, stages: "Sequence[PlannedStage]") -> None:
+        for stage in stages:
+            self.print(f"{stage.title:<20} {f'compute: {stage.reason}' if stage.reason else 'cached'}")
+
     def _is_due(self, stage: str) -> bool:
         now = time.monotonic()
         if now < self._next_line.setdefault(stage, now + _LINE_SECONDS):
@@ -135,7 +113,7 @@ class PlainConsole:
         return True
 
 
-class TerminalConsole:
+class TerminalConsole(Console):
     """Rich bars while a run goes on, and tables at its end."""
 
     def __init__(self) -> None:
@@ -144,6 +122,7 @@ class TerminalConsole:
         from rich.progress import Progress as Bars
         from rich.table import Column
 
+        super().__init__()
         self._console = RichConsole(highlight=False)
         # On 80 columns there is not room for all: the note gives way.
         self.bars = Bars(
@@ -160,7 +139,6 @@ class TerminalConsole:
             transient=True,
             expand=True,
         )
-        self._lock = threading.Lock()
         self._bar_of: dict[str, TaskID] = {}
 
     def print(self, text: str) -> None:
@@ -186,11 +164,8 @@ class TerminalConsole:
                     if event.stage not in _IN_PARTS:
                         self.print(_stage_line(event))
 
-    def plan(self, plan: "Plan") -> None:
-        """Write what changed and what follows from it, and draw a table of the stages."""
-        for line in (*plan.changes, plan.summary):
-            self.print(line)
-        rows: list[Row] = [[stage.title, _plan_cell(stage)] for stage in plan.stages]
+    def _planned(self, stages: "Sequence[PlannedStage]") -> None:
+        rows: list[Row] = [[stage.title, _plan_cell(stage)] for stage in stages]
         self._table(Table(columns("stage", "would be"), rows))
 
     def run_summary(
@@ -202,12 +177,6 @@ class TerminalConsole:
         self.print(f"model   {model}")
         self.print(f"names   {', '.join(names[:_NAMES_SHOWN])}")
         self.print(f"report  {page}")
-
-    def list_summary(self, whole: Finished) -> None:
-        """Write a few lines on a generated list."""
-        for line in _list_lines(whole):
-            self.print(line)
-        self.sections(blend_sections(whole.artifact.manifest().metadata))
 
     def sections(self, sections: Iterable[Section]) -> None:
         """Draw each table under its title."""

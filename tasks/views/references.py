@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from artifacts.bucket.address import inside
 from artifacts.dataset import manifests
-from artifacts.gc import with_lineage
+from artifacts.gc import latest, with_lineage
 from artifacts.manifest import Manifest
 from artifacts.registry import Registry
 from artifacts.store import Store
@@ -38,15 +38,6 @@ def roots(store: Store, keep_last: int) -> Iterator[Root]:
     for manifest in manifests(inside(store.root, LIST)):
         for origin in manifest.origins.values():
             yield Root(origin, "list", f"the generated list {manifest.recipe.key[:12]}")
-
-
-def latest(manifests_by_origin: Mapping[str, Manifest], keep_last: int) -> set[str]:
-    """The origins of the latest artifacts of every stage."""
-    newest_first = sorted(manifests_by_origin, key=lambda o: manifests_by_origin[o].created_at, reverse=True)
-    by_stage: dict[str, list[str]] = {}
-    for origin in newest_first:
-        by_stage.setdefault(origin.partition("/")[0], []).append(origin)
-    return {origin for origins in by_stage.values() for origin in origins[:keep_last]}
 
 
 def reasons(

@@ -156,9 +156,7 @@ def _words(origin: str, why: Mapping[str, list[references.Root]]) -> Cell:
 
 def _manifests(store: Store) -> dict[str, Manifest]:
     """Of every artifact and of every generated list in the store, by `stage/key`."""
-    found = {f"{manifest.recipe.stage}/{manifest.recipe.key}": manifest for manifest in store.list()}
-    lists = manifests(inside(store.root, LIST))
-    return {**found, **{f"{LIST}/{manifest.recipe.key}": manifest for manifest in lists}}
+    return {manifest.origin: manifest for manifest in (*store.list(), *manifests(inside(store.root, LIST)))}
 
 
 def _find(store: Store, known: Manifests, text: str) -> str:

@@ -37,7 +37,7 @@ from tasks.report.sections import Cell, Column, Section, Table
 from tasks.report.text import escape_invisible
 from tasks.stages.deciding import decision_table
 from tasks.stages.mixing import load_models
-from tasks.stages.temperatures import temperature_samples
+from tasks.stages.report_samples import temperature_samples
 
 HOSTILE = [
     "<script>alert(1)</script>",

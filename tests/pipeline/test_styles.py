@@ -29,7 +29,7 @@ from tasks.generate import dataset
 from tasks.models import open_model
 from tasks.report.blend import blend_sections
 from tasks.stages.evaluating import METRICS
-from tasks.views.console import PlainConsole
+from tasks.views.console import Console
 from tasks.views.preview import preview_sections
 
 # Two lists that share no letter.
@@ -213,7 +213,7 @@ def test_a_list_of_a_blend_shows_its_weights_and_how_each_style_judges_its_names
         assert [row[place] for row in section.table.rows] == [f"{value:.3f}" for value in nats]
     (section,) = blend_sections(capitals.artifact.manifest().metadata)
     assert {tuple(row[1:]) for row in section.table.rows} == {("–", "–")}
-    PlainConsole().list_summary(blend)
+    Console().list_summary(blend)
     assert f"\n  {names[0]} " in capsys.readouterr().out
 
 
