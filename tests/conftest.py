@@ -1,22 +1,27 @@
 """One Prefect server for all tests of a process, started when the first of them asks for it."""
 
+import functools
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from hypothesis import settings
 from s3_server import s3_server
+from xdist.scheduler import LoadFileScheduling
 
 from tasks.server.defaults import apply_defaults
 
 PATIENCE_SECONDS = 90.0
+SERVERS = ("site: Site", "prefect_(?:url|shows)")  # how tests ask for them; each process would start its own
 
 settings.register_profile("namewright", deadline=None)  # a busy machine is no failure
 settings.load_profile("namewright")
@@ -32,6 +37,24 @@ os.environ["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = (
 apply_defaults(quiet=True)
 
 Asked = Callable[..., Any]
+
+
+class ByServer(LoadFileScheduling):
+    """One process has the tests of a file, and those of all files that share a server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        text = _text(self.config.rootpath / file)
+        return next((server for server in SERVERS if re.search(server, text)), file)
+
+
+@functools.cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    return ByServer(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
