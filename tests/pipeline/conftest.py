@@ -8,6 +8,7 @@ import ready_commands
 from small_lists import trained
 from small_runs import (
     COMMAND,
+    TINY,
     clean_environment,
     outcomes,
     quick_options,
@@ -28,6 +29,14 @@ def lists(tmp_path: Path) -> tuple[Path, Path]:
 def small(lists: tuple[Path, Path]) -> list[str]:
     """Options of a run that takes a moment."""
     return small_options(lists)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> list[str]:
+    """Options of the quickest run there is, for tests that ask for nothing of what it makes."""
+    towns = tmp_path / "towns.txt"
+    towns.write_text("Bern\nBasel\nBiel\nBrig\nBrugg\nBaden\nBuchs\nBulle\n")
+    return ["--source", f"towns={towns}", *TINY]
 
 
 @pytest.fixture

@@ -102,9 +102,9 @@ def test_the_report_is_published_whoever_runs_the_stages(recorded):
     ids=["none is running", "one that is named does not answer"],
 )
 def test_without_a_server_that_answers_a_run_goes_on_without_prefect_and_says_so(
-    namewright, quick, tmp_path, variables, fault
+    namewright, tiny, tmp_path, variables, fault
 ):
-    outcome = namewright("run", *quick, **variables)
+    outcome = namewright("run", *tiny, "--store", "store", **variables)
     assert outcome.returncode == 0, outcome.stderr
     first = outcome.stdout.splitlines()[0]
     assert first.startswith("not recorded in Prefect: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from small_runs import COMMAND
+from small_runs import COMMAND, TINY
 
 from flows.cli import app, commands, help_pages
 from tasks.config.retrain import RetrainConfig
@@ -81,12 +81,12 @@ def test_init_never_overwrites_a_file(namewright, pipeline_file):
 
 
 def test_an_option_goes_before_a_variable_and_a_variable_before_the_file(
-    namewright, quick, pipeline_file, tmp_path
+    namewright, tiny, pipeline_file, tmp_path
 ):
     pipeline_file.write_text("[sampling]\ncount = 5\nseed = 5\ntemperature = 0.5\n")
-    quick = [option for option in quick if option not in ("--sampling.count", "25")]
+    tiny[tiny.index("--sampling.count") + 1] = "7"
     outcome = namewright(
-        "run", "--engine", "plain", *quick, "--sampling.count", "7",
+        "run", "--engine", "plain", *tiny, "--store", "store",
         NAMEWRIGHT_SAMPLING_COUNT="6", NAMEWRIGHT_SAMPLING_SEED="6",
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
@@ -253,9 +253,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(namewright, small, tm
 
 def test_rejected_rows_are_kept_with_their_line_and_reason(namewright, tmp_path):
     (tmp_path / "list.txt").write_bytes("Ana\n\nBea\u200b\nAna\nCleo\nDiego\nEva\nFer\nGil\nIda\n".encode())
-    outcome = namewright(
-        "run", "--engine", "plain", "--source", "list=list.txt", "--training.epochs", "1", "--store", "store"
-    )
+    outcome = namewright("run", "--engine", "plain", "--source", "list=list.txt", *TINY, "--store", "store")
     assert outcome.returncode == 0, outcome.stderr
     kept = {
         stage: pq.read_table(next((tmp_path / "store" / stage).glob("*/rejected.parquet"))).to_pylist()
@@ -279,8 +277,8 @@ def test_a_reader_that_leaves_early_is_no_error_of_ours(quick, environment, tmp_
 
 
 @pytest.mark.parametrize("store", ["a:b", "~nosuchuser/x", "späth"])
-def test_a_store_lies_in_the_folder_that_was_named_however_it_is_spelt(namewright, small, tmp_path, store):
-    outcome = namewright("run", "--engine", "plain", *small, "--training.epochs", "1", "--store", store)
+def test_a_store_lies_in_the_folder_that_was_named_however_it_is_spelt(namewright, tiny, tmp_path, store):
+    outcome = namewright("run", "--engine", "plain", *tiny, "--store", store)
     assert outcome.returncode == 0, outcome.stderr
     assert (tmp_path / store / "names").is_dir()
 
@@ -288,14 +286,14 @@ def test_a_store_lies_in_the_folder_that_was_named_however_it_is_spelt(namewrigh
 def test_names_that_the_terminal_cannot_spell_are_shown_escaped(namewright, tmp_path):
     (tmp_path / "list.txt").write_text("Ñandú\nÑoño\n" * 3, encoding="utf-8")
     outcome = namewright(
-        "run", "--engine", "plain", "--source", "list=list.txt", "--training.epochs", "1",
+        "run", "--engine", "plain", "--source", "list=list.txt", *TINY,
         "--merging.duplicates", "keep", PYTHONIOENCODING="ascii",
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
 
 
-def test_output_that_cannot_be_written_is_one_clear_error(quick, environment, tmp_path):
-    command = f"{COMMAND} run --engine plain {' '.join(quick)}"
+def test_output_that_cannot_be_written_is_one_clear_error(tiny, environment, tmp_path):
+    command = f"{COMMAND} run --engine plain {' '.join(tiny)}"
     for redirection, exit_code in ((">/dev/full", 4), (">&-", 0)):
         outcome = subprocess.run(
             ["bash", "-c", f"{command} {redirection}"],

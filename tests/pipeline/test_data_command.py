@@ -72,8 +72,8 @@ def test_it_shows_the_same_when_everything_was_there_already(namewright, hostile
     assert first == again
 
 
+@pytest.mark.usefixtures("stored")
 def test_what_a_run_would_refuse_is_shown_and_has_the_exit_code_of_the_run(namewright, quick, lists):
-    assert namewright("run", "--engine", "plain", *quick).returncode == 0
     argentine, _ = lists
     argentine.write_text("".join(argentine.read_text().splitlines(keepends=True)[::3]))
     for command in (["data"], ["run", "--engine", "plain"], ["run", "--dry-run"]):

@@ -36,37 +36,31 @@ def test_the_command_says_what_it_did_and_a_run_makes_again_what_was_damaged(
 
 
 def test_what_is_removed_for_its_age_is_no_part_of_what_is_kept(
-    namewright: Ran, plain: Plain, tmp_path: Path
+    namewright: Ran, plain: Plain, stored: Path
 ) -> None:
-    plain("--sampling.seed", "1")
     plain("--sampling.seed", "2")
-    store = tmp_path / "store"
 
     def counts() -> dict[str, int]:
         return {
-            stage: len(list(store.glob(f"{stage}/*"))) for stage in ("corpus", "model", "names", "report")
+            stage: len(list(stored.glob(f"{stage}/*"))) for stage in ("corpus", "model", "names", "report")
         }
 
     assert counts() == {"corpus": 2, "model": 1, "names": 2, "report": 2}
-    outcome = namewright("maintain", "--store", str(store), "--artifact-days", "0", "--keep-last", "1")
+    outcome = namewright("maintain", "--store", str(stored), "--artifact-days", "0", "--keep-last", "1")
     assert "removed  names/" in outcome.stdout
     # The other corpus is not the last one, but what the champion has learnt from.
     assert counts() == {"corpus": 2, "model": 1, "names": 1, "report": 1}
     assert set(plain("--sampling.seed", "2").values()) == {"cached"}
 
 
-def test_nothing_is_removed_while_nobody_knows_what_the_champion_is(
-    namewright: Ran, plain: Plain, tmp_path: Path
-) -> None:
-    plain()
-    store = tmp_path / "store"
-    (registry,) = (store / "registry").glob("champion-*.json")
+def test_nothing_is_removed_while_nobody_knows_what_the_champion_is(namewright: Ran, stored: Path) -> None:
+    (registry,) = (stored / "registry").glob("champion-*.json")
     registry.write_text("{")
-    before = sorted(store.glob("*/*"))
-    outcome = namewright("maintain", "--store", str(store), "--artifact-days", "0")
+    before = sorted(stored.glob("*/*"))
+    outcome = namewright("maintain", "--store", str(stored), "--artifact-days", "0")
     assert outcome.returncode == 3
     assert outcome.stderr.startswith("error[registry.damaged]")
-    assert sorted(store.glob("*/*")) == before
+    assert sorted(stored.glob("*/*")) == before
 
 
 @pytest.mark.parametrize("option", ["--artifact-days=-1", "--keep-last=0", "--checkpoint-days=nan"])

@@ -59,8 +59,8 @@ def test_the_mixture_draws_names_of_its_own_and_its_file_is_all_that_they_need(m
     assert len(card["ngrams"]) == card["order"] == 8
 
 
-def test_another_order_of_the_ngrams_trains_no_network(made, plain):
-    made("model")
+@pytest.mark.usefixtures("stored")
+def test_another_order_of_the_ngrams_trains_no_network(plain):
     again = plain("--ngrams.order", "3")
     assert again["model 8 units"] == "cached"
     assert again["mixture"] == "computed"

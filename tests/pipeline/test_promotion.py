@@ -291,11 +291,10 @@ def test_nothing_is_promoted_over_a_champion_that_is_gone_and_a_promotion_by_han
 
 
 def test_a_run_whose_champion_is_gone_makes_all_its_artifacts_and_ends_with_an_error(
-    namewright, quick, tmp_path
+    namewright, quick, stored
 ):
     run = ("run", "--engine", "plain", *quick)
-    assert namewright(*run).returncode == 0
-    (mixture,) = (tmp_path / "store" / "mixture").iterdir()
+    (mixture,) = (stored / "mixture").iterdir()
     shutil.rmtree(mixture)
     outcome = namewright(*run, "--training.learning-rate", "0.02")
     assert outcome.returncode == 3

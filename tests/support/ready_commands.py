@@ -22,19 +22,35 @@ STREAMS = ("stdout", "stderr")
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
+        "cyclopts.help.formatters.default",
         "data.corpus",
         "data.merging",
         "data.validation",
+        "docstring_parser",
+        "encodings.cp437",
+        "filelock",
         "flows.cli",
+        "jinja2",
+        "matplotlib.backends.backend_svg",
+        "matplotlib.figure",
+        "narwhals._arrow.dataframe",
         "pandera.backends.narwhals.container",  # imported as the first table is checked
         "pandera.pyarrow",
         "pandera.strategies.base_strategies",
         "polars",
-        "matplotlib.backends.backend_svg",
+        "pyarrow._json",
+        "pyarrow.dataset",
+        "pyarrow.pandas_compat",
+        "pydantic.type_adapter",
+        "regex",
         "rich.live",
+        "rich.markdown",
         "rnn_core.train.loop",
+        "rnn_core.train.members",
+        "tasks.core.plan",
         "tasks.report.plots",
         "tasks.views.data_summary",
+        "threadpoolctl",
     ]
 )
 

@@ -10,6 +10,10 @@ from tasks import stages
 COMMAND = Path(sys.executable).with_name("namewright")
 CORPORA = Path(data.__path__[0], "corpora")
 FOREIGN = ("NAMEWRIGHT_", "PREFECT_")  # variables of the developer
+TINY = [  # options of the smallest network and the fewest names
+    *("--training.hidden-size", "4", "--training.epochs", "1"),
+    *("--sampling.count", "5", "--evaluation.sample-names", "0"),
+]
 STAGES_BY_NAME = [stage.name for stage in stages.ALL]
 
 
