@@ -41,6 +41,20 @@ class SampledNames(NamedTuple):
     log_probabilities: npt.NDArray[np.float64]
 
 
+class SamplingContext(NamedTuple):
+    """What every block of a list is sampled with.
+
+    max_active:  how many names are computed together.
+    accepts:     which names are accepted, besides the constraints and the wishes; None for all.
+    """
+
+    model: Model
+    processor: LogitsProcessor
+    tree: PrefixTree
+    max_active: int
+    accepts: NamePredicate | None = None
+
+
 class Started(NamedTuple):
     """All names of a block, as far as the prefix tree gives them; changed in place when a name restarts.
 
@@ -67,11 +81,10 @@ class Started(NamedTuple):
 
     def restart(self, names: Indices, tree: PrefixTree, stream: RandomStream) -> None:
         """Starts these names with the leaf of their attempt."""
-        leaf = tree.sample_leaves(stream.doubles(names, self.attempts[names] * PLACES_PER_ATTEMPT))
-        prefix, tokens = np.divmod(leaf, tree.vocabulary_size)
-        self.prefix[names], self.tokens[names] = prefix, tokens
-        self.lengths[names] = tree.lengths[prefix] + (tokens != END_TOKEN)
-        self.log_p[names] = tree.log_p[leaf]
+        leaves = tree.sample_leaves(stream.doubles(names, self.attempts[names] * PLACES_PER_ATTEMPT))
+        self.prefix[names], self.tokens[names] = leaves.prefixes, leaves.tokens
+        self.lengths[names] = tree.prefixes.lengths[leaves.prefixes] + (leaves.tokens != END_TOKEN)
+        self.log_p[names] = leaves.log_p
 
 
 class Active(NamedTuple):
@@ -99,10 +112,10 @@ class Active(NamedTuple):
         """The names of these numbers in the block."""
         prefix, tokens, lengths = started.prefix[names], started.tokens[names], started.lengths[names]
         characters = np.zeros((len(names), width), np.int32)
-        characters[:, : tree.prefixes.shape[1]] = tree.prefixes[prefix]
+        characters[:, : tree.prefixes.characters.shape[1]] = tree.prefixes.characters[prefix]
         characters[np.arange(len(names)), lengths - 1] = tokens
         places = started.attempts[names] * PLACES_PER_ATTEMPT
-        state = take_rows(tree.state, prefix)
+        state = take_rows(tree.prefixes.state, prefix)
         return cls(names, tokens, lengths, started.log_p[names], places, characters, state)
 
     def widened(self) -> "Active":
@@ -114,41 +127,32 @@ class Active(NamedTuple):
 
 
 def sample_block(
-    model: Model,
-    processor: LogitsProcessor,
-    tree: PrefixTree,
-    stream: RandomStream,
-    max_active: int,
-    start: int,
-    stop: int,
-    on_progress: OnProgress,
-    accepts: NamePredicate | None = None,
+    context: SamplingContext, stream: RandomStream, start: int, stop: int, on_progress: OnProgress
 ) -> SampledNames:
     """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK].
 
     A name that is rejected starts again in its slot, with the random numbers of its next attempt.
 
-    max_active:   how many are computed together.
     on_progress:  called after every step with how many of the requested names ended in it.
-    accepts:      which names are accepted, besides the constraints.
 
     Raises TrainingError as `LogitsProcessor.weights` does, and if accepted names are too rare; and what
     `on_progress` raises.
     """
+    tree, accepts = context.tree, context.accepts
     started = Started.from_tree(tree, stream)
     waiting = np.flatnonzero(started.tokens != END_TOKEN)
-    width = tree.prefixes.shape[1] + 16
-    active = Active.start(waiting[:max_active].copy(), started, tree, width)
+    width = tree.prefixes.characters.shape[1] + 16
+    active = Active.start(waiting[: context.max_active].copy(), started, tree, width)
     last = int(np.searchsorted(waiting, stop))  # the requested ones are before it
     next_waiting = len(active.names)
     accepted, rejections = NAMES_PER_BLOCK - len(waiting), 0
     on_progress(stop - start - int(np.count_nonzero(started.tokens[start:stop])))
     grown = []
-    workspace = Workspace(model.dtype)
+    workspace = Workspace(context.model.dtype)
     while len(active.names) and (next_waiting < last or active.names.min() < stop):
         active = active.widened()
-        tokens = next_tokens(model, processor, stream, active, workspace)
-        is_rejected = processor.constraints.rejected(tokens, active.lengths)
+        tokens = next_tokens(context, stream, active, workspace)
+        is_rejected = context.processor.constraints.rejected(tokens, active.lengths)
         is_ended = (tokens == END_TOKEN) & ~is_rejected
         ended = np.flatnonzero(is_ended)
         if accepts and len(ended):
@@ -164,7 +168,7 @@ def sample_block(
         rejected = np.flatnonzero(is_rejected)
         if len(rejected):
             rejections += len(rejected)
-            if processor.temperature == 0 and tree.has_one_root:
+            if context.processor.temperature == 0 and tree.has_one_root:
                 raise too_rare(0.0)  # there is one name, and it is rejected
             ended = np.sort(np.concatenate([ended, _restart(rejected, active, started, tree, stream)]))
         accepted += len(ended)
@@ -198,11 +202,11 @@ def _restart(
 
 
 def next_tokens(
-    model: Model, processor: LogitsProcessor, stream: RandomStream, active: Active, workspace: Workspace
+    context: SamplingContext, stream: RandomStream, active: Active, workspace: Workspace
 ) -> Indices:
     """(B,) the next character of every name, or its end; its log-probability is added to the name's."""
-    logits = model.step(active.tokens, active.state, workspace)
-    weights, log_sums = processor.weights(logits, active.tokens, active.lengths, workspace)
+    logits = context.model.step(active.tokens, active.state, workspace)
+    weights, log_sums = context.processor.weights(logits, active.tokens, active.lengths, workspace)
     tokens = sample_tokens(weights, stream.singles(active.names, active.places + active.lengths))
     places = tokens * len(active.names) + np.arange(len(active.names))
     active.log_p[:] += logits.ravel().take(places) - log_sums
@@ -234,7 +238,9 @@ def _assemble(
     _place(
         tokens,
         offsets[ended_in_tree],
-        first_characters(tree.prefixes[started.prefix[start:stop][ended_in_tree]], lengths[ended_in_tree]),
+        first_characters(
+            tree.prefixes.characters[started.prefix[start:stop][ended_in_tree]], lengths[ended_in_tree]
+        ),
     )
     if grown:
         names = np.concatenate([numbers for numbers, _ in grown])
@@ -245,8 +251,8 @@ def _assemble(
         if len(requested) < len(names):
             names, whole = names[requested], whole.take(requested)
         _place(tokens, offsets[names - start], whole)
-    starts = tree.starts[started.prefix[start:stop]].astype(np.int32)
-    styles = starts if tree.starts.any() else None  # the end token is 0
+    starts = tree.prefixes.starts[started.prefix[start:stop]].astype(np.int32)
+    styles = starts if tree.prefixes.starts.any() else None  # the end token is 0
     return SampledNames(EncodedNames(tokens, offsets, starts=styles), started.log_p[start:stop])
 
 

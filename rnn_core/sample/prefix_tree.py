@@ -9,17 +9,18 @@ prefix too rare, is a *leaf*. The leaves' probabilities sum to 1, so one random 
 A root is as probable as its style given the prefix of the options: by the share of the style, times the
 probability that the model gives to the prefix in it.
 
-Where a list has wishes, leaves of which no name can be as wished are left out, and rarity is relative to what
-is left: where few beginnings can be as wished, the tree is the deeper.
+Where a list has wishes, leaves of which no name can be as wished are left out, and rarity is relative to the
+whole names as wished that the tree has found so far. So where these are rare the tree grows on, the most
+probable prefixes first, until it is full. If there are few, as within a small edit distance, it holds all
+that ever come, and no attempt is rejected.
 
 The tree depends on the model and the options alone, so every block of names uses the same. It is computed in
 double precision: with hundreds of thousands of leaves, rounding in single precision would move one name in a
 few hundred to another leaf on another processor.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,70 +33,94 @@ from rnn_core.sample.model import Model, ModelState
 from rnn_core.sample.wishes import Wishes
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
-from rnn_core.tree import leaves, tree_map
+from rnn_core.tree import leaves as leaves_of
+from rnn_core.tree import tree_map
 
 RARITY = 1 << 15  # twice as many: names a fifth faster, and the first one after twice the time
 MAX_BYTES = (
     1 << 24
 )  # bytes of states at most, or of leaves: in the cache, and a thousand names come in a moment
+LEAF_BYTES: Final = 16  # its number, and the sum of the probabilities up to it
 MAX_DEPTH = 32  # characters
+WISHED_AT_ONCE, WISHED_ROUNDS = 1_024, 256  # prefixes added in a round with wishes, and rounds at most
 
 Probabilities = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-class TreeLevel(NamedTuple):
-    """N prefixes of one length.
+class Prefixes(NamedTuple):
+    """N prefixes of names.
 
-    prefixes:  (N, length) their characters.
-    state:     (N, ...) of the model that has read them.
-    wished:    (N, K) states of the wishes that have.
-    reach:     (N, V) the probabilities of their leaves; 0 where the tree goes on.
-    begin:     (N, V) the probability of all leaves before, in alphabetical order.
-    log_p:     (N, V) of each prefix with one character more, under the unconstrained model.
-    starts:    (N,) the start token before each prefix.
+    characters:  (N, D) of each, padded with 0.
+    lengths:     (N,) how many it has.
+    starts:      (N,) the start token before each; the end token without styles.
+    wished:      (N, K) states of the wishes that have read each; K is 0 without wishes.
+    state:       (N, ...) of the model that has.
     """
 
-    prefixes: Indices
-    state: ModelState
-    wished: States
-    reach: Probabilities
-    begin: Probabilities
-    log_p: Probabilities
+    characters: npt.NDArray[np.int32]
+    lengths: Indices
     starts: Indices
+    wished: States
+    state: ModelState
+
+    def take(self, rows: Indices) -> "Prefixes":
+        """These prefixes, as copies."""
+        taken: Prefixes = tree_map(lambda part: part.take(rows, axis=0), self)
+        return taken
+
+    def joined(self, others: "Prefixes") -> "Prefixes":
+        """These prefixes, and then the others."""
+        missing = others.characters.shape[1] - self.characters.shape[1]
+        padded = [
+            part._replace(characters=np.pad(part.characters, ((0, 0), (0, max(width, 0)))))
+            for part, width in ((self, missing), (others, -missing))
+        ]
+        joined: Prefixes = tree_map(lambda own, new: np.concatenate([own, new]), *padded)
+        return joined
+
+
+class Leaves(NamedTuple):
+    """L leaves: prefixes of the tree, each with one character more, or the end.
+
+    prefixes:     (L,) number of the prefix.
+    tokens:       (L,) the character after it.
+    log_p:        (L,) in nats, under the unconstrained model.
+    probability:  (L,) of being sampled.
+    """
+
+    prefixes: npt.NDArray[np.int32]
+    tokens: npt.NDArray[np.int32]
+    log_p: Probabilities
+    probability: Probabilities
+
+    def take(self, rows: Indices | npt.NDArray[np.bool_]) -> "Leaves":
+        """These leaves, as copies."""
+        return Leaves(*(part[rows] for part in self))
+
+    def joined(self, others: "Leaves") -> "Leaves":
+        """These leaves, and then the others."""
+        return Leaves(*map(np.concatenate, zip(self, others, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrefixTree:
-    """The tree of N prefixes. The number of a leaf is that of its prefix, times V, plus its character.
+    """The tree of N prefixes and L leaves.
 
     The leaves lie in alphabetical order, style by style. So where rounding drops a prefix, other names stay
     the same.
 
-    prefixes:    (N, D) the characters of each prefix, padded with 0.
-    lengths:     (N,) how many it has.
-    state:       (N, ...) of the model that has read each prefix.
-    wished:      (N, K) states of the wishes that have; K is 0 without wishes.
-    leaves:      (L,) all that are possible.
-    cumulative:  (L,) sums of their probabilities.
-    log_p:       (N * V,) of each leaf, in nats, under the unconstrained model.
-    starts:      (N,) the start token before each prefix; the end token without styles.
+    cumulative:  (L,) sums of the probabilities of the leaves.
     """
 
-    vocabulary_size: int
-    prefixes: Indices
-    lengths: Indices
-    state: ModelState
-    wished: States
-    leaves: Indices
+    prefixes: Prefixes
+    leaves: Leaves
     cumulative: Probabilities
-    log_p: Probabilities
-    starts: Indices
 
     @property
     def has_one_root(self) -> bool:
         """Whether all names begin alike."""
-        return bool((self.starts == self.starts[0]).all())
+        return bool((self.prefixes.starts == self.prefixes.starts[0]).all())
 
     @classmethod
     def build(
@@ -111,56 +136,27 @@ class PrefixTree:
 
         Raises TrainingError as `LogitsProcessor.weights` does, and if no name is left.
         """
-        levels = list(_levels(model.double or model, processor, row_bytes(model.initial_state(1)), wishes))
-        deepest = levels[-1].prefixes.shape[1]
-        prefixes = [
-            np.pad(level.prefixes, ((0, 0), (0, deepest - level.prefixes.shape[1]))) for level in levels
-        ]
-        reach, begin = (
-            np.concatenate([getattr(level, name).ravel() for level in levels]) for name in ("reach", "begin")
-        )
-        tree_prefixes = np.concatenate(prefixes)
-        lengths = np.concatenate([np.full(len(p.prefixes), p.prefixes.shape[1]) for p in levels])
-        starts = np.concatenate([level.starts for level in levels])
-        possible = np.flatnonzero(reach)
-        for predicate in (accepts, wishes and wishes.accept):
-            if not predicate:
-                continue
-            nodes, tokens = np.divmod(possible, model.vocabulary_size)
-            ends = np.flatnonzero(tokens == END_TOKEN)
-            whole_names = first_characters(tree_prefixes[nodes[ends]], lengths[nodes[ends]])
-            possible = np.delete(possible, ends[~predicate(whole_names)])
-        if not len(possible):
+        double = model.double or model
+        state_bytes = row_bytes(model.initial_state(1))
+        builder = _Builder(double, processor, accepts, wishes, state_bytes, Workspace(double.dtype))
+        prefixes, leaves = builder.grow()
+        if not len(leaves.tokens):
             raise too_rare(0.0, wished=wishes is not None)
-        nodes, tokens = np.divmod(possible, model.vocabulary_size)
-        if wishes:  # so rare leaves may be left that `begin` cannot tell from one another
-            order = _alphabetical(starts[nodes], tree_prefixes[nodes], lengths[nodes], tokens)
-        else:
-            order = np.argsort(begin[possible])
-        possible = possible[order]
-        return cls(
-            vocabulary_size=model.vocabulary_size,
-            prefixes=tree_prefixes,
-            lengths=lengths,
-            state=tree_map(
-                lambda like, *parts: np.concatenate(parts, dtype=like.dtype, casting="same_kind"),
-                model.initial_state(0),
-                *(level.state for level in levels),
-            ),
-            wished=np.concatenate([level.wished for level in levels]),
-            leaves=possible,
-            cumulative=reach[possible].cumsum(),
-            log_p=np.concatenate([level.log_p.ravel() for level in levels]),
-            starts=starts,
+        leaves = leaves.take(_alphabetical(prefixes, leaves))
+        state = tree_map(
+            lambda like, part: part.astype(like.dtype, casting="same_kind", copy=False),
+            model.initial_state(0),
+            prefixes.state,
         )
+        return cls(prefixes._replace(state=state), leaves, leaves.probability.cumsum())
 
-    def sample_leaves(self, uniforms: Probabilities) -> Indices:
-        """(B,) a leaf for each of the uniform numbers in [0, 1)."""
+    def sample_leaves(self, uniforms: Probabilities) -> Leaves:
+        """A leaf for each of the uniform numbers in [0, 1), (B,)."""
         order = np.argsort(uniforms)  # in order the search is several times as fast
-        places = np.searchsorted(self.cumulative, uniforms[order] * self.cumulative[-1], side="right")
-        leaf = np.empty(len(uniforms), np.int64)
-        leaf[order] = self.leaves[places]
-        return leaf
+        found = np.searchsorted(self.cumulative, uniforms[order] * self.cumulative[-1], side="right")
+        places = np.empty(len(uniforms), np.int64)
+        places[order] = found
+        return self.leaves.take(places)
 
 
 def first_characters(rows: npt.NDArray[np.integer], lengths: Indices) -> EncodedNames:
@@ -172,68 +168,149 @@ def first_characters(rows: npt.NDArray[np.integer], lengths: Indices) -> Encoded
 
 def row_bytes(state: ModelState) -> int:
     """The bytes of the state of one name."""
-    return sum(leaf[:1].nbytes for leaf in leaves(state))
+    return sum(leaf[:1].nbytes for leaf in leaves_of(state))
 
 
-def _alphabetical(starts: Indices, prefixes: Indices, lengths: Indices, tokens: Indices) -> Indices:
-    """(L,) the order of leaves: by style, then by prefix, (L, D), padded, with one character more."""
-    whole = np.column_stack([prefixes, np.zeros(len(prefixes), np.int64)])
-    whole[np.arange(len(whole)), lengths] = tokens
-    order: Indices = np.lexsort([*whole.T[::-1], starts])
+def _alphabetical(prefixes: Prefixes, leaves: Leaves) -> Indices:
+    """(L,) the order of the leaves: by style, then by all of their characters."""
+    characters = np.pad(prefixes.characters, ((0, 0), (0, 1)))[leaves.prefixes]
+    characters[np.arange(len(characters)), prefixes.lengths[leaves.prefixes]] = leaves.tokens
+    order: Indices = np.lexsort([*characters.T[::-1], prefixes.starts[leaves.prefixes]])
     return order
 
 
-def _levels(
-    model: Model, processor: LogitsProcessor, bytes_of_a_state: int, wishes: Wishes | None
-) -> Iterator[TreeLevel]:
-    workspace = Workspace(model.dtype)
-    prefix = processor.constraints.prefix.astype(np.int64)
-    starts = np.array(model.starts)
-    state = model.initial_state(len(starts))
-    room = MAX_BYTES // max(bytes_of_a_state, model.vocabulary_size * 16)
-    log_p: Probabilities = np.zeros(len(starts))
-    log_weights = log_p.copy()
-    tokens = starts
-    for place, character in enumerate(prefix):
-        prefix_logits = model.step(tokens, state, workspace).astype(np.float64)
-        possible = prefix_logits if place else np.delete(prefix_logits, END_TOKEN, axis=0)  # no name is empty
-        with np.errstate(invalid="ignore"):  # checked by the logits processor
-            log_p += prefix_logits[character] - np.logaddexp.reduce(prefix_logits)
-            log_weights += prefix_logits[character] - np.logaddexp.reduce(possible)
-        tokens = np.full(len(starts), character)
-    probability = _root_probabilities(np.array(model.shares), log_weights)
-    before: Probabilities = probability.cumsum() - probability
-    prefixes = np.tile(prefix, (len(starts), 1))
-    wished = np.tile(wishes.start(prefix) if wishes else np.zeros(0, np.int32), (len(starts), 1))
-    left = 0.0  # the probability of all leaves so far
-    for depth in range(MAX_DEPTH):
-        logits = model.step(tokens, state, workspace)
-        lengths = np.full(len(tokens), prefixes.shape[1])
-        weights, log_sums = processor.weights(logits, tokens, lengths, workspace)
+class _Growing(NamedTuple):
+    """N prefixes that the tree goes on to.
+
+    prefixes:     the model has yet to read their last character.
+    tokens:       (N,) that character.
+    log_p:        (N,) in nats, under the unconstrained model.
+    probability:  (N,) of names that begin so.
+    """
+
+    prefixes: Prefixes
+    tokens: Indices
+    log_p: Probabilities
+    probability: Probabilities
+
+    @classmethod
+    def from_leaves(cls, leaves: Leaves, prefixes: Prefixes, wishes: Wishes | None) -> "_Growing":
+        """The prefixes that these leaves of a tree become."""
+        before, tokens = prefixes.take(leaves.prefixes), leaves.tokens.astype(np.int64)
+        characters = np.pad(before.characters, ((0, 0), (0, 1)))
+        characters[np.arange(len(tokens)), before.lengths] = tokens
+        after = before._replace(
+            characters=characters[:, : before.lengths.max() + 1],
+            lengths=before.lengths + 1,
+            wished=wishes.advance(before.wished, tokens) if wishes else before.wished,
+        )
+        return cls(after, tokens, leaves.log_p, leaves.probability)
+
+
+class _Builder(NamedTuple):
+    """What a tree is built with. state_bytes: of a prefix, in the precision that names are sampled in."""
+
+    model: Model
+    processor: LogitsProcessor
+    accepts: NamePredicate | None
+    wishes: Wishes | None
+    state_bytes: int
+    workspace: Workspace
+
+    def grow(self) -> tuple[Prefixes, Leaves]:
+        """All prefixes of the tree, and all leaves that may become a name."""
+        room, rounds, at_once = MAX_BYTES, MAX_DEPTH, MAX_BYTES
+        if self.wishes:
+            rounds, at_once = WISHED_ROUNDS, WISHED_AT_ONCE
+        growing = self.roots()
+        prefixes = growing.prefixes.take(np.zeros(0, np.int64))
+        leaves = Leaves(*np.zeros((2, 0), np.int32), *np.zeros((2, 0)))
+        while True:
+            new = self.expand(growing)
+            new = new._replace(prefixes=new.prefixes + np.int32(len(prefixes.lengths)))
+            prefixes, leaves = prefixes.joined(growing.prefixes), leaves.joined(new)
+            room -= self._bytes(len(growing.tokens), new)
+            rounds -= 1
+            fitting = room // self._bytes(1)
+            known = leaves.probability[leaves.tokens == END_TOKEN].sum() if self.wishes else 1.0
+            goes_on = _frequent(leaves, known / RARITY, min(fitting, at_once) if rounds else 0)
+            if not len(goes_on):
+                return prefixes, leaves
+            growing = _Growing.from_leaves(leaves.take(goes_on), prefixes, self.wishes)
+            stays = np.ones(len(leaves.tokens), np.bool_)
+            stays[goes_on] = False
+            leaves = leaves.take(stays)
+
+    def _bytes(self, prefixes: int, leaves: Leaves | None = None) -> int:
+        """The bytes of prefixes: of their states, or their leaves; by default all that they may have.
+
+        Where there are wishes few characters may lead to a name as wished, so a tree has more prefixes.
+        """
+        of_leaves = prefixes * self.model.vocabulary_size * LEAF_BYTES
+        if leaves is not None and self.wishes:
+            of_leaves = len(leaves.tokens) * LEAF_BYTES
+        return max(prefixes * self.state_bytes, of_leaves)
+
+    def roots(self) -> _Growing:
+        """The prefix of the options, in every style."""
+        model, wishes = self.model, self.wishes
+        prefix = self.processor.constraints.prefix
+        starts = np.array(model.starts)
+        state = model.initial_state(len(starts))
+        log_p: Probabilities = np.zeros(len(starts))
+        log_weights = log_p.copy()
+        tokens = starts
+        for place, character in enumerate(prefix):
+            prefix_logits = model.step(tokens, state, self.workspace).astype(np.float64)
+            # No name is empty.
+            possible = prefix_logits if place else np.delete(prefix_logits, END_TOKEN, axis=0)
+            with np.errstate(invalid="ignore"):  # checked by the logits processor
+                log_p += prefix_logits[character] - np.logaddexp.reduce(prefix_logits)
+                log_weights += prefix_logits[character] - np.logaddexp.reduce(possible)
+            tokens = np.full(len(starts), character)
+        wished = wishes.start(prefix) if wishes else np.zeros(0, np.int32)
+        prefixes = Prefixes(
+            characters=np.tile(prefix, (len(starts), 1)),
+            lengths=np.full(len(starts), len(prefix)),
+            starts=starts,
+            wished=np.tile(wished, (len(starts), 1)),
+            state=state,
+        )
+        return _Growing(prefixes, tokens, log_p, _root_probabilities(np.array(model.shares), log_weights))
+
+    def expand(self, growing: _Growing) -> Leaves:
+        """The leaves of these prefixes that may become a name; their states read the last character."""
+        prefixes, tokens, log_p, probability = growing
+        logits = self.model.step(tokens, prefixes.state, self.workspace)
+        weights, log_sums = self.processor.weights(logits, tokens, prefixes.lengths, self.workspace)
         reach: Probabilities = weights.T.astype(np.float64)
         reach *= (probability / reach.sum(axis=1))[:, np.newaxis]
         next_log_p: Probabilities = (logits - log_sums).T.astype(np.float64)
         next_log_p += log_p[:, np.newaxis]
-        every_token = np.arange(reach.shape[1])
-        reach[:, processor.constraints.rejected(every_token, lengths[:1])] = 0.0
-        if wishes:
-            _drop_unwished(reach, wishes, wished, lengths)
-        begin = reach.cumsum(axis=1) - reach + before[:, np.newaxis]
-        room -= len(tokens)
-        all_leaves = left + reach.sum().item() if wishes else 1.0
-        parents, tokens = _frequent(reach, all_leaves / RARITY, room if depth < MAX_DEPTH - 1 else 0)
-        probability, log_p = reach[parents, tokens], next_log_p[parents, tokens]
-        before = begin[parents, tokens]
-        reach[parents, tokens] = 0.0
-        left += reach.sum().item()
-        yield TreeLevel(prefixes, state, wished, reach, begin, next_log_p, starts)
-        if not len(parents):
-            return
-        if wishes:
-            wished = wishes.advance(wished[parents], tokens)
-        state = tree_map(lambda part, rows=parents: part[rows], state)
-        prefixes = np.column_stack([prefixes[parents], tokens])
-        starts = starts[parents]
+        self._drop_rejected(reach, prefixes)
+        rows, characters = np.nonzero(reach)
+        return Leaves(
+            rows.astype(np.int32),
+            characters.astype(np.int32),
+            next_log_p[rows, characters],
+            reach[rows, characters],
+        )
+
+    def _drop_rejected(self, reach: Probabilities, prefixes: Prefixes) -> None:
+        """Sets the probability of leaves to 0, (N, V), of which no name is accepted."""
+        tokens = np.broadcast_to(np.arange(reach.shape[1]), reach.shape)
+        lengths = prefixes.lengths[:, np.newaxis]
+        reach[self.processor.constraints.rejected(tokens, lengths)] = 0.0
+        if self.wishes:
+            before = np.broadcast_to(prefixes.wished[:, np.newaxis], (*reach.shape, prefixes.wished.shape[1]))
+            is_hopeless = self.wishes.hopeless(self.wishes.advance(before, tokens), lengths + 1)
+            is_hopeless[:, END_TOKEN] = ~self.wishes.fulfilled(prefixes.wished)
+            reach[is_hopeless] = 0.0
+        for predicate in (self.accepts, self.wishes and self.wishes.accept):
+            ends = np.flatnonzero(reach[:, END_TOKEN])
+            if predicate and len(ends):
+                is_accepted = predicate(first_characters(prefixes.characters[ends], prefixes.lengths[ends]))
+                reach[ends[~is_accepted], END_TOKEN] = 0.0
 
 
 def _root_probabilities(shares: Probabilities, log_p: Probabilities) -> Probabilities:
@@ -246,24 +323,18 @@ def _root_probabilities(shares: Probabilities, log_p: Probabilities) -> Probabil
     return weights if np.isfinite(weights).all() else shares / shares.sum()
 
 
-def _drop_unwished(reach: Probabilities, wishes: Wishes, wished: States, lengths: Indices) -> None:
-    """Sets the probability of leaves to 0 of which no name can be as wished."""
-    every_token = np.broadcast_to(np.arange(reach.shape[1]), reach.shape)
-    following = np.broadcast_to(wished[:, np.newaxis], (*reach.shape, wished.shape[1]))
-    is_hopeless = wishes.hopeless(wishes.advance(following, every_token), lengths[:1] + 1)
-    is_hopeless[:, END_TOKEN] = ~wishes.fulfilled(wished)
-    reach[is_hopeless] = 0.0
-
-
-def _frequent(reach: Probabilities, least: float, room: int) -> tuple[Indices, Indices]:
-    """Where the tree goes on, the most probable if room is short: prefixes, and the next character.
+def _frequent(leaves: Leaves, least: float, room: int) -> Indices:
+    """(G,) the leaves where the tree goes on, the most probable ones if room is short.
 
     least:  a probability from which on it does.
     """
-    goes_on = (reach >= least) & (reach > 0.0)
-    goes_on[:, END_TOKEN] = False
-    places = np.flatnonzero(goes_on)
-    if len(places) > room:
-        most_probable = np.argsort(-reach.ravel()[places], kind="stable")[: max(room, 0)]
-        places = np.sort(places[most_probable])
-    return np.divmod(places, reach.shape[1])
+    places = np.flatnonzero((leaves.probability >= least) & (leaves.tokens != END_TOKEN))
+    if len(places) <= room:
+        return places
+    if room <= 0:
+        return places[:0]
+    probability = leaves.probability[places]
+    bound = np.partition(probability, -room)[-room]
+    above, equal = np.flatnonzero(probability > bound), np.flatnonzero(probability == bound)
+    chosen: Indices = places[np.sort(np.concatenate([above, equal[: room - len(above)]]))]
+    return chosen

@@ -24,7 +24,7 @@ from rnn_core.arrays import Integers
 from rnn_core.errors import ConfigError, DataError
 from rnn_core.random_numbers import NAMES_PER_BLOCK, RandomStream
 from rnn_core.sample import automaton
-from rnn_core.sample.block import OnProgress, SampledNames, sample_block
+from rnn_core.sample.block import OnProgress, SampledNames, SamplingContext, sample_block
 from rnn_core.sample.constraints import Constraints, NamePredicate, check_known
 from rnn_core.sample.logits_processor import LogitsProcessor
 from rnn_core.sample.model import Model
@@ -38,6 +38,7 @@ from rnn_core.validators import AT_LEAST_0, POSITIVE_SHARE, SEED, TEXT, check, c
 STATE_BYTES = 1 << 20  # of the states of all active names
 WEIGHT_ELEMENTS = 1 << 24  # of the weights of their next characters
 MAX_ACTIVE, MIN_ACTIVE = 4_096, 256  # names
+WISH_REVISION = 1  # how often the names of a seed became others where there are wishes, and only there
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,11 @@ class SamplingConfig:
         """Whether whole names have to be as wished, so that they may be rare."""
         return bool(self.suffix or self.contains or self.matching or self.like)
 
+    @property
+    def wish_revision(self) -> int:
+        """What wishes add to the version of a stage that draws names; 0 without."""
+        return WISH_REVISION if self.has_wishes else 0
+
 
 class Trial(NamedTuple):
     """What a sampler found when it was tried out.
@@ -164,7 +170,6 @@ class Sampler:
                 saw=f"{model.vocabulary_size} and {vocabulary.size}, the end token included",
                 fix="sample with the vocabulary of the model.",
             )
-        self._model = model
         self._seed = config.seed
         constraints = Constraints.build(
             vocabulary,
@@ -177,16 +182,16 @@ class Sampler:
             truncate=config.truncate,
             temperature=config.temperature,
         )
-        self._processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
+        processor = LogitsProcessor(constraints, config.temperature, config.top_k, config.top_p)
         if config.matching and not wishes:
             raise ValueError("matching is a wish to be passed along: it is compiled outside of this package")
         self._wishes = None
         if together := [*_wishes(config, vocabulary), *wishes]:
             self._wishes = Wishes.build(together, constraints, vocabulary.size)
-        self._tree = PrefixTree.build(model, self._processor, accepts, self._wishes)
-        self._accepts = accepts
-        fitting = max(STATE_BYTES // row_bytes(self._tree.state), MIN_ACTIVE)
-        self._max_active = min(fitting, max_active, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
+        tree = PrefixTree.build(model, processor, accepts, self._wishes)
+        fitting = max(STATE_BYTES // row_bytes(tree.prefixes.state), MIN_ACTIVE)
+        active = min(fitting, max_active, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
+        self._context = SamplingContext(model, processor, tree, active, accepts)
 
     def names(
         self, start: int, stop: int, threads: int = 1, on_progress: OnProgress | None = None
@@ -250,7 +255,7 @@ class Sampler:
 
         with contextlib.suppress(_EnoughError):
             self._block(0, 0, NAMES_PER_BLOCK, lambda _ended: None, note)
-        return Trial(accepted, accepted + rejected, self._tree.cumulative[-1].item())
+        return Trial(accepted, accepted + rejected, self._context.tree.cumulative[-1].item())
 
     def _block(
         self,
@@ -262,31 +267,9 @@ class Sampler:
     ) -> SampledNames:
         """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK]."""
         stream = RandomStream(self._seed, number)
-        if self._wishes:
-            return sample_wished_block(
-                self._model,
-                self._processor,
-                self._tree,
-                self._wishes,
-                stream,
-                self._max_active,
-                start,
-                stop,
-                on_progress,
-                self._accepts,
-                on_attempts,
-            )
-        return sample_block(
-            self._model,
-            self._processor,
-            self._tree,
-            stream,
-            self._max_active,
-            start,
-            stop,
-            on_progress,
-            self._accepts,
-        )
+        if self._wishes is None:
+            return sample_block(self._context, stream, start, stop, on_progress)
+        return sample_wished_block(self._context, self._wishes, stream, start, stop, on_progress, on_attempts)
 
 
 def sample(

@@ -25,14 +25,14 @@ from rnn_core.sample.block import (
     Indices,
     OnProgress,
     SampledNames,
+    SamplingContext,
     assign_rows,
     next_tokens,
     take_rows,
 )
-from rnn_core.sample.constraints import NamePredicate, too_rare
-from rnn_core.sample.logits_processor import LogitsProcessor
-from rnn_core.sample.model import Model, ModelState
-from rnn_core.sample.prefix_tree import PrefixTree, first_characters
+from rnn_core.sample.constraints import too_rare
+from rnn_core.sample.model import ModelState
+from rnn_core.sample.prefix_tree import Leaves, PrefixTree, first_characters
 from rnn_core.sample.wishes import Wishes
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
@@ -79,18 +79,18 @@ class Attempts(NamedTuple):
 
     @classmethod
     def start(
-        cls, names: Indices, numbers: Indices, leaves: Indices, tree: PrefixTree, wishes: Wishes, width: int
+        cls, names: Indices, numbers: Indices, leaves: Leaves, tree: PrefixTree, wishes: Wishes, width: int
     ) -> "Attempts":
         """Attempts with these leaves of the tree; of one that has ended the state means nothing."""
-        prefix, tokens = np.divmod(leaves, tree.vocabulary_size)
-        lengths = tree.lengths[prefix] + (tokens != END_TOKEN)
+        before, tokens = tree.prefixes.take(leaves.prefixes), leaves.tokens.astype(np.int64)
+        lengths = before.lengths + (tokens != END_TOKEN)
         characters = np.zeros((len(names), width), np.int32)
-        characters[:, : tree.prefixes.shape[1]] = tree.prefixes[prefix]
-        characters[np.arange(len(names)), tree.lengths[prefix]] = tokens
-        wished = wishes.advance(tree.wished[prefix], tokens)
-        log_p, state = tree.log_p[leaves], take_rows(tree.state, prefix)
-        starts = tree.starts[prefix]
-        return cls(names, numbers, tokens, lengths, log_p, characters, starts, wished, state)
+        characters[:, : before.characters.shape[1]] = before.characters
+        characters[np.arange(len(names)), before.lengths] = tokens
+        wished = wishes.advance(before.wished, tokens)
+        return cls(
+            names, numbers, tokens, lengths, leaves.log_p, characters, before.starts, wished, before.state
+        )
 
     def widened(self) -> "Attempts":
         """The same attempts, with a buffer twice as wide if it is full."""
@@ -201,27 +201,24 @@ class Ledger:
 
 
 def sample_wished_block(
-    model: Model,
-    processor: LogitsProcessor,
-    tree: PrefixTree,
+    context: SamplingContext,
     wishes: Wishes,
     stream: RandomStream,
-    max_active: int,
     start: int,
     stop: int,
     on_progress: OnProgress,
-    accepts: NamePredicate | None = None,
     on_attempts: OnAttempts | None = None,
 ) -> SampledNames:
     """The names from `start` to before `stop` of a block, each in [0, NAMES_PER_BLOCK]: all as wished.
 
     Parameters as of `sample_block`, and what that raises.
     """
-    ledger = Ledger(max_active)
-    workspace = Workspace(model.dtype)
-    width = tree.prefixes.shape[1] + 16
+    tree = context.tree
+    ledger = Ledger(context.max_active)
+    workspace = Workspace(context.model.dtype)
+    width = tree.prefixes.characters.shape[1] + 16
     nothing = np.zeros(0, np.int64)
-    attempts = Attempts.start(nothing, nothing, nothing, tree, wishes, width)
+    attempts = Attempts.start(nothing, nothing, tree.leaves.take(nothing), tree, wishes, width)
     freed = nothing
     while True:
         begun, settled = _begin(ledger, tree, wishes, stream, attempts, freed, start, stop)
@@ -232,9 +229,9 @@ def sample_wished_block(
         if ledger.first_open >= stop:
             return ledger.names(start, stop)
         attempts = attempts.widened()
-        freed = _step(model, processor, stream, wishes, accepts, attempts, ledger, workspace)
+        freed = _step(context, wishes, stream, attempts, ledger, workspace)
         on_progress(ledger.end(attempts.names[freed], start, stop))
-        if ledger.rejected and processor.temperature == 0 and tree.has_one_root:
+        if ledger.rejected and context.processor.temperature == 0 and tree.has_one_root:
             raise too_rare(0.0, wished=True)  # there is one name, and it is rejected
         if ledger.rejected > MOST_REJECTIONS * max(ledger.accepted, 1):
             raise too_rare(tree.cumulative[-1] / (ledger.rejected // max(ledger.accepted, 1)), wished=True)
@@ -277,25 +274,23 @@ def _begin(
 
 
 def _step(
-    model: Model,
-    processor: LogitsProcessor,
-    stream: RandomStream,
+    context: SamplingContext,
     wishes: Wishes,
-    accepts: NamePredicate | None,
+    stream: RandomStream,
     attempts: Attempts,
     ledger: Ledger,
     workspace: Workspace,
 ) -> Indices:
     """One character further. The slots of attempts that have ended, or are not needed any more."""
-    tokens = next_tokens(model, processor, stream, attempts.active, workspace)
-    is_rejected = processor.constraints.rejected(tokens, attempts.lengths)
+    tokens = next_tokens(context, stream, attempts.active, workspace)
+    is_rejected = context.processor.constraints.rejected(tokens, attempts.lengths)
     is_end = tokens == END_TOKEN
     ended = np.flatnonzero(is_end & ~is_rejected & wishes.fulfilled(attempts.wished))
     if len(ended):
         names = first_characters(attempts.characters[ended], attempts.lengths[ended])
         is_accepted = wishes.accept(names)
-        if accepts:
-            is_accepted &= accepts(names)
+        if context.accepts:
+            is_accepted &= context.accepts(names)
         ended = ended[is_accepted]
         ledger.accept(_accepted(attempts, ended))
     attempts.characters[np.arange(len(tokens)), attempts.lengths] = tokens

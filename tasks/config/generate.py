@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 
@@ -10,7 +10,7 @@ from artifacts.exports import Format
 from data.config import CorpusConfig
 from rnn_core.errors import ConfigError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
-from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.sample.sampler import WISH_REVISION, SamplingConfig
 from rnn_core.validators import TEXT, check_fields, out_of_range, whole
 from tasks.config.wish_lists import identity, wish_list
 
@@ -45,8 +45,27 @@ class FilterConfig:
     partitions: int
 
 
+class _WithWishes:
+    """A configuration of names with the wishes of `sampling`, and lists that are excluded."""
+
+    __slots__ = ()
+    sampling: SamplingConfig
+    exclude: Any
+    exclude_containing: Any
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether whole names have to be as wished, so that they may be rare."""
+        return self.sampling.has_wishes or bool(self.exclude or self.exclude_containing)
+
+    @property
+    def wish_revision(self) -> int:
+        """As of `SamplingConfig`."""
+        return WISH_REVISION if self.has_wishes else 0
+
+
 @dataclass(frozen=True, slots=True)
-class ShardConfig:
+class ShardConfig(_WithWishes):
     """Names from number `start` on, `sampling.count` of them, straight into a file.
 
     exclude, exclude_containing:  how these lists are read, if there are any.
@@ -60,7 +79,7 @@ class ShardConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class CandidatesConfig:
+class CandidatesConfig(_WithWishes):
     """Names from number `start` on, `sampling.count` of them, of which the accepted ones are kept.
 
     exclude, exclude_containing:  as of `ShardConfig`.
@@ -97,7 +116,7 @@ class CompactionConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerateConfig:
+class GenerateConfig(_WithWishes):
     """Which list of names to generate.
 
     Attributes:
@@ -169,11 +188,6 @@ class GenerateConfig:
             exclude=identity("exclude", self.exclude),
             exclude_containing=identity("exclude_containing", self.exclude_containing),
         )
-
-    @property
-    def has_wishes(self) -> bool:
-        """Whether whole names have to be as wished, so that they may be rare."""
-        return self.sampling.has_wishes or bool(self.exclude or self.exclude_containing)
 
     def for_one_file(self, file_format: Format) -> "GenerateConfig":
         """The data set that one file of this format is written from. Raises ConfigError for other columns."""

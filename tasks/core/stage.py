@@ -91,6 +91,7 @@ class Stage(Generic[Config, Inputs]):
     function: Callable[Concatenate[StageContext, Config, Inputs], None]
     name: str
     version: int
+    revision: Callable[[Any], int] | None
     title: Callable[[Any], str] | None
     open_store: Callable[[Path], Store]
     names: Callable[[Any], int] | None
@@ -123,7 +124,8 @@ class Stage(Generic[Config, Inputs]):
 
     def _recipe(self, config: Any, inputs: Mapping[str, Input]) -> Recipe:
         digests = {role: artifact.digest for role, artifact in by_role(inputs)}
-        return Recipe.for_stage(self.name, self.version, config, digests)
+        version = self.version + (self.revision(config) if self.revision else 0)
+        return Recipe.for_stage(self.name, version, config, digests)
 
     def find(
         self, store: Store, config: Any, inputs: Mapping[str, Input]
@@ -208,6 +210,7 @@ AnyStage: TypeAlias = Stage[Any, ...]
 def stage(
     *,
     version: int,
+    revision: Callable[[Any], int] | None = None,
     name: str = "",
     title: Callable[[Any], str] | None = None,
     open_store: Callable[[Path], Store] = open_store,
@@ -221,6 +224,8 @@ def stage(
     """Declare a function as a stage; its inputs are keyword arguments, by their roles.
 
     version:           raised by hand whenever the function would give other bytes for the same inputs.
+    revision:          added to the version, from the configuration: raised by hand where the function would
+                       give other bytes for some configurations alone, so that the keys of all others stay.
     name:              in the store, for a stage that once had another; by default the function's.
     title:             what a person calls one run of it beside its name, from its configuration.
     open_store:        opens the store, at the folder that the settings name.
@@ -241,8 +246,8 @@ def stage(
     ) -> Stage[Config, Inputs]:
         called = name or function.__name__
         return Stage(
-            function, called, version, title, open_store, names, resolve_baseline, check, resolve_defaults,
-            compare, is_quick,
+            function, called, version, revision, title, open_store, names, resolve_baseline, check,
+            resolve_defaults, compare, is_quick,
         )  # fmt: skip
 
     return declare

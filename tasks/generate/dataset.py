@@ -74,7 +74,8 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     drawing = lists.sampler(model, model.digest, sampling, model.training, lists.ExcludedLists(**excluded))
     config = config.resolve_columns(model.training is not None, drawing.models.styles is not None)
     digests = {role: artifact.digest for role, artifact in by_role(inputs)}
-    recipe = Recipe.for_stage(LIST, lists.LIST_VERSION, config.list_identity(), digests)
+    version = lists.LIST_VERSION + config.wish_revision
+    recipe = Recipe.for_stage(LIST, version, config.list_identity(), digests)
     in_store = inside(settings.store, LIST, recipe.key)
     dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())
     if settings.output and settings.file_format and not dataset.is_complete:

@@ -1,5 +1,7 @@
 """The stage `names`: names sampled from the network or the mixture."""
 
+from operator import attrgetter
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +19,7 @@ from tasks.stages.encoding import load_vocabulary
 from tasks.stages.mixing import load_models
 
 
-@stage(version=2, title=lambda config: f"{config.count:,}")
+@stage(version=2, revision=attrgetter("wish_revision"), title=lambda config: f"{config.count:,}")
 def names(
     context: StageContext,
     config: SamplingConfig,

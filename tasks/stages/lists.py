@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,7 @@ class ExcludedLists(NamedTuple):
 
 @stage(
     version=LIST_VERSION,
+    revision=attrgetter("wish_revision"),
     title=lambda config: f"{config.file.number:05}",
     open_store=open_shards,
     names=lambda config: config.sampling.count,
@@ -97,6 +99,7 @@ def shard(
 
 @stage(
     version=LIST_VERSION,
+    revision=attrgetter("wish_revision"),
     name="candidates",
     title=lambda config: f"from {config.start:,}",
     names=lambda config: config.sampling.count,

@@ -123,12 +123,12 @@ def test_names_of_one_style_are_drawn_as_often_as_they_are_probable(model, rare,
 
 
 @every_model
-@every_tree
+@pytest.mark.parametrize("room", [0, 2_400, prefix_tree.MAX_BYTES], ids=["alone", "some", "shared"])
 @pytest.mark.parametrize(
     "options", [{"suffix": "b"}, {"contains": "ca"}, {"suffix": "b", "prefix": "a"}], ids=str
 )
-def test_styles_come_by_how_probable_what_is_wished_is_in_each(model, options, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+def test_styles_come_by_how_probable_what_is_wished_is_in_each(model, options, room, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", room)
 
     def is_as_wished(name):
         text = "".join(LETTERS.characters[token] for token in name)

@@ -96,13 +96,14 @@ WITH_OPTIONS = [
     {"suffix": "b", "truncate": True, "min_length": 2},
     {"like": "aba", "trimmed": False, "within": 2},
 ]
-RARE = pytest.mark.parametrize("rare", [1, 30], ids=["alone", "shared"])
+A_FEW_PREFIXES = 2_400  # bytes of the tree, which would hold all names of such a model
+every_tree = pytest.mark.parametrize("room", [0, A_FEW_PREFIXES], ids=["alone", "shared"])
 
 
-@RARE
+@every_tree
 @pytest.mark.parametrize("options", [*SINGLE, *PAIRS, *WITH_OPTIONS], ids=str)
-def test_names_as_wished_come_as_often_as_the_model_gives_them_among_all_that_are(options, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+def test_names_as_wished_come_as_often_as_the_model_gives_them_among_all_that_are(options, room, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", room)
     model = network_model(a_network(4, dtype=np.float32))
     expected, total = expected_of(model, options)
     count = int(min(5_000, 1e5 * total))  # so many attempts at most
@@ -136,7 +137,7 @@ FROM_ELSEWHERE = {
 }
 
 
-@RARE
+@every_tree
 @pytest.mark.parametrize(
     ("kinds", "options"),
     [
@@ -148,8 +149,8 @@ FROM_ELSEWHERE = {
     ],
     ids=str,
 )
-def test_wishes_from_patterns_and_lists_are_exact_alone_and_in_pairs(kinds, options, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+def test_wishes_from_patterns_and_lists_are_exact_alone_and_in_pairs(kinds, options, room, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", room)
     model = network_model(a_network(4, dtype=np.float32))
     everything, share = expected_of(model, options)
     wanted = {
@@ -163,10 +164,10 @@ def test_wishes_from_patterns_and_lists_are_exact_alone_and_in_pairs(kinds, opti
     assert_within_4_standard_errors(LETTERS.decode(names), {name: p / total for name, p in wanted.items()})
 
 
-@RARE
+@every_tree
 @pytest.mark.parametrize("suffix", ["", "a"])
-def test_a_wish_that_is_asked_of_whole_names_alone_is_exact_too(suffix, rare, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", rare)
+def test_a_wish_that_is_asked_of_whole_names_alone_is_exact_too(suffix, room, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", room)
     model = network_model(a_network(4, dtype=np.float32))
 
     def is_wanted(name):
@@ -187,7 +188,7 @@ def test_a_wish_that_is_asked_of_whole_names_alone_is_exact_too(suffix, rare, mo
     ids=["gru", "mixture"],
 )
 def test_a_name_as_wished_depends_on_its_number_alone(model, monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", 1_000)
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", A_FEW_PREFIXES)
     sampler = Sampler(model, LETTERS, SamplingConfig(max_length=5, contains="a"))
     end = NAMES_PER_BLOCK + 300
     whole = sampling.concatenate_samples(sampler.names(0, end, threads=2))
@@ -199,14 +200,41 @@ def test_a_name_as_wished_depends_on_its_number_alone(model, monkeypatch):
         assert scores.tobytes() == whole.log_probabilities[start:stop].tobytes()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"like": "abca", "max_length": 50},
+        {"like": "cb a", "within": 2, "prefix": "c", "max_length": 50},
+        {"suffix": "ab", "max_length": 5},
+    ],
+    ids=str,
+)
+def test_where_few_names_are_as_wished_the_tree_holds_them_all_and_none_is_rejected(options, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "RARITY", 1 << 40)  # or it leaves out what hardly ever comes
+    model = network_model(a_network(4, dtype=np.float32))
+    expected, _ = expected_of(model, options | {"max_length": min(options["max_length"], 6)})
+    sampler = Sampler(model, LETTERS, SamplingConfig(**options))
+    tree = sampler._context.tree
+    assert (tree.leaves.tokens == 0).all()
+    shares = tree.leaves.probability / tree.cumulative[-1]
+    names = LETTERS.decode(
+        prefix_tree.first_characters(
+            tree.prefixes.characters[tree.leaves.prefixes], tree.prefixes.lengths[tree.leaves.prefixes]
+        )
+    )
+    assert dict(zip(names, shares, strict=True)) == pytest.approx(expected, rel=1e-5)
+    trial = sampler.try_out(lambda _accepted, _rejected: True)
+    assert trial.accepted == trial.attempts > 0
+
+
 def attempt_after_attempt(model, config, name, tree_sampler):
     """The first attempt at a name that is as wished, and its number: one attempt at a time, to its end."""
-    tree, stream = tree_sampler._tree, RandomStream(config.seed, 0)
+    tree, stream = tree_sampler._context.tree, RandomStream(config.seed, 0)
     for number in range(100_000):
         place = number * PLACES_PER_ATTEMPT
         leaf = tree.sample_leaves(stream.doubles(np.array([name]), place))
-        prefix, token = (part.item() for part in np.divmod(leaf, LETTERS.size))
-        tokens = [*tree.prefixes[prefix][: tree.lengths[prefix]].tolist(), token]
+        before = tree.prefixes.take(leaf.prefixes)
+        tokens = [*before.characters[0, : before.lengths.item()].tolist(), leaf.tokens.item()]
         while tokens[-1] and len(tokens) <= config.max_length:
             weights = next_probabilities(model, tokens, config).cumsum()
             uniform = stream.singles(np.array([name]), place + len(tokens)).item()
@@ -218,7 +246,7 @@ def attempt_after_attempt(model, config, name, tree_sampler):
 
 
 def test_a_name_is_its_first_attempt_that_is_as_wished_though_many_are_made_together(monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", 3)
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", 400)  # five prefixes
     model = network_model(a_network(4))
     config = SamplingConfig(max_length=5, suffix="b", contains="ab", count=25, seed=2)
     sampler = Sampler(model, LETTERS, config)
@@ -232,7 +260,7 @@ def test_a_name_is_its_first_attempt_that_is_as_wished_though_many_are_made_toge
 
 def test_what_is_given_up_early_would_have_been_rejected_at_its_end(monkeypatch):
     model = network_model(a_network(4))
-    monkeypatch.setattr(prefix_tree, "RARITY", 5)
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", A_FEW_PREFIXES)
     for options in ({"suffix": "ab"}, {"like": "abc"}, {"contains": "bb", "suffix": "a"}):
         sampler = Sampler(model, LETTERS, SamplingConfig(max_length=6, **options))
         early = sampling.concatenate_samples(sampler.names(0, 500))
@@ -302,7 +330,7 @@ def test_a_wish_is_spelled_as_the_vocabulary_spells():
 
 
 def test_what_is_wished_and_too_rare_is_an_error_that_says_how_rare(monkeypatch):
-    monkeypatch.setattr(prefix_tree, "RARITY", 1)
+    monkeypatch.setattr(prefix_tree, "MAX_BYTES", 0)
     monkeypatch.setattr(wished_block, "MOST_REJECTIONS", 1 << 14)
     wish = Wish("nothing", accepts=lambda names: np.zeros(names.count, bool))
     with pytest.raises(TrainingError, match=r"sampling\.too_rare") as caught:

@@ -5,6 +5,8 @@ import pytest
 
 from artifacts.keys import Recipe
 from rnn_core.sample.sampler import SamplingConfig
+from tasks.config.generate import GenerateConfig
+from tasks.stages import names, shard
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,17 @@ def test_a_value_that_json_cannot_say_is_refused_instead_of_hashed():
 
 def test_the_order_in_which_options_are_named_is_no_part_of_the_key():
     assert replace(RECIPE, config=dict(reversed(RECIPE.config.items()))).key == RECIPE.key
+
+
+def test_what_changes_names_with_wishes_alone_moves_no_other_key():
+    def version(**options):
+        return names.recipe(SamplingConfig(**options), {}).version
+
+    assert version() == version(prefix="El", max_length=6, truncate=True) == names.version
+    wished = {version(suffix="a"), version(contains="a"), version(like="Ana"), version(matching="A.*")}
+    assert wished == {names.version + 1}
+    listed = GenerateConfig(columns=("name",)), GenerateConfig(columns=("name",), exclude="taken.txt")
+    assert [shard.recipe(next(config.shards()), {}).version - shard.version for config in listed] == [0, 1]
 
 
 def test_an_option_added_later_moves_no_key_where_it_means_what_the_stage_did_before():
