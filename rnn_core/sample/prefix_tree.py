@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rnn_core.arrays import Workspace
+from rnn_core.arrays import Integers, Workspace
 from rnn_core.sample.automaton import States
 from rnn_core.sample.constraints import NamePredicate, too_rare
 from rnn_core.sample.logits_processor import LogitsProcessor
@@ -64,7 +64,7 @@ class Prefixes(NamedTuple):
     wished: States
     state: ModelState
 
-    def take(self, rows: Indices) -> "Prefixes":
+    def take(self, rows: Integers) -> "Prefixes":
         """These prefixes, as copies."""
         taken: Prefixes = tree_map(lambda part: part.take(rows, axis=0), self)
         return taken
@@ -96,11 +96,13 @@ class Leaves(NamedTuple):
 
     def take(self, rows: Indices | npt.NDArray[np.bool_]) -> "Leaves":
         """These leaves, as copies."""
-        return Leaves(*(part[rows] for part in self))
+        taken: Leaves = tree_map(lambda part: part[rows], self)
+        return taken
 
     def joined(self, others: "Leaves") -> "Leaves":
         """These leaves, and then the others."""
-        return Leaves(*map(np.concatenate, zip(self, others, strict=True)))
+        joined: Leaves = tree_map(lambda own, new: np.concatenate([own, new]), self, others)
+        return joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)

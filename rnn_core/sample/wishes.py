@@ -8,6 +8,7 @@ nothing, since its next attempt has random numbers of its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 
 Mask = npt.NDArray[np.bool_]
+
+
+_MOST_JOINT_STATES: Final = 1 << 10  # of all automata, in which names of one length are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +62,8 @@ class Wishes:
         automata = tuple(wish.automaton for wish in wishes if wish.automaton)
         may_come = np.ones(vocabulary_size, np.bool_)
         may_come[[END_TOKEN, *constraints.forbidden]] = False
-        needed = tuple(automaton.needed(np.flatnonzero(may_come)) for automaton in automata)
+        usable = np.flatnonzero(may_come)
+        needed = tuple(automaton.needed(usable) for automaton in automata)
         bound = cls(
             automata,
             needed,
@@ -68,13 +73,34 @@ class Wishes:
         words = [wish.words for wish in wishes if wish.automaton]
         for place, missing in enumerate(bound.missing(bound.start(constraints.prefix)).tolist()):
             if len(constraints.prefix) + missing > constraints.max_length:
-                raise ConfigError(
-                    "sampling.no_such_name",
-                    "no name satisfies the options: none of these characters and lengths is as wished",
-                    saw=f"{words[place]}, and names of at most {constraints.max_length} characters",
-                    fix="raise max_length, allow more characters, or wish for something else.",
-                )
+                raise _no_such_name([words[place]], constraints)
+        if automata and bound._contradict(constraints, usable):
+            raise _no_such_name(words, constraints)
         return bound
+
+    def _contradict(self, constraints: Constraints, usable: Integers) -> bool:
+        """Whether it is certain that no name of these characters and lengths fulfills all wishes together.
+
+        By all states that names of each length may be in; where these are too many, it stays open.
+        """
+        is_space = np.isin(usable, constraints.whitespace)
+        alike = np.stack([*(automaton.classes[usable] for automaton in self.automata), is_space])
+        tokens = usable[np.unique(alike, axis=1, return_index=True)[1]]  # one of each kind
+        is_space = np.isin(tokens, constraints.whitespace)
+        states = self.start(constraints.prefix)[np.newaxis]
+        may_end = states if not np.isin(constraints.prefix[-1:], constraints.whitespace).any() else states[:0]
+        for length in range(len(constraints.prefix), constraints.max_length + 1):
+            if length >= constraints.min_length and self.fulfilled(may_end).any():
+                return False
+            following = tokens if length else tokens[~is_space]
+            before = np.broadcast_to(states[:, np.newaxis], (len(states), len(following), states.shape[1]))
+            after = self.advance(before, np.broadcast_to(following, before.shape[:2]))
+            may_end = after[:, ~np.isin(following, constraints.whitespace)].reshape(-1, states.shape[1])
+            states = np.unique(after.reshape(-1, states.shape[1]), axis=0)
+            states = states[~self.hopeless(states, np.full(len(states), length + 1))]
+            if len(states) > _MOST_JOINT_STATES:
+                return False
+        return True
 
     def start(self, prefix: Integers) -> States:
         """(K,) the states after the prefix of all names."""
@@ -111,3 +137,13 @@ class Wishes:
             rows = np.flatnonzero(accepted)
             accepted[rows] = predicate(names.take(rows) if len(rows) < names.count else names)
         return accepted
+
+
+def _no_such_name(words: Sequence[str], constraints: Constraints) -> ConfigError:
+    lengths = f"{constraints.min_length} to {constraints.max_length}"
+    return ConfigError(
+        "sampling.no_such_name",
+        "no name satisfies the options: none of these characters and lengths is as wished",
+        saw=f"{', '.join(words)}, and names of {lengths} characters",
+        fix="allow other lengths or more characters, or wish for something else.",
+    )

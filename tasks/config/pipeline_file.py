@@ -11,6 +11,7 @@ from artifacts.documents import MOST_BYTES, open_file, parse_toml
 from rnn_core.errors import ConfigError
 from rnn_core.validators import out_of_range
 from tasks.config.variables import refuse_unknown_variables
+from tasks.config.wish_lists import WISH_LIST_OPTIONS
 
 DEFAULT = Path("pipeline.toml")
 _OF_A_RUN = {"engine", "dry_run"}  # ignored by commands that have no such option
@@ -51,8 +52,12 @@ def _refuse_fractions(arguments: ArgumentCollection) -> None:
 
 
 def _refuse_empty_paths(arguments: ArgumentCollection) -> None:
-    """Raise ConfigError for an empty path, which would be the current folder, and for an option instead."""
+    """Raise ConfigError for an empty path, which would be the current folder, and for an option instead.
+
+    An empty path of a list to exclude would exclude nothing.
+    """
     for argument in arguments:
-        for token in argument.tokens if argument.hint in (Path, Path | None) else ():
+        is_path = argument.hint in (Path, Path | None) or argument.name in WISH_LIST_OPTIONS
+        for token in argument.tokens if is_path else ():
             if not token.value or (token.value.startswith("-") and token.value != "-"):
                 raise out_of_range(token.keyword or argument.name, "a path", token.value)

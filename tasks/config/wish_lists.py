@@ -1,11 +1,14 @@
 """Lists of names or words that a generated list excludes, as a user writes them: file,option=value."""
 
 from dataclasses import fields
+from typing import Final
 
 from cyclopts import Token
 
 from data.config import ReadingConfig
 from tasks.config.sources import Source, parse_sources
+
+WISH_LIST_OPTIONS: Final = ("--exclude", "--exclude-containing")
 
 
 def wish_list(name: str, text: str) -> Source:

@@ -18,17 +18,15 @@ from tasks.config.settings import ListSettings, Settings
 from tasks.config.wish_lists import wish_list
 from tasks.core.events import Finished, Listener, Notice
 from tasks.core.stage import Input, StageRunner, by_role, notify_once
-from tasks.generate import rounds, trial
+from tasks.generate import rounds
 from tasks.generate.blend import blend_metadata
-from tasks.models import load
+from tasks.models import load, trial
 from tasks.models.model_input import ModelFile
 from tasks.models.training_lists import drawn_from_text
 from tasks.models.wishes import WishList
 from tasks.stages import lists
 
 LIST = "generated"  # its name among stages, and the folder of the store where lists are by default
-
-_TOLD_SECONDS = 10.0  # from which on it is said how long a list takes
 
 LATEST = "latest"  # a link beside the lists in the store, to the one that was asked for last
 
@@ -136,7 +134,7 @@ def generate(
         dataset.mark_incomplete()
         with stage_runner(_stage_settings(request, settings)) as runner:
             announce_model()
-            if request.expected and request.expected.seconds > _TOLD_SECONDS:
+            if request.expected and request.expected.seconds > trial.LONG_SECONDS:
                 on_event(Notice(LIST, str(request.expected)))
             shards = compose(request.config, runner, **request.inputs)
             metadata = _metadata(shards, request.model) | {"drawn_from": request.drawing.drawn_from}

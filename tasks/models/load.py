@@ -35,12 +35,12 @@ from artifacts.open_store import open_store
 from artifacts.store import Store
 from data.text.strings import as_texts, to_strings
 from rnn_core.errors import DataError
-from rnn_core.sample.sampler import SamplingConfig, sample
+from rnn_core.sample.sampler import Sampler, SamplingConfig, concatenate_samples
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
-from rnn_core.validators import check, choice, whole
+from rnn_core.validators import AT_LEAST_0, check, choice, whole
 from tasks.config.settings import Settings
-from tasks.models import champion
+from tasks.models import champion, trial
 from tasks.models.champion import CHAMPION
 from tasks.models.model_input import ModelFile, damaged_error, invalid_file_error
 from tasks.models.name_predicate import name_predicate
@@ -125,20 +125,25 @@ class TrainedModel:
     def __repr__(self) -> str:
         return f"TrainedModel({self.origin!r}, {self.vocabulary.size - 1} characters)"
 
-    def draw(self, count: int = 1000, *, threads: int = 1, **options: Any) -> pa.StringArray:
+    def draw(
+        self, count: int = 1000, *, threads: int = 1, patience: float = 60.0, **options: Any
+    ) -> pa.StringArray:
         """(count,) sampled names: the same as of the stage `names` and of `namewright generate`.
 
-        threads:  how many blocks of names are made at once; the names are the same with any number.
-        options:  those of `SamplingConfig`: temperature, prefix, style, seed and so on; and `exclude`, names
+        threads:   how many blocks of names are made at once; the names are the same with any number.
+        patience:  minutes that names with wishes, such as a suffix, may take by a trial; 0 for any time.
+        options:   those of `SamplingConfig`: temperature, prefix, style, seed and so on; and `exclude`, names
                   that do not come, and `exclude_containing`, words in no name: texts, or a file of them.
 
         Raises ConfigError for an option out of range or when there are no such names, DataError if the
         mixture or a style is asked for and there is none such, if a list is damaged, or for more than 2 GiB
-        of text, TrainingError if the model's probabilities are not finite, or such names too rare.
+        of text, TrainingError if the model's probabilities are not finite, or such names too rare: the
+        error says how rare they are, and how long they would take.
         """
         excluded = (options.pop("exclude", None), options.pop("exclude_containing", None))
         check("threads", threads, whole(1, 1 << 10))
-        return self.draw_sample(SamplingConfig(count=count, **options), threads, *excluded)
+        check("patience", patience, AT_LEAST_0)
+        return self.draw_sample(SamplingConfig(count=count, **options), threads, *excluded, patience)
 
     def draw_sample(
         self,
@@ -146,13 +151,16 @@ class TrainedModel:
         threads: int = 1,
         exclude: NamesOrFile | None = None,
         exclude_containing: NamesOrFile | None = None,
+        patience: float = 0.0,
     ) -> pa.StringArray:
-        """The names of a configuration, as `draw` gives them. Raises as it does."""
+        """The names of a configuration, as `draw` gives them; by default they may take any time."""
         with blas.one_thread:
             model, known = self.models.select(config.drawn_from, config.style), self.vocabulary
             accepts = name_predicate(self.file and self.file.training, known)
             wishes = all_wishes(config, known, exclude, exclude_containing)
-            drawn = sample(model, known, config, threads, accepts, wishes)
+            sampler = Sampler(model, known, config, accepts, wishes=wishes)
+            trial.check_patience(trial.estimate(sampler, config.count, threads), patience)
+            drawn = concatenate_samples(sampler.names(0, config.count, threads))
         return to_strings(drawn.names, known, config.capitalise_first)
 
     @property

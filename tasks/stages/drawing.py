@@ -13,6 +13,7 @@ from data.styles import CATEGORY, style_column
 from data.text.strings import to_strings
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from tasks.core.stage import StageContext, stage
+from tasks.models import trial
 from tasks.models.wishes import all_wishes
 from tasks.stages.corpora import NAMES
 from tasks.stages.encoding import load_vocabulary
@@ -36,6 +37,9 @@ def names(
     models = load_models(mixture)
     chosen = models.select(config.drawn_from, config.style)
     sampler = Sampler(chosen, characters, config, accepts, wishes=wishes)
+    expected = trial.estimate(sampler, config.count, context.settings.workers)
+    if expected.seconds > trial.LONG_SECONDS:
+        context.notice(str(expected))
     on_progress = context.names_reporter(config.count)
     parts = list(sampler.names(0, config.count, context.settings.workers, on_progress))
     strings = [to_strings(part.names, characters, config.capitalise_first) for part in parts]

@@ -307,6 +307,11 @@ def test_a_wish_that_no_name_can_be_is_an_error_before_anything_is_drawn():
         ({"contains": "ab", "allowed": "ac"}, "contains 'ab'"),
         ({"like": "aaaaaa", "within": 2, "max_length": 3}, "like 'aaaaaa' within 2"),
         ({"like": "aaa", "prefix": "bcb"}, "like 'aaa' within 1"),
+        ({"like": "aaa", "min_length": 5}, "names of 5 to 50 characters"),
+        ({"suffix": "aa", "like": "cbbbb"}, "suffix 'aa', like 'cbbbb' within 1"),
+        ({"suffix": "ab", "prefix": "a", "max_length": 3, "contains": "ca"}, "suffix 'ab', contains 'ca'"),
+        ({"suffix": " "}, "suffix ' '"),
+        ({"like": " ", "within": 0, "trimmed": True}, "like ' ' within 0"),
     ):
         with pytest.raises(ConfigError, match=r"sampling\.no_such_name") as caught:
             sampling.sample(model, LETTERS, SamplingConfig(**options))

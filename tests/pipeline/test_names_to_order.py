@@ -22,8 +22,7 @@ from tasks.config.settings import ListSettings, Settings, WorkerSettings
 from tasks.config.sources import Source
 from tasks.core.events import Finished
 from tasks.engines.plain import stage_runner
-from tasks.generate import trial
-from tasks.models import open_model
+from tasks.models import open_model, trial
 
 WISHES = {"suffix": "a", "contains": "n", "max_length": 6, "truncate": True}
 

@@ -84,10 +84,18 @@ def test_names_to_score_may_come_from_a_generator(model):
         model.log_probabilities(number for number in (1, 2))
 
 
-@pytest.mark.parametrize("option", ["--store", "--config"])
-def test_an_empty_path_is_not_the_current_folder(namewright, tmp_path, option):
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("data", "--store"),
+        ("data", "--config"),
+        ("generate", "--exclude"),
+        ("generate", "--exclude-containing"),
+    ],
+)
+def test_an_empty_path_is_neither_the_current_folder_nor_no_list(namewright, tmp_path, command, option):
     (tmp_path / "a.txt").write_text("Ana\n")
-    code, _, err = namewright("data", option, "", "--source", "x=a.txt")
+    code, _, err = namewright(command, option, "", *(["--source", "x=a.txt"] if command == "data" else []))
     assert (code, err.splitlines()[0]) == (2, f"error[config.range]: {option} must be a path, got ''")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 

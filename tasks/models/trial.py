@@ -10,8 +10,9 @@ from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler
 from tasks.process import signals
 
+LONG_SECONDS = 10.0  # from which on it is said how long a list takes
 _SECONDS = 3.0  # that a trial takes at most
-_MORE_SECONDS = 10.0  # or this, if of a long list hardly a name was found until then
+_MORE_SECONDS = 10.0  # or this, if hardly a name was found until then
 _FEW = 10  # names
 _ENOUGH = 1 << 15  # accepted names, after which the first ones count little
 _UNITS = (("hour", 3600), ("minute", 60), ("second", 1))
@@ -40,7 +41,7 @@ class Estimate(NamedTuple):
 
 def estimate(sampler: Sampler, count: int, workers: int) -> Estimate:
     """The estimate for so many names, by some seconds of drawing; 0 seconds if that was all."""
-    enough, few = min(-(-count // 20), _ENOUGH), min(count // 100, _FEW)
+    enough, few = min(-(-count // 20), _ENOUGH), min(max(count // 100, 1), _FEW)
     accepted, attempts, possible, seconds = _trial(sampler, enough, few)
     share = possible * max(accepted, 1) / max(attempts, 1)
     together = min(workers, math.ceil(count / NAMES_PER_BLOCK))
