@@ -12,6 +12,7 @@ from pathlib import Path
 from artifacts.errors import StoreError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 
 
 @contextlib.contextmanager
@@ -24,15 +25,16 @@ def io_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as refusal:
         full = refusal.errno in _FULL or "No space left" in str(refusal)  # Arrow's own may lack the number
+        fix = "check that you may write there, or choose another folder."
+        if full:
+            fix = "free space on that disk, or choose another. What is finished is whole."
+        elif refusal.errno in _NO_FOLDER:
+            fix = "there is a file where a folder should be: choose another folder."
         raise StoreError(
             "store.full" if full else "store.refused",
             f"could not {doing}: {refusal.strerror or refusal}",
             where=str(refusal.filename or path),
-            fix=(
-                "free space on that disk, or choose another. What is finished is whole."
-                if full
-                else "check that you may write there, or choose another folder."
-            ),
+            fix=fix,
         ) from refusal
 
 

@@ -17,7 +17,7 @@ from artifacts import single_file
 from artifacts.errors import StoreError
 from flows import hints, models_commands, server_commands, store_commands
 from flows.execute import GENERATE, RUN, Engine, execute
-from flows.help import USED, OneScreen, epilogue
+from flows.help import EXAMPLES, USED, OneScreen, epilogue
 from flows.pipeline import lists as compose_lists
 from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError, NamewrightError, TrainingError, escape_controls
@@ -310,12 +310,13 @@ def _described(sources: Sequence[Source], folder: Path) -> tuple[RetrainConfig, 
 
 for command, used in USED.items():
     app[command].help_formatter = OneScreen(used)
-    app[command].help_epilogue = epilogue(command)
 app.command(models_commands.commands)
 app.command(store_commands.commands)
 app.command(server_commands.deploy)
 app.command(server_commands.serve)
 app.command(server_commands.server)
+for command in set(EXAMPLES) - {""}:
+    app[command].help_epilogue = epilogue(command)
 
 
 def commands() -> Iterator[tuple[str, App]]:

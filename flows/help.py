@@ -43,12 +43,58 @@ namewright generate --prefix El --output -          # to standard output
 namewright generate --style elves=0.7,dwarves=0.3   # a blend of two lists
 namewright generate --count 100000 --unique --novel # new ones, none twice
 """,
+    "init": """
+namewright init                                     # the bundled lists
+namewright init registry.csv                        # with its columns
+namewright init registry.csv --file site.toml       # into another file
+""",
+    "preview": """
+namewright preview                                  # the champion
+namewright preview 3f2a91 --count 20                # another model
+namewright preview --style elves=0.7,dwarves=0.3    # a blend of two lists
+""",
+    "models": """
+namewright models list                              # which there are
+namewright models show 3f2a91                       # one of them
+namewright models promote 3f2a91                    # names from it
+namewright models rollback                          # the one before again
+""",
+    "store": """
+namewright store list                               # every artifact
+namewright store list --stage model                 # of one stage
+namewright store why mixture/3f2a91                 # why it is kept
+""",
+    "maintain": """
+namewright maintain --dry-run                       # what would be done
+namewright maintain                                 # nothing old is removed
+namewright maintain --max-size 20GB                 # least used ones go
+""",
+    "server": """
+namewright server start                             # http://127.0.0.1:4200
+namewright server status                            # is it running?
+namewright server stop
+""",
+    "completion": """
+namewright completion bash                          # for eval, in ~/.bashrc
+namewright completion zsh                           # for eval, in ~/.zshrc
+namewright completion fish                          # for source
+""",
+    "deploy": """
+namewright deploy                                   # of this folder
+namewright deploy --site towns                      # one of several sites
+namewright deploy --file site.yaml                  # another file
+""",
+    "serve": """
+namewright serve                                    # until Ctrl-C
+namewright serve --site towns                       # one of several sites
+namewright serve --file site.yaml                   # another file
+""",
 }
 
 
 def epilogue(command: str) -> str:
     """The examples of a command, and where the other options are."""
-    more = f"\nEvery option: `namewright {command} --help-all`." if command else ""
+    more = f"\nEvery option: `namewright {command} --help-all`." if command in USED else ""
     return f"Examples:\n```\n{EXAMPLES[command].strip()}\n```{more}"
 
 

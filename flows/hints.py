@@ -9,6 +9,10 @@ from tasks.config.retrain import RetrainConfig
 _ELSEWHERE = "--store FOLDER, or --output FOLDER for a list"
 _KEYS = "`namewright models list` shows the keys"
 _PROMOTE = f"namewright models promote KEY; {_KEYS}"
+_SOURCE = (
+    "--source 'NAME=FILE,OPTION=VALUE', or `namewright init FILE`, which writes what it sees to pipeline.toml"
+)
+_WISHES = "options stand behind the path: --exclude 'FILE,OPTION=VALUE'"
 _CONSTRAINTS = "the constraints are prefix, min-length, max-length, truncate, allowed, forbidden and trimmed"
 
 HINTS = {  # by error code
@@ -38,6 +42,7 @@ HINTS = {  # by error code
     "sampling.too_rare": "wider --min-length and --max-length, another --prefix or --top-p, or --truncate; "
     "for names as wished --patience MINUTES",
 }
+_ABOUT_A_FILE = ("corpus.column", "corpus.column_type", "corpus.encoding", "corpus.format", "config.source")
 _WITHOUT_SECTION = ("GenerateConfig", "Settings", "WorkerSettings", "ListSettings", "MaintenanceConfig")
 
 
@@ -48,6 +53,8 @@ def message(error: NamewrightError, command: str) -> str:
     """
     error.where = _option(error.where, command)
     hint = HINTS.get(error.code)
+    if error.code in _ABOUT_A_FILE:  # the errors below name options as pipeline.toml has them
+        hint = _WISHES if command == "generate" else _SOURCE
     if error.code in ("champion.missing", "champion.damaged") and command != "models":
         hint = f"namewright models rollback; or {hint}"  # which may be what has just failed
     return f"{error}\n  hint:  {hint}" if hint else str(error)

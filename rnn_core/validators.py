@@ -124,7 +124,7 @@ def out_of_range(name: str, allowed: str, value: object, where: str = "") -> Con
         f"{name} must be {allowed}, got {value!r}",
         where=where or name,
         saw=repr(value),
-        fix="give a value in that range.",
+        fix="give such a value.",
     )
 
 

@@ -12,12 +12,15 @@ from rnn_core.errors import DataError
 
 _DEFAULT = "name"
 _LEAST, _MOST = 1e-15, 1e15  # beyond, a count times a weight would be 0 or infinite
-# What people call a column of counts, the likeliest first.
+# What people call a column of names, and one of counts, the likeliest first.
+NAME_COLUMNS = (
+    *("name", "names", "first_name", "firstname", "forename", "given_name", "surname", "last_name"),
+    *("lastname", "nombre", "nom", "prenom", "vorname"),
+)
 COUNT_COLUMNS = (
     *("count", "counts", "births", "n", "number", "frequency", "freq", "nombre", "total", "occurrences"),
     *("anzahl", "cantidad", "weight"),
 )
-_NAME_IT = "name it, or give its number: column = 2, for instance"
 
 
 class ColumnPlaces(NamedTuple):
@@ -40,14 +43,14 @@ def column_places(columns: Sequence[str], config: CorpusConfig, path: Path) -> C
     if config.column is not None:
         names = _place(columns, config.column, "column", path)
         if names == count:
-            raise column_error("names and counts are the same column", columns, _NAME_IT, path)
+            raise column_error("names and counts are the same column", columns, _name_it(config), path)
         return ColumnPlaces(names, count, filtered)
     others = [place for place in range(len(columns)) if place != count]
     by_name = [place for place in others if is_default_name(columns[place])]
     for candidates in (others, by_name):
         if len(candidates) == 1:
             return ColumnPlaces(candidates[0], count, filtered)
-    raise column_error("it is not known which column holds the names", columns, _NAME_IT, path)
+    raise column_error("it is not known which column holds the names", columns, _name_it(config), path)
 
 
 def notify_of_unused_counts(
@@ -62,13 +65,18 @@ def notify_of_unused_counts(
     unused = [
         column
         for place, column in enumerate(columns)
-        if place not in used and column.strip().casefold() in COUNT_COLUMNS
+        if place not in used and column_word(column) in COUNT_COLUMNS
     ]
     if unused and config.counts is None:
         notify(
             f"{path.name!r}: the column {unused[0]!r} is not read, so that every name counts once; "
             f'if it says how often: counts = "{unused[0]}"'
         )
+
+
+def column_word(label: str) -> str:
+    """The label of a column as it stands in `NAME_COLUMNS` and `COUNT_COLUMNS`."""
+    return label.strip().casefold().replace(" ", "_")
 
 
 def is_default_name(column: str) -> bool:
@@ -103,6 +111,12 @@ def valid_counts(values: pa.Array) -> tuple[pa.DoubleArray, pa.StringArray]:
     is_count = pc.fill_null(pc.and_(pc.greater_equal(counts, _LEAST), pc.less_equal(counts, _MOST)), False)
     reasons = pc.if_else(is_count, pa.scalar(None, pa.string()), "the count must be a positive number")
     return pc.if_else(is_count, counts, 1.0), reasons
+
+
+def _name_it(config: CorpusConfig) -> str:
+    fix = "name it, or give its number: column = 1, for instance"
+    is_first_row = config.header and config.format in ("csv", "tsv")
+    return f"{fix}; header = false, if the first line is a name" if is_first_row else fix
 
 
 def _place(columns: Sequence[str], column: str | int, option: str, path: Path) -> int:

@@ -52,6 +52,7 @@ _NUMBERED: Final = re.compile(r"\s*\d+\s*[.):\s]\s*\S.*")
 _QUOTED: Final = re.compile(r"""\s*\[?\s*(["']).*\1\s*[,\]]*\s*""")
 _BULLETS: Final = re.compile(r"\s*[-*+•]\s+\S.*")
 _ADDRESS: Final = re.compile(r"\s*(?:https?://|www\.)\S+\s*")
+_ENTITY: Final = re.compile(r"&#?\w+;")  # of HTML: its semicolon separates nothing
 _STATEMENT: Final = re.compile(r"\s*insert into\b.*", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\s*[-+]?[\d.,]*\d[\d.,]*%?\s*")
 _SEVERAL: Final = 4  # separators that show several names in the only line
@@ -160,7 +161,7 @@ def _guess(text: str, lines: list[str]) -> _Guess | None:
 
 def _is_record(delimiter: str, line: str) -> bool:
     """Whether a line is fields: any tab, semicolon or bar; two commas, or one as in `Ana,3` or `Mary,F`."""
-    count = line.count(delimiter)
+    count = _ENTITY.sub("", line).count(delimiter)
     if delimiter != "," or count != 1:
         return count > 0
     return not line.partition(",")[2].startswith(" ")

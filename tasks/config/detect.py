@@ -12,17 +12,13 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 
 from data.config import FileFormat
-from data.reading.columns import COUNT_COLUMNS
+from data.reading.columns import COUNT_COLUMNS, NAME_COLUMNS, column_word
 from data.reading.content import errors_at_origin, unreadable_error
 from rnn_core.errors import DataError
 from tasks.config.sources import Source
 
 _BYTES = 1 << 18  # of the beginning
 _ENCODINGS = ("utf-8-sig", "cp1252")
-_NAMES = (
-    "name names first_name firstname forename given_name surname last_name lastname nombre nom prenom vorname"
-)
-_COUNTS = " ".join(COUNT_COLUMNS)
 
 
 def detect(source: Source) -> tuple[Source, str]:
@@ -111,9 +107,9 @@ def _with_columns(
     """Columns by their heads, and else that of the most different texts."""
     texts = [head for head, is_number in zip(heads, numeric, strict=True) if not is_number]
     numbers = [head for head, is_number in zip(heads, numeric, strict=True) if is_number]
-    name = _best(texts, _NAMES) or next((head for head in texts if "name" in head.lower()), None)
+    name = _best(texts, NAME_COLUMNS) or next((head for head in texts if "name" in head.lower()), None)
     name = name or max(texts or heads, key=lambda head: different[heads.index(head)])
-    return replace(source, column=name if len(heads) > 1 else None, counts=_best(numbers, _COUNTS))
+    return replace(source, column=name if len(heads) > 1 else None, counts=_best(numbers, COUNT_COLUMNS))
 
 
 def _without_header(source: Source, rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Source:
@@ -126,11 +122,10 @@ def _without_header(source: Source, rows: Sequence[Sequence[str]], numeric: Sequ
     return replace(source, header=False, column=column, counts=numbers[0] if len(numbers) == 1 else None)
 
 
-def _best(heads: Sequence[str], words: str) -> str | None:
+def _best(heads: Sequence[str], words: Sequence[str]) -> str | None:
     """The head that is the earliest of the words."""
-    order = words.split()
-    known = [head for head in heads if head.strip().lower().replace(" ", "_") in order]
-    return min(known, key=lambda head: order.index(head.strip().lower().replace(" ", "_")), default=None)
+    known = [head for head in heads if column_word(head) in words]
+    return min(known, key=lambda head: words.index(column_word(head)), default=None)
 
 
 def _is_number(cell: str) -> bool:

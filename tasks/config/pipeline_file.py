@@ -39,6 +39,13 @@ def _tables(file: Path, commands: tuple[str, ...]) -> dict[str, Any]:
     except ValueError as wrong:
         fault, fix = str(wrong), "fix that line; `namewright init` writes a file to compare with."
     else:
+        if isinstance(tables.get("source"), dict):
+            raise ConfigError(
+                "config.file",
+                "[source] is in single brackets",
+                where=str(file),
+                fix="write [[source]]: there may be several.",
+            )
         return tables if "run" in commands else {k: v for k, v in tables.items() if k not in _OF_A_RUN}
     raise ConfigError("config.file", f"not a valid pipeline file: {fault}", where=str(file), fix=fix)
 

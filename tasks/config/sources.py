@@ -236,6 +236,5 @@ def _resolved(source: Source, token: Token) -> Source:
 
 
 def _wrong(token: Token, what: str, fix: str) -> ConfigError:
-    return ConfigError(
-        "config.source", what, where=f"{token.keyword} from {token.source}", saw=token.value[:_SHOWN], fix=fix
-    )
+    where = f"{token.keyword}" if token.source == "cli" else f"{token.keyword} from {token.source}"
+    return ConfigError("config.source", what, where=where, saw=token.value[:_SHOWN], fix=fix)

@@ -56,7 +56,7 @@ def require_server() -> Server:
             "server.down",
             "Namewright's Prefect server is not running",
             where=str(defaults.prefect_home()),
-            fix="namewright server start; without one, every run starts its own.",
+            fix="namewright server start; without one, no run is recorded in Prefect.",
         )
     if fault := health.health_fault(server.url):
         raise ServerError(

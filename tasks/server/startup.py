@@ -58,12 +58,13 @@ def wait_until_healthy(
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()
             died = process.poll() is not None
+            remedy = "fix what its last lines say" if lines else "start it when the machine is less busy"
             raise ServerError(
                 "server.died" if died else "server.slow",
                 f"{name} ended while starting" if died else f"{name} does not answer after {waited:.0f} s",
                 where=f"{url}, exit code {process.returncode}" if died else url,
                 saw="\n         ".join(["", *lines[-_LOG_LINES:]]) or fault,
-                fix="fix what its last lines say, or run without Prefect: --engine plain",
+                fix=f"{remedy}, or run without Prefect: --engine plain",
             )
         if waited >= next_message:
             say(f"waiting for {name} at {url}: {waited:.0f} s")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from artifacts.store import Artifact
+from data.reading.columns import NAME_COLUMNS, column_word
 from tasks.report.text import escape_invisible
 from tasks.stages.corpora import NAMES
 
@@ -70,7 +71,15 @@ def name_notices(corpora: Sequence[Artifact]) -> Iterator[str]:
         names = head["name"].to_pylist()
         if names:
             title = escape_invisible(head["source"][0].as_py())
-            yield from (f"{title}: {notice}" for notice in (*_looks(names), *_last_words(names)))
+            yield from (
+                f"{title}: {notice}" for notice in (*_heading(names), *_looks(names), *_last_words(names))
+            )
+
+
+def _heading(names: Sequence[str]) -> Iterator[str]:
+    if column_word(names[0]) in NAME_COLUMNS:
+        first = escape_invisible(names[0], 40)
+        yield f"its first name, {first!r}, looks like a heading. If it is one: skip_rows = 1."
 
 
 def _looks(names: Sequence[str]) -> Iterator[str]:

@@ -108,6 +108,10 @@ RECORDS = {
 }
 
 
+def test_the_semicolon_of_an_html_entity_separates_no_columns(written):
+    assert names(written("list.txt", "Jos&eacute;\nO&#39;Neil\n")) == ["Jos&eacute;", "O&#39;Neil"]
+
+
 @pytest.mark.parametrize(("content", "option"), RECORDS.values(), ids=RECORDS)
 def test_a_text_that_is_a_table_is_refused_with_the_option_that_reads_it(written, content, option):
     path = written("list.txt", content)

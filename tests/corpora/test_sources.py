@@ -119,6 +119,8 @@ def test_a_missing_column_is_one_error_that_lists_those_there_are(written, forma
         error = refusal(path, **knobs)
         assert error.code == "corpus.column"
         assert error.saw == "columns: 'id', 'town'"
+    may_lack_a_header = "header = false, if the first line is a name" in refusal(path).fix
+    assert may_lack_a_header == (format in ("csv", "tsv"))
 
 
 @pytest.mark.parametrize("format", TABLES)

@@ -87,6 +87,20 @@ def test_standard_input_is_refused_by_its_name(called):
 def test_two_lists_of_one_name_are_refused(called):
     code, _, err = called("data", "a/elves.txt", "b/elves.txt")
     assert (code, err.splitlines()[0]) == (2, "error[config.source]: two sources have the same name")
+    assert "--source 'NAME=FILE" in err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"name;count\nAna;3\n", b"first,last\nAna,Lee\n", b"Ana\tF\nBea\tF\n", "Zoë\n".encode("latin-1")],
+    ids=["another delimiter", "an unknown column", "a table", "another encoding"],
+)
+def test_a_file_that_needs_an_option_says_how_the_command_line_takes_it(called, tmp_path, content):
+    (tmp_path / "list.csv").write_bytes(content)
+    code, _, err = called("data", "list.csv", "--store", "store")
+    assert code == 3
+    assert err.splitlines()[-1].startswith("  hint:  --source 'NAME=FILE,OPTION=VALUE'")
+    assert "namewright init FILE" in err
 
 
 @pytest.mark.parametrize("command", USED)

@@ -57,6 +57,11 @@ def test_every_page_of_help_can_be_read_without_running_a_command():
     assert set(pages) == {"", "models", "store", "server", *(name for name, _ in commands())}
     assert "--training.learning-rate" in pages["run"]
     assert all("Usage: namewright" in page for page in pages.values())
+    for command, page in pages.items():  # its examples are about it
+        examples = page.partition("Examples:")[2].partition("Every option:")[0].split("\n")
+        begin = f"namewright {command.partition(' ')[0]}"
+        assert all(line.strip().startswith(begin) for line in examples if line.strip()), command
+        assert any(line.strip() for line in examples), command
 
 
 def test_the_file_that_init_writes_holds_every_default(namewright, pipeline_file):
@@ -249,6 +254,7 @@ def test_a_store_that_cannot_be_written_is_one_clear_error(namewright, small, tm
     (tmp_path / "file").write_text("no folder")
     outcome = namewright("run", "--engine", "plain", *small, "--store", str(tmp_path / "file" / "store"))
     refused(outcome, "store.refused", 4, "--store")
+    assert "there is a file where a folder should be" in outcome.stderr
 
 
 def test_rejected_rows_are_kept_with_their_line_and_reason(namewright, tmp_path):

@@ -122,6 +122,16 @@ def test_names_that_nobody_would_write_so_are_said_with_an_example(
     )
 
 
+def test_a_heading_above_a_text_is_said(tmp_path: Path) -> None:
+    for heading in ("Name", "FIRST NAME"):
+        (notice,) = notices(tmp_path, [heading, *CITIES])
+        assert (
+            notice
+            == f"towns: its first name, {heading!r}, looks like a heading. If it is one: skip_rows = 1."
+        )
+        assert notices(tmp_path, [heading, *CITIES], {"skip_rows": 1, "format": "text"}) == []
+
+
 def test_a_column_that_is_left_in_every_line_is_said(tmp_path: Path) -> None:
     (notice,) = notices(tmp_path, [f"{city} {'FM'[rank % 2]}" for rank, city in enumerate(CITIES)])
     assert notice.startswith("towns: nearly all its names end in the same words: 'F', 'M'.")

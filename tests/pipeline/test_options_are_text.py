@@ -120,8 +120,18 @@ def test_a_hint_is_about_its_own_error(namewright, tmp_path, table, what, fix):
     (tmp_path / "a.txt").write_text("Ana\n")
     code, _, err = namewright("data", "--store", "store", "--source", table)
     assert code == 2
-    assert what in err.splitlines()[0]
-    assert fix in err.splitlines()[-1]
+    what_is_wrong, where, _, how_to_fix, *_ = err.splitlines()
+    assert what in what_is_wrong
+    assert where == "  where: --source"
+    assert fix in how_to_fix
+
+
+def test_a_source_in_single_brackets_is_shown_the_double_ones(namewright, tmp_path):
+    (tmp_path / "pipeline.toml").write_text('[source]\nname = "x"\npath = "a.txt"\n')
+    for command in ("run", "data"):
+        code, _, err = namewright(command, "--store", "store")
+        assert (code, err.splitlines()[0]) == (2, "error[config.file]: [source] is in single brackets")
+        assert "[[source]]" in err
 
 
 def test_a_byte_order_mark_before_a_pipeline_file_is_passed_over(namewright, tmp_path):
