@@ -7,7 +7,6 @@ import pytest
 import ready_commands
 from small_lists import trained
 from small_runs import (
-    COMMAND,
     TINY,
     clean_environment,
     outcomes,
@@ -56,8 +55,10 @@ def quick_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of one quick run, for `stored`."""
     folder = tmp_path_factory.mktemp("quick")
     options = quick_options(write_lists(folder / "lists"), folder / "store")
-    command = [COMMAND, "run", "--engine", "plain", *options]
-    subprocess.run(command, cwd=folder, env=clean_environment(folder), check=True, capture_output=True)
+    outcome = ready_commands.run(
+        ["run", "--engine", "plain", *options], folder, clean_environment(folder), timeout=200
+    )
+    assert outcome.returncode == 0, outcome.stderr
     return folder / "store"
 
 

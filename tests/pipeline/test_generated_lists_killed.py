@@ -7,10 +7,10 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import ready_commands
 from small_lists import manifest_of, stamps
 from small_runs import COMMAND
 
@@ -21,12 +21,26 @@ SHARDS = 20
 TESTS = Path(__file__).parents[1] / "support"
 
 
-def command(learnt, output, shards, *more):
+def words(learnt, output, shards, *more):
     count, size = str(shards * NAMES_PER_BLOCK), str(NAMES_PER_BLOCK)
     short = ["--max-length", "3", "--truncate", "--columns", "index,name", "--workers", "1"]
     where = ["--store", str(learnt), "--output", str(output)]
     options = ["--count", count, "--shard-size", size, *short, *where, *more]
-    return [COMMAND, "generate", "--engine", "plain", *options]
+    return ["generate", "--engine", "plain", *options]
+
+
+def begun(learnt, output, environment, shards, *more):
+    return ready_commands.start(
+        words(learnt, output, shards, *more), output.parent, environment, output.parent
+    )
+
+
+def finished(learnt, output, environment, shards, *more):
+    outcome = ready_commands.run(
+        words(learnt, output, shards, *more), output.parent, environment, timeout=200
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome
 
 
 def files_of(folder):
@@ -35,46 +49,38 @@ def files_of(folder):
 
 def kill_after(run, output, shards, pause):
     """SIGKILL, this many seconds after it has made so many shards; nothing if it has ended by then."""
-    while run.poll() is None and len(stamps(output)) // 2 < shards:
+    while run.exitcode is None and len(stamps(output)) // 2 < shards:
         time.sleep(0.005)
-    try:
-        run.wait(timeout=pause)
-    except subprocess.TimeoutExpired:
-        run.kill()
-        run.wait()
+    run.join(pause)
+    run.kill()
+    run.join()
 
 
 @pytest.mark.timeout(600)
 def test_a_list_killed_at_any_moment_goes_on_and_no_shard_is_made_twice(learnt, environment, tmp_path):
     whole = tmp_path / "undisturbed"
-    subprocess.run(command(learnt, whole, SHARDS), env=environment, capture_output=True, check=True)
+    finished(learnt, whole, environment, SHARDS)
     expected = files_of(whole)
     assert len(expected) == SHARDS
 
     def killed_and_resumed(number, shards, pause):
         output = tmp_path / f"killed-{number}"
-        run = subprocess.Popen(command(learnt, output, SHARDS), env=environment, stdout=subprocess.DEVNULL)
+        run = begun(learnt, output, environment, SHARDS)
         kill_after(run, output, shards, pause)
         complete = stamps(output)
         if (output / "_SUCCESS").exists():
             assert files_of(output) == expected, "what says that it is whole has to be so"
-        resumed = subprocess.run(
-            command(learnt, output, SHARDS),
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        resumed = finished(learnt, output, environment, SHARDS)
         assert "damaged" not in resumed.stdout
         assert complete.items() <= stamps(output).items(), "a shard was made twice"
         assert (output / "_SUCCESS").exists()
         same = files_of(output) == expected and manifest_of(output).files == manifest_of(whole).files
-        return run.returncode == -signal.SIGKILL, len(complete) // 2, same
+        return run.exitcode == -signal.SIGKILL, len(complete) // 2, same
 
     rng = random.Random(4)
-    moments = [(number, number * SHARDS // KILLS, rng.uniform(0.0, 0.2)) for number in range(KILLS)]
-    with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda one: killed_and_resumed(*one), moments))
+    outcomes = [
+        killed_and_resumed(number, number * SHARDS // KILLS, rng.uniform(0.0, 0.2)) for number in range(KILLS)
+    ]
     killed, complete, same = zip(*outcomes, strict=True)
     assert same == (True,) * KILLS
     assert sum(killed) >= KILLS // 2, "too few were still running"
@@ -85,37 +91,30 @@ def test_a_list_with_wishes_goes_on_after_kills_to_the_same_bytes(learnt, enviro
     (tmp_path / "taken.txt").write_text("Ana\nEma\nel\n")
     wishes = ["--contains", "a", "--exclude", str(tmp_path / "taken.txt")]
     whole, output = tmp_path / "undisturbed", tmp_path / "killed"
-    subprocess.run(command(learnt, whole, 6, *wishes), env=environment, capture_output=True, check=True)
+    finished(learnt, whole, environment, 6, *wishes)
     for shards in (1, 3, 5):
-        run = subprocess.Popen(
-            command(learnt, output, 6, *wishes), env=environment, stdout=subprocess.DEVNULL
-        )
-        kill_after(run, output, shards, 0.1)
+        kill_after(begun(learnt, output, environment, 6, *wishes), output, shards, 0.1)
     complete = stamps(output)
     assert complete
-    resumed = command(learnt, output, 6, *wishes)
-    subprocess.run(resumed, env=environment, capture_output=True, check=True)
+    finished(learnt, output, environment, 6, *wishes)
     assert complete.items() <= stamps(output).items(), "a shard was made twice"
     assert files_of(output) == files_of(whole)
     assert len(files_of(whole)) == 6
 
 
 def test_a_list_that_is_asked_to_stop_says_how_to_go_on_and_does(learnt, environment, tmp_path):
-    run = subprocess.Popen(
-        command(learnt, tmp_path / "list", SHARDS),
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while run.poll() is None and not stamps(tmp_path / "list"):
+    run = begun(learnt, tmp_path / "list", environment, SHARDS)
+    while run.exitcode is None and not stamps(tmp_path / "list"):
         time.sleep(0.005)
-    run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
+    os.kill(run.pid, signal.SIGINT)
+    run.join(60)
+    assert run.exitcode == 130
+    errors = (tmp_path / "stderr").read_text()
     assert errors.startswith("error[run.interrupted]: stopped by SIGINT")
     assert "Traceback" not in errors
     complete = stamps(tmp_path / "list")
     assert 0 < len(complete) < 2 * SHARDS
-    again = subprocess.run(command(learnt, tmp_path / "list", SHARDS), env=environment, capture_output=True)
-    assert again.returncode == 0
+    finished(learnt, tmp_path / "list", environment, SHARDS)
     assert complete.items() <= stamps(tmp_path / "list").items()
 
 
@@ -139,7 +138,7 @@ FULL = """
 def test_a_full_disk_is_one_clear_error_and_complete_shards_are_gone_on_from(learnt, environment, tmp_path):
     script, disk = tmp_path / "fill.py", tmp_path / "disk"
     disk.mkdir()
-    run = [str(word) for word in command(learnt, disk / "list", 6)]
+    run = [str(COMMAND), *words(learnt, disk / "list", 6)]
     filled = FULL.format(tests=str(TESTS), output=str(disk / "list"), command=run)
     script.write_text(textwrap.dedent(filled))
     mounted = 'mount -t tmpfs -o size=700k tmpfs "$1" && exec "$2" "$3"'
