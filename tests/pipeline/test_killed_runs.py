@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import ready_commands
 from small_runs import COMMAND, clean_environment, files_of, small_options, write_lists
 
 KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "4"))  # each takes seconds: more of them only where asked for
@@ -19,22 +19,28 @@ KILLS = int(os.environ.get("NAMEWRIGHT_KILLS", "4"))  # each takes seconds: more
 def undisturbed(tmp_path_factory):
     """The seconds that a run takes which nobody stops, and its files."""
     folder = tmp_path_factory.mktemp("undisturbed")
+    small, environment = small_options(write_lists(folder / "lists")), clean_environment(folder)
+    ready_commands.run(["--version"], folder, environment, timeout=200)  # with the imports done
     began = time.monotonic()
-    finished(small_options(write_lists(folder / "lists")), folder / "store", clean_environment(folder))
+    finished(small, folder / "store", environment)
     return time.monotonic() - began, files_of(folder / "store")
 
 
-def command(small, store, epochs=200):
+def words(small, store, epochs=200):
     epochs = ["--training.epochs", str(epochs), "--training.patience", str(epochs)]
     often = ["--checkpoint-seconds", "0.05"]
-    return [COMMAND, "run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
+    return ["run", "--engine", "plain", *small, *epochs, *often, "--store", str(store)]
+
+
+def begun(small, store, environment, *more):
+    store.parent.mkdir(exist_ok=True)
+    return ready_commands.start([*words(small, store), *more], store.parent, environment, store.parent)
 
 
 def finished(small, store, environment, *more):
-    return subprocess.run(
-        [*command(small, store), *more],
-        env=environment, capture_output=True, text=True, check=True, timeout=200,
-    )  # fmt: skip
+    outcome = ready_commands.run([*words(small, store), *more], store.parent, environment, timeout=200)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome
 
 
 @pytest.mark.timeout(600)
@@ -45,26 +51,22 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(
     rng = random.Random(20)
 
     def killed_and_resumed(number, moment):
-        store = tmp_path / f"killed-{number}"
-        run = subprocess.Popen(
-            command(small, store), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        store = tmp_path / f"killed-{number}" / "store"
+        run = begun(small, store, environment)
         if number % 2:  # in its training, and not too far from its beginning
-            wait_for_a_checkpoint(store, run)
+            wait_for_a_checkpoint(store, lambda: run.exitcode)
             moment /= 20
-        try:
-            run.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
+        run.join(moment)
+        run.kill()
+        run.join()
         resumed = finished(small, store, environment)
         assert "damaged" not in resumed.stdout
         went_on = "going on from the checkpoint" in resumed.stdout
-        return run.returncode == -signal.SIGKILL, went_on, files_of(store) == expected
+        return run.exitcode == -signal.SIGKILL, went_on, files_of(store) == expected
 
-    moments = [(number, (number + rng.random()) / KILLS * duration) for number in range(KILLS)]
-    with ThreadPoolExecutor(2) as pool:  # two at a time, on two cores: a run then takes no longer
-        outcomes = list(pool.map(lambda one: killed_and_resumed(*one), moments))
+    outcomes = [
+        killed_and_resumed(number, (number + rng.random()) / KILLS * duration) for number in range(KILLS)
+    ]
     killed, went_on, same = zip(*outcomes, strict=True)
     assert same == (True,) * KILLS
     assert sum(killed) >= KILLS // 2, "too few were still running"
@@ -73,18 +75,19 @@ def test_a_run_killed_at_any_moment_goes_on_and_ends_with_the_same_bytes(
 
 def started_training(small, store, environment):
     run = subprocess.Popen(
-        command(small, store, epochs=100_000),
+        [COMMAND, *words(small, store, epochs=100_000)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_for_a_checkpoint(store, run)
+    wait_for_a_checkpoint(store, run.poll)
     return run
 
 
-def wait_for_a_checkpoint(store, run):
+def wait_for_a_checkpoint(store, exit_code):
+    """exit_code: of the run; None while it goes on."""
     checkpoints = store / "checkpoints" / "model"
     deadline = time.monotonic() + 60
     while not list(checkpoints.glob("*.npz")):
-        assert run.poll() is None, run.communicate()
+        assert exit_code() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -109,7 +112,12 @@ def test_ctrl_c_on_the_terminal_ends_a_training_by_processes_with_a_checkpoint_t
     small, environment, tmp_path
 ):
     store = tmp_path / "store"
-    long = [*command(small, store, epochs=100_000), "--training.max-steps", "1000000"]  # worth a process
+    long = [
+        COMMAND,
+        *words(small, store, epochs=100_000),
+        "--training.max-steps",
+        "1000000",
+    ]  # worth a process
 
     def started(workers):
         return subprocess.Popen(
@@ -118,7 +126,7 @@ def test_ctrl_c_on_the_terminal_ends_a_training_by_processes_with_a_checkpoint_t
         )  # fmt: skip
 
     run = started(2)
-    wait_for_a_checkpoint(store, run)
+    wait_for_a_checkpoint(store, run.poll)
     (other,) = children(run.pid)
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the whole group hears it
     _, errors = run.communicate(timeout=30)
@@ -148,10 +156,10 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(
     undisturbed, small, environment, tmp_path
 ):
     store = tmp_path / "store"
-    run = subprocess.Popen(command(small, store), env=environment, stdout=subprocess.DEVNULL)
-    wait_for_a_checkpoint(store, run)
+    run = begun(small, store, environment)
+    wait_for_a_checkpoint(store, lambda: run.exitcode)
     run.kill()
-    run.wait()
+    run.join()
     (checkpoint,) = (store / "checkpoints" / "model").glob("*.npz")
     content = bytearray(checkpoint.read_bytes())
     content[len(content) // 2] ^= 1
@@ -166,18 +174,11 @@ def test_a_refresh_that_was_stopped_goes_on_as_it_says(undisturbed, small, envir
     finished(small, store, environment)
     before = files_of(store)
     assert before == undisturbed[1]
-    run = subprocess.Popen(
-        [*command(small, store), "--refresh", "model"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    wait_for_a_checkpoint(store, run)
+    run = begun(small, store, environment, "--refresh", "model")
+    wait_for_a_checkpoint(store, lambda: run.exitcode)
     run.terminate()
-    run.communicate()
-    again = subprocess.run(
-        [*command(small, store), "--refresh", "model"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    run.join(60)
+    assert run.exitcode == 128 + signal.SIGTERM
+    again = finished(small, store, environment, "--refresh", "model")
     assert "going on from the checkpoint" in again.stdout
     assert files_of(store) == before
