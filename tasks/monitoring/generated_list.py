@@ -7,11 +7,13 @@ from prefect.client.schemas import State
 from prefect.states import Completed
 
 from artifacts.store import Artifact
+from rnn_core.errors import ConfigError
 from tasks.config.generate import GenerateConfig
 from tasks.config.settings import ListSettings
 from tasks.core.events import Event, Finished
 from tasks.core.prefect_states import CACHED
 from tasks.engines import prefect
+from tasks.engines.lease import is_deployed
 from tasks.generate import dataset
 from tasks.monitoring import events
 from tasks.monitoring.deployed_work import deployed_work
@@ -33,8 +35,17 @@ def generate_list(
 
     The state is named "Cached" if the list existed already.
 
-    Raises what `dataset.prepare` and `dataset.generate` raise.
+    Raises what `dataset.prepare` and `dataset.generate` raise, and ConfigError for names that a deployed run
+    is to write to standard output, where nobody reads them.
     """
+    if settings.is_stdout and is_deployed():
+        raise ConfigError(
+            "config.output",
+            "a deployed run has no standard output for its names",
+            where="settings.output",
+            saw="-",
+            fix="name a file or a folder; or leave it out: the list is then in the store.",
+        )
     emit = prefect.caller_listener()
     add_tags(_TAGS)
     finished: list[Finished] = []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from small_lists import asked, manifest_of, trained
 
-from rnn_core.errors import TrainingError
+from rnn_core.errors import ConfigError, TrainingError
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from tasks.config.settings import ListSettings, WorkerSettings
 
@@ -78,3 +78,14 @@ def test_the_flow_is_loaded_as_prefect_loads_it() -> None:
     generate = load_flow_from_entrypoint(f"{flows.generate.__file__}:generate")
     assert generate.name == "generate"
     assert set(generate.parameters.properties) == {"config", "settings"}
+
+
+def test_a_deployed_run_refuses_to_write_names_to_standard_output(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.generation import generation
+    from tasks.monitoring import generated_list
+
+    monkeypatch.setattr(generated_list, "is_deployed", lambda: True)
+    with pytest.raises(ConfigError, match="no standard output"):
+        generated_list.generate_list(asked(), ListSettings(store=store, output=Path("-")), generation)
