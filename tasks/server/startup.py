@@ -58,7 +58,7 @@ def wait_until_healthy(
             log.seek(0)
             lines = log.read().decode(errors="replace").strip().splitlines()
             died = process.poll() is not None
-            remedy = "fix what its last lines say" if lines else "start it when the machine is less busy"
+            remedy = "fix what its last lines say" if died else "start it when the machine is less busy"
             raise ServerError(
                 "server.died" if died else "server.slow",
                 f"{name} ended while starting" if died else f"{name} does not answer after {waited:.0f} s",

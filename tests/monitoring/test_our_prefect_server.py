@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 from small_runs import COMMAND
 
-from tasks.server import background, connection, health
+from tasks.server import background, connection, health, startup
 from tasks.server.defaults import apply_defaults, user_settings
 from tasks.server.errors import ServerError
 
@@ -222,6 +222,19 @@ def test_a_server_that_dies_while_starting_shows_its_last_words(
         background.start(free_port(), say=silent)
     assert caught.value.code == "server.died"
     assert list(own_home.glob("*.pid")) == []
+
+
+def test_a_server_that_is_slow_to_start_is_not_blamed_on_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup, "_START_SECONDS", 0.0)
+    (tmp_path / "log").write_text("ERROR that means nothing\n")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        with (tmp_path / "log").open("rb") as log, pytest.raises(ServerError) as caught:
+            startup.wait_until_healthy(process, startup.api_url(free_port()), log, "the server", silent)
+        process.kill()
+    assert caught.value.code == "server.slow"
+    assert "when the machine is less busy" in caught.value.fix
 
 
 def test_the_pid_of_a_server_that_died_is_forgotten(own_home: Path) -> None:
