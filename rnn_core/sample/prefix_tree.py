@@ -131,16 +131,20 @@ class PrefixTree:
         processor: LogitsProcessor,
         accepts: NamePredicate | None = None,
         wishes: Wishes | None = None,
+        rarity: int | None = None,
     ) -> "PrefixTree":
         """The tree of a model under these options, without leaves whose names are rejected.
 
         accepts:  which names are accepted, besides the constraints and the wishes.
+        rarity:   instead of `RARITY`.
 
         Raises TrainingError as `LogitsProcessor.weights` does, and if no name is left.
         """
         double = model.double or model
         state_bytes = row_bytes(model.initial_state(1))
-        builder = _Builder(double, processor, accepts, wishes, state_bytes, Workspace(double.dtype))
+        builder = _Builder(
+            double, processor, accepts, wishes, rarity or RARITY, state_bytes, Workspace(double.dtype)
+        )
         prefixes, leaves = builder.grow()
         if not len(leaves.tokens):
             raise too_rare(0.0, wished=wishes is not None)
@@ -216,6 +220,7 @@ class _Builder(NamedTuple):
     processor: LogitsProcessor
     accepts: NamePredicate | None
     wishes: Wishes | None
+    rarity: int
     state_bytes: int
     workspace: Workspace
 
@@ -235,7 +240,7 @@ class _Builder(NamedTuple):
             rounds -= 1
             fitting = room // self._bytes(1)
             known = leaves.probability[leaves.tokens == END_TOKEN].sum() if self.wishes else 1.0
-            goes_on = _frequent(leaves, known / RARITY, min(fitting, at_once) if rounds else 0)
+            goes_on = _frequent(leaves, known / self.rarity, min(fitting, at_once) if rounds else 0)
             if not len(goes_on):
                 return prefixes, leaves
             growing = _Growing.from_leaves(leaves.take(goes_on), prefixes, self.wishes)

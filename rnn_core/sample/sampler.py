@@ -152,6 +152,7 @@ class Sampler:
         accepts: NamePredicate | None = None,
         max_active: int = MAX_ACTIVE,
         wishes: Sequence[Wish] = (),
+        rarity: int | None = None,
     ) -> None:
         """A sampler with these options, of which `count` is not used.
 
@@ -159,6 +160,8 @@ class Sampler:
         wishes:      those beside `suffix`, `contains` and `like`; that of `matching` is among them.
         max_active:  names that are computed together; few are quicker where only a few are wanted. With
                      another number, log-probabilities may differ in their last bit.
+        rarity:      that of the prefix tree, else `prefix_tree.RARITY`. With a small one the first names come
+                     sooner; they are others.
 
         Raises ConfigError if no name satisfies the options, DataError if the vocabulary is not the model's,
         and TrainingError if the model's probabilities are not finite.
@@ -188,7 +191,7 @@ class Sampler:
         self._wishes = None
         if together := [*_wishes(config, vocabulary), *wishes]:
             self._wishes = Wishes.build(together, constraints, vocabulary.size)
-        tree = PrefixTree.build(model, processor, accepts, self._wishes)
+        tree = PrefixTree.build(model, processor, accepts, self._wishes, rarity)
         fitting = max(STATE_BYTES // row_bytes(tree.prefixes.state), MIN_ACTIVE)
         active = min(fitting, max_active, 1 + WEIGHT_ELEMENTS // model.vocabulary_size)
         self._context = SamplingContext(model, processor, tree, active, accepts)

@@ -80,7 +80,9 @@ def _draw(
     config = SamplingConfig(
         count=NAMES_PER_TEMPERATURE, temperature=temperature, capitalise_first=capitalise_first
     )
-    parts = Sampler(model, vocabulary, config, accepts, max_active=config.count).names(0, config.count)
+    few = config.count  # the tree of many names takes longer than all else of a report
+    sampler = Sampler(model, vocabulary, config, accepts, max_active=few, rarity=few)
+    parts = sampler.names(0, config.count)
     strings = (to_strings(part.names, vocabulary, capitalise_first) for part in parts)
     return list(chain.from_iterable(part.to_pylist() for part in strings))
 
