@@ -23,6 +23,7 @@ PARTS = {
         *(*OWN, "benchmarks.training_speed", "--names", "bundled"),
         *("--cells", "elman", "--hidden", "64", "256", "--batch", "32", "128"),
     ],
+    "all-lists": [*OWN, "benchmarks.all_lists"],
     "all-cores": [*OWN, "benchmarks.all_cores", "--names", "first"],
     "time-to-quality": [*OWN, "benchmarks.time_to_quality", "--names", "bundled"],
     "same-time": [*OWN, "benchmarks.same_time", "--names", "first"],
