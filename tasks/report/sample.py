@@ -97,9 +97,10 @@ def temperatures_section(samples: Sequence[TemperatureSample], drawn_from: str) 
 def styles_section(samples: Sequence[StyleSample], drawn_from: str) -> Section:
     """A column of names for each style."""
     names = zip(*(sample.names for sample in samples), strict=True)
+    blend = " A blend is between its lists in every letter." if "=" in samples[-1].style else ""
     return Section(
         "Names by style",
-        "Every list is a style that names can be asked for by. A blend is between its lists in every letter.",
+        f"Every list is a style that names can be asked for by.{blend}",
         table=Table(
             columns(*(escape_invisible(sample.style, _LONGEST_STYLE) for sample in samples)),
             [[escape_invisible(name, _LONGEST) or "(empty)" for name in row] for row in names],

@@ -5,16 +5,27 @@ import signal
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow.csv as csv
 import pytest
 from deployed_site import PREFECT, ROOT, SITE, Site, apply_file, process_of, remove_deployments
-from small_runs import STAGES_BY_NAME
+from small_runs import STAGES_BY_NAME, write_lists
 
 from artifacts.dataset import manifests
+from artifacts.model_file import MODEL
 from artifacts.store import Store
+from flows.pipeline import pipeline
 from rnn_core.errors import ConfigError
+from rnn_core.metrics.evaluation import EvaluationConfig
+from rnn_core.sample.sampler import SamplingConfig
+from rnn_core.train.config import TrainingConfig
+from tasks.config.retrain import RetrainConfig
+from tasks.config.settings import Settings
+from tasks.config.sources import Source
+from tasks.engines.plain import stage_runner
 from tasks.models.champion import champion_registry
 from tasks.monitoring.source_changes import FILE as WATCHED
 
@@ -211,6 +222,51 @@ def test_a_worse_model_is_refused_a_better_one_makes_the_next_names_and_can_be_r
 
     assert f"{first} is the champion again" in site.namewright("models", "rollback")
     assert champion(site) == first
+
+
+def styled_model(folder: Path) -> Path:
+    """The file of a model of two lists, hardly trained."""
+    config = RetrainConfig(
+        sources=tuple(Source(str(path.stem), str(path)) for path in write_lists(folder / "lists")),
+        training=TrainingConfig(hidden_size=8, epochs=2),
+        evaluation=EvaluationConfig(sample_names=0),
+        sampling=SamplingConfig(count=1),
+    )
+    with stage_runner(Settings(store=folder / "store"), lambda _event: None) as run:
+        pipeline(config, run)
+    (key,) = Store(folder / "store").keys("mixture")
+    return folder / "store" / "mixture" / key / MODEL
+
+
+def test_a_list_is_as_its_form_says_or_the_message_of_its_run_is_the_error(
+    site: Site, tmp_path: Path
+) -> None:
+    model, form = styled_model(tmp_path), site.form("generate", "config")
+    (tmp_path / "taken.txt").write_text("Ana\n")
+
+    def start(settings: dict[str, Any], **sampling: Any) -> str:
+        filled = {
+            **form,
+            "sampling": {**form["sampling"], "count": 20, **sampling},
+            "exclude": str(tmp_path / "taken.txt"),
+        }
+        return site.start(
+            "generate", parameters={"config": filled, "settings": {"model": str(model), **settings}}
+        )
+
+    asked = start({"output": str(tmp_path / "list.csv")}, style="argentine=3,dinosaurs=1", suffix="a")
+    made = site.ended(asked)
+    assert made["state"]["message"].startswith("20 names in 1 file"), made["state"]["message"]
+    rows = csv.read_csv(tmp_path / "list.csv").to_pylist()
+    assert len(rows) == 20
+    assert {row["style"] for row in rows} == {"argentine=3,dinosaurs=1"}
+    assert all(row["name"].endswith("a") and row["name"] != "Ana" for row in rows)
+    artifacts = site.ask("artifacts/filter", {"flow_runs": {"id": {"any_": [asked]}}})
+    (page,) = [shown["data"] for shown in artifacts if shown["key"] == "generated-list"]
+    assert "argentine\\=0\\.75" in page
+    run = site.ended(start({}, style="dinosaur"))
+    assert run["state_type"] == "FAILED"
+    assert run["state"]["message"].count("error[style.unknown]") == 1, run["state"]["message"]
 
 
 def test_a_scheduled_run_that_is_killed_crashes_and_is_begun_once_more(site: Site) -> None:

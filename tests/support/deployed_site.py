@@ -131,6 +131,11 @@ class Site:
         found = self.ask(f"deployments/name/{deployment}/{SITE}-{deployment}")
         return str(self.ask(f"deployments/{found['id']}/create_flow_run", body)["id"])
 
+    def form(self, deployment: str, parameter: str) -> Any:
+        """The value of a parameter as the form of a run begins, with all of its fields."""
+        schema = self.ask(f"deployments/name/{deployment}/{SITE}-{deployment}")["parameter_openapi_schema"]
+        return schema["properties"][parameter]["default"]
+
     def run(self, run_id: str) -> Any:
         return self.ask(f"flow_runs/{run_id}")
 
