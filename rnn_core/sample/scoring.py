@@ -13,7 +13,8 @@ from rnn_core.sample.model import Model
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import END_TOKEN
 
-ROWS_AT_ONCE = 1 << 14  # characters of the names that advance together, which bounds the memory
+# Of the names that advance together, which bounds the memory: their characters, and their log-probabilities.
+ROWS_AT_ONCE, ELEMENTS_AT_ONCE = 1 << 14, 1 << 22
 
 
 def log_probabilities(model: Model, names: EncodedNames) -> npt.NDArray[np.float64]:
@@ -23,7 +24,8 @@ def log_probabilities(model: Model, names: EncodedNames) -> npt.NDArray[np.float
     """
     result = np.zeros(names.count)
     workspace = Workspace(model.dtype)
-    for rows in length_sorted_chunks(names.lengths + 1, ROWS_AT_ONCE):
+    at_once = min(ROWS_AT_ONCE, max(1, ELEMENTS_AT_ONCE // model.vocabulary_size))
+    for rows in length_sorted_chunks(names.lengths + 1, at_once):
         result[rows] = _of_chunk(model, names.take(rows), workspace)
     return result
 
