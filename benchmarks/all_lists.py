@@ -12,8 +12,7 @@ sampled names, are compared with it.
 """
 
 import argparse
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +33,8 @@ from rnn_core.ngram.kneser_ney import NgramConfig
 from rnn_core.ngram.mixture import Mixture, fit_rule, log_probabilities, mixture_model
 from rnn_core.ngram.rules import LinearRule
 from rnn_core.nn.network import NetworkParameters
-from rnn_core.sample.model import Model, network_model
-from rnn_core.sample.sampler import Sampler, SamplingConfig
+from rnn_core.sample.model import network_model
+from rnn_core.sample.sampler import SamplingConfig, sample
 from rnn_core.text.names import EncodedNames
 from rnn_core.text.vocabulary import Vocabulary
 from rnn_core.train.config import TrainingConfig
@@ -99,15 +98,17 @@ def measure(written: list[str], seed: int) -> Arrays:
         "seconds": np.array([adamw_seconds, seconds]),
     }
     vocabulary = Vocabulary.from_names(written)
-    samples = [sampled(model, vocabulary) for model in (network_model(network), mixture_model(mixture))]
+    drawing = SamplingConfig(count=SAMPLED)
+    samples = [
+        sample(model, vocabulary, drawing).names for model in (network_model(network), mixture_model(mixture))
+    ]
     rng = np.random.default_rng(seed)
     return {**result, "drawn": np.stack([figures(test, samples, rng) for _ in range(HALVINGS)])}
 
 
 def network_of(config: TrainingConfig, split: Split) -> tuple[NetworkParameters, float]:
-    began = time.process_time()
-    network = trained(config, split).parameters
-    return network, time.process_time() - began
+    result = trained(config, split)
+    return result.parameters, float(result.seconds[-1])
 
 
 def linear_mixture(network: NetworkParameters, split: Split) -> Mixture:
@@ -120,13 +121,6 @@ def linear_mixture(network: NetworkParameters, split: Split) -> Mixture:
 
     weight = minimize_scalar(loss, bounds=(0.01, 0.99), method="bounded", options={"xatol": 0.01}).x
     return Mixture(network, ngrams, LinearRule(float(weight)))
-
-
-def sampled(model: Model, vocabulary: Vocabulary) -> EncodedNames:
-    parts: Iterator[Any] = Sampler(model, vocabulary, SamplingConfig(count=SAMPLED)).names(0, SAMPLED)
-    names = [part.names for part in parts]
-    lengths = np.concatenate([part.lengths for part in names])
-    return EncodedNames(np.concatenate([part.tokens for part in names]), np.append(0, lengths.cumsum()))
 
 
 def figures(

@@ -120,11 +120,6 @@ class SamplingConfig:
         """Whether whole names have to be as wished, so that they may be rare."""
         return bool(self.suffix or self.contains or self.matching or self.like)
 
-    @property
-    def wish_revision(self) -> int:
-        """What wishes add to the version of a stage that draws names; 0 without."""
-        return WISH_REVISION if self.has_wishes else 0
-
 
 class Trial(NamedTuple):
     """What a sampler found when it was tried out.

@@ -58,10 +58,10 @@ class _WithWishes:
         """Whether whole names have to be as wished, so that they may be rare."""
         return self.sampling.has_wishes or bool(self.exclude or self.exclude_containing)
 
-    @property
-    def wish_revision(self) -> int:
-        """As of `SamplingConfig`."""
-        return WISH_REVISION if self.has_wishes else 0
+
+def wish_revision(config: SamplingConfig | _WithWishes) -> int:
+    """What wishes add to the version of a stage that draws names; 0 without."""
+    return WISH_REVISION if config.has_wishes else 0
 
 
 @dataclass(frozen=True, slots=True)

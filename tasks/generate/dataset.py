@@ -13,7 +13,7 @@ from artifacts.bucket.address import inside
 from artifacts.dataset import Dataset
 from artifacts.keys import Recipe, sha256
 from artifacts.store import Artifact
-from tasks.config.generate import GenerateConfig
+from tasks.config.generate import GenerateConfig, wish_revision
 from tasks.config.settings import ListSettings, Settings
 from tasks.config.wish_lists import wish_list
 from tasks.core.events import Finished, Listener, Notice
@@ -72,7 +72,7 @@ def prepare(config: GenerateConfig, settings: ListSettings) -> GenerateRequest:
     drawing = lists.sampler(model, model.digest, sampling, model.training, lists.ExcludedLists(**excluded))
     config = config.resolve_columns(model.training is not None, drawing.models.styles is not None)
     digests = {role: artifact.digest for role, artifact in by_role(inputs)}
-    version = lists.LIST_VERSION + config.wish_revision
+    version = lists.LIST_VERSION + wish_revision(config)
     recipe = Recipe.for_stage(LIST, version, config.list_identity(), digests)
     in_store = inside(settings.store, LIST, recipe.key)
     dataset = Dataset((in_store if file_format else settings.output or in_store).resolve())

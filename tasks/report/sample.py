@@ -43,6 +43,7 @@ class StyleSample(NamedTuple):
 
     style: str
     names: Sequence[str]
+    is_blend: bool
 
 
 def names_section(sample: Sample) -> Section:
@@ -97,7 +98,7 @@ def temperatures_section(samples: Sequence[TemperatureSample], drawn_from: str) 
 def styles_section(samples: Sequence[StyleSample], drawn_from: str) -> Section:
     """A column of names for each style."""
     names = zip(*(sample.names for sample in samples), strict=True)
-    blend = " A blend is between its lists in every letter." if "=" in samples[-1].style else ""
+    blend = " A blend is between its lists in every letter." if samples[-1].is_blend else ""
     return Section(
         "Names by style",
         f"Every list is a style that names can be asked for by.{blend}",

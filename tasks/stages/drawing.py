@@ -1,7 +1,5 @@
 """The stage `names`: names sampled from the network or the mixture."""
 
-from operator import attrgetter
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +10,7 @@ from data.name_rules import NameRules
 from data.styles import CATEGORY, style_column
 from data.text.strings import to_strings
 from rnn_core.sample.sampler import Sampler, SamplingConfig
+from tasks.config.generate import wish_revision
 from tasks.core.stage import StageContext, stage
 from tasks.models import trial
 from tasks.models.wishes import all_wishes
@@ -20,7 +19,7 @@ from tasks.stages.encoding import load_vocabulary
 from tasks.stages.mixing import load_models
 
 
-@stage(version=2, revision=attrgetter("wish_revision"), title=lambda config: f"{config.count:,}")
+@stage(version=2, revision=wish_revision, title=lambda config: f"{config.count:,}")
 def names(
     context: StageContext,
     config: SamplingConfig,

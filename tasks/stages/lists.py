@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, pairwise
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +26,14 @@ from rnn_core.metrics.neighborhood import Neighborhood
 from rnn_core.random_numbers import NAMES_PER_BLOCK
 from rnn_core.sample.sampler import Sampler, SamplingConfig
 from rnn_core.text.vocabulary import Vocabulary
-from tasks.config.generate import CandidatesConfig, CompactionConfig, FileConfig, PartitionConfig, ShardConfig
+from tasks.config.generate import (
+    CandidatesConfig,
+    CompactionConfig,
+    FileConfig,
+    PartitionConfig,
+    ShardConfig,
+    wish_revision,
+)
 from tasks.core.stage import StageContext, stage
 from tasks.models.load import load_model
 from tasks.models.model_input import ModelFile
@@ -77,7 +83,7 @@ class ExcludedLists(NamedTuple):
 
 @stage(
     version=LIST_VERSION,
-    revision=attrgetter("wish_revision"),
+    revision=wish_revision,
     title=lambda config: f"{config.file.number:05}",
     open_store=open_shards,
     names=lambda config: config.sampling.count,
@@ -99,7 +105,7 @@ def shard(
 
 @stage(
     version=LIST_VERSION,
-    revision=attrgetter("wish_revision"),
+    revision=wish_revision,
     name="candidates",
     title=lambda config: f"from {config.start:,}",
     names=lambda config: config.sampling.count,

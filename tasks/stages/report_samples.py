@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artifacts.model_file import ModelContents, ModelKind
-from data.name_rules import NameRules
 from data.text.strings import to_strings
 from rnn_core.sample.constraints import NamePredicate
 from rnn_core.sample.model import Model
@@ -26,6 +25,7 @@ def temperature_samples(
     drawn_from: ModelKind | None,
     vocabulary: Vocabulary,
     list_names: pa.ChunkedArray,
+    accepts: NamePredicate | None,
     capitalise_first: bool = False,
     workers: int = 1,
 ) -> list[TemperatureSample]:
@@ -33,12 +33,12 @@ def temperature_samples(
 
     drawn_from:  as `ModelContents.select` takes it.
     list_names:  of the lists that they were trained on.
+    accepts:     which names keep the rules of these lists; None for all.
     workers:     threads that share the temperatures.
     """
     if not vocabulary.characters[1:]:
         return []
     model = models.select(drawn_from)
-    accepts = NameRules.from_names(list_names).predicate(vocabulary)
     calls = [
         partial(_draw, model, vocabulary, accepts, temperature=temperature, capitalise_first=capitalise_first)
         for temperature in TEMPERATURES
@@ -53,7 +53,7 @@ def style_samples(
     models: ModelContents,
     drawn_from: ModelKind | None,
     vocabulary: Vocabulary,
-    list_names: pa.ChunkedArray,
+    accepts: NamePredicate | None,
     workers: int = 1,
 ) -> list[StyleSample]:
     """A few names of each style, at temperature 1; none if the model knows no styles.
@@ -62,12 +62,12 @@ def style_samples(
     """
     if not vocabulary.characters[1:] or not models.styles:
         return []
-    wishes = models.styles.names[:MOST_STYLES]
+    styles = wishes = models.styles.names[:MOST_STYLES]
     if len(models.styles.names) == 2:
-        wishes = *wishes, EVEN_BLEND.format(*wishes)
-    accepts = NameRules.from_names(list_names).predicate(vocabulary)
+        wishes = *styles, EVEN_BLEND.format(*styles)
     calls = [partial(_draw, models.select(drawn_from, wish), vocabulary, accepts) for wish in wishes]
-    return list(map(StyleSample, wishes, threads.results(calls, workers)))
+    drawn = threads.results(calls, workers)
+    return [StyleSample(wish, names, wish not in styles) for wish, names in zip(wishes, drawn, strict=True)]
 
 
 def _draw(

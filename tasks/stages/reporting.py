@@ -13,6 +13,7 @@ from data.examples import SPLITS
 from data.profile import Profile
 from tasks.config.report import ReportConfig
 from tasks.core.stage import StageContext, stage
+from tasks.models.name_predicate import name_predicate
 from tasks.report import html, markdown, plots
 from tasks.report.changes import changes_section
 from tasks.report.lists import characters_section, lists_section, notices_section, rejected_section
@@ -76,10 +77,11 @@ def report(
     list_names = validated.table(NAMES, ["name"])["name"]
     opening = [names_section(sample)]
     notices = list_notices(corpora, merged, validated, profile)
+    accepts, workers = name_predicate(validated, characters), context.settings.workers
     by_temperature = temperature_samples(
-        models, drawn_from, characters, list_names, not by_epochs, context.settings.workers
+        models, drawn_from, characters, list_names, accepts, not by_epochs, workers
     )
-    by_style = style_samples(models, drawn_from, characters, list_names, context.settings.workers)
+    by_style = style_samples(models, drawn_from, characters, accepts, workers)
     sections = [
         *([notices_section(notices)] if notices else []),
         Section(

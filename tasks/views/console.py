@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from artifacts.manifest import Manifest
 from rnn_core.errors import escape_controls
 from tasks.core.events import Event, Finished, Notice, Progress
 from tasks.report.blend import blend_sections
@@ -90,9 +91,10 @@ class Console:
 
     def list_summary(self, whole: Finished) -> None:
         """Write a few lines on a generated list."""
-        for line in _list_lines(whole):
+        manifest = whole.artifact.manifest()
+        for line in _list_lines(whole, manifest):
             self.print(line)
-        self.sections(blend_sections(whole.artifact.manifest().metadata))
+        self.sections(blend_sections(manifest.metadata))
 
     def sections(self, sections: Iterable[Section]) -> None:
         """Write each title with the rows of its table below it, in aligned columns."""
@@ -237,8 +239,7 @@ def stages_table(stages: Sequence[Finished], whole_paths: bool = True) -> Table:
     return Table(columns("stage", "outcome", "artifact", numeric=("rows", "seconds")), rows)
 
 
-def _list_lines(whole: Finished) -> Iterator[str]:
-    manifest = whole.artifact.manifest()
+def _list_lines(whole: Finished, manifest: Manifest) -> Iterator[str]:
     metadata = manifest.metadata
     names, new, first = metadata["names"], metadata.get("new"), metadata["first"][:_NAMES_SHOWN]
     size = sum(file.bytes for file in manifest.files.values()) / 1e6

@@ -712,7 +712,7 @@ def test_names_by_temperature_are_the_same_every_time_and_bolder_when_it_is_hot(
     letters = sorted(set("".join(stand_ins.names)))
     models = load_models(stand_ins.inputs()["mixture"])
     known = pa.chunked_array([["Bar"]], pa.string())
-    drawn = [temperature_samples(models, None, Vocabulary(("\n", *letters)), known) for _ in range(2)]
+    drawn = [temperature_samples(models, None, Vocabulary(("\n", *letters)), known, None) for _ in range(2)]
     assert drawn[0] == drawn[1]
     assert [sample.temperature for sample in drawn[0]] == [0.5, 0.8, 1.0, 1.2]
     assert all(sample.new == len([name for name in sample.names if name != "Bar"]) for sample in drawn[0])
